@@ -1,0 +1,71 @@
+"""Every error mnistlab raises on purpose, so that one place can turn it into a message.
+
+MnistlabError            the work failed or was refused by its own check (exit 1)
+├── FetchError           no source could hand over a dataset
+├── RunDivergedError     training left the range of its number type
+└── InputError           usage, configuration or bad input (exit 2)
+    ├── ConfigError      a config file or an override
+    ├── DataError        a file of images or labels
+    ├── RunFolderError   a run folder that cannot be made, read or found
+    └── UnknownNameError a name that no registry holds
+Interrupted              Ctrl-C or a signal that ends the process (exit 128 + signal)
+"""
+
+import difflib
+import signal
+from collections.abc import Iterable
+
+
+class MnistlabError(Exception):
+    """Base of all errors that end in one message instead of a traceback."""
+
+    exit_code = 1
+
+
+class FetchError(MnistlabError):
+    """No source could hand over a dataset; the message lists each with its reason."""
+
+
+class RunDivergedError(MnistlabError):
+    """Training left the range of its number type."""
+
+
+class InputError(MnistlabError):
+    """The user gave something that cannot be used: a flag, a config, a file, a name."""
+
+    exit_code = 2
+
+
+class ConfigError(InputError):
+    """A config file or an override says something that cannot be done."""
+
+
+class DataError(InputError):
+    """A file of images or labels is not what it should be."""
+
+
+class RunFolderError(InputError):
+    """A run folder cannot be created, read or found."""
+
+
+class UnknownNameError(InputError):
+    """A name stands in no registry; the message lists the valid ones and the nearest."""
+
+    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+        super().__init__(f"unknown {kind} {name!r}{suggest(name, valid)}")
+
+
+class Interrupted(KeyboardInterrupt):  # noqa: N818 - it is no error: the user asked for it
+    """A signal asked the process to end; `exit_code` is 128 plus its number."""
+
+    def __init__(self, signum: int = signal.SIGINT) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.exit_code = 128 + signum
+
+
+def suggest(name: str, valid: Iterable[str]) -> str:
+    """Return "; did you mean 'x'? (valid: a, b, x)" for a name that is not valid."""
+    names = sorted(valid)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{hint} (valid: {', '.join(names)})"
