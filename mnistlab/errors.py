@@ -55,7 +55,7 @@ class UnknownNameError(InputError):
         super().__init__(f"unknown {kind} {name!r}{suggest(name, valid)}")
 
 
-class Interrupted(KeyboardInterrupt):  # noqa: N818 - it is no error: the user asked for it
+class Interrupted(KeyboardInterrupt):
     """A signal asked the process to end; `exit_code` is 128 plus its number."""
 
     def __init__(self, signum: int = signal.SIGINT) -> None:

@@ -1,1 +1,1 @@
-"""The mathematics: models, losses, optimizers, the trainer; NumPy and the standard library alone."""
+"""The mathematics: models, losses, optimizers and the trainer, in NumPy alone."""

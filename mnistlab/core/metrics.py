@@ -1,0 +1,64 @@
+"""Loss and accuracy of a stack over a whole split.
+
+Shapes: B rows at a time, D features, K configurations, C classes, N samples.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.core.objective import Objective, Products
+from mnistlab.core.pixels import PixelMap
+from mnistlab.core.samples import FeatureReader, Samples, one_hot
+
+Array = NDArray[np.floating]
+
+BLOCK_ROWS = 1000
+"""Rows whose outputs are reduced together, which hides the cost of the calls."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Mean loss (K,) and share of correct predictions (K,) over a split."""
+
+    loss: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics of a split together with each sample's predicted class (N, K)."""
+
+    metrics: Metrics
+    predictions: NDArray[np.uint8]
+
+
+def evaluate(
+    parameters: Array, objective: Objective, samples: Samples, pixels: PixelMap
+) -> Evaluation:
+    """Return metrics and predictions of stacked parameters (D+1, K, C) over all samples.
+
+    The prediction is the class of the largest output, the lowest such class on a tie. Sums
+    run in float64 whatever the dtype of the parameters.
+    """
+    N, (_, K, C) = len(samples), parameters.shape
+    block = min(BLOCK_ROWS, N)
+    products = Products(parameters, block)
+    tile = products.tile  # features that are used at once are still in the cache
+    reader = FeatureReader(pixels, parameters.shape[0] - 1, tile, parameters.dtype)
+    total = np.zeros(K)
+    predictions = np.empty((N, K), np.uint8)
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverged column is found by its loss
+        for first in range(0, N, block):
+            part = slice(first, first + block)
+            images, labels = samples.images[part], samples.labels[part]
+            for start in range(0, len(labels), tile):
+                x = reader.read(images[start : start + tile])
+                products.pre_activations(x, reader.factor, start)
+            outputs, _ = objective.model.forward(products.A[: len(labels)])
+            targets = one_hot(labels, C, parameters.dtype)
+            total += objective.loss.value(outputs, targets).sum(axis=0, dtype=np.float64)
+            predictions[part] = outputs.argmax(axis=-1)
+    correct = np.count_nonzero(predictions == samples.labels[:, None], axis=0)
+    return Evaluation(Metrics(total / N, correct / N), predictions)

@@ -1,0 +1,63 @@
+"""Models turn pre-activations into outputs and carry gradients back.
+
+Shapes: A, outputs and their gradients are (B, K, C): batch, configurations, classes.
+The pre-activations A = X W + b are the trainer's business, so a model is only what
+happens after them.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.core.registry import Registry
+
+Array = NDArray[np.floating]
+Pullback = Callable[[Array], Array]
+
+
+class Model(Protocol):
+    """What the trainer, the gradient check and the tests ask of a model."""
+
+    is_linear: bool
+    """Whether the outputs are the pre-activations themselves."""
+
+    def forward(self, A: Array) -> tuple[Array, Pullback]:
+        """Return the outputs (B, K, C) and the map from dL/d(outputs) to dL/dA."""
+        ...
+
+
+MODELS: Registry[Model] = Registry("model")
+
+
+class Linear:
+    """y = a: linear regression on one-hot labels, or logits for a softmax loss."""
+
+    is_linear = True
+
+    def forward(self, A: Array) -> tuple[Array, Pullback]:
+        """Return A itself and the identity."""
+        return A, lambda gradient: gradient
+
+
+class Sigmoid:
+    """y = 1 / (1 + exp(-a)), class by class: every output lies in [0, 1]."""
+
+    is_linear = False
+
+    def forward(self, A: Array) -> tuple[Array, Pullback]:
+        """Return sigmoid(A) and the product with its derivative.
+
+        With e = exp(-|a|), the sigmoid is 1/(1+e) or e/(1+e) by the sign of a and its
+        derivative e/(1+e)^2: nothing overflows, and both tails keep full precision, which
+        y(1-y) would lose where y rounds to 1.
+        """
+        sign = np.copysign(1, A.real)
+        e = np.exp(-sign * A)
+        outputs = np.where(sign > 0, 1, e) / (1 + e)
+        return outputs, lambda gradient: gradient * (e / (1 + e) ** 2)
+
+
+MODELS.add("linear", Linear())
+MODELS.add("sigmoid", Sigmoid())

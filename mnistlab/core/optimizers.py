@@ -1,0 +1,132 @@
+"""Optimizers turn a gradient into a step; each is a pair (init, update), state is passed.
+
+Shapes: parameters, gradients and every array of a state have K second to last, like
+(D+1, K, C); hyperparameters are (K, 1) and broadcast, so no optimizer knows of K.
+
+`update` writes the step over the gradient it is given: these arrays are as large as the
+model, and a fresh one a step would cost as much as the arithmetic.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.core.registry import Registry
+
+Array = NDArray[np.floating]
+State = dict[str, Array]
+Hyperparameters = Mapping[str, Array]
+
+
+class Optimizer(Protocol):
+    """What the trainer asks of an optimizer."""
+
+    options: ClassVar[Mapping[str, float]]
+    """The hyperparameters it reads besides learning_rate, with their usual values."""
+
+    def init(self, parameters: Array) -> State:
+        """Return the state before the first step."""
+        ...
+
+    def update(self, gradient: Array, state: State, hyper: Hyperparameters) -> Array:
+        """Return what to subtract from the parameters; gradient and state are overwritten."""
+        ...
+
+
+OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")
+
+
+class SGD:
+    """step = learning_rate * g."""
+
+    options: ClassVar[Mapping[str, float]] = {}
+
+    def init(self, parameters: Array) -> State:  # noqa: ARG002 - plain descent remembers nothing
+        """Return the empty state."""
+        return {}
+
+    def update(self, gradient: Array, state: State, hyper: Hyperparameters) -> Array:  # noqa: ARG002
+        """Return learning_rate * g."""
+        gradient *= hyper["learning_rate"]
+        return gradient
+
+
+class Momentum:
+    """v <- momentum * v + g; step = learning_rate * v (Polyak's heavy ball)."""
+
+    options: ClassVar[Mapping[str, float]] = {"momentum": 0.9}
+
+    def init(self, parameters: Array) -> State:
+        """Return a velocity of zero."""
+        return {"velocity": np.zeros_like(parameters)}
+
+    def update(self, gradient: Array, state: State, hyper: Hyperparameters) -> Array:
+        """Return learning_rate * v."""
+        velocity = state["velocity"]
+        velocity *= hyper["momentum"]
+        velocity += gradient
+        return np.multiply(velocity, hyper["learning_rate"], out=gradient)
+
+
+class Nesterov:
+    """v <- momentum * v + g; step = learning_rate * (g + momentum * v).
+
+    Nesterov's accelerated gradient as a step from the current point (Sutskever, Martens,
+    Dahl and Hinton, ICML 2013, after a change of variables).
+    """
+
+    options: ClassVar[Mapping[str, float]] = {"momentum": 0.9}
+
+    def init(self, parameters: Array) -> State:
+        """Return a velocity of zero."""
+        return {"velocity": np.zeros_like(parameters)}
+
+    def update(self, gradient: Array, state: State, hyper: Hyperparameters) -> Array:
+        """Return learning_rate * (g + momentum * v)."""
+        velocity = state["velocity"]
+        velocity *= hyper["momentum"]
+        velocity += gradient
+        gradient += velocity * hyper["momentum"]
+        gradient *= hyper["learning_rate"]
+        return gradient
+
+
+class Adam:
+    """step = learning_rate * m / (sqrt(v) + 1e-8) with bias-corrected running moments.
+
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
+    """
+
+    options: ClassVar[Mapping[str, float]] = {"beta1": 0.9, "beta2": 0.999}
+
+    def init(self, parameters: Array) -> State:
+        """Return moments of zero and a count of steps, the latter of shape (K, 1)."""
+        return {
+            "mean": np.zeros_like(parameters),
+            "square": np.zeros_like(parameters),
+            "steps": np.zeros((parameters.shape[-2], 1), parameters.dtype),
+        }
+
+    def update(self, gradient: Array, state: State, hyper: Hyperparameters) -> Array:
+        """Return the bias-corrected step."""
+        beta1, beta2 = hyper["beta1"], hyper["beta2"]
+        mean, square, steps = state["mean"], state["square"], state["steps"]
+        steps += 1
+        mean *= beta1
+        mean += gradient * (1 - beta1)
+        square *= beta2
+        square += np.square(gradient) * (1 - beta2)
+        denominator = np.sqrt(square)
+        denominator /= np.sqrt(1 - beta2**steps)
+        denominator += 1e-8
+        np.multiply(mean, hyper["learning_rate"] / (1 - beta1**steps), out=gradient)
+        gradient /= denominator
+        return gradient
+
+
+OPTIMIZERS.add("sgd", SGD())
+OPTIMIZERS.add("momentum", Momentum())
+OPTIMIZERS.add("nesterov", Nesterov())
+OPTIMIZERS.add("adam", Adam())

@@ -1,0 +1,276 @@
+"""The one trainer: mini-batch gradient descent on any number of configurations at once.
+
+Shapes: B batch, D features, K configurations, C classes, N samples. Parameters are
+(D+1, K, C), weights and, in the last row, biases; hyperparameters are (K,) to the outside
+and (K, 1) inside, so that they broadcast. A single run is K = 1.
+
+Configurations of a stack share data, data order, batch size, dtype, objective and
+optimizer; all that stands in `Settings.hyper` is free to differ. A column leaves the stack at
+the end of an epoch, when it has finished, diverged or been stopped from outside.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from mnistlab.core.metrics import Metrics, evaluate
+from mnistlab.core.objective import Objective, Products, copy_stack, empty_stack
+from mnistlab.core.optimizers import Optimizer, State
+from mnistlab.core.pixels import PixelMap
+from mnistlab.core.samples import FeatureReader, Samples, one_hot, shuffled
+from mnistlab.core.schedules import Schedule
+
+Array = NDArray[np.floating]
+PerColumn = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the configurations of a stack share, and in `hyper` what may differ, each (K,).
+
+    `hyper` holds learning_rate, weight_decay, epochs, early_stopping (epochs without a better
+    validation loss; inf for never) and the options of the optimizer and the schedule.
+    """
+
+    objective: Objective
+    optimizer: Optimizer
+    schedule: Schedule
+    batch_size: int
+    hyper: Mapping[str, PerColumn]
+    evaluate_every: int = 1
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch did; arrays have an entry for each column that took part in it.
+
+    `columns` are positions in the original stack. Metrics are None in epochs that were not
+    evaluated, `validation` also where there is no such split.
+    """
+
+    epoch: int
+    columns: NDArray[np.intp]
+    learning_rate: PerColumn
+    train: Metrics | None
+    validation: Metrics | None
+    diverged: NDArray[np.bool_]
+    finished: NDArray[np.bool_]
+    train_seconds: float
+    evaluate_seconds: float
+
+
+@dataclass
+class Snapshot:
+    """All that training needs to go on from the end of an epoch, as copies."""
+
+    epoch: int
+    columns: NDArray[np.intp]
+    parameters: Array
+    state: State
+    best_loss: PerColumn
+    best_epoch: PerColumn
+    generator: Mapping[str, object]
+
+
+def stack_parameters(weights: list[NDArray[np.float64]], dtype: DTypeLike) -> Array:
+    """Return parameters (D+1, K, C) from K weight matrices (D, C), with biases of zero."""
+    D, C = weights[0].shape
+    parameters = empty_stack((D + 1, len(weights), C), dtype)
+    parameters[D] = 0
+    for k, W in enumerate(weights):
+        parameters[:D, k, :] = W
+    return parameters
+
+
+class Trainer:
+    """Trains a stack epoch by epoch: `for record in trainer.epochs(): ...`.
+
+    While a record is in the caller's hands, `parameters` are those at the end of its epoch,
+    with its columns; `stop` asks columns to leave; `snapshot` holds that very moment. During
+    an epoch `snapshot` still holds the end of the one before, so whoever is interrupted has
+    something whole to save.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        parameters: Array,
+        train: Samples,
+        validation: Samples | None,
+        pixels: PixelMap,
+        generator: np.random.Generator,
+    ) -> None:
+        self._settings = settings
+        self._train = train
+        self._validation = validation
+        self._pixels = pixels
+        self._generator = generator
+        K = parameters.shape[1]
+        self.columns = np.arange(K)
+        self.parameters = parameters
+        self._state = settings.optimizer.init(parameters)
+        self._hyper: dict[str, PerColumn] = dict(settings.hyper)
+        self._best_loss = np.full(K, np.inf)
+        self._best_epoch = np.zeros(K)
+        self._stopped = np.zeros(K, bool)
+        self._order: NDArray[np.intp] = np.empty(0, np.intp)
+        self._before_epoch = self.snapshot = self._take_snapshot(0)
+
+    def epochs(self) -> Iterator[EpochRecord]:
+        """Yield a record after each epoch, until no column is left."""
+        while len(self.columns):
+            record = self._run_epoch(self.snapshot.epoch)
+            self._before_epoch, self.snapshot = self.snapshot, self._take_snapshot(record.epoch)
+            yield record
+            self._keep(~(record.diverged | record.finished | self._stopped))
+
+    def stop(self, columns: NDArray[np.intp]) -> None:
+        """Let these columns (positions in the original stack) leave after this epoch."""
+        self._stopped |= np.isin(self.columns, columns)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back (or forward) to a snapshot of this stack; training continues from there."""
+        self.columns = snapshot.columns.copy()
+        self.parameters = copy_stack(snapshot.parameters)
+        self._state = {name: _copy(array) for name, array in snapshot.state.items()}
+        self._hyper = {name: values[self.columns] for name, values in self._settings.hyper.items()}
+        self._best_loss = snapshot.best_loss.copy()
+        self._best_epoch = snapshot.best_epoch.copy()
+        self._stopped = np.zeros(len(self.columns), bool)
+        self._generator.bit_generator.state = snapshot.generator
+        self.snapshot = snapshot
+
+    def trace_last_epoch(self, column: int) -> PerColumn:
+        """Repeat the last epoch for one column; return its mean batch loss before each step.
+
+        Ends with the first loss that is not finite: this shows how a run diverged, which a
+        figure an epoch cannot. (S,) for S steps.
+        """
+        before = self._before_epoch
+        k = int(np.flatnonzero(before.columns == column)[0])
+        parameters = copy_stack(before.parameters[:, [k], :])
+        state = {name: _take_columns(array, [k]) for name, array in before.state.items()}
+        hyper = {name: values[[column]] for name, values in self._settings.hyper.items()}
+        losses: list[float] = []
+        self._take_steps(parameters, state, hyper, before.epoch, losses)
+        return np.array(losses)
+
+    def _run_epoch(self, index: int) -> EpochRecord:
+        started = time.perf_counter()
+        self._order = self._generator.permutation(len(self._train))
+        self._take_steps(self.parameters, self._state, self._hyper, index)
+        trained = time.perf_counter()
+        epoch = index + 1
+        finished = epoch >= self._hyper["epochs"]
+        finite = np.asarray(np.isfinite(self.parameters).all(axis=(0, 2)))
+        train = validation = None
+        if epoch % self._settings.evaluate_every == 0 or finished.any() or not finite.all():
+            train = self._evaluate(self._train)
+            if self._validation is not None:
+                validation = self._evaluate(self._validation)
+            finite = finite & np.isfinite(train.loss)
+            finished |= self._has_stalled(epoch, validation)
+        return EpochRecord(
+            epoch=epoch,
+            columns=self.columns,
+            learning_rate=self._learning_rate(index, self._hyper),
+            train=train,
+            validation=validation,
+            diverged=~finite,
+            finished=finished & finite,
+            train_seconds=trained - started,
+            evaluate_seconds=time.perf_counter() - trained,
+        )
+
+    def _take_steps(
+        self,
+        parameters: Array,
+        state: State,
+        hyper: Mapping[str, PerColumn],
+        epoch: int,
+        losses: list[float] | None = None,
+    ) -> None:
+        """Take every step of an epoch in the order drawn last.
+
+        With a list for `losses` (K = 1) each batch's mean loss before its step goes in there,
+        and the first that is not finite ends the epoch.
+        """
+        settings, objective = self._settings, self._settings.objective
+        D, C, dtype = parameters.shape[0] - 1, parameters.shape[2], parameters.dtype
+        reader = FeatureReader(self._pixels, D, settings.batch_size, dtype)
+        products = Products(parameters, settings.batch_size)
+        targets = one_hot(self._train.labels[self._order], C, dtype)
+        broadcast = {name: values.astype(dtype)[:, None] for name, values in hyper.items()}
+        broadcast["learning_rate"] = self._learning_rate(epoch, hyper).astype(dtype)[:, None]
+        weight_decay = broadcast["weight_decay"]
+        penalised = bool(weight_decay.any())
+        start = 0
+        with np.errstate(over="ignore", invalid="ignore"):  # divergence is looked for afterwards
+            for rows in shuffled(self._train.images, self._order, settings.batch_size):
+                x = reader.read(rows)
+                t = targets[start : start + len(rows)]
+                start += len(rows)
+                A = products.pre_activations(x, reader.factor)
+                if losses is not None:
+                    losses.append(float(objective.values(A, t).mean()))
+                    if not np.isfinite(losses[-1]):
+                        return
+                dA = objective.gradient(A, t)
+                weight = objective.reduction.weight(len(rows)) * reader.factor
+                gradient = products.parameter_gradient(x, dA, weight)
+                if penalised:
+                    gradient[:D] += weight_decay * parameters[:D]
+                parameters -= settings.optimizer.update(gradient, state, broadcast)
+
+    def _learning_rate(self, epoch: int, hyper: Mapping[str, PerColumn]) -> PerColumn:
+        factor = self._settings.schedule.factor(epoch, hyper["epochs"], hyper)
+        return hyper["learning_rate"] * factor
+
+    def _evaluate(self, samples: Samples) -> Metrics:
+        return evaluate(self.parameters, self._settings.objective, samples, self._pixels).metrics
+
+    def _has_stalled(self, epoch: int, validation: Metrics | None) -> NDArray[np.bool_]:
+        """Return which columns saw no better validation loss for `early_stopping` epochs."""
+        if validation is None:
+            return np.zeros(len(self.columns), bool)
+        better = validation.loss < self._best_loss
+        self._best_loss = np.where(better, validation.loss, self._best_loss)
+        self._best_epoch = np.where(better, epoch, self._best_epoch)
+        stalled: NDArray[np.bool_] = epoch - self._best_epoch >= self._hyper["early_stopping"]
+        return stalled
+
+    def _take_snapshot(self, epoch: int) -> Snapshot:
+        return Snapshot(
+            epoch=epoch,
+            columns=self.columns.copy(),
+            parameters=copy_stack(self.parameters),
+            state={name: _copy(array) for name, array in self._state.items()},
+            best_loss=self._best_loss.copy(),
+            best_epoch=self._best_epoch.copy(),
+            generator=self._generator.bit_generator.state,
+        )
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        """Shrink the stack to the columns kept; every array has K second to last."""
+        if kept.all():
+            return
+        index = np.flatnonzero(kept).tolist()
+        self.columns = self.columns[kept]
+        self.parameters = copy_stack(self.parameters[:, index, :])
+        self._state = {name: _take_columns(array, index) for name, array in self._state.items()}
+        self._hyper = {name: values[kept] for name, values in self._hyper.items()}
+        self._best_loss, self._best_epoch = self._best_loss[kept], self._best_epoch[kept]
+        self._stopped = np.zeros(len(index), bool)
+        self.snapshot = self._take_snapshot(self.snapshot.epoch)
+
+
+def _take_columns(array: Array, index: list[int]) -> Array:
+    return _copy(array.take(index, axis=-2))
+
+
+def _copy(array: Array) -> Array:
+    """Copy an array of a state; the large ones keep the stack's memory order."""
+    return copy_stack(array) if array.ndim == 3 else array.copy()
