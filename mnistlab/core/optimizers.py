@@ -26,6 +26,10 @@ class Optimizer(Protocol):
     options: ClassVar[Mapping[str, float]]
     """The hyperparameters it reads besides learning_rate, with their usual values."""
 
+    def stability(self, momentum: float) -> float | None:
+        """Return the largest stable learning rate times the curvature, None if unknown."""
+        ...
+
     def init(self, parameters: Array) -> State:
         """Return the state before the first step."""
         ...
@@ -43,6 +47,10 @@ class SGD:
 
     options: ClassVar[Mapping[str, float]] = {}
 
+    def stability(self, momentum: float) -> float | None:  # noqa: ARG002
+        """Return 2."""
+        return 2.0
+
     def init(self, parameters: Array) -> State:  # noqa: ARG002 - plain descent remembers nothing
         """Return the empty state."""
         return {}
@@ -57,6 +65,10 @@ class Momentum:
     """v <- momentum * v + g; step = learning_rate * v (Polyak's heavy ball)."""
 
     options: ClassVar[Mapping[str, float]] = {"momentum": 0.9}
+
+    def stability(self, momentum: float) -> float | None:
+        """Return 2 (1 + momentum)."""
+        return 2 * (1 + momentum)
 
     def init(self, parameters: Array) -> State:
         """Return a velocity of zero."""
@@ -79,6 +91,10 @@ class Nesterov:
 
     options: ClassVar[Mapping[str, float]] = {"momentum": 0.9}
 
+    def stability(self, momentum: float) -> float | None:
+        """Return 2 (1 + momentum) / (1 + 2 momentum)."""
+        return 2 * (1 + momentum) / (1 + 2 * momentum)
+
     def init(self, parameters: Array) -> State:
         """Return a velocity of zero."""
         return {"velocity": np.zeros_like(parameters)}
@@ -100,6 +116,10 @@ class Adam:
     """
 
     options: ClassVar[Mapping[str, float]] = {"beta1": 0.9, "beta2": 0.999}
+
+    def stability(self, momentum: float) -> float | None:  # noqa: ARG002
+        """Return None: it rescales its steps by the size of the gradient."""
+        return None
 
     def init(self, parameters: Array) -> State:
         """Return moments of zero and a count of steps, the latter of shape (K, 1)."""
