@@ -1,0 +1,180 @@
+"""The keys of a config: their types, ranges, defaults and what each one means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic_core import core_schema
+
+from mnistlab.core.initializers import INITIALIZERS
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.models import MODELS
+from mnistlab.core.objective import REDUCTIONS
+from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.core.registry import Registry
+from mnistlab.core.schedules import SCHEDULES
+from mnistlab.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class NameIn:
+    """Restricts a text key to the names in a registry, those of plugins included."""
+
+    registry: Registry[Any]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Return the schema that checks the name."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the JSON Schema, which lists the names for editors."""
+        return {**handler(schema), "enum": list(self.registry)}
+
+    def _check(self, name: str) -> str:
+        try:
+            self.registry[name]
+        except UnknownNameError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataConfig(_Strict):
+    """What to train on."""
+
+    dataset: str = Field(
+        default="mnist",
+        min_length=1,
+        description="A registered dataset, a folder of IDX files or an .npz file.",
+    )
+    validation: int = Field(
+        default=10_000, ge=0, description="Images held out from the end of the training file."
+    )
+    preprocess: list[str] = Field(
+        default=[], description="Steps applied to the images in this order, such as [deskew]."
+    )
+
+
+class Config(_Strict):
+    """Everything that decides what a training run does."""
+
+    name: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="Part of the run folder's name; by default the config file's.",
+    )
+    model: Annotated[str, NameIn(MODELS)] = Field(
+        default="linear", description="What follows W x + b."
+    )
+    loss: Annotated[str, NameIn(LOSSES)] = Field(
+        default="squared_error", description="What is minimised."
+    )
+    optimizer: Annotated[str, NameIn(OPTIMIZERS)] = Field(
+        default="sgd", description="How a gradient becomes a step."
+    )
+    learning_rate: float = Field(default=0.01, gt=0, description="The size of a step.")
+    momentum: float | None = Field(
+        default=None, ge=0, lt=1, description="For momentum and nesterov (0.9 unless given)."
+    )
+    beta1: float | None = Field(
+        default=None, ge=0, lt=1, description="For adam (0.9 unless given)."
+    )
+    beta2: float | None = Field(
+        default=None, ge=0, lt=1, description="For adam (0.999 unless given)."
+    )
+    weight_decay: float = Field(
+        default=0.0,
+        ge=0,
+        description="The factor w of the penalty w/2 ||W||^2; biases are free of it.",
+    )
+    schedule: Annotated[str, NameIn(SCHEDULES)] = Field(
+        default="constant", description="How the learning rate changes from epoch to epoch."
+    )
+    step_epochs: int | None = Field(
+        default=None, ge=1, description="For step: epochs between two drops (10 unless given)."
+    )
+    step_factor: float | None = Field(
+        default=None, gt=0, le=1, description="For step: the factor of a drop (0.1 unless given)."
+    )
+    epochs: int = Field(default=10, ge=1, description="Passes over the training split.")
+    batch_size: int = Field(default=100, ge=1, description="Images a step.")
+    reduction: Annotated[str, NameIn(REDUCTIONS)] = Field(
+        default="mean", description="Whether a batch's losses are averaged or summed."
+    )
+    init: Annotated[str, NameIn(INITIALIZERS)] = Field(
+        default="zeros", description="The weights to start from."
+    )
+    init_scale: float | None = Field(
+        default=None, gt=0, description="For normal and uniform (0.01 unless given)."
+    )
+    seed: int = Field(
+        default=0, ge=0, lt=2**63, description="Decides initial weights and data order."
+    )
+    dtype: Literal["float32", "float64"] = Field(
+        default="float32", description="The number type of the training."
+    )
+    evaluate_every: int = Field(
+        default=1, ge=1, description="Epochs from one evaluation of both splits to the next."
+    )
+    checkpoint_every: int = Field(
+        default=10,
+        ge=1,
+        description="Epochs from one checkpoint to the next; an interrupt writes one too.",
+    )
+    early_stopping: int | None = Field(
+        default=None,
+        ge=1,
+        description="Stop after so many epochs without a better validation loss; null: never.",
+    )
+    data: DataConfig = Field(default_factory=DataConfig, description="What to train on.")
+
+    @model_validator(mode="after")
+    def _settle_options(self) -> Self:
+        """Fill in the options that the chosen parts read, refuse those that none of them reads.
+
+        An option that is silently without effect would be the worst of answers.
+        """
+        used = self.part_options()
+        for key in sorted(option_keys()):
+            value = getattr(self, key)
+            if value is None and key in used:
+                field_type = int if key == "step_epochs" else float
+                setattr(self, key, field_type(used[key]))
+            elif value is not None and key not in used:
+                raise ValueError(
+                    f"{key} has no effect with optimizer {self.optimizer}, schedule "
+                    f"{self.schedule} and init {self.init}; leave it out (or null)"
+                )
+        if self.early_stopping is not None and self.data.validation == 0:
+            raise ValueError("early_stopping needs a validation split: set data.validation above 0")
+        return self
+
+    def part_options(self) -> Mapping[str, float]:
+        """Return the options that the optimizer, schedule and initializer read."""
+        return {
+            **OPTIMIZERS[self.optimizer].options,
+            **SCHEDULES[self.schedule].options,
+            **INITIALIZERS[self.init].options,
+        }
+
+
+def option_keys() -> set[str]:
+    """Return every key that only some optimizer, schedule or initializer reads."""
+    registries: tuple[Registry[Any], ...] = (OPTIMIZERS, SCHEDULES, INITIALIZERS)
+    read = {key for registry in registries for entry in registry.values() for key in entry.options}
+    return read & set(Config.model_fields)

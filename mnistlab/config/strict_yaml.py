@@ -1,0 +1,157 @@
+"""YAML read strictly: plain data only, no duplicate keys, and the line of every key.
+
+The scalars are those of YAML 1.2: `1e-3` is a number, `no` is text. Tags, anchors' aliases,
+deep nesting and large files have no use in a config and are refused, so that nothing but
+plain data can come out and nothing can take long.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mnistlab.errors import ConfigError
+
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 8
+
+KeyPath = tuple[str, ...]
+Lines = dict[KeyPath, int]
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader for plain data only; `where` opens every message."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own class attribute
+    where = ""
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
+            raise _error(self.where, event, f"aliases are not allowed (*{event.anchor})")
+        tag = getattr(event, "tag", None)
+        if tag is not None and tag != "!":
+            raise _error(self.where, event, f"tags are not allowed ({tag})")
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise _error(self.where, event, f"nested deeper than {MAX_DEPTH} levels")
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes just the texts that `_Loader` would read as something else."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own class attribute
+
+
+_RESOLVERS = (
+    ("null", r"|~|null|Null|NULL", ["", "~", "n", "N"]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+)
+for _name, _pattern, _first in _RESOLVERS:
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_name}", re.compile(rf"^(?:{_pattern})$", re.ASCII), _first
+        )
+
+
+def read_file(path: Path) -> tuple[dict[str, Any], Lines]:
+    """Return a YAML file's mapping and the line of each key; raise ConfigError naming both."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a folder, not a config file") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES // 1024} KB, so it is no config")
+    if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        raise ConfigError(
+            f"{path}, line 1: starts with a byte order mark; save it as UTF-8 without one"
+        )
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}, line {line}: is not UTF-8 text; save it as UTF-8") from None
+    data, lines = _parse(text, str(path))
+    if data is None:
+        raise ConfigError(f"{path}: is empty; it needs at least one `key: value`")
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}, line 1: must be a mapping of `key: value` lines")
+    return data, lines
+
+
+def read_value(text: str, where: str) -> Any:
+    """Return the value that a piece of YAML like `0.1` or `[deskew]` stands for."""
+    return _parse(text, where)[0]
+
+
+def dump(data: Any, *, flow: bool | None = None) -> str:
+    """Return plain data as YAML that reads back to the same data, keys in their order."""
+    return yaml.dump(
+        data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow
+    )
+
+
+def _parse(text: str, where: str) -> tuple[Any, Lines]:
+    lines: Lines = {}
+    try:
+        loader = _Loader(text)
+        loader.where = where
+        try:
+            node = loader.get_single_node()
+            return (None if node is None else _build(loader, node, (), lines)), lines
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{where}, line {mark.line + 1}" if mark else where
+        problem = error.problem or "cannot be read"
+        if "'\\t'" in problem:
+            problem = "a tab; indent with spaces"
+        raise ConfigError(f"{place}: is not valid YAML: {problem}") from None
+    except yaml.YAMLError as error:  # a character that YAML does not allow
+        message = str(error).splitlines()[0]
+        raise ConfigError(f"{where}: is not valid YAML: {message}") from None
+
+
+def _build(loader: _Loader, node: yaml.Node, path: KeyPath, lines: Lines) -> Any:
+    """Return a node's plain value and note in `lines` where each key stands."""
+    if isinstance(node, yaml.MappingNode):
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _error(loader.where, key_node, "a key must be plain text")
+            key = str(key_node.value)
+            if key in mapping:
+                first = lines[*path, key]
+                raise _error(
+                    loader.where, key_node, f"{key!r} stands here again (first in line {first})"
+                )
+            lines[*path, key] = key_node.start_mark.line + 1
+            mapping[key] = _build(loader, value_node, (*path, key), lines)
+        return mapping
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(loader, item, path, lines) for item in node.value]
+    try:
+        return loader.construct_object(node)
+    except ValueError:  # Python refuses to convert numbers of thousands of digits
+        raise _error(loader.where, node, "this number is too long") from None
+
+
+def _error(where: str, at: Any, problem: str) -> ConfigError:
+    return ConfigError(f"{where}, line {at.start_mark.line + 1}: {problem}")
