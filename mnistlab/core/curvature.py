@@ -12,8 +12,8 @@ from mnistlab.core.optimizers import Optimizer
 from mnistlab.core.pixels import PixelMap
 from mnistlab.core.samples import FeatureReader, Samples
 
-SUBSET_ROWS = 5000
-"""Rows of the quick estimate: on MNIST within 1 % of the value over all 50,000, in 15 ms."""
+SUBSET_ROWS = 10_000
+"""Rows of the quick estimate: on MNIST within 1 % of the value over all 50,000, in 25 ms."""
 
 
 def largest_eigenvalue(samples: Samples, pixels: PixelMap, rows: int | None = None) -> float:

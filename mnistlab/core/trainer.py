@@ -74,6 +74,19 @@ class Snapshot:
     best_epoch: PerColumn
     generator: Mapping[str, object]
 
+    def only(self, column: int) -> "Snapshot":
+        """Return the snapshot of one column as that of a stack of its own."""
+        k = np.flatnonzero(self.columns == column).tolist()
+        return Snapshot(
+            epoch=self.epoch,
+            columns=np.zeros(1, np.intp),
+            parameters=copy_stack(self.parameters[:, k, :]),
+            state={name: _take_columns(array, k) for name, array in self.state.items()},
+            best_loss=self.best_loss[k],
+            best_epoch=self.best_epoch[k],
+            generator=self.generator,
+        )
+
 
 def stack_parameters(weights: list[NDArray[np.float64]], dtype: DTypeLike) -> Array:
     """Return parameters (D+1, K, C) from K weight matrices (D, C), with biases of zero."""

@@ -1,0 +1,141 @@
+"""`mnistlab train`: one config, one run folder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mnistlab.experiment import Plan
+
+
+def train(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", metavar="FILE", help="The YAML file to train.")
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Values that win over the file's: learning_rate=0.05 data.validation=5000",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Name the run (default: the config's name or file)."),
+    ] = None,
+    runs_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where run folders go (default: $MNISTLAB_RUNS_DIR or runs)."
+        ),
+    ] = None,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE.py",
+            help="Load a model, loss, optimizer, … of your own; may be repeated.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the plan, train nothing.")
+    ] = False,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the resolved config and stop.")
+    ] = False,
+    exact_limit: Annotated[
+        bool,
+        typer.Option(
+            "--exact-limit",
+            help="Compute the learning-rate limit from all images instead of 10,000.",
+        ),
+    ] = False,
+    no_plots: Annotated[bool, typer.Option("--no-plots", help="Draw no plots.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON document.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show no progress, only warnings and the result.")
+    ] = False,
+) -> None:
+    """Train a config on real images and leave a run folder with metrics and plots.
+
+    Exit codes: 0 trained; 1 the run diverged or failed; 2 a wrong config, input or option;
+    130 interrupted.
+    """
+    from mnistlab.config import load_config, to_yaml
+    from mnistlab.plugins import load_plugins
+
+    plugins = plugin or []
+    load_plugins(plugins)
+    settled = load_config(config, overrides or [], name=name)
+    if print_config:
+        typer.echo(to_yaml(settled), nl=False)
+        return
+
+    from mnistlab.console import ConsoleReporter, print_folder, print_result
+    from mnistlab.errors import RunDivergedError
+    from mnistlab.experiment import prepare, run_group
+    from mnistlab.runs import default_runs_dir
+    from mnistlab.runs.atomic import to_json
+
+    reporter = ConsoleReporter(quiet=quiet)
+    plan = prepare([settled], reporter, exact_limit=exact_limit)
+    if dry_run:
+        _print_plan(plan, as_json=as_json)
+        return
+    (run,) = run_group(
+        plan,
+        runs_dir=runs_dir or default_runs_dir(),
+        reporter=reporter,
+        plots=not no_plots,
+        plugins=plugins,
+    )
+    drawn = sorted(path.name for path in run.folder.plots.glob("*.png"))
+    if as_json:
+        typer.echo(to_json(run.summary))
+    elif run.status == "diverged":
+        print_folder(str(run.folder.path), drawn)
+    else:
+        print_result(run.summary, run.meaning, plots=drawn)
+    if run.status == "diverged":
+        raise RunDivergedError(f"the run diverged: {run.error}; {_advice(plan)}")
+
+
+def _advice(plan: "Plan") -> str:
+    limit = plan.learning_rate_limit
+    if limit is None:
+        return "try a smaller learning rate"
+    return f"learning rates below {limit:.4f} are stable on this data"
+
+
+def _print_plan(plan: "Plan", *, as_json: bool) -> None:
+    from mnistlab.runs.atomic import to_json
+
+    (config,) = plan.configs
+    dataset = plan.dataset
+    validation = 0 if dataset.validation is None else len(dataset.validation)
+    height, width = dataset.train.images.shape[1:]
+    facts = {
+        "model": config.model,
+        "loss": config.loss,
+        "dataset": dataset.name,
+        "data_sha256": dataset.sha256,
+        "train_images": len(dataset.train),
+        "validation_images": validation,
+        "test_images": len(dataset.test),
+        "parameters": (height * width + 1) * len(dataset.classes),
+        "epochs": config.epochs,
+        "steps": config.epochs * -(-len(dataset.train) // config.batch_size),
+        "learning_rate": config.learning_rate,
+        "learning_rate_limit": plan.learning_rate_limit,
+        "warning": plan.warning(),
+    }
+    if as_json:
+        typer.echo(to_json(facts))
+        return
+    column = max(map(len, facts))
+    for key, value in facts.items():
+        if value is not None:
+            shown = f"{value:.4g}" if isinstance(value, float) else value
+            typer.echo(f"{key.replace('_', ' '):{column}}  {shown}")

@@ -1,0 +1,165 @@
+"""One configuration's run while it is being made, from its folder to its end."""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import BaseFileLock
+
+import mnistlab
+from mnistlab.config import Config, to_yaml
+from mnistlab.core.metrics import Evaluation
+from mnistlab.core.trainer import EpochRecord, Snapshot
+from mnistlab.errors import Interrupted
+from mnistlab.interrupts import deferred
+from mnistlab.runs import RunFolder, create_run_folder
+from mnistlab.runs.atomic import write_bytes, write_json, write_text
+from mnistlab.runs.environment import uncommitted_changes
+from mnistlab.runs.weights import save_checkpoint, save_weights
+
+
+@dataclass
+class Run:
+    """A run, its rows of metrics.csv so far, and what came of it."""
+
+    config: Config
+    folder: RunFolder
+    lock: BaseFileLock
+    status: str = "running"
+    error: str | None = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    test: Evaluation | None = None
+    seconds: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("total", "train", "evaluate"), 0.0)
+    )
+    meaning: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, config: Config, runs_dir: Path) -> "Run":
+        """Make the run's folder with its config, take its lock and mark it as running."""
+        with deferred():
+            folder = create_run_folder(runs_dir, config.name or "run")
+            run = cls(config, folder, folder.hold())
+            folder.write_status("running", started=_now())
+            write_text(folder.config, to_yaml(config))
+        return run
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What `train --json` prints and summary.json holds."""
+        evaluated = [row for row in self.rows if "train_loss" in row]
+        last = evaluated[-1] if evaluated else {}
+        test = self.test.metrics if self.test else None
+        return {
+            "run": self.folder.name,
+            "path": str(self.folder.path),
+            "status": self.status,
+            "epochs": len(self.rows),
+            "train": {"loss": last.get("train_loss"), "accuracy": last.get("train_accuracy")},
+            "validation": {
+                "loss": last.get("validation_loss"),
+                "accuracy": last.get("validation_accuracy"),
+            },
+            "test": {
+                "loss": float(test.loss[0]) if test else None,
+                "accuracy": float(test.accuracy[0]) if test else None,
+            },
+            "seconds": {part: round(value, 6) for part, value in self.seconds.items()},
+        }
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process still works on the run."""
+        return bool(self.lock.is_locked)
+
+    def record_origin(self, environment: dict[str, Any], data_sha256: str) -> None:
+        """Write down what the run is made with: machine, code and data."""
+        folder = self.folder
+        key = run_key(self.config, data_sha256)
+        write_json(folder.environment, {"key": key, "data_sha256": data_sha256, **environment})
+        if (environment["git"] or {}).get("dirty"):
+            write_text(folder.uncommitted_patch, uncommitted_changes())
+
+    def note_epoch(self, record: EpochRecord, position: int) -> dict[str, Any]:
+        """Add the row of one epoch to metrics.csv and return it.
+
+        Columns of a stack share its seconds evenly.
+        """
+        width = len(record.columns)
+        row: dict[str, Any] = {
+            "epoch": record.epoch,
+            "learning_rate": float(record.learning_rate[position]),
+            "seconds": round((record.train_seconds + record.evaluate_seconds) / width, 6),
+        }
+        for split, metrics in (("train", record.train), ("validation", record.validation)):
+            if metrics is not None:
+                row[f"{split}_loss"] = float(metrics.loss[position])
+                row[f"{split}_accuracy"] = float(metrics.accuracy[position])
+        self.rows.append(row)
+        self.seconds["train"] += record.train_seconds / width
+        self.seconds["evaluate"] += record.evaluate_seconds / width
+        self.folder.write_metrics(self.rows)
+        return row
+
+    def keep_result(self, parameters: np.ndarray[Any, Any], test: Evaluation) -> None:
+        """Write the final weights (D+1, C) and the predictions for the test split."""
+        self.status, self.test = "completed", test
+        save_weights(self.folder.model, parameters)
+        write_bytes(self.folder.predictions, _npy(test.predictions[:, 0]))
+
+    def keep_divergence(self, losses: np.ndarray[Any, Any]) -> None:
+        """Write how the batch loss grew in the epoch that overflowed, and say where it did."""
+        self.status = "diverged"
+        self.error = f"the loss overflowed {self.config.dtype} in epoch {len(self.rows)}"
+        if len(losses) and not np.isfinite(losses[-1]):
+            self.error += f", step {len(losses)}"
+        self.folder.write_divergence(losses.tolist())
+
+    def save_progress(self, snapshot: Snapshot, column: int) -> None:
+        """Write what resuming needs, if any epoch of this run is done."""
+        if snapshot.epoch and column in snapshot.columns:
+            save_checkpoint(self.folder.checkpoint, snapshot.only(column))
+
+    def write_summary(self) -> None:
+        """Write summary.json as things stand."""
+        write_json(self.folder.summary, self.summary)
+
+    def close(self) -> None:
+        """Mark the run with its final status, which claims only what has been written."""
+        self.folder.write_status(self.status, ended=_now(), error=self.error)
+        if self.status in ("completed", "diverged"):
+            self.folder.checkpoint.unlink(missing_ok=True)
+        self.lock.release()
+
+    def abandon(self, error: BaseException) -> None:
+        """Mark a run that was cut short as interrupted or failed, whatever it had reached."""
+        interrupted = isinstance(error, KeyboardInterrupt)
+        self.status = "interrupted" if interrupted else "failed"
+        self.error = str(error) if isinstance(error, Interrupted) else repr(error)
+        self.write_summary()
+        self.close()
+
+
+def run_key(config: Config, data_sha256: str) -> str:
+    """Return the SHA-256 of what decides a run's result: config (name aside), data, code."""
+    content = {
+        "config": config.model_dump(exclude={"name"}),
+        "data": data_sha256,
+        "code": mnistlab.__version__,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
+
+
+def _npy(array: np.ndarray[Any, Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

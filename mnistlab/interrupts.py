@@ -1,0 +1,44 @@
+"""Turns the signals that end a process into an exception, and holds it back where it would hurt."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from mnistlab.errors import Interrupted
+
+_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+
+class _State:
+    depth = 0
+    pending: int | None = None
+
+
+def install() -> None:
+    """Let Ctrl-C, SIGTERM and SIGHUP raise `Interrupted`; what the parent ignores stays ignored."""
+    for signum in _SIGNALS:
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, _handle)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Hold signals back inside the block; one that came is raised at its end."""
+    _State.depth += 1
+    try:
+        yield
+    finally:
+        _State.depth -= 1
+        if _State.depth == 0 and _State.pending is not None:
+            signum, _State.pending = _State.pending, None
+            raise Interrupted(signum)
+
+
+def _handle(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal module's own form
+    if _State.depth:
+        _State.pending = signum
+    else:
+        raise Interrupted(signum)

@@ -1,0 +1,78 @@
+"""What the plots see of a run: its folder's files and the test split it names."""
+
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.config.strict_yaml import read_file
+from mnistlab.core.samples import FeatureReader
+from mnistlab.datasets import Dataset, load
+from mnistlab.runs import RunFolder
+from mnistlab.runs.weights import load_weights
+
+
+@lru_cache(maxsize=1)
+def _load(dataset: str, validation: int, preprocess: tuple[str, ...]) -> Dataset:
+    """Load a dataset once for all runs that follow each other on it."""
+    return load(dataset, validation=validation, preprocess=preprocess)
+
+
+class RunView:
+    """A run folder's content, each piece read when a plot first asks for it."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved config as plain data."""
+        return read_file(self.folder.config)[0]
+
+    @cached_property
+    def title(self) -> str:
+        """One line that says which run this is."""
+        config = self.config
+        return (
+            f"{config['name']}: {config['model']}, {config['loss'].replace('_', ' ')}, "
+            f"{config['optimizer']}, learning rate {config['learning_rate']:g}, "
+            f"batch size {config['batch_size']}"
+        )
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What summary.json holds."""
+        return self.folder.read_summary()
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data that the run was trained on."""
+        data = self.config["data"]
+        return load(data["dataset"], validation=data["validation"], preprocess=data["preprocess"])
+
+    @cached_property
+    def predictions(self) -> NDArray[np.uint8]:
+        """The predicted class of each test image, (N,)."""
+        predictions: NDArray[np.uint8] = np.load(self.folder.predictions, allow_pickle=False)
+        return predictions
+
+    @cached_property
+    def parameters(self) -> NDArray[Any]:
+        """Weights and, in the last row, biases, (D+1, C)."""
+        return load_weights(self.folder.model)
+
+    def pre_activations(self, index: NDArray[np.intp]) -> NDArray[Any]:
+        """Return A (n, C) of chosen test images."""
+        images = self.dataset.test.images[index].reshape(len(index), -1)
+        parameters = self.parameters
+        reader = FeatureReader(
+            self.dataset.pixels, images.shape[1], max(1, len(index)), parameters.dtype
+        )
+        activations: NDArray[Any] = reader.read(images) @ parameters * reader.factor
+        return activations
+
+
+def load_data_of(folder: RunFolder) -> None:
+    """Load the data of a run ahead of its plots."""
+    _ = RunView(folder).dataset

@@ -1,0 +1,5 @@
+"""Run folders: where a run's files are, how they are written, and what they record."""
+
+from mnistlab.runs.folder import RunFolder, create_run_folder, default_runs_dir
+
+__all__ = ["RunFolder", "create_run_folder", "default_runs_dir"]

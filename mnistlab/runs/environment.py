@@ -1,0 +1,78 @@
+"""Records what a run was made with: versions, machine, linear algebra, code, data."""
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import threadpoolctl
+
+import mnistlab
+
+_PACKAGES = ("numpy", "matplotlib", "pydantic", "pyyaml", "safetensors", "typer", "rich")
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return versions, platform, linear algebra with its threads, git state and command line."""
+    return {
+        "mnistlab": mnistlab.__version__,
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "blas": [
+            {
+                key: library[key]
+                for key in ("internal_api", "version", "num_threads", "architecture")
+                if key in library
+            }
+            for library in threadpoolctl.threadpool_info()
+            if library["user_api"] == "blas"
+        ],
+        "git": _git_state(),
+        "command": sys.argv,
+    }
+
+
+def uncommitted_changes() -> str:
+    """Return the code's difference from its commit as a patch, empty where there is none."""
+    return _git("diff", "HEAD", "--no-color", "--no-ext-diff") or ""
+
+
+def _git_state() -> dict[str, Any] | None:
+    """Return the commit the code comes from and whether it was changed since, if it has one."""
+    report = _git("status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    if report is None:
+        return None
+    lines = report.splitlines()
+    commit = next((line.split()[2] for line in lines if line.startswith("# branch.oid")), None)
+    return {"commit": commit, "dirty": any(not line.startswith("#") for line in lines)}
+
+
+def _git(*arguments: str) -> str | None:
+    checkout = Path(mnistlab.__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return None
+    try:
+        result = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", "-C", str(checkout), *arguments],  # noqa: S607 - git is where PATH says
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

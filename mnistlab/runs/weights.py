@@ -1,0 +1,83 @@
+"""Weights and checkpoints as safetensors files: arrays only, nothing that could be executed."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from mnistlab.core.trainer import Snapshot
+from mnistlab.errors import RunFolderError
+from mnistlab.runs.atomic import write_bytes
+
+Array = NDArray[Any]
+
+
+def save_weights(path: Path, parameters: Array) -> None:
+    """Write one configuration's parameters (D+1, C) as weights W (D, C) and biases b (C,).
+
+    The same parameters give the same bytes.
+    """
+    arrays = {
+        "W": np.ascontiguousarray(parameters[:-1]),
+        "b": np.ascontiguousarray(parameters[-1]),
+    }
+    write_bytes(path, safetensors.numpy.save(arrays))
+
+
+def load_weights(path: Path) -> Array:
+    """Return the parameters (D+1, C) that `save_weights` wrote."""
+    arrays, _ = _load(path)
+    try:
+        return np.concatenate([arrays["W"], arrays["b"][None]])
+    except (KeyError, ValueError) as error:
+        raise RunFolderError(f"{path}: does not hold W (D, C) and b (C,): {error}") from None
+
+
+def save_checkpoint(path: Path, snapshot: Snapshot) -> None:
+    """Write all that training needs to go on from the end of an epoch."""
+    arrays = {
+        "parameters": snapshot.parameters,
+        "columns": snapshot.columns,
+        "best_loss": snapshot.best_loss,
+        "best_epoch": snapshot.best_epoch,
+        **{f"state.{name}": array for name, array in snapshot.state.items()},
+    }
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    about = {"epoch": snapshot.epoch, "generator": snapshot.generator}
+    write_bytes(path, safetensors.numpy.save(contiguous, {"snapshot": json.dumps(about)}))
+
+
+def load_checkpoint(path: Path) -> Snapshot:
+    """Return the snapshot that `save_checkpoint` wrote; raise RunFolderError if it is damaged."""
+    arrays, metadata = _load(path)
+    try:
+        about = json.loads(metadata["snapshot"])
+        state = {
+            name.removeprefix("state."): array
+            for name, array in arrays.items()
+            if name.startswith("state.")
+        }
+        return Snapshot(
+            epoch=int(about["epoch"]),
+            columns=arrays["columns"],
+            parameters=arrays["parameters"],
+            state=state,
+            best_loss=arrays["best_loss"],
+            best_epoch=arrays["best_epoch"],
+            generator=about["generator"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunFolderError(f"{path}: is no checkpoint of mnistlab: {error!r}") from None
+
+
+def _load(path: Path) -> tuple[dict[str, Array], Mapping[str, Any]]:
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - not a dict
+    except (OSError, safetensors.SafetensorError) as error:
+        raise RunFolderError(f"{path}: cannot be read as safetensors: {error}") from None
