@@ -106,7 +106,7 @@ def _describe(fault: Mapping[str, Any], origins: Mapping[KeyPath, str], path: Pa
     if kind == "value_error":
         message = str(fault["ctx"]["error"])
         if not key:  # a finding about several keys opens with the one to change
-            where = origins.get((message.split()[0],), where)
+            where = origins.get((message.split(maxsplit=1)[0],), where)
         return f"{where}: {key}: {message}" if key else f"{where}: {message}"
     if kind in _WORDS:
         return f"{where}: {key} {_WORDS[kind].format(**fault.get('ctx', {}))}, not {given}"

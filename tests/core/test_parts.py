@@ -1,0 +1,201 @@
+"""Optimizers, schedules, sample reading, metrics and curvature, each on its own."""
+
+import numpy as np
+import pytest
+
+from mnistlab.core.curvature import largest_eigenvalue, stability_limit
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.metrics import evaluate
+from mnistlab.core.models import MODELS
+from mnistlab.core.objective import REDUCTIONS, Objective, Products, copy_stack
+from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.core.pixels import PixelMap
+from mnistlab.core.registry import Registry
+from mnistlab.core.samples import FeatureReader, one_hot, shuffled
+from mnistlab.core.schedules import SCHEDULES
+from mnistlab.errors import UnknownNameError
+
+from .helpers import C, random_samples, random_weights, run, settings, trainer
+
+HYPER = {
+    "learning_rate": np.array([[0.1]]),
+    "momentum": np.array([[0.5]]),
+    "beta1": np.array([[0.9]]),
+    "beta2": np.array([[0.99]]),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("sgd", [0.1, 0.2]),  # 0.1 g
+        ("momentum", [0.1, 0.25]),  # v = 1, then 0.5 + 2 = 2.5
+        ("nesterov", [0.15, 0.325]),  # 0.1 (1 + 0.5 * 1), then 0.1 (2 + 0.5 * 2.5)
+        # m = 0.1, v = 0.01: corrected both are 1; then m = 0.29/0.19, v = 0.0499/0.0199
+        ("adam", [0.1, 0.1 * (0.29 / 0.19) / np.sqrt(0.0499 / 0.0199)]),
+    ],
+)
+def test_two_steps_of_an_optimizer_by_hand(name, steps):
+    optimizer = OPTIMIZERS[name]
+    state = optimizer.init(np.zeros((1, 1, 1)))
+    for gradient, expected in zip((1.0, 2.0), steps, strict=True):
+        step = optimizer.update(np.full((1, 1, 1), gradient), state, HYPER)
+        np.testing.assert_allclose(step, expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_keeps_shape_and_dtype(name):
+    parameters = np.zeros((4, 3, 2), np.float32)
+    state = OPTIMIZERS[name].init(parameters)
+    hyper = {key: np.full((3, 1), value[0, 0], np.float32) for key, value in HYPER.items()}
+    step = OPTIMIZERS[name].update(np.ones_like(parameters), state, hyper)
+    assert (step.shape, step.dtype) == (parameters.shape, parameters.dtype)
+    assert all(array.shape[-2] == 3 and array.dtype == np.float32 for array in state.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "factors"),
+    [
+        ("constant", [1, 1, 1, 1]),
+        ("cosine", [1, (1 + np.sqrt(0.5)) / 2, 0.5, (1 - np.sqrt(0.5)) / 2]),
+        ("step", [1, 1, 0.1, 0.1]),
+    ],
+)
+def test_a_schedule_by_hand(name, factors):
+    hyper = {"step_epochs": np.array([2.0]), "step_factor": np.array([0.1])}
+    for epoch, expected in enumerate(factors):
+        factor = SCHEDULES[name].factor(epoch, np.array([4.0]), hyper)
+        np.testing.assert_allclose(factor, [expected], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("N", "batch"), [(1, 1), (10, 3), (2500, 100), (2501, 999), (3000, 3000)])
+def test_shuffled_batches_are_the_rows_in_order(N, batch):
+    images = np.random.default_rng(0).integers(0, 256, (N, 5), np.uint8)
+    order = np.random.default_rng(1).permutation(N)
+    batches = [rows.copy() for rows in shuffled(images, order, batch)]
+    np.testing.assert_array_equal(np.concatenate(batches), images[order])
+    assert [len(rows) for rows in batches] == [batch] * (N // batch) + [N % batch] * (N % batch > 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "pixels",
+    [PixelMap(), PixelMap(0.5), PixelMap(1 / 255, -0.3), PixelMap(np.arange(1, 6) / 9, np.ones(5))],
+)
+def test_features_follow_the_pixel_map(pixels, dtype):
+    rows = np.random.default_rng(0).integers(0, 256, (7, 5), np.uint8)
+    reader = FeatureReader(pixels, 5, 9, dtype)
+    x = reader.factor * reader.read(rows)
+    assert x.dtype == dtype
+    np.testing.assert_allclose(x[:, :-1], rows * pixels.scale + pixels.shift, rtol=1e-6)
+    np.testing.assert_allclose(x[:, -1], 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("n", "K"), [(7, 1), (300, 1), (300, 2), (130, 5)])
+def test_products_equal_plain_products(n, K):
+    generator = np.random.default_rng(0)
+    parameters = copy_stack(generator.normal(size=(12, K, C)))
+    x, dA = generator.normal(size=(n, 12)), generator.normal(size=(n, K, C))
+    products = Products(parameters, 300)
+    np.testing.assert_allclose(
+        products.pre_activations(x, 0.5), 0.5 * np.einsum("bd,dkc->bkc", x, parameters), rtol=1e-10
+    )
+    np.testing.assert_allclose(
+        products.parameter_gradient(x, dA, 2.0), 2 * np.einsum("bd,bkc->dkc", x, dA), rtol=1e-10
+    )
+
+
+def test_evaluation_against_a_plain_loop():
+    samples, K = random_samples(N=2310), 3
+    parameters = copy_stack(np.random.default_rng(2).normal(size=(18, K, C)))
+    objective = Objective(MODELS["sigmoid"], LOSSES["squared_error"], REDUCTIONS["mean"])
+    result = evaluate(parameters, objective, samples, PixelMap())
+    x = np.c_[samples.images / 255, np.ones(len(samples))]
+    for k in range(K):
+        y = 1 / (1 + np.exp(-(x @ parameters[:, k, :])))
+        loss = np.square(y - np.eye(C)[samples.labels]).sum(1).mean()
+        np.testing.assert_allclose(result.metrics.loss[k], loss, rtol=1e-12)
+        np.testing.assert_array_equal(result.predictions[:, k], y.argmax(1))
+        assert result.metrics.accuracy[k] == np.mean(y.argmax(1) == samples.labels)
+
+
+def test_a_tie_goes_to_the_lowest_class():
+    samples = random_samples()
+    objective = Objective(MODELS["linear"], LOSSES["squared_error"], REDUCTIONS["mean"])
+    result = evaluate(copy_stack(np.zeros((18, 1, C))), objective, samples, PixelMap())
+    assert not result.predictions.any()
+    np.testing.assert_allclose(result.metrics.loss, 1)
+
+
+def test_one_hot_by_hand():
+    np.testing.assert_array_equal(
+        one_hot(np.array([2, 0]), 3, np.float32), [[[0, 0, 1]], [[1, 0, 0]]]
+    )
+
+
+def test_largest_eigenvalue_against_numpy():
+    samples = random_samples(N=500)
+    x = np.c_[samples.images / 255, np.ones(500)]
+    expected = np.linalg.eigvalsh(x.T @ x / 500)[-1]
+    assert largest_eigenvalue(samples, PixelMap()) == pytest.approx(expected, rel=1e-5)
+    assert largest_eigenvalue(samples, PixelMap(), rows=300) == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov"])
+def test_the_limit_parts_stable_from_diverging_runs(optimizer, reduction):
+    """Full batches: 2 % below the limit the loss falls, 2 % above it grows without bound."""
+    samples = random_samples(N=200)
+    chosen = settings(optimizer=optimizer, reduction=reduction)
+    limit = stability_limit(
+        largest_eigenvalue(samples, PixelMap()),
+        chosen.objective,
+        chosen.optimizer,
+        momentum=0.9,
+        weight_decay=0.1,
+        batch_size=200,
+    )
+    assert limit is not None
+    both = settings(
+        optimizer=optimizer,
+        reduction=reduction,
+        learning_rate=[0.98 * limit, 1.02 * limit],
+        weight_decay=0.1,
+        epochs=2000,
+        evaluate_every=500,
+        batch_size=200,
+    )
+    records, _ = run(trainer(both, random_weights(1) * 2, train=samples))
+    assert records[-1].train.loss[0] < 1
+    last = next(r for r in reversed(records) if r.train is not None and 1 in r.columns)
+    assert not last.train.loss[-1] < 1e3
+
+
+@pytest.mark.parametrize(
+    ("model", "loss", "optimizer"),
+    [
+        ("sigmoid", "squared_error", "sgd"),
+        ("linear", "softmax_cross_entropy", "sgd"),
+        ("linear", "squared_error", "adam"),
+    ],
+)
+def test_no_limit_is_claimed_where_none_is_known(model, loss, optimizer):
+    chosen = settings(model=model, loss=loss, optimizer=optimizer)
+    known = {"momentum": 0.0, "weight_decay": 0.0, "batch_size": 1}
+    assert stability_limit(39.2, chosen.objective, chosen.optimizer, **known) is None
+
+
+def test_a_registry_names_what_is_valid_and_what_is_near():
+    registry: Registry[int] = Registry("fruit")
+    registry.register("apple")(1)
+    registry.add("pear", 2)
+    assert (list(registry), len(registry), registry["pear"], "plum" in registry) == (
+        ["apple", "pear"],
+        2,
+        2,
+        False,
+    )
+    with pytest.raises(UnknownNameError, match=r"unknown fruit 'aple'; did you mean 'apple'\?"):
+        registry["aple"]
+    with pytest.raises(ValueError, match="registered twice"):
+        registry.add("pear", 3)
