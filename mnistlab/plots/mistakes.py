@@ -1,0 +1,103 @@
+"""What a classifier gets wrong: the images it misjudged most, as a person would look at them.
+
+M is the number of mistakes shown, H and W are an image's height and width in pixels.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from mnistlab.plots import style
+
+MOST = 40  # mistakes in the figure
+_COLUMNS = 8
+_LARGEST = 8.0  # inches of height
+_LINE = 0.16  # inches
+_PAPER, _PEN = 242, 16  # the greys of a pixel that is not lit and of one that is
+
+
+@style.house_style
+def worst_mistakes(
+    images: NDArray[Any],
+    true: NDArray[Any],
+    predicted: NDArray[Any],
+    margin: NDArray[Any],
+    *,
+    class_names: Sequence[str],
+    title: str,
+    total_mistakes: int,
+    total_images: int,
+) -> Figure:
+    """Draw the worst mistakes in rows, the worst at the top left, dark on light.
+
+    Args:
+        images: (M, H, W) uint8, worst first; at most the first 40 are drawn.
+        true: (M,) true classes.
+        predicted: (M,) predicted classes.
+        margin: (M,) by how much each image's predicted class outscored its true class.
+        class_names: the name of each class.
+        title: one line; cut if it is too long.
+        total_mistakes: how many images were misjudged, drawn or not.
+        total_images: how many were judged.
+
+    Returns:
+        The figure; to be written by `style.save`.
+    """
+    images, true, predicted, margin = (part[:MOST] for part in (images, true, predicted, margin))
+    shown = len(images)
+    count = f"{total_mistakes:,} of {total_images:,} images are taken for another class"
+    if not shown:
+        return style.new_figure(0.1, title, [f"{count}: there is no mistake to show."])
+
+    room = style.WIDTH - 2 * style.MARGIN
+    labels = _labels(true, predicted, class_names, room / _COLUMNS - 0.05)
+    heading = 0.12 + _LINE * len(labels)
+    plan = style.Tiling.plan(images, columns=_COLUMNS, width=room, height=_LARGEST, label=heading)
+    width, height = plan.size
+    left, bottom = style.MARGIN, 0.2
+    which = "all of them" if shown == total_mistakes else f"the worst {shown}"
+    subtitle = [
+        f"{count}. Drawn: {which}, the worst first.",
+        f"Above each: its true class → the predicted one{_range(margin)}.",
+    ]
+    figure = style.new_figure(height + bottom, title, subtitle)
+    axes = style.canvas(figure)
+    ink = images.astype(float) / 255
+    greys = (_PAPER + (_PEN - _PAPER) * ink).astype(np.uint8)
+    axes.imshow(
+        np.repeat(plan.join(greys, 255)[..., np.newaxis], 3, axis=-1),
+        extent=(left, left + width, bottom, bottom + height),
+        aspect="auto",
+        interpolation="nearest",
+    )
+    anchors = plan.anchors(shown, (left, bottom))
+    for line, texts in enumerate(reversed(labels)):
+        axes.add_artist(
+            style.Words(texts, np.add(anchors, (0, 0.1 + _LINE * line)), size=style.SMALL)
+        )
+    return figure
+
+
+def _labels(
+    true: NDArray[Any], predicted: NDArray[Any], class_names: Sequence[str], width: float
+) -> list[list[str]]:
+    """Return one line for each image, or two where one would be wider than `width` inches."""
+    names = [style.plain(name) for name in class_names]
+    joined = [f"{names[t]} → {names[p]}" for t, p in zip(true, predicted, strict=True)]
+    if max(style.text_width(text, style.SMALL) for text in joined) <= width:
+        return [joined]
+    upper = [style.fit(names[t], style.SMALL, width) for t in true]
+    lower = [style.fit(f"→ {names[p]}", style.SMALL, width) for p in predicted]
+    return [upper, lower]
+
+
+def _range(margin: NDArray[Any]) -> str:
+    """Return by how much the wrong classes were ahead, where that is known."""
+    if not np.isfinite(margin).all():
+        return ""
+    widest, narrowest = style.number(margin.max()), style.number(margin.min())
+    scored = widest if widest == narrowest else f"{widest} to {narrowest}"
+    return f", which scored {scored} higher"
