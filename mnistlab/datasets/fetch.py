@@ -1,0 +1,157 @@
+"""Brings a named dataset into the cache: sources in order, each file verified, none half there."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mnistlab.datasets.catalog import DATASETS, NamedDataset
+from mnistlab.datasets.files import NAMES, DataFile, find
+from mnistlab.datasets.idx import Content
+from mnistlab.datasets.progress import Progress, Silent
+from mnistlab.datasets.sources import Folder, Source, SourceError
+from mnistlab.datasets.store import data_dir, replacing
+from mnistlab.errors import DataError, FetchError, InputError
+
+OK, MISSING, DIFFERS = "ok", "missing", "differs"
+WORK = ".incoming-"
+
+
+def home_of(name: str, cache: Path | None = None) -> Path:
+    """Return the folder that holds, or would hold, the files of the named dataset."""
+    return DATASETS[name].packaged or (cache or data_dir()) / name
+
+
+def verify(name: str, cache: Path | None = None) -> dict[str, str]:
+    """Return "ok", "missing" or "differs" for each file of the named dataset, hashed anew."""
+    dataset, home = DATASETS[name], home_of(name, cache)
+    _, problems = open_files(dataset, home)
+    return {
+        (_path_of(file, dataset, home) or Path(file.stored_name)).name: problems.get(file.name, OK)
+        for file in dataset.files
+    }
+
+
+def is_present(name: str, cache: Path | None = None) -> bool:
+    """Return whether all files of the named dataset are there, without hashing them."""
+    dataset, home = DATASETS[name], home_of(name, cache)
+    return all(_path_of(file, dataset, home) for file in dataset.files)
+
+
+def open_files(dataset: NamedDataset, home: Path) -> tuple[dict[str, Content], dict[str, str]]:
+    """Return the raw content of each file in `home` that is verified, and what ails the others."""
+    contents: dict[str, Content] = {}
+    problems: dict[str, str] = {}
+    for file in dataset.files:
+        path = _path_of(file, dataset, home)
+        if path is None:
+            problems[file.name] = MISSING
+            continue
+        try:
+            _, contents[file.name] = file.open(path)
+        except DataError:
+            problems[file.name] = DIFFERS
+    return contents, problems
+
+
+def _path_of(file: DataFile, dataset: NamedDataset, home: Path) -> Path | None:
+    if dataset.packaged:
+        return find(home, file.name)
+    path = home / file.stored_name
+    return path if path.exists() else None
+
+
+def fetch(
+    name: str,
+    *,
+    cache: Path | None = None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Return the folder with the verified files of the named dataset; fetch what is missing.
+
+    `folder` is a place to look first; its files are copied. Raises FetchError, with each source
+    and its reason, when no source has the files, and DataError when the cache cannot be written.
+    """
+    dataset, home = DATASETS[name], home_of(name, cache)
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name one that holds {', '.join(NAMES)}")
+    _, problems = open_files(dataset, home)
+    if not problems:
+        return home
+    if dataset.packaged:
+        raise DataError(f"{home}: the packaged files are damaged; install mnistlab again")
+    progress = progress or Silent()
+    named = () if folder is None else (Folder(folder),)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with _alone_in(home, progress):
+            _try_sources(name, dataset, (*named, *dataset.sources), home, progress)
+    except OSError as error:
+        raise DataError(
+            f"{home}: the cache cannot be written ({error.strerror or error}); "
+            "set MNISTLAB_DATA_DIR to a folder that can"
+        ) from error
+    return home
+
+
+@contextmanager
+def _alone_in(home: Path, progress: Progress) -> Iterator[None]:
+    """Hold the lock of `home`, and clear away what a killed fetch left there."""
+    import filelock  # noqa: PLC0415 - needed only by a fetch
+
+    lock = filelock.FileLock(home / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        progress.message(f"waiting for another process that is fetching into {home}")
+        lock.acquire()
+    try:
+        for left in home.glob(f"{WORK}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        lock.release()
+
+
+def _try_sources(
+    name: str, dataset: NamedDataset, sources: tuple[Source, ...], home: Path, progress: Progress
+) -> None:
+    _, problems = open_files(dataset, home)  # another process may have filled it meanwhile
+    for file in dataset.files:
+        if problems.get(file.name) == DIFFERS:
+            progress.message(f"{home / file.stored_name} is damaged; fetching it again")
+    wanted = [file for file in dataset.files if file.name in problems]
+    failures: list[str] = []
+    for source in sources:
+        if not wanted:
+            return
+        progress.message(f"fetching {name} from {source.label}")
+        try:
+            for file in _take(source, tuple(wanted), home, progress):
+                wanted.remove(file)
+        except SourceError as error:
+            failures.append(f"{source.label}: {error}")
+            progress.message(f"{source.label}: {error}")
+    if wanted:
+        raise FetchError(
+            "\n  ".join([f"no source could hand over {name}:", *failures])
+            + f"\nput {', '.join(file.stored_name for file in wanted)} into a folder "
+            f"and run: mnistlab data fetch {name} --from FOLDER"
+        )
+
+
+def _take(
+    source: Source, wanted: tuple[DataFile, ...], home: Path, progress: Progress
+) -> Iterator[DataFile]:
+    """Store each file that `source` offers once it is verified, then yield it."""
+    with tempfile.TemporaryDirectory(dir=home, prefix=WORK) as work:
+        for file, candidate in source.offer(wanted, Path(work), progress):
+            try:
+                kept, _ = file.open(candidate, label=candidate.name)
+            except DataError as error:
+                raise SourceError(str(error)) from error
+            with replacing(home / file.stored_name) as out:
+                out.write(kept)
+            yield file

@@ -1,0 +1,181 @@
+"""MNIST is published as IDX files; this reads them trusting no byte, and writes them.
+
+An IDX file is two zero bytes, a type code, the number of dimensions, each dimension as a
+big-endian 32-bit number, then the values, last dimension fastest
+(http://yann.lecun.com/exdb/mnist, "the IDX file format"). Only unsigned bytes are read here.
+"""
+
+import gzip
+import hashlib
+import io
+import math
+import mmap
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.datasets.store import replacing
+from mnistlab.errors import DataError
+
+Content = bytes | mmap.mmap
+
+GZIP_MAGIC = b"\x1f\x8b"
+UNSIGNED_BYTE = 0x08
+OTHER_TYPES = {
+    0x09: "signed bytes",
+    0x0B: "16-bit integers",
+    0x0C: "32-bit integers",
+    0x0D: "32-bit floats",
+    0x0E: "64-bit floats",
+}
+MAX_DIMENSIONS = 64  # NumPy's own limit
+LONGEST_HEADER = 4 + 4 * MAX_DIMENSIONS
+
+# All of MNIST is 55 MB; a gzip file that wants more than this in memory is better unpacked first.
+GZIP_CAP = 1 << 30
+
+
+def read_idx(path: Path, ndim: int | None = None) -> NDArray[np.uint8]:
+    """Return the array in the IDX file `path`, read-only: mapped, or unpacked if it is gzip.
+
+    `ndim` is the number of dimensions the caller needs (3 for images, 1 for labels). Raises
+    DataError when the file is missing, is not IDX, or does not hold what its header promises.
+    """
+    label = str(path)
+    return parse(unpack(map_file(path), label), label, ndim)
+
+
+def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
+    """Write `array` to `path` as IDX, gzipped when the name ends in .gz; the same bytes each time.
+
+    Raises ValueError when the array is not uint8 or has dimensions that IDX cannot state.
+    """
+    with replacing(path) as file:
+        if path.suffix == ".gz":
+            with gzip.GzipFile("", "wb", compresslevel=9, fileobj=file, mtime=0) as packed:
+                packed.write(_header(array))
+                packed.write(np.ascontiguousarray(array).data)
+        else:
+            file.write(_header(array))
+            file.write(np.ascontiguousarray(array).data)
+
+
+def content_sha256(array: NDArray[np.uint8]) -> str:
+    """Return the SHA-256 of the raw IDX file that would hold `array`."""
+    digest = hashlib.sha256(_header(array))
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def map_file(path: Path) -> Content:
+    """Return the bytes of `path`, memory-mapped, as they stand on disk."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    if not path.is_file():
+        raise DataError(f"{path}: not a file")
+    try:
+        with path.open("rb") as file:
+            if path.stat().st_size == 0:
+                return b""
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def unpack(stored: Content, label: str) -> Content:
+    """Return `stored`, decompressed if it is gzip, whatever its name says.
+
+    The IDX header inside is read first: no more is decompressed than it promises and one byte,
+    so a small file cannot fill the memory.
+    """
+    if stored[:2] != GZIP_MAGIC:
+        return stored
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(stored)) as packed:
+            head = packed.read(LONGEST_HEADER)
+            shape, start = _parse_header(head, label)
+            size = start + math.prod(shape)
+            if size > GZIP_CAP:
+                raise DataError(
+                    f"{label}: its header promises {size:,} bytes, too many to unpack in memory; "
+                    "if that is right, unpack it with gunzip first"
+                )
+            # One byte past the promise also makes gzip check its own checksum at the end.
+            return head + packed.read(max(1, size + 1 - len(head)))
+    except EOFError:
+        raise DataError(f"{label}: the gzip file is cut short; get it again") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{label}: the gzip file is corrupt ({error}); get it again") from None
+
+
+def parse(content: Content, label: str, ndim: int | None = None) -> NDArray[np.uint8]:
+    """Return the array that the raw IDX bytes `content` hold, sharing their memory."""
+    shape, start = _parse_header(content[:LONGEST_HEADER], label)
+    if ndim is not None and len(shape) != ndim:
+        meaning = {1: "labels (count)", 3: "images (count, height, width)"}.get(ndim, "this")
+        raise DataError(
+            f"{label}: holds {len(shape)} dimension(s) where {meaning} needs {ndim}; "
+            "are images and labels swapped?"
+        )
+    promised, present = math.prod(shape), len(content) - start
+    if present < promised:
+        dimensions = " x ".join(map(str, shape))
+        raise DataError(
+            f"{label}: the header promises {dimensions} = {promised:,} bytes of data and only "
+            f"{present:,} follow; the file is truncated or damaged, get it again"
+        )
+    if present > promised:
+        raise DataError(
+            f"{label}: bytes follow after the {promised:,} bytes of data that the header promises; "
+            "the file is damaged or not IDX, get it again"
+        )
+    try:
+        return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    except ValueError as error:  # such as 0 x 2^32 x 2^32 x 2^32: no bytes, yet too big to count
+        raise DataError(f"{label}: the header's dimensions {shape} cannot be ({error})") from None
+
+
+def looks_like_web_page(head: bytes) -> bool:
+    """Return whether `head`, the first bytes of a file, opens an HTML or XML page."""
+    return (
+        head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype", b"<html", b"<?xml"))
+    )
+
+
+def _parse_header(head: bytes, label: str) -> tuple[tuple[int, ...], int]:
+    """Return the shape that `head` promises and the offset at which the data starts."""
+    if looks_like_web_page(head):
+        raise DataError(
+            f"{label}: looks like a web page instead of data; the server answered with a page, "
+            "get the file another way"
+        )
+    if len(head) < 4:
+        raise DataError(f"{label}: ends within the IDX header ({len(head)} bytes); get it again")
+    zeros, code, ndim = struct.unpack(">HBB", head[:4])
+    if zeros == 0 and ndim > 0 and code in OTHER_TYPES:
+        raise DataError(
+            f"{label}: holds {OTHER_TYPES[code]} (IDX type 0x{code:02x}); only unsigned bytes "
+            "(0x08) can be used, convert the values to 0..255 first"
+        )
+    if zeros != 0 or code != UNSIGNED_BYTE or not 0 < ndim <= MAX_DIMENSIONS:
+        raise DataError(
+            f"{label}: not an IDX file of bytes: it starts with {head[:4].hex(' ')} where "
+            "00 00 08 and the number of dimensions should stand"
+        )
+    start = 4 + 4 * ndim
+    if len(head) < start:
+        raise DataError(
+            f"{label}: ends within the IDX header ({len(head)} of {start} bytes); get it again"
+        )
+    return struct.unpack(f">{ndim}I", head[4:start]), start
+
+
+def _header(array: NDArray[np.uint8]) -> bytes:
+    if array.dtype != np.uint8:
+        raise ValueError(f"IDX files are written from uint8 arrays, not {array.dtype}")
+    if array.ndim == 0 or max(array.shape) >= 1 << 32:
+        raise ValueError(f"IDX cannot state the shape {array.shape}")
+    return struct.pack(f">HBB{array.ndim}I", 0, UNSIGNED_BYTE, array.ndim, *array.shape)

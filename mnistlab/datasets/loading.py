@@ -1,0 +1,208 @@
+"""From a name or a path to checked images, labels and their hash: the room's main path."""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.core.pixels import PixelMap
+from mnistlab.datasets.catalog import DATASETS, DIGITS
+from mnistlab.datasets.checks import check_counts, check_images, check_labels, check_same_size
+from mnistlab.datasets.copies import moved
+from mnistlab.datasets.fetch import fetch, home_of, open_files
+from mnistlab.datasets.files import NAMES, find_all
+from mnistlab.datasets.idx import Content, content_sha256, map_file, parse, unpack
+from mnistlab.datasets.npz import KEYS, read_npz
+from mnistlab.datasets.preprocess import PREPROCESSING, MovePixels, check_steps
+from mnistlab.datasets.progress import Progress, Silent
+from mnistlab.datasets.store import data_dir
+from mnistlab.errors import DataError, UnknownNameError
+
+DIMENSIONS = (3, 1, 3, 1)  # of training images and labels, test images and labels
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images uint8 (N, H, W), read-only and perhaps memory-mapped, and labels uint8 (N,)."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A dataset ready to train on.
+
+    `sha256` stands for the raw images and labels, whatever file format or preprocessing they
+    came through; `files` has the SHA-256 of each file's raw content. `classes` are the ten class
+    names, `pixels` the map from bytes to features.
+    """
+
+    name: str
+    train: Split
+    validation: Split | None
+    test: Split
+    sha256: str
+    files: dict[str, str]
+    classes: tuple[str, ...]
+    pixels: PixelMap
+    preprocess: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """The four arrays in the order of NAMES, with what messages call each and their hashes."""
+
+    arrays: tuple[NDArray[np.uint8], ...]
+    labels: tuple[str, ...]
+    hashes: tuple[str, ...]
+    files: dict[str, str]
+    classes: tuple[str, ...] = DIGITS
+
+
+def load(
+    name: str,
+    *,
+    validation: int = 10_000,
+    preprocess: Sequence[str] = (),
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Return the dataset `name`: a registered name, a folder of IDX files, or an .npz file.
+
+    The last `validation` training images are held out (0: none). `preprocess` names steps of
+    PREPROCESSING, applied in that order. A named dataset is fetched when `cache` (default:
+    `data_dir()`) lacks it, and verified against the catalog's hashes on every load.
+
+    Raises UnknownNameError for a name that is neither, DataError for data that cannot be used,
+    and FetchError when no source could hand a named dataset over.
+    """
+    progress = progress or Silent()
+    steps = check_steps(preprocess)
+    resolve(name)
+    raw = _read(name, cache, progress)
+    _check(raw, name)
+
+    train_images, train_labels, test_images, test_labels = raw.arrays
+    held_out = _check_validation(validation, len(train_images), name)
+    train_hash, test_hash = raw.hashes[0], raw.hashes[2]
+    pixels = PixelMap()
+    for step_name in steps:
+        step = PREPROCESSING[step_name]
+        if isinstance(step, MovePixels):
+            where = cache or data_dir()
+            train_images, train_hash = moved(
+                train_images, train_hash, step_name, step, where, progress
+            )
+            test_images, test_hash = moved(test_images, test_hash, step_name, step, where, progress)
+        else:
+            pixels = step.fit(train_images[:held_out])
+
+    return Dataset(
+        name=name,
+        train=Split(train_images[:held_out], train_labels[:held_out]),
+        validation=Split(train_images[held_out:], train_labels[held_out:]) if validation else None,
+        test=Split(test_images, test_labels),
+        sha256=hashlib.sha256("".join(raw.hashes).encode()).hexdigest(),
+        files=raw.files,
+        classes=raw.classes,
+        pixels=pixels,
+        preprocess=steps,
+    )
+
+
+def resolve(name: str) -> None:
+    """Raise UnknownNameError unless `name` is a registered dataset or an existing path."""
+    if name in DATASETS:
+        return
+    with suppress(OSError, RuntimeError):  # a name too long for a path; a ~user who is not there
+        if Path(name).expanduser().exists():
+            return
+    error = UnknownNameError("dataset", name, DATASETS)
+    error.args = (f"{error}; the path of a folder of IDX files or of an .npz works too",)
+    raise error
+
+
+def _read(name: str, cache: Path | None, progress: Progress) -> _Raw:
+    if name in DATASETS:
+        return _read_named(name, cache, progress)
+    path = Path(name).expanduser()
+    return _read_folder(path) if path.is_dir() else _read_npz(path)
+
+
+def _read_named(name: str, cache: Path | None, progress: Progress) -> _Raw:
+    dataset, home = DATASETS[name], home_of(name, cache)
+    contents, problems = open_files(dataset, home)
+    if problems:
+        fetch(name, cache=cache, progress=progress)
+        contents, problems = open_files(dataset, home)
+    if problems:
+        raise DataError(f"{home}: {', '.join(problems)} changed while being read; try again")
+    hashes = tuple(
+        # Where the catalog's hash is of the .gz, that of the content is taken here.
+        hashlib.sha256(contents[file.name]).hexdigest() if file.of_gzip else file.sha256
+        for file in dataset.files
+    )
+    labels = {file.name: f"{home / file.stored_name}" for file in dataset.files}
+    return _raw_from_idx(contents, labels, hashes, dataset.classes)
+
+
+def _read_folder(folder: Path) -> _Raw:
+    paths = find_all(folder)
+    contents = {name: unpack(map_file(path), str(path)) for name, path in paths.items()}
+    hashes = tuple(hashlib.sha256(contents[name]).hexdigest() for name in NAMES)
+    return _raw_from_idx(contents, {name: str(path) for name, path in paths.items()}, hashes)
+
+
+def _raw_from_idx(
+    contents: dict[str, Content],
+    labels: dict[str, str],
+    hashes: tuple[str, ...],
+    classes: tuple[str, ...] = DIGITS,
+) -> _Raw:
+    arrays = tuple(
+        parse(contents[name], labels[name], ndim)
+        for name, ndim in zip(NAMES, DIMENSIONS, strict=True)
+    )
+    names = tuple(labels[name] for name in NAMES)
+    return _Raw(arrays, names, hashes, dict(zip(NAMES, hashes, strict=True)), classes)
+
+
+def _read_npz(path: Path) -> _Raw:
+    found = read_npz(path)
+    for key in KEYS[1::2]:
+        check_labels(found[key], f"{path}: {key}")  # before 256 could turn into a 0
+    arrays = tuple(np.ascontiguousarray(found[key], np.uint8) for key in KEYS)
+    for array in arrays:
+        array.flags.writeable = False
+    hashes = tuple(content_sha256(array) for array in arrays)
+    files = {path.name: hashlib.sha256(map_file(path)).hexdigest()}
+    return _Raw(arrays, tuple(f"{path}: {key}" for key in KEYS), hashes, files)
+
+
+def _check(raw: _Raw, name: str) -> None:
+    for at in (0, 2):
+        images, labels = raw.arrays[at : at + 2]
+        check_images(images, raw.labels[at])
+        check_labels(labels, raw.labels[at + 1])
+        check_counts(images, labels, raw.labels[at])
+    check_same_size(raw.arrays[0], raw.arrays[2], name)
+
+
+def _check_validation(validation: int, count: int, name: str) -> int:
+    """Return the number of images left to train on."""
+    if validation < 0:
+        raise DataError(f"validation is {validation:,}; it must be 0 or more images")
+    if validation >= count:
+        raise DataError(
+            f"{name}: {validation:,} images cannot be held out of a training file of {count:,}; "
+            "choose a smaller validation"
+        )
+    return count - validation
