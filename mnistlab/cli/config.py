@@ -13,7 +13,7 @@ app = typer.Typer(
 @app.command()
 def show(
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Values that win.")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Values that win.")
     ] = None,
     config: Annotated[
         Path | None,

@@ -16,7 +16,7 @@ def train(
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY=VALUE]...",
+            metavar="KEY=VALUE",
             help="Values that win over the file's: learning_rate=0.05 data.validation=5000",
         ),
     ] = None,

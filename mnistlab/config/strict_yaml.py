@@ -101,9 +101,9 @@ def read_value(text: str, where: str) -> Any:
 
 
 def dump(data: Any, *, flow: bool | None = None) -> str:
-    """Return plain data as YAML that reads back to the same data, keys in their order."""
+    """Return plain data as ASCII YAML that reads back to the same data, keys in their order."""
     return yaml.dump(
-        data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow
+        data, Dumper=_Dumper, sort_keys=False, allow_unicode=False, default_flow_style=flow
     )
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import threadpoolctl
@@ -17,7 +18,7 @@ from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.samples import Samples
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Settings, Trainer, stack_parameters
-from mnistlab.datasets import Dataset, Progress, Split, load
+from mnistlab.datasets import DATASETS, Dataset, Progress, Split, load
 from mnistlab.errors import ConfigError
 
 
@@ -84,6 +85,7 @@ def prepare(
     The learning-rate limit comes from 10,000 images, or with `exact_limit` from the whole
     training split. Raises InputError or FetchError.
     """
+    configs = [_with_absolute_data(config) for config in configs]
     shared = configs[0]
     dataset = load(
         shared.data.dataset,
@@ -99,6 +101,15 @@ def prepare(
     settings = _settings(configs)
     rows = None if exact_limit else SUBSET_ROWS
     return Plan(configs, dataset, settings, _learning_rate_limit(shared, dataset, settings, rows))
+
+
+def _with_absolute_data(config: Config) -> Config:
+    """Return the config with a path to data made absolute, so that it holds from anywhere."""
+    name = config.data.dataset
+    if name in DATASETS or not Path(name).exists():
+        return config
+    data = config.data.model_copy(update={"dataset": str(Path(name).resolve())})
+    return config.model_copy(update={"data": data})
 
 
 def _settings(configs: Sequence[Config]) -> Settings:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,7 +89,8 @@ class Run:
     def note_epoch(self, record: EpochRecord, position: int) -> dict[str, Any]:
         """Add the row of one epoch to metrics.csv and return it.
 
-        Columns of a stack share its seconds evenly.
+        Columns of a stack share its seconds evenly. Predictions that come out of weights
+        which are no numbers mean nothing, so a diverged epoch has no accuracy.
         """
         width = len(record.columns)
         row: dict[str, Any] = {
@@ -99,7 +101,8 @@ class Run:
         for split, metrics in (("train", record.train), ("validation", record.validation)):
             if metrics is not None:
                 row[f"{split}_loss"] = float(metrics.loss[position])
-                row[f"{split}_accuracy"] = float(metrics.accuracy[position])
+                accuracy = math.nan if record.diverged[position] else metrics.accuracy[position]
+                row[f"{split}_accuracy"] = float(accuracy)
         self.rows.append(row)
         self.seconds["train"] += record.train_seconds / width
         self.seconds["evaluate"] += record.evaluate_seconds / width
@@ -134,6 +137,7 @@ class Run:
         self.folder.write_status(self.status, ended=_now(), error=self.error)
         if self.status in ("completed", "diverged"):
             self.folder.checkpoint.unlink(missing_ok=True)
+        self.folder.lock_file.unlink(missing_ok=True)
         self.lock.release()
 
     def abandon(self, error: BaseException) -> None:

@@ -34,8 +34,9 @@ class RunView:
     def title(self) -> str:
         """One line that says which run this is."""
         config = self.config
+        name = "" if config["name"] == config["model"] else f"{config['name']}: "
         return (
-            f"{config['name']}: {config['model']}, {config['loss'].replace('_', ' ')}, "
+            f"{name}{config['model']}, {config['loss'].replace('_', ' ')}, "
             f"{config['optimizer']}, learning rate {config['learning_rate']:g}, "
             f"batch size {config['batch_size']}"
         )

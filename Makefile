@@ -1,0 +1,56 @@
+# Every target makes what it needs; `make run` and `make test` are enough to begin with.
+PYTHON ?= python3
+VENV := .venv
+BENCH_VENV := .venv-bench
+BIN := $(VENV)/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+CONFIG ?= configs/linear.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check report sweep gradcheck bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(BIN)/.installed ## install, get MNIST, train configs/linear.yaml (or CONFIG=FILE)
+	@$(BIN)/mnistlab train --config $(CONFIG)
+
+test: $(BIN)/.installed-dev ## run the whole test suite
+	$(BIN)/python -m pytest
+
+check: $(BIN)/.installed-dev ## format, lint, types, layers, then the tests with coverage
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest --cov
+
+report sweep gradcheck: ## (not there yet)
+	@echo "make $@: the command 'mnistlab $@' does not exist yet" >&2; exit 1
+
+bench: $(BENCH_VENV)/.installed ## time mnistlab against PyTorch and scikit-learn
+	$(BENCH_VENV)/bin/python benchmarks/run.py
+
+clean: ## remove the environments and caches; run folders stay
+	rm -rf $(VENV) $(BENCH_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	  .import_linter_cache .coverage .coverage.* htmlcov build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(BIN)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing mnistlab into $(VENV) (once; under a minute)"
+	@$(BIN)/python $(PIP_INSTALL) --editable .
+	@touch $@
+
+$(BIN)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing mnistlab and its test tools into $(VENV) (once; about a minute)"
+	@$(BIN)/python $(PIP_INSTALL) --editable '.[dev]'
+	@touch $@ $(BIN)/.installed
+
+$(BENCH_VENV)/.installed: pyproject.toml constraints.txt
+	@echo "installing mnistlab and its rivals into $(BENCH_VENV) (once; a few minutes)"
+	@$(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python $(PIP_INSTALL) --editable '.[bench]'
+	@touch $@

@@ -1,0 +1,258 @@
+"""Configs: what is accepted, what is refused and in which words, and that they read back."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mnistlab.config import Config, load_config, to_yaml
+from mnistlab.config.load import valid_keys
+from mnistlab.config.overrides import has_several_values, parse_overrides
+from mnistlab.config.strict_yaml import MAX_DEPTH, dump, read_value
+from mnistlab.core.initializers import INITIALIZERS
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.models import MODELS
+from mnistlab.core.objective import REDUCTIONS
+from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.core.schedules import SCHEDULES
+from mnistlab.errors import ConfigError
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content: str | bytes, name: str = "mine.yaml") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def test_the_defaults_are_the_assignments_setting():
+    config = load_config(None)
+    assert (config.model, config.loss, config.optimizer) == ("linear", "squared_error", "sgd")
+    assert (config.learning_rate, config.epochs, config.batch_size) == (0.01, 10, 100)
+    assert (config.data.dataset, config.data.validation) == ("mnist", 10_000)
+
+
+def test_precedence_is_defaults_then_file_then_command_line(write):
+    path = write("learning_rate: 0.5\nepochs: 3\ndata: {validation: 7}\n", "fast.yaml")
+    config = load_config(path, ["epochs=4", "data.dataset=mnist-mini"])
+    assert (config.learning_rate, config.epochs, config.batch_size) == (0.5, 4, 100)
+    assert (config.data.dataset, config.data.validation) == ("mnist-mini", 7)
+    assert config.name == "fast"
+    assert load_config(path, name="other").name == "other"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),
+        ("-2.5E+4", -25000.0),
+        (".5", 0.5),
+        ("7", 7),
+        ("007", 7),
+        ("true", True),
+        ("no", "no"),
+        ("null", None),
+        ("", None),
+        ("2026-11-23", "2026-11-23"),
+        ("1_000", "1_000"),
+        ("[deskew, 1e2]", ["deskew", 100.0]),
+        ("'1e-3'", "1e-3"),
+    ],
+)
+def test_scalars_are_those_of_yaml_1_2(text, value):
+    read = read_value(text, "here")
+    assert read == value
+    assert type(read) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty"),
+        ("# only a comment\n", "is empty"),
+        ("- a\n", "line 1: must be a mapping"),
+        ("hello", "line 1: must be a mapping"),
+        ("data:\n\tdataset: mnist\n", "line 2: is not valid YAML: .*a tab; indent with spaces"),
+        (b"\xef\xbb\xbfmodel: linear\n", "line 1: starts with a byte order mark"),
+        ("model: linear\n".encode("utf-16"), "line 1: starts with a byte order mark"),
+        (b"epochs: 1\nname: caf\xe9\n", "line 2: is not UTF-8"),
+        (b"name: a\x00b\n", "is not valid YAML"),
+        (
+            "epochs: 1\nseed: 2\nepochs: 3\n",
+            r"line 3: 'epochs' stands here again \(first in line 1",
+        ),
+        ("data: {validation: 1, validation: 2}\n", "line 1: 'validation' stands here again"),
+        ("lerning_rate: 1\n", "line 1: unknown key 'lerning_rate'; did you mean 'learning_rate'"),
+        ("\nvalidation: 1\n", "line 2: unknown key .*did you mean 'data.validation'"),
+        ("data: {datset: mnist}\n", "unknown key 'data.datset'; did you mean 'data.dataset'"),
+        ("epochs: true\n", "line 1: epochs must be a whole number, not true"),
+        ("epochs: 0\n", "line 1: epochs must be at least 1, not 0"),
+        ("epochs: 1.5\n", "epochs must be a whole number, not 1.5"),
+        ("epochs: ten\n", "epochs must be a whole number, not ten"),
+        ("batch_size: -1\n", "batch_size must be at least 1"),
+        ("learning_rate: .nan\n", "learning_rate must be a finite number"),
+        ("learning_rate: .inf\n", "learning_rate must be a finite number"),
+        ("learning_rate: 0\n", "learning_rate must be greater than 0"),
+        ("learning_rate: fast\n", "learning_rate must be a number, not fast"),
+        ("seed: -1\n", "seed must be at least 0"),
+        (f"seed: {2**63}\n", "seed must be less than"),
+        (f"seed: {'9' * 5000}\n", "line 1: this number is too long"),
+        ("seed:\n", "seed must be a whole number, not null"),
+        ("model: liner\n", r"line 1: model: unknown model 'liner'; did you mean 'linear'\?"),
+        ("dtype: float16\n", "dtype must be 'float32' or 'float64', not float16"),
+        ("data: mnist\n", "data must be a mapping"),
+        ("data: {preprocess: deskew}\n", r"data.preprocess must be a list, like \[deskew\]"),
+        ("data: {dataset: ''}\n", "data.dataset must not be empty"),
+        ("momentum: 0.5\n", "line 1: momentum has no effect with optimizer sgd"),
+        ("epochs: 2\ninit_scale: 0.5\n", "line 2: init_scale has no effect"),
+        ("optimizer: momentum\nmomentum: 1.0\n", "line 2: momentum must be less than 1"),
+        ("early_stopping: 2\ndata: {validation: 0}\n", "line 1: early_stopping needs a validation"),
+        ("name: ../x\n", "name must be letters, digits"),
+        ("name: 2026\n", "name must be text, not 2026"),
+        (f"name: {'x' * 65}\n", "name must be letters"),
+        ("model: !!python/object/apply:os.system ['true']\n", "line 1: tags are not allowed"),
+        ("model: !!str linear\n", "tags are not allowed"),
+        ("a: &a [1, 1]\nb: [*a, *a]\n", r"line 2: aliases are not allowed \(\*a\)"),
+        ("model: " + "[" * 10_000, "nested deeper"),
+        ("{a: " * 10_000, "nested deeper"),
+        ("[" * MAX_DEPTH + "]" * MAX_DEPTH, "must be a mapping"),
+        ("a: 1\n---\nb: 2\n", "is not valid YAML"),
+        ("? [a]\n: 1\n", "a key must be plain text"),
+        ("<<: {epochs: 3}\n", "unknown key '<<'"),
+        ("epochs: [1\n", "is not valid YAML"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_message_that_names_the_line(write, content, message):
+    path = write(content)
+    with pytest.raises(ConfigError, match=f"(?s)^{path}.*{message}") as caught:
+        load_config(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+def test_a_huge_file_is_refused_unread(write):
+    with pytest.raises(ConfigError, match="larger than 64 KB"):
+        load_config(write(b"#" * 50_000_000))
+
+
+def test_files_that_cannot_be_opened(tmp_path):
+    with pytest.raises(ConfigError, match="there is no such file"):
+        load_config(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="is a folder"):
+        load_config(tmp_path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(Path("a\0b"))
+
+
+def test_every_fault_of_a_file_is_told_at_once(write):
+    with pytest.raises(ConfigError) as caught:
+        load_config(write("epochs: 0\nfoo: 1\n"))
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("learning_rate", "an override is written key=value"),
+        ("=1", "an override is written key=value"),
+        ("learning_rate=0.1,0.2", "gives several values: `mnistlab sweep`"),
+        ("learning_rate=fast", "override 'learning_rate=fast': learning_rate must be a number"),
+        ("data.validaton=1", "did you mean 'data.validation'"),
+        ("data.preprocess=[a", "is not valid YAML"),
+        ("data=mnist", "data must be a mapping"),
+        ("model=!!str x", "tags are not allowed"),
+    ],
+)
+def test_a_wrong_override_is_refused(word, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(None, [word])
+
+
+def test_an_override_below_a_plain_value_is_refused(write):
+    with pytest.raises(ConfigError, match="'data' has no keys below it"):
+        load_config(write("data: 3\n"), ["data.validation=1"])
+
+
+@pytest.mark.parametrize(
+    ("value", "several"),
+    [("1,2", True), ("[1,2]", False), ("'a,b'", False), ("[1,2],3", True), ("f(1,2)", False)],
+)
+def test_a_comma_outside_brackets_makes_a_list_of_values(value, several):
+    assert has_several_values(value) is several
+
+
+def test_an_override_keeps_everything_after_the_first_equals_sign():
+    (override,) = parse_overrides(["data.dataset=a=b"])
+    assert (override.path, override.value) == (("data", "dataset"), "a=b")
+
+
+def test_options_are_filled_in_for_the_parts_that_read_them():
+    config = load_config(None, ["optimizer=adam", "schedule=step", "init=normal"])
+    assert (config.beta1, config.beta2, config.momentum) == (0.9, 0.999, None)
+    assert (config.step_epochs, config.step_factor, config.init_scale) == (10, 0.1, 0.01)
+    assert "momentum" not in to_yaml(config)
+    kept = load_config(None, ["optimizer=nesterov", "momentum=0.5"])
+    assert kept.momentum == 0.5
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_shipped_configs_read_back_from_their_own_output(path, tmp_path):
+    config = load_config(path)
+    again = tmp_path / "again.yaml"
+    again.write_text(to_yaml(config))
+    assert load_config(again) == config
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True),
+    rate=st.floats(min_value=0, exclude_min=True, allow_nan=False, allow_infinity=False),
+    seed=st.integers(0, 2**63 - 1),
+    optimizer=st.sampled_from(list(OPTIMIZERS)),
+)
+def test_any_config_reads_back_to_itself(tmp_path, name, rate, seed, optimizer):
+    config = Config(name=name, learning_rate=rate, seed=seed, optimizer=optimizer)
+    path = tmp_path / "any.yaml"
+    path.write_text(to_yaml(config))
+    assert load_config(path) == config
+
+
+@given(st.text())
+def test_any_text_survives_a_dump(text):
+    assert read_value(dump({"key": text}), "here") == {"key": text}
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=200))
+def test_any_bytes_give_a_config_or_a_config_error(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
+    path.write_bytes(content)
+    with suppress(ConfigError):
+        load_config(path)
+
+
+def test_the_schema_lists_the_registries():
+    properties = Config.model_json_schema()["properties"]
+    for key, registry in {
+        "model": MODELS,
+        "loss": LOSSES,
+        "optimizer": OPTIMIZERS,
+        "schedule": SCHEDULES,
+        "reduction": REDUCTIONS,
+        "init": INITIALIZERS,
+    }.items():
+        assert properties[key]["enum"] == list(registry)
+    assert all(properties[key.partition(".")[0]]["description"] for key in valid_keys())
+
+
+def test_plain_yaml_readers_agree_on_the_output():
+    config = load_config(None, ["learning_rate=1e-3", "name=no-one"])
+    assert yaml.safe_load(to_yaml(config))["learning_rate"] == 0.001

@@ -1,0 +1,9 @@
+"""What every test may rely on: no test writes to the user's cache or run folders."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("MNISTLAB_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MNISTLAB_RUNS_DIR", str(tmp_path / "runs"))
