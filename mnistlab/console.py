@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from mnistlab.datasets import Progress
 
 PLAIN_EPOCHS = 20
-"""Off a terminal at most about so many lines tell of the epochs."""
+PLAIN_SECONDS = 10.0
+"""Off a terminal about 20 lines tell of the epochs, or one every 10 s where that is more."""
 
 
 class ConsoleReporter(Reporter):
@@ -28,6 +30,7 @@ class ConsoleReporter(Reporter):
         )
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
+        self._last_line = 0.0
 
     def message(self, text: str) -> None:
         """Show one line of text."""
@@ -84,7 +87,8 @@ class ConsoleReporter(Reporter):
         text = describe_epoch(row, epochs)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=row["epoch"], description=text)
-        elif row["epoch"] % max(1, epochs // PLAIN_EPOCHS) == 0 or row["epoch"] == epochs:
+        elif self._is_due(row["epoch"], epochs):
+            self._last_line = time.monotonic()
             self.message(text)
 
     def stop(self) -> None:
@@ -92,6 +96,13 @@ class ConsoleReporter(Reporter):
         if self._bar is not None:
             self._bar.stop()
             self._bar = self._task = None
+
+    def _is_due(self, epoch: int, epochs: int) -> bool:
+        return (
+            epoch in (1, epochs)
+            or epoch % max(1, epochs // PLAIN_EPOCHS) == 0
+            or time.monotonic() - self._last_line > PLAIN_SECONDS
+        )
 
     def _write(self, text: str) -> None:
         if self._bar is not None:

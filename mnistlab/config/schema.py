@@ -79,7 +79,7 @@ class Config(_Strict):
         description="Part of the run folder's name; by default the config file's.",
     )
     model: Annotated[str, NameIn(MODELS)] = Field(
-        default="linear", description="What follows W x + b."
+        default="linear", description="What follows the pre-activations W x + b."
     )
     loss: Annotated[str, NameIn(LOSSES)] = Field(
         default="squared_error", description="What is minimised."
@@ -89,13 +89,22 @@ class Config(_Strict):
     )
     learning_rate: float = Field(default=0.01, gt=0, description="The size of a step.")
     momentum: float | None = Field(
-        default=None, ge=0, lt=1, description="For momentum and nesterov (0.9 unless given)."
+        default=None,
+        ge=0,
+        lt=1,
+        description="The share of velocity kept by a step; for momentum and nesterov, usually 0.9.",
     )
     beta1: float | None = Field(
-        default=None, ge=0, lt=1, description="For adam (0.9 unless given)."
+        default=None,
+        ge=0,
+        lt=1,
+        description="How slowly the mean of gradients moves; for adam, usually 0.9.",
     )
     beta2: float | None = Field(
-        default=None, ge=0, lt=1, description="For adam (0.999 unless given)."
+        default=None,
+        ge=0,
+        lt=1,
+        description="How slowly the mean of squared gradients moves; for adam, usually 0.999.",
     )
     weight_decay: float = Field(
         default=0.0,
@@ -106,10 +115,15 @@ class Config(_Strict):
         default="constant", description="How the learning rate changes from epoch to epoch."
     )
     step_epochs: int | None = Field(
-        default=None, ge=1, description="For step: epochs between two drops (10 unless given)."
+        default=None,
+        ge=1,
+        description="Epochs between two drops of the rate; for schedule step, usually 10.",
     )
     step_factor: float | None = Field(
-        default=None, gt=0, le=1, description="For step: the factor of a drop (0.1 unless given)."
+        default=None,
+        gt=0,
+        le=1,
+        description="The factor of a drop; for schedule step, usually 0.1.",
     )
     epochs: int = Field(default=10, ge=1, description="Passes over the training split.")
     batch_size: int = Field(default=100, ge=1, description="Images a step.")
@@ -120,7 +134,9 @@ class Config(_Strict):
         default="zeros", description="The weights to start from."
     )
     init_scale: float | None = Field(
-        default=None, gt=0, description="For normal and uniform (0.01 unless given)."
+        default=None,
+        gt=0,
+        description="The spread of initial weights; for init normal and uniform, usually 0.01.",
     )
     seed: int = Field(
         default=0, ge=0, lt=2**63, description="Decides initial weights and data order."

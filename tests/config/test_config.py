@@ -250,7 +250,7 @@ def test_the_schema_lists_the_registries():
         "init": INITIALIZERS,
     }.items():
         assert properties[key]["enum"] == list(registry)
-    assert all(properties[key.partition(".")[0]]["description"] for key in valid_keys())
+    assert all(properties[key]["description"] for key in valid_keys() if "." not in key)
 
 
 def test_plain_yaml_readers_agree_on_the_output():

@@ -1,0 +1,100 @@
+"""What a person sees on a terminal, and what a file gets instead."""
+
+import io
+import sys
+
+import pytest
+
+from mnistlab.console import ConsoleReporter, fetch_progress
+
+ROW = {
+    "epoch": 1,
+    "train_loss": 0.5,
+    "train_accuracy": 0.8,
+    "validation_loss": 0.6,
+    "validation_accuracy": 0.75,
+}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """Return a function that makes stderr a terminal (pytest puts its own back before a test)."""
+
+    def pretend(term="xterm-256color"):
+        stream = Terminal()
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setenv("TERM", term)
+        monkeypatch.setenv("COLUMNS", "120")
+        return stream
+
+    return pretend
+
+
+def test_a_terminal_sees_a_bar_with_the_epochs_numbers(pretend):
+    terminal = pretend()
+    reporter = ConsoleReporter()
+    reporter.start(2)
+    reporter.epoch(ROW, 2)
+    reporter.warn("look out")
+    reporter.epoch({**ROW, "epoch": 2}, 2)
+    reporter.stop()
+    reporter.stop()
+    shown = terminal.getvalue()
+    assert "epoch 2/2" in shown
+    assert "validation loss 0.6000, accuracy 75.00%" in shown
+    assert "warning: look out" in shown
+    assert "\x1b[?25h" in shown  # the cursor is visible again
+
+
+def test_a_terminal_sees_a_download_move(pretend):
+    terminal = pretend()
+    with fetch_progress(quiet=False).bar("train-images", 1000) as advance:
+        advance(400)
+        advance(600)
+    assert "train-images" in terminal.getvalue()
+
+
+def test_off_a_terminal_there_are_plain_lines(capsys):
+    reporter = ConsoleReporter()
+    reporter.message("fetching")
+    with reporter.bar("train-images", 2_000_000) as advance:
+        advance(2_000_000)
+    with reporter.bar("labels", None):
+        pass
+    reporter.start(1000)
+    for epoch in range(1, 1001):
+        reporter.epoch({**ROW, "epoch": epoch}, 1000)
+    reporter.stop()
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert out == ""
+    assert lines[:3] == ["fetching", "train-images (2.0 MB)", "labels"]
+    assert len(lines) == 3 + 21  # the first epoch and every 50th
+    assert "\x1b" not in err
+
+
+@pytest.mark.parametrize("term", ["dumb", ""])
+def test_a_dumb_terminal_gets_no_animation(pretend, term):
+    terminal = pretend(term)
+    reporter = ConsoleReporter()
+    reporter.start(1)
+    reporter.epoch(ROW, 1)
+    assert terminal.getvalue() == (
+        "epoch 1/1  training loss 0.5000, accuracy 80.00%  "
+        "validation loss 0.6000, accuracy 75.00%\n"
+    )
+
+
+def test_quiet_keeps_warnings_alone(pretend):
+    terminal = pretend()
+    reporter = ConsoleReporter(quiet=True)
+    reporter.message("fetching")
+    reporter.start(1)
+    reporter.epoch(ROW, 1)
+    reporter.warn("look out")
+    assert terminal.getvalue() == "warning: look out\n"

@@ -1,0 +1,321 @@
+"""The main path, from configs to run folders, on the small dataset inside the package."""
+
+import json
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from mnistlab.config import load_config
+from mnistlab.core.losses import LOSSES, SquaredError
+from mnistlab.datasets import load
+from mnistlab.errors import ConfigError, DataError, InputError, Interrupted
+from mnistlab.experiment import group, prepare, run_group
+from mnistlab.experiment.reporter import describe_epoch
+from mnistlab.experiment.run import Run, run_key
+from mnistlab.interpretation import interpret, wilson_interval
+from mnistlab.plugins import load_plugins
+from mnistlab.runs import RunFolder
+from mnistlab.runs.weights import load_checkpoint
+
+MINI = ["data.dataset=mnist-mini", "data.validation=1000", "epochs=2"]
+PLOTS = ["confusion_matrix.png", "learning_curves.png", "mistakes.png", "weights.png"]
+
+
+class Recorder:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self):
+        self.warnings, self.rows, self.stopped = [], [], False
+
+    def message(self, text):
+        pass
+
+    def warn(self, text):
+        self.warnings.append(text)
+
+    def start(self, epochs):
+        self.epochs = epochs
+
+    def epoch(self, row, epochs):  # noqa: ARG002 - the reporter's interface
+        self.rows.append(row)
+
+    def stop(self):
+        self.stopped = True
+
+
+def train(*overrides, tmp_path, plots=False, reporter=None):
+    plan = prepare([load_config(None, [*MINI, *overrides])])
+    (run,) = run_group(
+        plan, runs_dir=tmp_path / "runs", reporter=reporter or Recorder(), plots=plots
+    )
+    return run
+
+
+def test_a_run_leaves_every_file_of_the_contract(tmp_path):
+    reporter = Recorder()
+    run = train(tmp_path=tmp_path, plots=True, reporter=reporter)
+    folder = run.folder
+    names = {path.name for path in folder.path.iterdir()} - {"uncommitted.patch"}
+    assert names == {
+        *("config.yaml", "status.json", "environment.json", "metrics.csv", "summary.json"),
+        *("predictions.npy", "model.safetensors", "log.txt", "plots"),
+    }
+    assert plots_of(run) == PLOTS
+    assert folder.read_status()["status"] == "completed"
+    assert folder.read_status()["error"] is None
+    assert [row["epoch"] for row in reporter.rows] == [1, 2]
+    assert reporter.stopped
+    assert reporter.epochs == 2
+    assert "training loss" in folder.log.read_text()
+    environment = json.loads(folder.environment.read_text())
+    assert environment["stack_width"] == 1
+    assert environment["data_sha256"] == load("mnist-mini", validation=0).sha256
+    assert len(environment["key"]) == 64
+
+
+def test_the_summary_is_what_the_files_say(tmp_path):
+    run = train(tmp_path=tmp_path)
+    summary = run.folder.read_summary()
+    assert summary == json.loads(json.dumps(run.summary))
+    metrics = run.folder.read_metrics()
+    assert summary["epochs"] == len(metrics["epoch"]) == 2
+    assert summary["train"]["loss"] == metrics["train_loss"][-1]
+    assert summary["validation"]["accuracy"] == metrics["validation_accuracy"][-1]
+    test = load("mnist-mini", validation=0).test
+    predictions = np.load(run.folder.predictions)
+    assert summary["test"]["accuracy"] == np.mean(predictions == test.labels)
+    arrays = safetensors.numpy.load_file(run.folder.model)
+    x = test.images.reshape(1000, -1) / 255
+    outputs = x @ arrays["W"] + arrays["b"]
+    assert np.mean(outputs.argmax(1) != predictions) < 0.002  # float32 may turn a near-tie
+    loss = np.square(outputs - np.eye(10)[test.labels]).sum(1).mean()
+    assert summary["test"]["loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_a_runs_config_repeats_it_to_the_byte(tmp_path):
+    first = train("init=normal", "optimizer=momentum", tmp_path=tmp_path)
+    plan = prepare([load_config(first.folder.config)])
+    (second,) = run_group(plan, runs_dir=tmp_path / "again", reporter=Recorder(), plots=False)
+    assert first.folder.model.read_bytes() == second.folder.model.read_bytes()
+    assert first.folder.predictions.read_bytes() == second.folder.predictions.read_bytes()
+    other = train("init=normal", "optimizer=momentum", "seed=1", tmp_path=tmp_path)
+    assert other.folder.model.read_bytes() != first.folder.model.read_bytes()
+
+
+def test_several_configs_share_a_stack_and_get_a_folder_each(tmp_path):
+    rates = ("0.005", "0.01", "0.02")
+    configs = [
+        load_config(None, [*MINI, "init=normal", f"learning_rate={rate}", f"seed={seed}"])
+        for rate, seed in zip(rates, (0, 0, 0), strict=True)
+    ]
+    stacked = run_group(
+        prepare(configs), runs_dir=tmp_path / "runs", reporter=Recorder(), plots=False
+    )
+    assert len({run.folder.path for run in stacked}) == 3
+    for rate, run in zip(rates, stacked, strict=True):
+        alone = train("init=normal", f"learning_rate={rate}", tmp_path=tmp_path)
+        assert json.loads(run.folder.environment.read_text())["stack_width"] == 3
+        for split in ("train", "validation", "test"):
+            assert run.summary[split]["loss"] == pytest.approx(
+                alone.summary[split]["loss"], rel=1e-5
+            )
+
+
+def test_a_run_without_validation_has_none(tmp_path):
+    run = train("data.validation=0", tmp_path=tmp_path, plots=True)
+    assert run.summary["validation"] == {"loss": None, "accuracy": None}
+    assert plots_of(run) == PLOTS
+
+
+def test_a_rate_beyond_the_limit_warns_and_diverges_readably(tmp_path):
+    reporter = Recorder()
+    run = train("learning_rate=0.1", tmp_path=tmp_path, plots=True, reporter=reporter)
+    assert run.status == "diverged"
+    (warning,) = reporter.warnings
+    assert "learning rate 0.1 is beyond the stability limit of this data, 0.02" in warning
+    assert run.folder.read_status()["error"].startswith("the loss overflowed float32 in epoch 1, ")
+    assert run.summary["test"] == {"loss": None, "accuracy": None}
+    losses = run.folder.read_divergence()
+    assert losses[0] == pytest.approx(1.0)
+    assert not np.isfinite(losses[-1])
+    assert plots_of(run) == ["learning_curves.png"]
+    assert not run.folder.model.exists()
+    assert np.isnan(run.folder.read_metrics()["train_accuracy"]).all()
+
+
+def test_the_exact_limit_is_near_the_quick_one():
+    config = load_config(None, MINI)
+    quick = prepare([config]).learning_rate_limit
+    exact = prepare([config], exact_limit=True).learning_rate_limit
+    assert quick == pytest.approx(exact, rel=0.02)
+    assert prepare([load_config(None, [*MINI, "optimizer=adam"])]).learning_rate_limit is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "message"),
+    [
+        (["batch_size=5001"], ConfigError, "batch_size 5001 is larger than the training split of"),
+        (["data.validation=6000"], DataError, "6000|6,000"),
+        (["data.dataset=mnist-mni"], InputError, "did you mean 'mnist-mini'"),
+        (["data.preprocess=[deskw]"], InputError, "did you mean 'deskew'"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_a_folder_is_made(
+    overrides, error, message, tmp_path
+):
+    with pytest.raises(error, match=message):
+        train(*overrides, tmp_path=tmp_path)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_path_to_data_is_recorded_absolute(tmp_path, monkeypatch):
+    mini = load("mnist-mini", validation=0)
+    np.savez(
+        tmp_path / "own.npz",
+        x_train=mini.train.images[:300],
+        y_train=mini.train.labels[:300],
+        x_test=mini.test.images[:100],
+        y_test=mini.test.labels[:100],
+    )
+    monkeypatch.chdir(tmp_path)
+    run = train("data.dataset=own.npz", "data.validation=50", tmp_path=tmp_path)
+    assert str(tmp_path / "own.npz") in run.folder.config.read_text()
+
+
+def test_an_interrupt_is_saved_and_raised(tmp_path, monkeypatch):
+    note_epoch = Run.note_epoch
+
+    def interrupt(self, record, position):
+        row = note_epoch(self, record, position)
+        if record.epoch == 3:
+            raise Interrupted
+        return row
+
+    monkeypatch.setattr(Run, "note_epoch", interrupt)
+    with pytest.raises(Interrupted):
+        train("epochs=9", tmp_path=tmp_path, plots=True)
+    folder = run_folder(tmp_path)
+    status = folder.read_status()
+    assert (status["status"], status["error"]) == ("interrupted", "SIGINT")
+    assert folder.read_summary()["status"] == "interrupted"
+    assert folder.read_summary()["epochs"] == 3
+    assert load_checkpoint(folder.checkpoint).epoch == 3
+
+
+def test_a_failure_is_recorded_and_raised(tmp_path, monkeypatch):
+    def fail(*_arguments, **_named):
+        raise OSError(28, "No space left on device", "somewhere")
+
+    monkeypatch.setattr(group, "evaluate", fail)
+    with pytest.raises(OSError, match="No space left"):
+        train(tmp_path=tmp_path)
+    status = run_folder(tmp_path).read_status()
+    assert status["status"] == "failed"
+    assert "No space left" in status["error"]
+
+
+def test_plots_that_fail_only_warn(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "no-such-backend")
+    reporter = Recorder()
+    run = train(tmp_path=tmp_path, plots=True, reporter=reporter)
+    assert run.status == "completed"
+    assert "the plots could not be drawn" in reporter.warnings[-1]
+
+
+def test_checkpoints_come_when_asked_for_and_go_at_the_end(tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(Run, "save_progress", lambda _run, s, _column: saved.append(s.epoch))
+    run = train("epochs=5", "checkpoint_every=2", tmp_path=tmp_path)
+    assert saved == [2, 4]
+    assert not run.folder.checkpoint.exists()
+
+
+def test_the_key_ignores_the_name_alone():
+    one, other = (load_config(None, [*MINI, f"name={name}"]) for name in "ab")
+    assert run_key(one, "x") == run_key(other, "x")
+    assert run_key(one, "x") != run_key(one, "y")
+    assert run_key(one, "x") != run_key(load_config(None, [*MINI, "seed=1"]), "x")
+
+
+def test_wilson_interval_by_hand():
+    """Wilson's example: 8 of 10 gives (0.490, 0.943) at z = 1.96."""
+    assert wilson_interval(0.8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert wilson_interval(0.0, 10)[0] == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("losses", "last_rate", "message"),
+    [
+        ([1.0, 0.5], 0.1, "more epochs would lower it further"),
+        ([0.5, 0.4999], 0.1, "it has converged"),
+        ([0.4, 0.41], 0.1, "no longer falls"),
+        ([0.4, 5.0], 0.1, "the learning rate is too high"),
+        ([0.5, 0.4], 0.001, "The schedule has run out"),
+    ],
+)
+def test_what_the_numbers_mean(losses, last_rate, message):
+    rows = [
+        {"train_loss": loss, "learning_rate": rate}
+        for loss, rate in zip(losses, (0.1, last_rate), strict=True)
+    ]
+    summary = {"test": {"accuracy": 0.85}}
+    certainty, progress = interpret(summary, rows, commonest=0.1135, images=10_000)
+    assert "85.00%" in certainty
+    assert "11.35%" in certainty
+    assert message in progress
+    assert len(interpret(summary, rows[:1], commonest=0.1, images=10)) == 1
+    assert interpret({"test": {"accuracy": None}}, [], commonest=0.1, images=10) == []
+
+
+def test_an_epoch_as_text():
+    row = {"epoch": 3, "train_loss": 0.25, "train_accuracy": 0.9}
+    assert describe_epoch(row, 10) == "epoch  3/10  training loss 0.2500, accuracy 90.00%"
+
+
+def test_a_plugin_adds_a_loss_that_configs_can_name(tmp_path):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "from mnistlab.core.losses import LOSSES, SquaredError\n"
+        "class Half(SquaredError):\n"
+        "    curvature = 1.0\n"
+        "    def value(self, outputs, targets):\n"
+        "        return super().value(outputs, targets) / 2\n"
+        "    def gradient(self, outputs, targets):\n"
+        "        return super().gradient(outputs, targets) / 2\n"
+        "LOSSES.add('half_squared_error', Half())\n"
+    )
+    try:
+        load_plugins([plugin])
+        half = train("loss=half_squared_error", "learning_rate=0.02", tmp_path=tmp_path)
+    finally:
+        LOSSES._entries.pop("half_squared_error", None)
+    whole = train("learning_rate=0.01", tmp_path=tmp_path)
+    assert isinstance(LOSSES["squared_error"], SquaredError)
+    assert 2 * half.summary["test"]["loss"] == pytest.approx(
+        whole.summary["test"]["loss"], rel=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "is no Python file"),
+        ("x = 1\ny = 1 / 0\n", r"bad\.py, line 2: ZeroDivisionError"),
+        ("x = 1\ndef f(:\n", r"bad\.py, line 2: SyntaxError"),
+    ],
+)
+def test_a_plugin_that_fails_is_named_with_its_line(tmp_path, content, message):
+    path = tmp_path / "bad.py"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        load_plugins([path])
+
+
+def run_folder(tmp_path):
+    return RunFolder((tmp_path / "runs" / "latest").resolve())
+
+
+def plots_of(run):
+    return sorted(path.name for path in run.folder.plots.iterdir())

@@ -1,0 +1,90 @@
+"""The plots of a run, drawn from its folder alone, in this process and in one beside it."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from mnistlab.config import load_config
+from mnistlab.datasets import load
+from mnistlab.experiment import prepare, run_group
+from mnistlab.plots import __main__ as drawing_process
+from mnistlab.plots.gallery import PLOTS, draw
+from mnistlab.plots.painter import Painter
+from mnistlab.plots.view import RunView
+from mnistlab.runs import RunFolder
+from tests.experiment.test_experiment import MINI, Recorder
+
+
+def make_run(tmp_path_factory, *overrides):
+    plan = prepare([load_config(None, [*MINI, *overrides])])
+    (run,) = run_group(
+        plan, runs_dir=tmp_path_factory.mktemp("runs"), reporter=Recorder(), plots=False
+    )
+    return run.folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_run(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def diverged(tmp_path_factory):
+    return make_run(tmp_path_factory, "learning_rate=0.1")
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_every_plot_is_drawn_from_the_folder(folder, name):
+    assert draw(RunView(folder), name) == f"{name}.png"
+    assert (folder.plots / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_diverged_run_has_its_curve_alone(diverged):
+    assert [name for name in PLOTS if draw(RunView(diverged), name)] == ["learning_curves"]
+
+
+def test_the_view_scores_images_as_the_model_does(folder):
+    view, test = RunView(folder), load("mnist-mini", validation=1000).test
+    index = np.array([3, 500, 999])
+    x = test.images[index].reshape(3, -1) / 255
+    expected = x @ view.parameters[:-1] + view.parameters[-1]
+    np.testing.assert_allclose(view.pre_activations(index), expected, rtol=1e-4, atol=1e-5)
+    outputs = view.pre_activations(np.arange(1000))
+    assert np.mean(outputs.argmax(1) == view.predictions) > 0.998
+
+
+def test_the_title_names_the_setting_once(folder):
+    assert RunView(folder).title == (
+        "run: linear, squared error, sgd, learning rate 0.01, batch size 100"
+    )
+
+
+def test_the_drawing_process_answers_each_folder_with_what_it_drew(folder, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["plots", str(folder.path)])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{json.dumps(str(folder.path))}\n" * 2))
+    drawing_process.main()
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [list(PLOTS)] * 2
+
+
+def test_a_painter_draws_one_run_after_another_and_leaves_no_process(folder, diverged):
+    with Painter(folder.path) as painter:
+        assert painter.draw(folder.path) == list(PLOTS)
+        assert painter.draw(diverged.path) == ["learning_curves"]
+    assert painter._process.poll() is not None
+
+
+def test_a_painter_that_fails_says_why(folder, tmp_path):
+    with Painter(folder.path) as painter, pytest.raises(RuntimeError, match=r"metrics\.csv"):
+        painter.draw(tmp_path)
+    with Painter(tmp_path / "none") as painter, pytest.raises(RuntimeError, match="no such file"):
+        painter.draw(folder.path)
+
+
+def test_a_run_whose_files_are_gone_draws_what_it_can(folder, tmp_path):
+    for path in (folder.config, folder.metrics, folder.summary):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    view = RunView(RunFolder(tmp_path))
+    assert [name for name in PLOTS if draw(view, name)] == ["learning_curves"]
