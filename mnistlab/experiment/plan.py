@@ -18,7 +18,7 @@ from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.samples import Samples
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Settings, Trainer, stack_parameters
-from mnistlab.datasets import DATASETS, Dataset, Progress, Split, load
+from mnistlab.datasets import DATASETS, Dataset, Progress, Split, load, resolve
 from mnistlab.errors import ConfigError
 
 
@@ -106,9 +106,10 @@ def prepare(
 def _with_absolute_data(config: Config) -> Config:
     """Return the config with a path to data made absolute, so that it holds from anywhere."""
     name = config.data.dataset
-    if name in DATASETS or not Path(name).exists():
+    resolve(name)
+    if name in DATASETS:
         return config
-    data = config.data.model_copy(update={"dataset": str(Path(name).resolve())})
+    data = config.data.model_copy(update={"dataset": str(Path(name).expanduser().resolve())})
     return config.model_copy(update={"data": data})
 
 

@@ -158,6 +158,7 @@ def test_the_exact_limit_is_near_the_quick_one():
         (["batch_size=5001"], ConfigError, "batch_size 5001 is larger than the training split of"),
         (["data.validation=6000"], DataError, "6000|6,000"),
         (["data.dataset=mnist-mni"], InputError, "did you mean 'mnist-mini'"),
+        ([f"data.dataset={'x' * 5000}"], InputError, "unknown dataset"),
         (["data.preprocess=[deskw]"], InputError, "did you mean 'deskew'"),
     ],
 )
