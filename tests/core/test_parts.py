@@ -1,5 +1,7 @@
 """Optimizers, schedules, sample reading, metrics and curvature, each on its own."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,14 @@ def test_shuffled_batches_are_the_rows_in_order(N, batch):
     batches = [rows.copy() for rows in shuffled(images, order, batch)]
     np.testing.assert_array_equal(np.concatenate(batches), images[order])
     assert [len(rows) for rows in batches] == [batch] * (N // batch) + [N % batch] * (N % batch > 0)
+
+
+def test_a_batch_stays_whole_while_the_next_is_gathered():
+    images = np.arange(3000, dtype=np.uint16).view(np.uint8).reshape(3000, 2)
+    order = np.random.default_rng(1).permutation(3000)
+    for index, rows in enumerate(shuffled(images, order, 1000)):
+        time.sleep(0.02)  # long enough for the other thread to fill its own buffer
+        np.testing.assert_array_equal(rows, images[order[1000 * index : 1000 * (index + 1)]])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -169,6 +179,22 @@ def test_the_limit_parts_stable_from_diverging_runs(optimizer, reduction):
     assert records[-1].train.loss[0] < 1
     last = next(r for r in reversed(records) if r.train is not None and 1 in r.columns)
     assert not last.train.loss[-1] < 1e3
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "reduction", "limit"),
+    [
+        ("sgd", "mean", 2 / (2 * 39.2 + 5)),
+        ("momentum", "mean", 3 / (2 * 39.2 + 5)),
+        ("nesterov", "mean", 1.5 / (2 * 39.2 + 5)),
+        ("sgd", "sum", 2 / (2 * 39.2 * 100 + 5)),
+    ],
+)
+def test_the_limit_by_hand(optimizer, reduction, limit):
+    chosen = settings(optimizer=optimizer, reduction=reduction)
+    known = {"momentum": 0.5, "weight_decay": 5.0, "batch_size": 100}
+    found = stability_limit(39.2, chosen.objective, chosen.optimizer, **known)
+    assert found == pytest.approx(limit, rel=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,11 @@ def test_a_runs_config_repeats_it_to_the_byte(tmp_path):
     assert other.folder.model.read_bytes() != first.folder.model.read_bytes()
 
 
+def test_the_seed_decides_the_data_order_too(tmp_path):
+    first, second = (train(f"seed={seed}", tmp_path=tmp_path) for seed in (0, 1))
+    assert first.folder.model.read_bytes() != second.folder.model.read_bytes()
+
+
 def test_several_configs_share_a_stack_and_get_a_folder_each(tmp_path):
     rates = ("0.005", "0.01", "0.02")
     configs = [
@@ -227,8 +232,16 @@ def test_plots_that_fail_only_warn(tmp_path, monkeypatch):
 def test_checkpoints_come_when_asked_for_and_go_at_the_end(tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(Run, "save_progress", lambda _run, s, _column: saved.append(s.epoch))
-    run = train("epochs=5", "checkpoint_every=2", tmp_path=tmp_path)
+    train("epochs=5", "checkpoint_every=2", tmp_path=tmp_path)
     assert saved == [2, 4]
+    monkeypatch.undo()
+    monkeypatch.setenv("MNISTLAB_DATA_DIR", str(tmp_path))
+    seen = []
+    monkeypatch.setattr(
+        Recorder, "epoch", lambda *_: seen.append(run_folder(tmp_path).checkpoint.exists())
+    )
+    run = train("epochs=3", "checkpoint_every=1", tmp_path=tmp_path)
+    assert seen == [False, True, True]
     assert not run.folder.checkpoint.exists()
 
 

@@ -11,6 +11,7 @@ from mnistlab.config import load_config
 from mnistlab.datasets import load
 from mnistlab.experiment import prepare, run_group
 from mnistlab.plots import __main__ as drawing_process
+from mnistlab.plots import gallery
 from mnistlab.plots.gallery import PLOTS, draw
 from mnistlab.plots.painter import Painter
 from mnistlab.plots.view import RunView
@@ -40,6 +41,30 @@ def diverged(tmp_path_factory):
 def test_every_plot_is_drawn_from_the_folder(folder, name):
     assert draw(RunView(folder), name) == f"{name}.png"
     assert (folder.plots / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_confusion_matrix_has_a_row_for_each_true_class(folder, monkeypatch):
+    seen = []
+    monkeypatch.setattr(gallery, "confusion_matrix", lambda counts, **_: seen.append(counts))
+    assert draw(RunView(folder), "confusion_matrix") is None
+    labels, predictions = load("mnist-mini", validation=0).test.labels, RunView(folder).predictions
+    np.testing.assert_array_equal(seen[0].sum(axis=1), np.bincount(labels))
+    np.testing.assert_array_equal(seen[0].sum(axis=0), np.bincount(predictions, minlength=10))
+    assert seen[0].trace() == np.count_nonzero(labels == predictions)
+
+
+def test_the_mistakes_come_worst_first(folder, monkeypatch):
+    seen = {}
+
+    def keep(images, true, predicted, margin, **_):
+        seen.update(true=true, predicted=predicted, margin=margin, images=images)
+
+    monkeypatch.setattr(gallery, "worst_mistakes", keep)
+    draw(RunView(folder), "mistakes")
+    assert len(seen["images"]) == gallery.WORST
+    assert (np.diff(seen["margin"]) <= 0).all()
+    assert (seen["margin"] > 0).all()
+    assert (seen["true"] != seen["predicted"]).all()
 
 
 def test_a_diverged_run_has_its_curve_alone(diverged):
