@@ -42,6 +42,7 @@ $(BIN)/python:
 $(BIN)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing mnistlab into $(VENV) (once; under a minute)"
 	@$(BIN)/python $(PIP_INSTALL) --editable .
+	@$(BIN)/python -m compileall -q mnistlab
 	@touch $@
 
 $(BIN)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python

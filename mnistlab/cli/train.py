@@ -1,12 +1,13 @@
 """`mnistlab train`: one config, one run folder."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from mnistlab.experiment import Plan
+    from mnistlab.experiment import Plan, Run
 
 
 def train(
@@ -63,34 +64,43 @@ def train(
     Exit codes: 0 trained; 1 the run diverged or failed; 2 a wrong config, input or option;
     130 interrupted.
     """
-    from mnistlab.config import load_config, to_yaml
-    from mnistlab.plugins import load_plugins
-
     plugins = plugin or []
-    load_plugins(plugins)
-    settled = load_config(config, overrides or [], name=name)
-    if print_config:
-        typer.echo(to_yaml(settled), nl=False)
-        return
+    with ExitStack() as cleanup:
+        painter = None
+        if not (no_plots or dry_run or print_config):
+            from mnistlab.plots.painter import Painter
 
-    from mnistlab.console import ConsoleReporter, print_folder, print_result
+            painter = cleanup.enter_context(Painter(plugins))  # it imports beside what follows
+
+        from mnistlab.config import load_config, to_yaml
+        from mnistlab.plugins import load_plugins
+
+        load_plugins(plugins)
+        settled = load_config(config, overrides or [], name=name)
+        if print_config:
+            typer.echo(to_yaml(settled), nl=False)
+            return
+
+        from mnistlab.console import ConsoleReporter
+        from mnistlab.experiment import prepare, run_group
+        from mnistlab.runs import default_runs_dir
+
+        reporter = ConsoleReporter(quiet=quiet)
+        plan = prepare([settled], reporter, exact_limit=exact_limit)
+        if dry_run:
+            _print_plan(plan, as_json=as_json)
+            return
+        (run,) = run_group(
+            plan, runs_dir=runs_dir or default_runs_dir(), reporter=reporter, painter=painter
+        )
+    _print_run(run, plan, as_json=as_json)
+
+
+def _print_run(run: "Run", plan: "Plan", *, as_json: bool) -> None:
+    from mnistlab.console import print_folder, print_result
     from mnistlab.errors import RunDivergedError
-    from mnistlab.experiment import prepare, run_group
-    from mnistlab.runs import default_runs_dir
     from mnistlab.runs.atomic import to_json
 
-    reporter = ConsoleReporter(quiet=quiet)
-    plan = prepare([settled], reporter, exact_limit=exact_limit)
-    if dry_run:
-        _print_plan(plan, as_json=as_json)
-        return
-    (run,) = run_group(
-        plan,
-        runs_dir=runs_dir or default_runs_dir(),
-        reporter=reporter,
-        plots=not no_plots,
-        plugins=plugins,
-    )
     drawn = sorted(path.name for path in run.folder.plots.glob("*.png"))
     if as_json:
         typer.echo(to_json(run.summary))

@@ -25,10 +25,11 @@ def run_group(
     *,
     runs_dir: Path,
     reporter: Reporter,
-    plots: bool = True,
-    plugins: Sequence[Path] = (),
+    painter: Painter | None = None,
 ) -> list[Run]:
     """Train a plan's configs together and return their runs, each in a folder of its own.
+
+    With a `painter` each run gets its plots.
 
     However this ends, no run stays marked as running: one that is cut short is saved as far
     as it got. Raises what cut it short.
@@ -42,9 +43,8 @@ def run_group(
             for config in plan.configs:
                 with deferred():
                     runs.append(Run.open(config, runs_dir))
-            painter = (
-                cleanup.enter_context(Painter(runs[0].folder.path, plugins)) if plots else None
-            )
+            if painter is not None:
+                painter.load(runs[0].folder.path)
             cleanup.enter_context(threadpoolctl.threadpool_limits(plan.blas_threads, "blas"))
             environment = describe_environment() | {"stack_width": len(runs)}
             for run in runs:

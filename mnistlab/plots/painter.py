@@ -1,7 +1,8 @@
-"""Starts the drawing process beside a training run and asks it for pictures at the end."""
+"""Starts the drawing process ahead of a training run and asks it for pictures at the end."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,14 +15,13 @@ from typing import IO, Self, cast
 class Painter:
     """A drawing process, as a context manager that leaves none behind.
 
-    It loads the data of `first`, a run folder with its config in place, while the caller
-    trains; `draw` then asks for the pictures of one run after another.
+    It imports what it needs while the caller prepares and trains.
     """
 
-    def __init__(self, first: Path, plugins: Sequence[Path] = ()) -> None:
-        # a session of its own keeps the terminal's Ctrl-C away: it ends when its input closes
+    def __init__(self, plugins: Sequence[Path] = ()) -> None:
+        # a session of its own keeps the terminal's Ctrl-C away, and ends as a whole
         self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "mnistlab.plots", str(first), *map(str, plugins)],
+            [sys.executable, "-m", "mnistlab.plots", *map(str, plugins)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -32,11 +32,13 @@ class Painter:
         self._questions = cast("IO[str]", self._process.stdin)
         self._answers = cast("IO[str]", self._process.stdout)
 
+    def load(self, folder: Path) -> None:
+        """Let it load the data of a run folder whose config is in place; does not wait."""
+        self._ask("load", folder)
+
     def draw(self, folder: Path) -> list[str]:
         """Return the names of the plots drawn into a run; raise RuntimeError with the reason."""
-        with suppress(BrokenPipeError):  # it has ended; what it said tells why
-            self._questions.write(f"{json.dumps(str(folder))}\n")
-            self._questions.flush()
+        self._ask("draw", folder)
         answer = self._answers.readline()
         if not answer:
             _, errors = self._process.communicate()
@@ -44,6 +46,11 @@ class Painter:
             raise RuntimeError(lines[-1])
         names: list[str] = json.loads(answer)
         return names
+
+    def _ask(self, what: str, folder: Path) -> None:
+        with suppress(BrokenPipeError):  # it has ended; what it said tells why
+            self._questions.write(f"{json.dumps([what, str(folder)])}\n")
+            self._questions.flush()
 
     def __enter__(self) -> Self:
         return self
@@ -55,5 +62,6 @@ class Painter:
         trace: TracebackType | None,
     ) -> None:
         if self._process.poll() is None:
-            self._process.kill()
-        self._process.communicate()
+            os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(BrokenPipeError):
+            self._process.communicate()

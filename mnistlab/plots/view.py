@@ -50,7 +50,7 @@ class RunView:
     def dataset(self) -> Dataset:
         """The data that the run was trained on."""
         data = self.config["data"]
-        return load(data["dataset"], validation=data["validation"], preprocess=data["preprocess"])
+        return _load(data["dataset"], data["validation"], tuple(data["preprocess"]))
 
     @cached_property
     def predictions(self) -> NDArray[np.uint8]:

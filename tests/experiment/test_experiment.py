@@ -1,6 +1,7 @@
 """The main path, from configs to run folders, on the small dataset inside the package."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from mnistlab.experiment import group, prepare, run_group
 from mnistlab.experiment.reporter import describe_epoch
 from mnistlab.experiment.run import Run, run_key
 from mnistlab.interpretation import interpret, wilson_interval
+from mnistlab.plots.painter import Painter
 from mnistlab.plugins import load_plugins
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_checkpoint
@@ -45,10 +47,11 @@ class Recorder:
 
 
 def train(*overrides, tmp_path, plots=False, reporter=None):
-    plan = prepare([load_config(None, [*MINI, *overrides])])
-    (run,) = run_group(
-        plan, runs_dir=tmp_path / "runs", reporter=reporter or Recorder(), plots=plots
-    )
+    with Painter() if plots else nullcontext() as painter:
+        plan = prepare([load_config(None, [*MINI, *overrides])])
+        (run,) = run_group(
+            plan, runs_dir=tmp_path / "runs", reporter=reporter or Recorder(), painter=painter
+        )
     return run
 
 
@@ -96,7 +99,7 @@ def test_the_summary_is_what_the_files_say(tmp_path):
 def test_a_runs_config_repeats_it_to_the_byte(tmp_path):
     first = train("init=normal", "optimizer=momentum", tmp_path=tmp_path)
     plan = prepare([load_config(first.folder.config)])
-    (second,) = run_group(plan, runs_dir=tmp_path / "again", reporter=Recorder(), plots=False)
+    (second,) = run_group(plan, runs_dir=tmp_path / "again", reporter=Recorder())
     assert first.folder.model.read_bytes() == second.folder.model.read_bytes()
     assert first.folder.predictions.read_bytes() == second.folder.predictions.read_bytes()
     other = train("init=normal", "optimizer=momentum", "seed=1", tmp_path=tmp_path)
@@ -114,9 +117,7 @@ def test_several_configs_share_a_stack_and_get_a_folder_each(tmp_path):
         load_config(None, [*MINI, "init=normal", f"learning_rate={rate}", f"seed={seed}"])
         for rate, seed in zip(rates, (0, 0, 0), strict=True)
     ]
-    stacked = run_group(
-        prepare(configs), runs_dir=tmp_path / "runs", reporter=Recorder(), plots=False
-    )
+    stacked = run_group(prepare(configs), runs_dir=tmp_path / "runs", reporter=Recorder())
     assert len({run.folder.path for run in stacked}) == 3
     for rate, run in zip(rates, stacked, strict=True):
         alone = train("init=normal", f"learning_rate={rate}", tmp_path=tmp_path)

@@ -21,9 +21,7 @@ from tests.experiment.test_experiment import MINI, Recorder
 
 def make_run(tmp_path_factory, *overrides):
     plan = prepare([load_config(None, [*MINI, *overrides])])
-    (run,) = run_group(
-        plan, runs_dir=tmp_path_factory.mktemp("runs"), reporter=Recorder(), plots=False
-    )
+    (run,) = run_group(plan, runs_dir=tmp_path_factory.mktemp("runs"), reporter=Recorder())
     return run.folder
 
 
@@ -87,24 +85,40 @@ def test_the_title_names_the_setting_once(folder):
     )
 
 
-def test_the_drawing_process_answers_each_folder_with_what_it_drew(folder, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["plots", str(folder.path)])
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{json.dumps(str(folder.path))}\n" * 2))
+@pytest.mark.parametrize("system", ["linux", "darwin"])
+def test_the_drawing_process_answers_with_what_it_drew(
+    folder, diverged, monkeypatch, capsys, system
+):
+    requests = [
+        ["load", str(folder.path)],
+        ["draw", str(folder.path)],
+        ["draw", str(diverged.path)],
+    ]
+    lines = "".join(f"{json.dumps(request)}\n" for request in requests)
+    monkeypatch.setattr(sys, "argv", ["plots"])
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
     drawing_process.main()
-    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [list(PLOTS)] * 2
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert answers == [list(PLOTS), ["learning_curves"]]
 
 
 def test_a_painter_draws_one_run_after_another_and_leaves_no_process(folder, diverged):
-    with Painter(folder.path) as painter:
+    with Painter() as painter:
+        painter.load(folder.path)
         assert painter.draw(folder.path) == list(PLOTS)
         assert painter.draw(diverged.path) == ["learning_curves"]
     assert painter._process.poll() is not None
 
 
 def test_a_painter_that_fails_says_why(folder, tmp_path):
-    with Painter(folder.path) as painter, pytest.raises(RuntimeError, match=r"metrics\.csv"):
+    with Painter() as painter, pytest.raises(RuntimeError, match=r"metrics\.csv"):
         painter.draw(tmp_path)
-    with Painter(tmp_path / "none") as painter, pytest.raises(RuntimeError, match="no such file"):
+    with Painter() as painter:
+        painter.load(tmp_path / "none")
+        with pytest.raises(RuntimeError, match="no such file"):
+            painter.draw(folder.path)
+    with Painter([tmp_path / "none.py"]) as painter, pytest.raises(RuntimeError, match="plugin"):
         painter.draw(folder.path)
 
 

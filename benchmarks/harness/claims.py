@@ -1,0 +1,156 @@
+"""What the project claims of its speed, and how measurements decide each claim."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.contestants import BOTH, PEAK, PROCESS, STEPS, TREE
+from harness.measure import Spread, ratios, spread
+
+Rounds = Mapping[str, Mapping[str, Sequence[float]]]
+"""Contestant's label -> part -> a value a round."""
+
+MEMORY = "mnistlab_memory"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A bound on a ratio to a rival, or on a value of our own where there is no rival.
+
+    With `faster` the ratio is theirs over ours and must reach the bound; without it is ours
+    over theirs, or our value, and must not exceed it. Without a bound it is only reported.
+    """
+
+    text: str
+    ours: tuple[str, str]
+    theirs: tuple[str, str] | None
+    bound: float | None
+    faster: bool = False
+    unit: float = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A claim with what was measured; `holds` is None for a claim without a bound."""
+
+    claim: Claim
+    peer: str
+    measured: Spread
+    holds: bool | None
+
+
+CLAIMS = (
+    Claim(
+        "whole process, against PyTorch with tensors in memory",
+        ("mnistlab_train", PROCESS),
+        ("torch_memory", PROCESS),
+        bound=2.5,
+        faster=True,
+    ),
+    Claim(
+        "whole process, against PyTorch with a DataLoader",
+        ("mnistlab_train", PROCESS),
+        ("torch_dataloader", PROCESS),
+        bound=5.0,
+        faster=True,
+    ),
+    Claim(
+        "training steps, against PyTorch with tensors in memory",
+        ("mnistlab_train", STEPS),
+        ("torch_memory", STEPS),
+        bound=2.0,
+        faster=True,
+    ),
+    Claim(
+        "training steps and evaluation, against PyTorch with tensors in memory",
+        ("mnistlab_train", BOTH),
+        ("torch_memory", BOTH),
+        bound=2.0,
+        faster=True,
+    ),
+    Claim(
+        "whole process, against PyTorch with the update by hand",
+        ("mnistlab_train", PROCESS),
+        ("torch_by_hand", PROCESS),
+        bound=None,
+        faster=True,
+    ),
+    Claim(
+        "training steps, against PyTorch with the update by hand",
+        ("mnistlab_train", STEPS),
+        ("torch_by_hand", STEPS),
+        bound=None,
+        faster=True,
+    ),
+    Claim(
+        "training steps, against scikit-learn's fit",
+        ("mnistlab_train", STEPS),
+        ("sklearn_mlp", STEPS),
+        bound=1.5,
+        faster=True,
+    ),
+    Claim(
+        "training steps, over their bare matrix products",
+        ("mnistlab_train", STEPS),
+        ("bare_products", "plain"),
+        bound=1.6,
+    ),
+    Claim(
+        "training steps, over the same products in their fastest layout",
+        ("mnistlab_train", STEPS),
+        ("bare_products", "transposed"),
+        bound=None,
+    ),
+    Claim(
+        "`mnistlab --help`, over a minimal typer program's",
+        ("mnistlab_help", PROCESS),
+        ("typer_hello", PROCESS),
+        bound=1.5,
+    ),
+    Claim(
+        "peak memory in MB, largest process",
+        (MEMORY, PEAK),
+        None,
+        bound=250,
+        unit=1e6,
+    ),
+    Claim(
+        "peak memory in MB, all processes together",
+        (MEMORY, TREE),
+        None,
+        bound=250,
+        unit=1e6,
+    ),
+)
+
+
+def judge(claim: Claim, rounds: Rounds) -> Outcome | None:
+    """Return how a claim fares, None where one side of it was not measured.
+
+    Of a rival that ran under several settings the one with the lowest median in this very
+    part is taken.
+    """
+    name, part = claim.ours
+    ours = rounds.get(name, {}).get(part)
+    if ours is None:
+        return None
+    if claim.theirs is None:
+        return _outcome(claim, "", [value / claim.unit for value in ours])
+    peer = best_setting(*claim.theirs, rounds)
+    if peer is None:
+        return None
+    theirs = rounds[peer][claim.theirs[1]]
+    return _outcome(claim, peer, ratios(theirs, ours) if claim.faster else ratios(ours, theirs))
+
+
+def best_setting(name: str, part: str, rounds: Rounds) -> str | None:
+    """Return the label of a rival's fastest setting, None if it did not run."""
+    labels = [label for label in rounds if label == name or label.startswith(f"{name}, ")]
+    return min(labels, key=lambda label: spread(rounds[label][part]).median, default=None)
+
+
+def _outcome(claim: Claim, peer: str, values: Sequence[float]) -> Outcome:
+    measured, holds = spread(values), None
+    if claim.bound is not None:
+        median = measured.median
+        holds = median >= claim.bound if claim.faster else median <= claim.bound
+    return Outcome(claim, peer, measured, holds)
