@@ -114,6 +114,6 @@ def _describe(fault: Mapping[str, Any], origins: Mapping[KeyPath, str], path: Pa
 
 
 def _shown(value: Any) -> str:
-    """Return a value as YAML writes it, cut where it is long."""
-    text = dump(value, flow=True).removesuffix("...\n").strip()
+    """Return a value as YAML writes it, on one line, cut where it is long."""
+    text = " ".join(dump(value, flow=True).removesuffix("...\n").split())
     return text if len(text) <= 60 else f"{text[:60]}…"

@@ -118,6 +118,7 @@ def test_scalars_are_those_of_yaml_1_2(text, value):
         ("name: ../x\n", "name must be letters, digits"),
         ("name: 2026\n", "name must be text, not 2026"),
         (f"name: {'x' * 65}\n", "name must be letters"),
+        ('name: "a\\nb"\n', "name must be letters.*not 'a b'"),
         ("model: !!python/object/apply:os.system ['true']\n", "line 1: tags are not allowed"),
         ("model: !!str linear\n", "tags are not allowed"),
         ("a: &a [1, 1]\nb: [*a, *a]\n", r"line 2: aliases are not allowed \(\*a\)"),
