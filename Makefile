@@ -48,10 +48,12 @@ $(BIN)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 $(BIN)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing mnistlab and its test tools into $(VENV) (once; about a minute)"
 	@$(BIN)/python $(PIP_INSTALL) --editable '.[dev]'
+	@$(BIN)/python -m compileall -q mnistlab
 	@touch $@ $(BIN)/.installed
 
 $(BENCH_VENV)/.installed: pyproject.toml constraints.txt
 	@echo "installing mnistlab and its rivals into $(BENCH_VENV) (once; a few minutes)"
 	@$(PYTHON) -m venv $(BENCH_VENV)
 	@$(BENCH_VENV)/bin/python $(PIP_INSTALL) --editable '.[bench]'
+	@$(BENCH_VENV)/bin/python -m compileall -q mnistlab
 	@touch $@

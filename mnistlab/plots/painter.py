@@ -29,6 +29,9 @@ class Painter:
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             start_new_session=True,
         )
+        if hasattr(os, "setpriority"):  # what imports meanwhile gives way to what trains
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, 10)
         self._questions = cast("IO[str]", self._process.stdin)
         self._answers = cast("IO[str]", self._process.stdout)
 
