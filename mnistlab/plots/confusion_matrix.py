@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from mnistlab.plots import style
+from mnistlab.plots import page, style, words
 
 _RECALL = 0.7  # inches right of the matrix
 _LARGEST_NAME = 1.3  # inches
@@ -32,11 +32,11 @@ def confusion_matrix(counts: NDArray[Any], *, class_names: Sequence[str], title:
         title: one line; cut if it is too long.
 
     Returns:
-        The figure; to be written by `style.save`.
+        The figure; to be written by `page.save`.
     """
     classes = len(counts)
-    names = [style.fit(name, style.SMALL, _LARGEST_NAME) for name in class_names]
-    widest = max(style.text_width(name, style.SMALL) for name in names)
+    names = [words.fit(name, style.SMALL, _LARGEST_NAME) for name in class_names]
+    widest = max(words.text_width(name, style.SMALL) for name in names)
     left = style.MARGIN + 0.25 + widest + 0.1
     cell = min((style.WIDTH - style.MARGIN - _RECALL - left) / classes, 0.75)
     # Names that are wider than their column are turned.
@@ -44,8 +44,8 @@ def confusion_matrix(counts: NDArray[Any], *, class_names: Sequence[str], title:
     bottom = 0.45 + (widest if upright else 0.15)
 
     side = cell * classes
-    figure = style.new_figure(bottom + side + 0.25, title, _explain(counts))
-    axes = style.canvas(figure)
+    figure = page.new_figure(bottom + side + 0.25, title, _explain(counts))
+    axes = page.canvas(figure)
     corner = np.array([left, bottom])
     _draw_cells(axes, counts, corner, cell)
 
@@ -53,14 +53,14 @@ def confusion_matrix(counts: NDArray[Any], *, class_names: Sequence[str], title:
     rows = np.column_stack((np.full(classes, left), bottom + side - middles))
     columns = np.column_stack((left + middles, np.full(classes, bottom)))
     size = min(style.SMALL, 72 * cell)
-    axes.add_artist(style.Words(names, np.add(rows, (-0.08, 0)), size=size, align=1))
+    axes.add_artist(words.Words(names, np.add(rows, (-0.08, 0)), size=size, align=1))
     if upright:
-        turned = style.Words(names, np.add(columns, (0, -0.08)), size=size, align=1, angle=90)
+        turned = words.Words(names, np.add(columns, (0, -0.08)), size=size, align=1, angle=90)
         axes.add_artist(turned)
     else:
-        axes.add_artist(style.Words(names, np.add(columns, (0, -0.14)), size=size))
+        axes.add_artist(words.Words(names, np.add(columns, (0, -0.14)), size=size))
     ends = np.add(rows, (side + 0.62, 0))
-    axes.add_artist(style.Words(_recall_texts(counts), ends, size=size, align=1))
+    axes.add_artist(words.Words(_recall_texts(counts), ends, size=size, align=1))
     _name_sides(axes, corner, side)
     return figure
 
@@ -71,7 +71,7 @@ def _explain(counts: NDArray[Any]) -> list[str]:
     worst = 100 * _error_shares(counts).max()
     return [
         f"{total:,} images{share} (grey). Colour: the part of a row's images that is taken for",
-        f"another class, from none (white) to {style.number(worst)} % (darkest).",
+        f"another class, from none (white) to {words.number(worst)} % (darkest).",
     ]
 
 
@@ -102,8 +102,7 @@ def _draw_cells(axes: Axes, counts: NDArray[Any], corner: NDArray[Any], cell: fl
     colors[np.eye(classes, dtype=bool)] = matplotlib.colors.to_rgb(style.PALE)
     left, bottom = corner
     side = cell * classes
-    extent = (left, left + side, bottom, bottom + side)
-    axes.imshow(colors, extent=extent, aspect="auto", interpolation="nearest")
+    page.paint(axes, colors, (left, bottom), (side, side))
     lines = np.arange(1, classes) * cell
     white: dict[str, Any] = {"color": "white", "linewidth": min(1.0, 3 * cell)}
     axes.hlines(bottom + lines, left, left + side, **white)
@@ -112,13 +111,13 @@ def _draw_cells(axes: Axes, counts: NDArray[Any], corner: NDArray[Any], cell: fl
     axes.add_patch(frame)
 
     texts = np.array([f"{count}" for count in counts.flat]).reshape(counts.shape)
-    widest = style.text_width("0" * max(len(text) for text in texts.flat), 1)
+    widest = words.text_width("0" * max(len(text) for text in texts.flat), 1)
     size = min(style.BODY, 0.86 * cell / widest, 0.6 * 72 * cell)
     dark = strength > 0.8  # there white is easier to read than ink
     for chosen, color in ((~dark, style.INK), (dark, "white")):
         row, column = np.nonzero(chosen & (counts > 0))
         centres = np.column_stack((column + 0.5, classes - row - 0.5)) * cell + corner
-        axes.add_artist(style.Words(texts[row, column].tolist(), centres, size=size, color=color))
+        axes.add_artist(words.Words(texts[row, column].tolist(), centres, size=size, color=color))
 
 
 def _name_sides(axes: Axes, corner: NDArray[Any], side: float) -> None:
@@ -127,6 +126,6 @@ def _name_sides(axes: Axes, corner: NDArray[Any], side: float) -> None:
     below = np.array([[middle[0, 0], 0.18]])
     before = np.array([[style.MARGIN + 0.05, middle[0, 1]]])
     over = np.array([[left + side + 0.62, bottom + side + 0.15]])
-    axes.add_artist(style.Words(["predicted class"], below))
-    axes.add_artist(style.Words(["true class"], before, angle=90))
-    axes.add_artist(style.Words(["recall"], over, align=1))
+    axes.add_artist(words.Words(["predicted class"], below))
+    axes.add_artist(words.Words(["true class"], before, angle=90))
+    axes.add_artist(words.Words(["recall"], over, align=1))

@@ -9,7 +9,7 @@ from mnistlab.core.registry import Registry
 from mnistlab.plots.confusion_matrix import confusion_matrix
 from mnistlab.plots.learning_curves import learning_curves
 from mnistlab.plots.mistakes import worst_mistakes
-from mnistlab.plots.style import save
+from mnistlab.plots.page import save
 from mnistlab.plots.view import RunView
 from mnistlab.plots.weights import weight_templates
 

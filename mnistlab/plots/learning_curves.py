@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from mnistlab.plots import style
+from mnistlab.plots import page, style, words
 
 _BODY = 2.95  # inches below the title
 _LEFT = (0.8, 4.75)  # inches: where the two panels start
@@ -68,11 +68,11 @@ def learning_curves(
             (S,) up to the first that is not finite; they take the left panel.
 
     Returns:
-        The figure; to be written by `style.save`.
+        The figure; to be written by `page.save`.
     """
-    figure = style.new_figure(_BODY, title)
+    figure = page.new_figure(_BODY, title)
     left, right = (_panel(figure, start) for start in _LEFT)
-    loss = style.fit(loss_name.replace("_", " "), style.BODY, _PLOT[1] - 0.7)
+    loss = words.fit(loss_name.replace("_", " "), style.BODY, _PLOT[1] - 0.7)
     # A run may have ended before its first epoch did.
     last = float(epochs[-1]) if len(epochs) else 0.0
     span = (float(epochs[0]) if len(epochs) else last, last)
@@ -171,7 +171,7 @@ def _label_ends(axes: Axes, curves: Sequence[_Curve], unit: str) -> None:
         axes.text(
             1.08,
             height,
-            f"{curve.name} {style.number(curve.y[-1])}{unit}",
+            f"{curve.name} {words.number(curve.y[-1])}{unit}",
             color=curve.look["color"],
             fontsize=style.SMALL,
             transform=axes.transAxes,
@@ -257,9 +257,9 @@ def _scale_y(axes: Axes, y: NDArray[np.float64]) -> None:
         pad = 0.04 * np.ptp(bounds)
         low, high = 10.0 ** np.clip(np.add(bounds, (-pad, pad)), -307, 308)
         ticks = _log_ticks(low, high)
-        labels = [style.short(tick) for tick in ticks]
+        labels = [words.short(tick) for tick in ticks]
     elif low == high:
-        ticks, labels = y[:1], [style.short(low)]
+        ticks, labels = y[:1], [words.short(low)]
         pad = 0.05 * abs(low) or 0.5
         low, high = low - pad, high + pad
     else:
@@ -293,7 +293,7 @@ def _linear_labels(ticks: NDArray[np.float64]) -> list[str]:
     """Return the ticks with as many decimals as all of them need."""
     largest = np.abs(ticks).max()
     if largest >= 1e5 or largest < 1e-3:
-        return [style.short(tick) for tick in ticks]
+        return [words.short(tick) for tick in ticks]
     off = 1e-6 * np.ptp(ticks)
     decimals = next(d for d in range(16) if np.allclose(ticks.round(d), ticks, rtol=0, atol=off))
     return [f"{tick:.{decimals}f}" for tick in ticks]

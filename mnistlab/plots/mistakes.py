@@ -10,13 +10,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mnistlab.plots import style
+from mnistlab.plots import page, style, words
+from mnistlab.plots.tiling import Tiling
 
 MOST = 40  # mistakes in the figure
 _COLUMNS = 8
 _LARGEST = 8.0  # inches of height
 _LINE = 0.16  # inches
-_PAPER, _PEN = 242, 16  # the greys of a pixel that is not lit and of one that is
+_PAPER, _PEN = 242 / 255, 16 / 255  # the greys of a pixel that is not lit and of one that is
 
 
 @style.house_style
@@ -44,18 +45,18 @@ def worst_mistakes(
         total_images: how many were judged.
 
     Returns:
-        The figure; to be written by `style.save`.
+        The figure; to be written by `page.save`.
     """
     images, true, predicted, margin = (part[:MOST] for part in (images, true, predicted, margin))
     shown = len(images)
     count = f"{total_mistakes:,} of {total_images:,} images are taken for another class"
     if not shown:
-        return style.new_figure(0.1, title, [f"{count}: there is no mistake to show."])
+        return page.new_figure(0.1, title, [f"{count}: there is no mistake to show."])
 
     room = style.WIDTH - 2 * style.MARGIN
     labels = _labels(true, predicted, class_names, room / _COLUMNS - 0.05)
     heading = 0.12 + _LINE * len(labels)
-    plan = style.Tiling.plan(images, columns=_COLUMNS, width=room, height=_LARGEST, label=heading)
+    plan = Tiling.plan(images, columns=_COLUMNS, width=room, height=_LARGEST, label=heading)
     width, height = plan.size
     left, bottom = style.MARGIN, 0.2
     which = "all of them" if shown == total_mistakes else f"the worst {shown}"
@@ -63,20 +64,14 @@ def worst_mistakes(
         f"{count}. Drawn: {which}, the worst first.",
         f"Above each: its true class → the predicted one{_range(margin)}.",
     ]
-    figure = style.new_figure(height + bottom, title, subtitle)
-    axes = style.canvas(figure)
-    ink = images.astype(float) / 255
-    greys = (_PAPER + (_PEN - _PAPER) * ink).astype(np.uint8)
-    axes.imshow(
-        np.repeat(plan.join(greys, 255)[..., np.newaxis], 3, axis=-1),
-        extent=(left, left + width, bottom, bottom + height),
-        aspect="auto",
-        interpolation="nearest",
-    )
+    figure = page.new_figure(height + bottom, title, subtitle)
+    axes = page.canvas(figure)
+    greys = plan.join(_PAPER + (_PEN - _PAPER) * (images / np.float32(255)), 1.0)
+    page.paint(axes, greys[..., np.newaxis], (left, bottom), (width, height))
     anchors = plan.anchors(shown, (left, bottom))
     for line, texts in enumerate(reversed(labels)):
         axes.add_artist(
-            style.Words(texts, np.add(anchors, (0, 0.1 + _LINE * line)), size=style.SMALL)
+            words.Words(texts, np.add(anchors, (0, 0.1 + _LINE * line)), size=style.SMALL)
         )
     return figure
 
@@ -85,12 +80,12 @@ def _labels(
     true: NDArray[Any], predicted: NDArray[Any], class_names: Sequence[str], width: float
 ) -> list[list[str]]:
     """Return one line for each image, or two where one would be wider than `width` inches."""
-    names = [style.plain(name) for name in class_names]
+    names = [words.plain(name) for name in class_names]
     joined = [f"{names[t]} → {names[p]}" for t, p in zip(true, predicted, strict=True)]
-    if max(style.text_width(text, style.SMALL) for text in joined) <= width:
+    if max(words.text_width(text, style.SMALL) for text in joined) <= width:
         return [joined]
-    upper = [style.fit(names[t], style.SMALL, width) for t in true]
-    lower = [style.fit(f"→ {names[p]}", style.SMALL, width) for p in predicted]
+    upper = [words.fit(names[t], style.SMALL, width) for t in true]
+    lower = [words.fit(f"→ {names[p]}", style.SMALL, width) for p in predicted]
     return [upper, lower]
 
 
@@ -98,6 +93,6 @@ def _range(margin: NDArray[Any]) -> str:
     """Return by how much the wrong classes were ahead, where that is known."""
     if not np.isfinite(margin).all():
         return ""
-    widest, narrowest = style.number(margin.max()), style.number(margin.min())
+    widest, narrowest = words.number(margin.max()), words.number(margin.min())
     scored = widest if widest == narrowest else f"{widest} to {narrowest}"
     return f", which scored {scored} higher"

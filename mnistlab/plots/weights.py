@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mnistlab.plots import style
+from mnistlab.plots import page, style, words
+from mnistlab.plots.tiling import Tiling
 
 _LARGEST = 7.0  # inches of height
 _BAR = 0.65  # inches right of the templates, for the colour bar and its labels
@@ -30,22 +31,22 @@ def weight_templates(weights: NDArray[Any], *, class_names: Sequence[str], title
         title: one line; cut if it is too long.
 
     Returns:
-        The figure; to be written by `style.save`.
+        The figure; to be written by `page.save`.
     """
     templates = np.moveaxis(np.asarray(weights, dtype=float), -1, 0)
     classes = len(templates)
     columns = min(classes, max(5, int(np.ceil(np.sqrt(1.6 * classes)))))
     room = style.WIDTH - 2 * style.MARGIN - _BAR
-    plan = style.Tiling.plan(templates, columns=columns, width=room, height=_LARGEST, label=0.25)
+    plan = Tiling.plan(templates, columns=columns, width=room, height=_LARGEST, label=0.25)
     width, height = plan.size
     corner = (style.MARGIN, 0.2)
 
-    figure = style.new_figure(
+    figure = page.new_figure(
         height + corner[1] + 0.05,
         title,
         ["A lit pixel speaks for the class where its weight is above zero (red), else against it."],
     )
-    axes = style.canvas(figure)
+    axes = page.canvas(figure)
     limit = _limit(templates)
     image = axes.imshow(
         plan.join(np.where(np.isfinite(templates), templates, np.nan), np.nan),
@@ -58,8 +59,8 @@ def weight_templates(weights: NDArray[Any], *, class_names: Sequence[str], title
     )
     anchors = plan.anchors(classes, corner)
     pitch = (plan.tile[1] + plan.gap[1]) * plan.scale
-    names = [style.fit(name, style.BODY, pitch - 0.04) for name in class_names]
-    axes.add_artist(style.Words(names, np.add(anchors, (0, 0.12))))
+    names = [words.fit(name, style.BODY, pitch - 0.04) for name in class_names]
+    axes.add_artist(words.Words(names, np.add(anchors, (0, 0.12))))
 
     figure_width, figure_height = figure.get_size_inches()
     bar_height = min(height - 0.3, 3.0)
