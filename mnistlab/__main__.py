@@ -1,6 +1,9 @@
 """The command line's outermost layer: signals, `--debug`, and errors turned into messages."""
 
+import os
 import sys
+import traceback
+from contextlib import suppress
 from typing import NoReturn
 
 from mnistlab import interrupts
@@ -13,32 +16,43 @@ def main() -> NoReturn:
     debug = len(arguments) < len(sys.argv) - 1
     try:
         interrupts.install()
-        from mnistlab.cli import app  # noqa: PLC0415 - a Ctrl-C during imports is handled too
+        _open_streams()
+        from mnistlab.cli import run  # noqa: PLC0415 - a Ctrl-C during imports is handled too
 
-        app(arguments, prog_name="mnistlab")
+        code = run(arguments)
     except KeyboardInterrupt as stop:
         _exit("interrupted", getattr(stop, "exit_code", Interrupted().exit_code))
     except MnistlabError as error:
         if debug:
-            raise
+            traceback.print_exc()
         _exit(f"error: {error}", error.exit_code)
     except OSError as error:
         if debug:
-            raise
+            traceback.print_exc()
         _exit(f"error: {error.filename or 'input/output'}: {error.strerror or error}", 1)
     except Exception as error:
         if debug:
-            raise
+            traceback.print_exc()
         _exit(
             f"error: unexpected {type(error).__name__}: {error}; "
             "this is a fault of mnistlab, --debug shows where",
             1,
         )
-    sys.exit(0)
+    sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Replace streams that the caller closed, and let any file name be printed."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        getattr(sys, name).reconfigure(errors="surrogateescape")
 
 
 def _exit(message: str, code: int) -> NoReturn:
-    sys.stderr.write(f"mnistlab: {message}\n")
+    with suppress(OSError):  # nobody is there to read it
+        sys.stderr.write(f"mnistlab: {message}\n")
+        sys.stderr.flush()
     sys.exit(code)
 
 

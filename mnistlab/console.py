@@ -2,9 +2,10 @@
 
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from mnistlab.experiment.reporter import Reporter, describe_epoch
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from mnistlab.datasets import Progress
+
+NARROW = 110  # columns: below it an epoch's line is shortened
 
 PLAIN_EPOCHS = 20
 PLAIN_SECONDS = 10.0
@@ -30,7 +33,9 @@ class ConsoleReporter(Reporter):
         )
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
+        self._narrow = False
         self._last_line = 0.0
+        self._untold: str | None = None
 
     def message(self, text: str) -> None:
         """Show one line of text."""
@@ -77,25 +82,33 @@ class ConsoleReporter(Reporter):
             TimeRemainingColumn,
         )
 
-        columns = (BarColumn(24), TextColumn("{task.description}"), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=_stderr(), transient=True)
+        console = _stderr()
+        self._narrow = console.width < NARROW
+        bar = BarColumn(8 if self._narrow else 24)
+        columns = (bar, TextColumn("{task.description}"), TimeRemainingColumn(compact=True))
+        self._bar = Progress(*columns, console=console, transient=True)
         self._task = self._bar.add_task("epoch 1", total=epochs)
         self._bar.start()
 
     def epoch(self, row: Mapping[str, Any], epochs: int) -> None:
         """Move the bar on; off a terminal print a line for every epoch or every n-th."""
-        text = describe_epoch(row, epochs)
+        text = describe_epoch(row, epochs, short=self._narrow)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=row["epoch"], description=text)
         elif self._is_due(row["epoch"], epochs):
-            self._last_line = time.monotonic()
+            self._last_line, self._untold = time.monotonic(), None
             self.message(text)
+        else:
+            self._untold = text
 
     def stop(self) -> None:
-        """Take the bar away."""
+        """Take the bar away; without one, tell the last epoch if it was not told yet."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = self._task = None
+        elif self._untold is not None:
+            self.message(self._untold)
+            self._untold = None
 
     def _is_due(self, epoch: int, epochs: int) -> bool:
         return (
@@ -105,11 +118,12 @@ class ConsoleReporter(Reporter):
         )
 
     def _write(self, text: str) -> None:
-        if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
-        else:
-            sys.stderr.write(f"{text}\n")
-            sys.stderr.flush()
+        with suppress(OSError):  # a run is worth more than the words about it
+            if self._bar is not None:
+                self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            else:
+                sys.stderr.write(f"{text}\n")
+                sys.stderr.flush()
 
 
 def fetch_progress(quiet: bool) -> "Progress":
@@ -132,17 +146,22 @@ def print_result(
     for split, label in (("train", "training"), ("validation", "validation"), ("test", "test")):
         loss, accuracy = summary[split]["loss"], summary[split]["accuracy"]
         if loss is not None:
-            table.add_row(label, f"{loss:.4f}", f"{accuracy:.2%}", f"{1 - accuracy:.2%}")
+            table.add_row(label, _loss(loss), f"{accuracy:.2%}", f"{1 - accuracy:.2%}")
     console.print(table)
     console.print()
     for sentence in meaning:
-        console.print(sentence, markup=False)
+        console.print(textwrap.fill(sentence, console.width), markup=False, soft_wrap=True)
     seconds = summary["seconds"]
+    epochs = "1 epoch" if summary["epochs"] == 1 else f"{summary['epochs']} epochs"
     console.print(
-        f"{summary['epochs']} epochs in {seconds['total']:.2f} s "
+        f"{epochs} in {seconds['total']:.2f} s "
         f"(training {seconds['train']:.2f} s, evaluation {seconds['evaluate']:.2f} s)"
     )
     print_folder(summary["path"], plots)
+
+
+def _loss(loss: float) -> str:
+    return f"{loss:.4f}" if loss < 1e6 else f"{loss:.4g}"
 
 
 def print_folder(path: str, plots: Sequence[str]) -> None:

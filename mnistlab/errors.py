@@ -11,7 +11,6 @@ MnistlabError            the work failed or was refused by its own check (exit 1
 Interrupted              Ctrl-C or a signal that ends the process (exit 128 + signal)
 """
 
-import difflib
 import signal
 from collections.abc import Iterable
 
@@ -65,6 +64,8 @@ class Interrupted(KeyboardInterrupt):
 
 def suggest(name: str, valid: Iterable[str]) -> str:
     """Return "; did you mean 'x'? (valid: a, b, x)" for a name that is not valid."""
+    import difflib  # noqa: PLC0415 - needed for a message only, and slow to import
+
     names = sorted(valid)
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""

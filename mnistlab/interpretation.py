@@ -1,16 +1,26 @@
 """Says in a sentence what a run's numbers mean."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_WINDOW = 6
+"""Evaluations that tell where training stands; one alone tells the noise of mini-batches."""
+
 
 def interpret(
-    summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], *, commonest: float, images: int
+    summary: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    commonest: float,
+    images: int,
+    epochs: int,
 ) -> list[str]:
     """Return sentences on the test accuracy's certainty and on whether training was done.
 
-    `commonest` is the share of the most frequent class among the `images` of the test split.
+    `commonest` is the share of the most frequent class among the `images` of the test split,
+    `epochs` how many the config asks for; a completed run with fewer was stopped early.
     """
     sentences = []
     accuracy = summary["test"]["accuracy"]
@@ -20,11 +30,15 @@ def interpret(
             f"Test accuracy {accuracy:.2%}: with {images:,} images the 95 % interval is "
             f"{low:.2%} to {high:.2%}; always guessing the commonest class gives {commonest:.2%}."
         )
-    evaluated = [row for row in rows if "train_loss" in row]
-    losses = [row["train_loss"] for row in evaluated]
-    if len(losses) >= 2 and all(map(math.isfinite, losses)):
-        rate = evaluated[-1]["learning_rate"] / evaluated[0]["learning_rate"]
-        sentences.append(_on_training(losses, rate))
+    evaluated = [row for row in rows if math.isfinite(row.get("train_loss", math.nan))]
+    if summary["status"] == "completed" and len(rows) < epochs:
+        best = min(evaluated, key=lambda row: row["validation_loss"])
+        sentences.append(
+            f"Early stopping ended it after epoch {len(rows)} of {epochs}: the validation loss was "
+            f"lowest in epoch {best['epoch']}. The weights are those of epoch {len(rows)}."
+        )
+    elif len(evaluated) >= 2:
+        sentences.append(_on_training(evaluated))
     return sentences
 
 
@@ -35,11 +49,18 @@ def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float
     return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
-def _on_training(losses: Sequence[float], rate: float) -> str:
-    """Say where training stood at its end; `rate` is the last learning rate by the first."""
-    previous, last = losses[-2:]
-    change = (previous - last) / previous if previous else 0.0
-    if last > 2 * min(losses):
+def _on_training(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say where training stood at its end, from the evaluations of the last epochs."""
+    recent = rows[-_WINDOW:]
+    losses = [row["train_loss"] for row in recent]
+    first, last = losses[0], losses[-1]
+    span = recent[-1]["epoch"] - recent[0]["epoch"]
+    fall = (first - last) / first / span if first else 0.0
+    rises = sum(after > before for before, after in itertools.pairwise(losses))
+    swing = (max(losses) - min(losses)) / max(losses) if max(losses) else 0.0
+    rate = rows[-1]["learning_rate"] / rows[0]["learning_rate"]
+    over = f"over the last {span} epochs" if span > 1 else "in the last epoch"
+    if last > 2 * min(row["train_loss"] for row in rows):
         return (
             "The training loss ended at more than twice its lowest value: "
             "the learning rate is too high."
@@ -49,11 +70,19 @@ def _on_training(losses: Sequence[float], rate: float) -> str:
             f"The schedule has run out (the last epoch had {rate:.1%} of the first learning rate): "
             "more epochs help only if the schedule is given them too."
         )
-    if change <= 0:
-        return "The training loss no longer falls: a lower learning rate or a schedule may help."
-    if change < 0.001:
-        return f"The last epoch lowered the training loss by {change:.2%} only: it has converged."
+    if rises >= 2 and swing > 0.02:
+        return (
+            f"The training loss goes up and down, by {swing:.0%} {over}: a lower learning rate "
+            "or a schedule would settle it."
+        )
+    if fall <= 0 or rises >= 2:
+        return (
+            f"The training loss no longer falls ({over}): a lower learning rate or a schedule may "
+            "still help."
+        )
+    if fall < 0.001:
+        return f"It has converged: the training loss fell by {fall:.2%} an epoch {over}."
     return (
-        f"The last epoch still lowered the training loss by {change:.1%}: "
-        "more epochs would lower it further."
+        f"The training loss was still falling, by {fall:.1%} an epoch {over}: more epochs may "
+        "lower it further."
     )

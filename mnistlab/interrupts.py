@@ -15,6 +15,7 @@ _SIGNALS = [
 class _State:
     depth = 0
     pending: int | None = None
+    received: int | None = None
 
 
 def install() -> None:
@@ -37,7 +38,13 @@ def deferred() -> Iterator[None]:
             raise Interrupted(signum)
 
 
+def received() -> int | None:
+    """Return the last signal that came, None if there was none."""
+    return _State.received
+
+
 def _handle(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal module's own form
+    _State.received = signum
     if _State.depth:
         _State.pending = signum
     else:

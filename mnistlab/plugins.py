@@ -1,39 +1,69 @@
 """Loads a user's own Python files, which register models, losses, datasets and the like."""
 
+import contextlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from mnistlab.core.contracts import REGISTRIES, ContractError, check_part
 from mnistlab.errors import InputError
 
 
 def load_plugins(paths: Sequence[Path]) -> None:
     """Run each file once; it registers what it adds, e.g. `LOSSES.add("mine", Mine())`.
 
-    Only paths that the user typed come here: a config or a run folder never names code.
-    Raises InputError that names the file, the line and the reason where a file fails.
+    Only paths that the user typed come here: a config or a run folder never names code. Every
+    new part is tried on a tiny example. Raises InputError that names the file, the line where
+    there is one, and the reason.
     """
-    for path in paths:
-        name = f"mnistlab_plugin_{path.stem}"
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None or not path.is_file():
-            raise InputError(f"plugin {path}: is no Python file (.py)")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            raise InputError(f"plugin {path}{_line_in(path, error)}: {error!r}") from error
+    for path in dict.fromkeys(path.resolve() for path in paths):
+        known = {registry.kind: set(registry) for registry in REGISTRIES}
+        _run(path)
+        for registry in REGISTRIES:
+            for name in registry:
+                if name not in known[registry.kind]:
+                    _try(path, registry.kind, name, registry[name])
 
 
-def _line_in(path: Path, error: Exception) -> str:
+def line_in(path: Path, error: BaseException) -> str:
+    """Return ", line N", the last line of the file at `path` that led to `error`, or nothing."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"
-    lines = []
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            lines.append(trace.tb_lineno)
-        trace = trace.tb_next
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
     return f", line {lines[-1]}" if lines else ""
+
+
+def describe(error: BaseException) -> str:
+    """Return an error as one line: its kind and what it says."""
+    text = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _run(path: Path) -> None:
+    name = f"mnistlab_plugin_{path.stem}"
+    if not path.is_file():
+        raise InputError(f"plugin {path}: there is no such file")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"plugin {path}: is no Python file (.py)")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise InputError(f"plugin {path}{line_in(path, error)}: {describe(error)}") from error
+
+
+def _try(path: Path, kind: str, name: str, part: object) -> None:
+    where = f"plugin {path}: {kind} {name!r}"
+    try:
+        check_part(kind, part)
+    except ContractError as error:
+        raise InputError(f"{where} {error}") from None
+    except Exception as error:
+        line = line_in(path, error)
+        raise InputError(f"{where} fails{line.replace(',', ' in')}: {describe(error)}") from error

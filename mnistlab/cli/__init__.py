@@ -1,28 +1,16 @@
 """The commands: each in a small file that parses, imports lazily and calls one function."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 import mnistlab
+from mnistlab import interrupts
 from mnistlab.cli import config, data, train
-from mnistlab.errors import Interrupted
-
-
-class _Group(TyperGroup):
-    """Lets an interrupt through, which click would turn into "Aborted!" and exit code 1."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as stop:
-            typer.echo("mnistlab: interrupted", err=True)
-            raise typer.Exit(getattr(stop, "exit_code", Interrupted().exit_code)) from None
-
+from mnistlab.errors import InputError, Interrupted
 
 app = typer.Typer(
-    cls=_Group,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -47,6 +35,34 @@ def _main(
     """A lab bench for shallow classifiers: configs in, proven and repeatable runs out."""
 
 
-app.command("train", no_args_is_help=True)(train.train)
+app.command(
+    "train", no_args_is_help=True, short_help="Train a config; leave a run folder with plots."
+)(train.train)
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command and return its exit code.
+
+    Raises InputError for a wrongly typed one, and Interrupted for a signal: typer turns every
+    KeyboardInterrupt, wherever it came, into the code 130.
+    """
+    try:
+        code: int = app(words, prog_name="mnistlab", standalone_mode=False) or 0
+    except Exception as error:
+        # click's own errors; its module is typer's affair
+        if not hasattr(error, "format_message"):
+            raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message(), err=True)
+            return 2
+        if not hasattr(error, "ctx"):
+            raise InputError(error.format_message()) from None
+        from mnistlab.cli.usage import explain
+
+        raise InputError(explain(error, words)) from None
+    signum = interrupts.received()
+    if code == Interrupted().exit_code and signum is not None:
+        raise Interrupted(signum)
+    return code

@@ -1,16 +1,28 @@
 """`mnistlab config`: look at configs, check them, and tell editors about them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from mnistlab.config import Config
+
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE.py",
+        help="Load a model, loss, optimizer, … of your own; may be repeated.",
+    ),
+]
 
 app = typer.Typer(
     help="Show, check and describe config files.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
-@app.command()
+@app.command(short_help="Print the config that results.")
 def show(
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Values that win.")
@@ -19,35 +31,49 @@ def show(
         Path | None,
         typer.Option("--config", "-c", metavar="FILE", help="A YAML file (default: none)."),
     ] = None,
+    plugin: Plugins = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of YAML.")] = False,
 ) -> None:
     """Print the resolved config: the defaults, then the file, then the overrides."""
-    from mnistlab.config import load_config, to_yaml
+    from mnistlab.config import load_config
+    from mnistlab.datasets import NAME_CHECKS
+    from mnistlab.plugins import load_plugins
+
+    load_plugins(plugin or [])
+    print_settled(load_config(config, overrides or [], checks=NAME_CHECKS), as_json=as_json)
+
+
+def print_settled(config: "Config", *, as_json: bool) -> None:
+    """Print a resolved config as YAML or as JSON."""
+    from mnistlab.config import to_yaml
     from mnistlab.runs.atomic import to_json
 
-    settled = load_config(config, overrides or [])
     if as_json:
-        typer.echo(to_json(settled.model_dump(exclude_none=True)))
+        typer.echo(to_json(config.model_dump(exclude_none=True)))
     else:
-        typer.echo(to_yaml(settled), nl=False)
+        typer.echo(to_yaml(config), nl=False)
 
 
-@app.command()
+@app.command(short_help="Check config files; exit code 2 if one is wrong.")
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The files to check.")],
+    plugin: Plugins = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the findings as one JSON document.")
     ] = False,
 ) -> None:
     """Check config files; every one is checked, and exit code 2 tells that one is wrong."""
     from mnistlab.config import load_config
+    from mnistlab.datasets import NAME_CHECKS
     from mnistlab.errors import ConfigError
+    from mnistlab.plugins import load_plugins
     from mnistlab.runs.atomic import to_json
 
+    load_plugins(plugin or [])
     findings: dict[str, str | None] = {}
     for file in files:
         try:
-            load_config(file)
+            load_config(file, checks=NAME_CHECKS)
             findings[str(file)] = None
         except ConfigError as error:
             findings[str(file)] = str(error)
@@ -61,7 +87,7 @@ def validate(
         raise typer.Exit(2)
 
 
-@app.command()
+@app.command(short_help="Print a JSON Schema for editors.")
 def schema() -> None:
     """Print a JSON Schema of config files, for completion and checks in an editor."""
     from mnistlab.config import Config

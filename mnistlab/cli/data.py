@@ -11,11 +11,21 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A dataset that `data list` shows.")]
+
+def _names() -> list[str]:
+    from mnistlab.datasets import DATASETS
+
+    return list(DATASETS)
+
+
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A dataset that `data list` shows.", autocompletion=_names),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
-@app.command("list")
+@app.command("list", short_help="Show the named datasets.")
 def list_datasets(as_json: Json = False) -> None:
     """Show the named datasets: images, whether they are at hand, what they are, their licence."""
     from mnistlab.datasets import DATASETS, home_of, is_present
@@ -44,7 +54,7 @@ def list_datasets(as_json: Json = False) -> None:
         )
 
 
-@app.command()
+@app.command(short_help="Bring a dataset into the cache.")
 def fetch(
     name: Name,
     source: Annotated[
@@ -66,7 +76,7 @@ def fetch(
     typer.echo(json.dumps({"name": name, "path": str(home)}) if as_json else str(home))
 
 
-@app.command()
+@app.command(short_help="Hash its files anew and compare.")
 def verify(name: Name, as_json: Json = False) -> None:
     """Hash a dataset's files anew and compare; the exit code is 1 when one is not as published."""
     from mnistlab.datasets import home_of
@@ -84,7 +94,7 @@ def verify(name: Name, as_json: Json = False) -> None:
         raise FetchError(f"{name} is not complete in {home}; run: mnistlab data fetch {name}")
 
 
-@app.command()
+@app.command(short_help="Print the folder that it is in.")
 def path(name: Name, as_json: Json = False) -> None:
     """Print the folder that a fetched dataset is in; the exit code is 1 when it is not fetched."""
     from mnistlab.datasets import home_of, is_present

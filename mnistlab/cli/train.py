@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnistlab.cli.config import Plugins, print_settled
+
 if TYPE_CHECKING:
     from mnistlab.experiment import Plan, Run
 
@@ -31,13 +33,7 @@ def train(
             metavar="DIR", help="Where run folders go (default: $MNISTLAB_RUNS_DIR or runs)."
         ),
     ] = None,
-    plugin: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE.py",
-            help="Load a model, loss, optimizer, … of your own; may be repeated.",
-        ),
-    ] = None,
+    plugin: Plugins = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the plan, train nothing.")
     ] = False,
@@ -72,13 +68,14 @@ def train(
 
             painter = cleanup.enter_context(Painter(plugins))  # it imports beside what follows
 
-        from mnistlab.config import load_config, to_yaml
+        from mnistlab.config import load_config
+        from mnistlab.datasets import NAME_CHECKS
         from mnistlab.plugins import load_plugins
 
         load_plugins(plugins)
-        settled = load_config(config, overrides or [], name=name)
+        settled = load_config(config, overrides or [], name=name, checks=NAME_CHECKS)
         if print_config:
-            typer.echo(to_yaml(settled), nl=False)
+            print_settled(settled, as_json=as_json)
             return
 
         from mnistlab.console import ConsoleReporter
@@ -113,10 +110,14 @@ def _print_run(run: "Run", plan: "Plan", *, as_json: bool) -> None:
 
 
 def _advice(plan: "Plan") -> str:
+    from mnistlab.core.curvature import tell_limit
+
     limit = plan.learning_rate_limit
     if limit is None:
         return "try a smaller learning rate"
-    return f"learning rates below {limit:.4f} are stable on this data"
+    return (
+        f"choose a learning rate well below {tell_limit(limit)}, the stability limit of this data"
+    )
 
 
 def _print_plan(plan: "Plan", *, as_json: bool) -> None:
@@ -136,7 +137,7 @@ def _print_plan(plan: "Plan", *, as_json: bool) -> None:
         "test_images": len(dataset.test),
         "parameters": (height * width + 1) * len(dataset.classes),
         "epochs": config.epochs,
-        "steps": config.epochs * -(-len(dataset.train) // config.batch_size),
+        "steps": config.epochs * plan.steps_per_epoch,
         "learning_rate": config.learning_rate,
         "learning_rate_limit": plan.learning_rate_limit,
         "warning": plan.warning(),

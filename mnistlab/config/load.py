@@ -1,25 +1,34 @@
 """Brings a config together: defaults, then the file, then the command line; and checks it."""
 
+import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from mnistlab.config.overrides import parse_overrides
+from mnistlab.config.overrides import parse_overrides, shorten
 from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import KeyPath, dump, read_file
-from mnistlab.errors import ConfigError, suggest
+from mnistlab.errors import ConfigError, InputError, suggest
+
+_TOLD = 5  # faults named at once
 
 
 def load_config(
-    path: Path | None, overrides: Sequence[str] = (), *, name: str | None = None
+    path: Path | None,
+    overrides: Sequence[str] = (),
+    *,
+    name: str | None = None,
+    checks: Mapping[KeyPath, Callable[[Any], object]] = MappingProxyType({}),
 ) -> Config:
     """Return the checked config of a file (or of the defaults) with overrides applied.
 
-    `name` wins over the config's own; without either the file's name is taken. Raises
-    ConfigError that names file and line, or the override, and what to do.
+    `name` wins over the config's own; without either the file's name is taken. `checks` look at
+    the values of keys that this room knows nothing of, and raise InputError for a wrong one.
+    Raises ConfigError that names file and line, or the override, and what to do.
     """
     data: dict[str, Any] = {}
     origins: dict[KeyPath, str] = {}
@@ -28,17 +37,28 @@ def load_config(
         origins = {key: f"{path}, line {line}" for key, line in lines.items()}
     for override in parse_overrides(overrides):
         _set(data, override.path, override.value, override.text)
-        origins[override.path] = f"override {override.text!r}"
+        for length in range(1, len(override.path) + 1):
+            origins.setdefault(override.path[:length], f"override {shorten(override.text)!r}")
+        origins[override.path] = f"override {shorten(override.text)!r}"
     if name is not None:
         data["name"] = name
         origins["name",] = "--name"
     elif data.get("name") is None:
         data["name"] = _name_from(path)
     try:
-        return Config.model_validate(data)
+        config = Config.model_validate(data)
     except ValidationError as error:
         messages = [_describe(fault, origins, path) for fault in error.errors()]
-        raise ConfigError("\n".join(dict.fromkeys(messages))) from None
+        told = list(dict.fromkeys(messages))
+        more = [f"and {len(told) - _TOLD:,} more"] if len(told) > _TOLD else []
+        raise ConfigError("\n".join([*told[:_TOLD], *more])) from None
+    for key, check in checks.items():
+        try:
+            check(functools.reduce(getattr, key, config))
+        except InputError as error:
+            where = origins.get(key, str(path) if path else "config")
+            raise ConfigError(f"{where}: {'.'.join(key)}: {error}") from None
+    return config
 
 
 def to_yaml(config: Config) -> str:
@@ -115,5 +135,4 @@ def _describe(fault: Mapping[str, Any], origins: Mapping[KeyPath, str], path: Pa
 
 def _shown(value: Any) -> str:
     """Return a value as YAML writes it, on one line, cut where it is long."""
-    text = " ".join(dump(value, flow=True).removesuffix("...\n").split())
-    return text if len(text) <= 60 else f"{text[:60]}…"
+    return shorten(" ".join(dump(value, flow=True).removesuffix("...\n").split()))

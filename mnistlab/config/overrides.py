@@ -22,19 +22,34 @@ def parse_overrides(words: Sequence[str]) -> list[Override]:
 
     Raises ConfigError for a word without `=` and for a comma list, which is a sweep's axis.
     """
-    overrides = []
+    overrides: list[Override] = []
     for word in words:
+        shown = repr(shorten(word))
+        if not word.isprintable():
+            raise ConfigError(f"{shown}: an override must be plain text")
         key, equals, value = word.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"{word!r}: an override is written key=value")
+            hint = (
+                f"; a config file is given as --config {word}"
+                if word.endswith((".yaml", ".yml"))
+                else ""
+            )
+            raise ConfigError(f"{shown}: an override is written key=value{hint}")
         if has_several_values(value):
             raise ConfigError(
-                f"{word!r} gives several values: `mnistlab sweep` trains them all; "
-                f"one list as a value is written {key}=[{value}]"
+                f"{shown} gives several values, which is for `mnistlab sweep`; a decimal point is "
+                "written '.', a list as one value in brackets"
             )
         path = tuple(key.strip().split("."))
-        overrides.append(Override(path, read_value(value, f"override {word!r}"), word))
+        if any(earlier.path == path for earlier in overrides):
+            raise ConfigError(f"{shown}: {key.strip()} is given twice")
+        overrides.append(Override(path, read_value(value, f"override {shown}"), word))
     return overrides
+
+
+def shorten(text: str) -> str:
+    """Return `text` cut to 60 letters, for messages."""
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def has_several_values(value: str) -> bool:

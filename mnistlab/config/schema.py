@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -46,8 +47,12 @@ class NameIn:
         try:
             self.registry[name]
         except UnknownNameError as error:
-            raise ValueError(str(error)) from None
+            raise ValueError(f"{error}; one of your own needs --plugin FILE.py") from None
         return name
+
+
+MOST = 10**9
+"""No count needs to be larger; a slip of a thousand digits is refused."""
 
 
 class _Strict(BaseModel):
@@ -63,7 +68,10 @@ class DataConfig(_Strict):
         description="A registered dataset, a folder of IDX files or an .npz file.",
     )
     validation: int = Field(
-        default=10_000, ge=0, description="Images held out from the end of the training file."
+        default=10_000,
+        ge=0,
+        le=MOST,
+        description="Images held out from the end of the training file.",
     )
     preprocess: list[str] = Field(
         default=[], description="Steps applied to the images in this order, such as [deskew]."
@@ -117,6 +125,7 @@ class Config(_Strict):
     step_epochs: int | None = Field(
         default=None,
         ge=1,
+        le=MOST,
         description="Epochs between two drops of the rate; for schedule step, usually 10.",
     )
     step_factor: float | None = Field(
@@ -125,8 +134,8 @@ class Config(_Strict):
         le=1,
         description="The factor of a drop; for schedule step, usually 0.1.",
     )
-    epochs: int = Field(default=10, ge=1, description="Passes over the training split.")
-    batch_size: int = Field(default=100, ge=1, description="Images a step.")
+    epochs: int = Field(default=10, ge=1, le=MOST, description="Passes over the training split.")
+    batch_size: int = Field(default=100, ge=1, le=MOST, description="Images a step.")
     reduction: Annotated[str, NameIn(REDUCTIONS)] = Field(
         default="mean", description="Whether a batch's losses are averaged or summed."
     )
@@ -155,6 +164,7 @@ class Config(_Strict):
     early_stopping: int | None = Field(
         default=None,
         ge=1,
+        le=MOST,
         description="Stop after so many epochs without a better validation loss; null: never.",
     )
     data: DataConfig = Field(default_factory=DataConfig, description="What to train on.")
@@ -176,9 +186,23 @@ class Config(_Strict):
                     f"{key} has no effect with optimizer {self.optimizer}, schedule "
                     f"{self.schedule} and init {self.init}; leave it out (or null)"
                 )
+        for key, field in type(self).model_fields.items():
+            value = getattr(self, key)
+            if isinstance(value, float) and field.annotation in (float, float | None):
+                self._check_range(key, value)
         if self.early_stopping is not None and self.data.validation == 0:
             raise ValueError("early_stopping needs a validation split: set data.validation above 0")
         return self
+
+    def _check_range(self, key: str, value: float) -> None:
+        """Refuse a number that the dtype turns into another: infinity, zero or one."""
+        with np.errstate(all="ignore"):
+            kept = float(np.dtype(self.dtype).type(value))
+            headroom = np.dtype(self.dtype).type(1000 * value)
+        if not np.isfinite(headroom):
+            raise ValueError(f"{key} {value:g} is too large for {self.dtype}")
+        if (kept in (0, 1)) != (value in (0, 1)):
+            raise ValueError(f"{key} {value!r} is rounded to {kept:g} in {self.dtype}")
 
     def part_options(self) -> Mapping[str, float]:
         """Return the options that the optimizer, schedule and initializer read."""

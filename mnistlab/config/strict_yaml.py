@@ -5,6 +5,7 @@ deep nesting and large files have no use in a config and are refused, so that no
 plain data can come out and nothing can take long.
 """
 
+import difflib
 import re
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def read_file(path: Path) -> tuple[dict[str, Any], Lines]:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file") from None
+        raise ConfigError(f"{path}: there is no such file{_nearest_file(path)}") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a folder, not a config file") from None
     except (OSError, ValueError) as error:
@@ -93,6 +94,13 @@ def read_file(path: Path) -> tuple[dict[str, Any], Lines]:
     if not isinstance(data, dict):
         raise ConfigError(f"{path}, line 1: must be a mapping of `key: value` lines")
     return data, lines
+
+
+def _nearest_file(path: Path) -> str:
+    """Return "; did you mean FILE?" for the YAML file beside `path` that is named most alike."""
+    beside = [file.name for file in path.parent.glob("*.y*ml")]
+    near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.6)
+    return f"; did you mean {path.with_name(near[0])}?" if near else ""
 
 
 def read_value(text: str, where: str) -> Any:
@@ -119,8 +127,11 @@ def _parse(text: str, where: str) -> tuple[Any, Lines]:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"{where}, line {mark.line + 1}" if mark else where
         problem = error.problem or "cannot be read"
+        if error.context == "while scanning a simple key" and error.context_mark:
+            # PyYAML finds out a line later
+            mark, problem = error.context_mark, "a key without ': ' after it"
+        place = f"{where}, line {mark.line + 1}" if mark else where
         if "'\\t'" in problem:
             problem = "a tab; indent with spaces"
         raise ConfigError(f"{place}: is not valid YAML: {problem}") from None

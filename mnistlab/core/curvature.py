@@ -5,6 +5,8 @@ output has the Hessian c * M for each class, M the mean outer product of [x, 1],
 largest eigenvalue decides.
 """
 
+import math
+
 import numpy as np
 
 from mnistlab.core.objective import Objective
@@ -66,3 +68,9 @@ def stability_limit(
         return None
     samples_per_step = objective.reduction.weight(batch_size) * batch_size
     return relative_limit / (curvature * eigenvalue * samples_per_step + weight_decay)
+
+
+def tell_limit(limit: float) -> str:
+    """Return a limit in three digits, rounded down, so that what is said stays below it."""
+    unit = 10.0 ** (math.floor(math.log10(limit)) - 2)
+    return f"{math.floor(limit / unit) * unit:.3g}"

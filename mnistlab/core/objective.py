@@ -124,3 +124,26 @@ class Products:
         np.multiply(dA, factor, out=self._dA[:n])
         np.matmul(self._dA_rows[:, :n], x, out=self._gradient_rows)
         return self.gradient
+
+
+def batch_gradient(
+    objective: Objective,
+    products: Products,
+    x: Array,
+    factor: float,
+    A: Array,
+    targets: Array,
+    parameters: Array,
+    weight_decay: Array | None,
+) -> Array:
+    """Return the objective's gradient over a batch, (D+1, K, C), valid until the next call.
+
+    `A` (n, K, C) are the pre-activations of the features `factor * x` (n, D+1) and may lie in
+    `products`; `weight_decay` is (K, 1), or None for no penalty.
+    """
+    dA = objective.gradient(A, targets)
+    weight = objective.reduction.weight(len(x)) * factor
+    gradient = products.parameter_gradient(x, dA, weight)
+    if weight_decay is not None:
+        gradient[:-1] += weight_decay * parameters[:-1]
+    return gradient

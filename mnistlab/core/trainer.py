@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mnistlab.core.metrics import Metrics, evaluate
-from mnistlab.core.objective import Objective, Products, copy_stack, empty_stack
+from mnistlab.core.objective import Objective, Products, batch_gradient, copy_stack, empty_stack
 from mnistlab.core.optimizers import Optimizer, State
 from mnistlab.core.pixels import PixelMap
 from mnistlab.core.samples import FeatureReader, Samples, one_hot, shuffled
@@ -218,8 +218,8 @@ class Trainer:
         targets = one_hot(self._train.labels[self._order], C, dtype)
         broadcast = {name: values.astype(dtype)[:, None] for name, values in hyper.items()}
         broadcast["learning_rate"] = self._learning_rate(epoch, hyper).astype(dtype)[:, None]
-        weight_decay = broadcast["weight_decay"]
-        penalised = bool(weight_decay.any())
+        penalised = bool(broadcast["weight_decay"].any())
+        weight_decay = broadcast["weight_decay"] if penalised else None
         start = 0
         with np.errstate(over="ignore", invalid="ignore"):  # divergence is looked for afterwards
             for rows in shuffled(self._train.images, self._order, settings.batch_size):
@@ -231,11 +231,9 @@ class Trainer:
                     losses.append(float(objective.values(A, t).mean()))
                     if not np.isfinite(losses[-1]):
                         return
-                dA = objective.gradient(A, t)
-                weight = objective.reduction.weight(len(rows)) * reader.factor
-                gradient = products.parameter_gradient(x, dA, weight)
-                if penalised:
-                    gradient[:D] += weight_decay * parameters[:D]
+                gradient = batch_gradient(
+                    objective, products, x, reader.factor, A, t, parameters, weight_decay
+                )
                 parameters -= settings.optimizer.update(gradient, state, broadcast)
 
     def _learning_rate(self, epoch: int, hyper: Mapping[str, PerColumn]) -> PerColumn:

@@ -78,11 +78,13 @@ def fetch(
     if folder is not None and not folder.is_dir():
         raise InputError(f"{folder}: no such folder; name one that holds {', '.join(NAMES)}")
     _, problems = open_files(dataset, home)
+    progress = progress or Silent()
     if not problems:
+        if folder is not None:
+            progress.message(f"{name} is whole in the cache already; {folder} was not needed")
         return home
     if dataset.packaged:
         raise DataError(f"{home}: the packaged files are damaged; install mnistlab again")
-    progress = progress or Silent()
     named = () if folder is None else (Folder(folder),)
     try:
         home.mkdir(parents=True, exist_ok=True)

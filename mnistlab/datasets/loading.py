@@ -1,10 +1,11 @@
 """From a name or a path to checked images, labels and their hash: the room's main path."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +93,10 @@ def load(
 
     train_images, train_labels, test_images, test_labels = raw.arrays
     held_out = _check_validation(validation, len(train_images), name)
+    if validation:
+        remaining = f"{name}: without the last {validation:,} images"
+        check_images(train_images[:held_out], remaining)
+        check_labels(train_labels[:held_out], remaining)
     train_hash, test_hash = raw.hashes[0], raw.hashes[2]
     pixels = PixelMap()
     for step_name in steps:
@@ -125,9 +130,18 @@ def resolve(name: str) -> None:
     with suppress(OSError, RuntimeError):  # a name too long for a path; a ~user who is not there
         if Path(name).expanduser().exists():
             return
+    if "/" in name or Path(name).suffix:
+        raise DataError(f"{name}: there is no such file or folder")
     error = UnknownNameError("dataset", name, DATASETS)
     error.args = (f"{error}; the path of a folder of IDX files or of an .npz works too",)
     raise error
+
+
+NAME_CHECKS: dict[tuple[str, ...], Callable[[Any], object]] = {
+    ("data", "dataset"): resolve,
+    ("data", "preprocess"): check_steps,
+}
+"""Checks of the config's keys whose valid values this room knows."""
 
 
 def _read(name: str, cache: Path | None, progress: Progress) -> _Raw:
@@ -199,10 +213,10 @@ def _check(raw: _Raw, name: str) -> None:
 def _check_validation(validation: int, count: int, name: str) -> int:
     """Return the number of images left to train on."""
     if validation < 0:
-        raise DataError(f"validation is {validation:,}; it must be 0 or more images")
+        raise DataError(f"data.validation is {validation:,}; it must be 0 or more images")
     if validation >= count:
         raise DataError(
             f"{name}: {validation:,} images cannot be held out of a training file of {count:,}; "
-            "choose a smaller validation"
+            f"choose a smaller data.validation, {count // 6:,} say"
         )
     return count - validation

@@ -34,8 +34,9 @@ def read_npz(path: Path) -> dict[str, NDArray[np.integer]]:
                     f"{path}: lacks {', '.join(missing)}; an .npz dataset holds {', '.join(KEYS)}"
                 )
             arrays = {key: _member(archive, key, path) for key in KEYS}
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
-        raise DataError(f"{path}: the .npz is damaged ({error}); get it again") from error
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path}: the .npz is damaged ({reason}); get it again") from error
     return {
         key: _checked(array, f"{path}: {key}", images=key.startswith("x"))
         for key, array in arrays.items()
@@ -45,7 +46,7 @@ def read_npz(path: Path) -> dict[str, NDArray[np.integer]]:
 def _member(archive: "np.lib.npyio.NpzFile", key: str, path: Path) -> NDArray[np.generic]:
     try:
         array: NDArray[np.generic] = archive[key]
-    except (ValueError, TypeError, OverflowError, MemoryError) as error:
+    except (ValueError, TypeError, OverflowError, MemoryError, SyntaxError) as error:
         # Most often an object array, which could run code when read.
         raise DataError(
             f"{path}: {key} cannot be read as plain numbers ({str(error).splitlines()[0]}); "

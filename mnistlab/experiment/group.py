@@ -69,15 +69,20 @@ def run_group(
                 _paint(painter, runs, reporter)
             for run in runs:
                 run.meaning = _interpret(run, plan)
-                _log([run], *run.meaning, f"{run.status} after {run.seconds['total']:.2f} s")
+                said = [*run.meaning, *([run.error] if run.error else [])]
+                _log([run], *said, f"{run.status} after {run.seconds['total']:.2f} s")
                 run.close()
         except BaseException as error:
-            with deferred(), suppress(OSError):  # what went wrong first is what is reported
+            with deferred():
                 for column, run in enumerate(runs):
                     if run.is_open:
-                        run.save_progress(trainer.snapshot, column)
+                        reporter.message(f"what was reached is kept in {run.folder.path}")
                         run.seconds["total"] = time.perf_counter() - started
-                        run.abandon(error)
+                        # what went wrong first is what is reported
+                        with suppress(OSError):
+                            run.save_progress(trainer.snapshot, column)
+                        with suppress(OSError):
+                            run.abandon(error)
             raise
     return runs
 
@@ -87,7 +92,8 @@ def _end_columns(record: EpochRecord, runs: Sequence[Run], plan: Plan, trainer: 
     for position, column in enumerate(record.columns):
         run = runs[column]
         if record.diverged[position]:
-            run.keep_divergence(trainer.trace_last_epoch(int(column)))
+            losses = trainer.trace_last_epoch(int(column))
+            run.keep_divergence(losses, plan.steps_per_epoch)
         elif record.finished[position]:
             parameters = copy_stack(trainer.parameters[:, [position], :])
             objective = plan.settings.objective
@@ -111,7 +117,13 @@ def _paint(painter: Painter, runs: Sequence[Run], reporter: Reporter) -> None:
 def _interpret(run: Run, plan: Plan) -> list[str]:
     labels = plan.dataset.test.labels
     commonest = float(np.bincount(labels).max() / len(labels))
-    return interpret(run.summary, run.rows, commonest=commonest, images=len(labels))
+    return interpret(
+        run.summary,
+        run.rows,
+        commonest=commonest,
+        images=len(labels),
+        epochs=run.config.epochs,
+    )
 
 
 def _log(runs: Sequence[Run], *texts: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import threadpoolctl
 
 from mnistlab.config import Config
-from mnistlab.core.curvature import SUBSET_ROWS, largest_eigenvalue, stability_limit
+from mnistlab.core.curvature import SUBSET_ROWS, largest_eigenvalue, stability_limit, tell_limit
 from mnistlab.core.initializers import INITIALIZERS
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
@@ -35,6 +35,11 @@ class Plan:
     def test(self) -> Samples:
         """The test split as rows."""
         return _samples(self.dataset.test)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in an epoch, the one with a partial last batch included."""
+        return -(-len(self.dataset.train) // self.settings.batch_size)
 
     @property
     def blas_threads(self) -> int:
@@ -67,13 +72,16 @@ class Plan:
     def warning(self) -> str | None:
         """Return what to say of learning rates beyond the limit, None if there are none."""
         limit = self.learning_rate_limit
+        if limit is None:
+            return None
         rates = sorted({config.learning_rate for config in self.configs})
-        beyond = [f"{rate:g}" for rate in rates if limit is not None and rate > limit]
+        beyond = [f"{rate:g}" for rate in rates if rate > limit]
         if not beyond:
             return None
         return (
             f"learning rate {', '.join(beyond)} is beyond the stability limit of this data, "
-            f"{limit:.4f}: the loss will grow until it overflows; choose one below the limit"
+            f"{tell_limit(limit)}: the loss will grow until it overflows; choose one well below "
+            "the limit"
         )
 
 

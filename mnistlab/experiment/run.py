@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ import mnistlab
 from mnistlab.config import Config, to_yaml
 from mnistlab.core.metrics import Evaluation
 from mnistlab.core.trainer import EpochRecord, Snapshot
-from mnistlab.errors import Interrupted
+from mnistlab.errors import Interrupted, RunFolderError
 from mnistlab.interrupts import deferred
 from mnistlab.runs import RunFolder, create_run_folder
 from mnistlab.runs.atomic import write_bytes, write_json, write_text
@@ -45,9 +46,17 @@ class Run:
         """Make the run's folder with its config, take its lock and mark it as running."""
         with deferred():
             folder = create_run_folder(runs_dir, config.name or "run")
-            run = cls(config, folder, folder.hold())
-            folder.write_status("running", started=_now())
-            write_text(folder.config, to_yaml(config))
+            try:
+                run = cls(config, folder, folder.hold())
+                folder.write_status("running", started=_now())
+                write_text(folder.config, to_yaml(config))
+            except OSError as error:
+                folder.remove()
+                reason = error.strerror or error
+                raise RunFolderError(
+                    f"{runs_dir}: no run can be kept here ({reason}); free some space or choose "
+                    "another place with --runs-dir"
+                ) from None
         return run
 
     @property
@@ -70,6 +79,7 @@ class Run:
                 "loss": float(test.loss[0]) if test else None,
                 "accuracy": float(test.accuracy[0]) if test else None,
             },
+            "error": self.error,
             "seconds": {part: round(value, 6) for part, value in self.seconds.items()},
         }
 
@@ -115,13 +125,14 @@ class Run:
         save_weights(self.folder.model, parameters)
         write_bytes(self.folder.predictions, _npy(test.predictions[:, 0]))
 
-    def keep_divergence(self, losses: np.ndarray[Any, Any]) -> None:
+    def keep_divergence(self, losses: np.ndarray[Any, Any], steps_per_epoch: int) -> None:
         """Write how the batch loss grew in the epoch that overflowed, and say where it did."""
         self.status = "diverged"
         self.error = f"the loss overflowed {self.config.dtype} in epoch {len(self.rows)}"
         if len(losses) and not np.isfinite(losses[-1]):
             self.error += f", step {len(losses)}"
-        self.folder.write_divergence(losses.tolist())
+        first_step = (len(self.rows) - 1) * steps_per_epoch + 1
+        self.folder.write_divergence(first_step, losses.tolist())
 
     def save_progress(self, snapshot: Snapshot, column: int) -> None:
         """Write what resuming needs, if any epoch of this run is done."""
@@ -144,8 +155,9 @@ class Run:
         """Mark a run that was cut short as interrupted or failed, whatever it had reached."""
         interrupted = isinstance(error, KeyboardInterrupt)
         self.status = "interrupted" if interrupted else "failed"
-        self.error = str(error) if isinstance(error, Interrupted) else repr(error)
-        self.write_summary()
+        self.error = str(error) if isinstance(error, Interrupted | OSError) else repr(error)
+        with suppress(OSError):  # on a full disk the status still has to be told
+            self.write_summary()
         self.close()
 
 

@@ -20,7 +20,9 @@ _LARGEST_NAME = 1.3  # inches
 
 
 @style.house_style
-def confusion_matrix(counts: NDArray[Any], *, class_names: Sequence[str], title: str) -> Figure:
+def confusion_matrix(
+    counts: NDArray[Any], *, class_names: Sequence[str], title: str, details: str = ""
+) -> Figure:
     """Draw how many images of each class were given each class.
 
     Off the diagonal a cell's colour is its share of its row; the diagonal, which would outshine
@@ -30,6 +32,7 @@ def confusion_matrix(counts: NDArray[Any], *, class_names: Sequence[str], title:
         counts: (C, C) whole numbers; row: true class, column: predicted class.
         class_names: C names.
         title: one line; cut if it is too long.
+        details: a smaller line below it, if there is more to say.
 
     Returns:
         The figure; to be written by `page.save`.
@@ -44,7 +47,7 @@ def confusion_matrix(counts: NDArray[Any], *, class_names: Sequence[str], title:
     bottom = 0.45 + (widest if upright else 0.15)
 
     side = cell * classes
-    figure = page.new_figure(bottom + side + 0.25, title, _explain(counts))
+    figure = page.new_figure(bottom + side + 0.25, title, [details, *_explain(counts)])
     axes = page.canvas(figure)
     corner = np.array([left, bottom])
     _draw_cells(axes, counts, corner, cell)
@@ -70,7 +73,7 @@ def _explain(counts: NDArray[Any]) -> list[str]:
     share = f", {100 * right / total:.2f} % of them right" if total else ""
     worst = 100 * _error_shares(counts).max()
     return [
-        f"{total:,} images{share} (grey). Colour: the part of a row's images that is taken for",
+        f"{total:,} test images{share} (grey). Colour: the part of a row that is taken for",
         f"another class, from none (white) to {words.number(worst)} % (darkest).",
     ]
 

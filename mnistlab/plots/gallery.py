@@ -1,5 +1,6 @@
 """The registry of plots: each is one function from a run to a figure, or None without data."""
 
+import io
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +13,7 @@ from mnistlab.plots.mistakes import worst_mistakes
 from mnistlab.plots.page import save
 from mnistlab.plots.view import RunView
 from mnistlab.plots.weights import weight_templates
+from mnistlab.runs.atomic import write_bytes
 
 PLOTS: Registry[Callable[[RunView], Figure | None]] = Registry("plot")
 
@@ -25,8 +27,10 @@ def draw(view: RunView, name: str) -> str | None:
     if figure is None:
         return None
     view.folder.plots.mkdir(exist_ok=True)
-    path = view.folder.plots / f"{name}.png"
-    save(figure, path)
+    path = view.folder.plot(name)
+    picture = io.BytesIO()
+    save(figure, picture)
+    write_bytes(path, picture.getvalue())
     return path.name
 
 
@@ -36,8 +40,8 @@ def draw_learning_curves(view: RunView) -> Figure | None:
     metrics, test = view.folder.read_metrics(), view.summary["test"]
     divergence = None
     if view.folder.divergence.exists():
-        losses = np.array(view.folder.read_divergence())
-        divergence = (np.arange(1, len(losses) + 1), losses)
+        steps, losses = view.folder.read_divergence()
+        divergence = (np.array(steps), np.array(losses))
     return learning_curves(
         np.array(metrics["epoch"]),
         np.array(metrics["train_loss"]),
@@ -46,6 +50,7 @@ def draw_learning_curves(view: RunView) -> Figure | None:
         np.array(metrics["validation_accuracy"]),
         loss_name=view.config["loss"],
         title=view.title,
+        details=view.details,
         test_loss=test["loss"],
         test_accuracy=test["accuracy"],
         divergence=divergence,
@@ -60,7 +65,9 @@ def draw_confusion_matrix(view: RunView) -> Figure | None:
     C = len(view.dataset.classes)
     counts = np.zeros((C, C), np.intp)
     np.add.at(counts, (view.dataset.test.labels, view.predictions), 1)
-    return confusion_matrix(counts, class_names=view.dataset.classes, title=view.title)
+    return confusion_matrix(
+        counts, class_names=view.dataset.classes, title=view.title, details=view.details
+    )
 
 
 @PLOTS.register("weights")
@@ -70,7 +77,9 @@ def draw_weights(view: RunView) -> Figure | None:
         return None
     height, width = view.dataset.test.images.shape[1:]
     weights = view.parameters[:-1].reshape(height, width, -1)
-    return weight_templates(weights, class_names=view.dataset.classes, title=view.title)
+    return weight_templates(
+        weights, class_names=view.dataset.classes, title=view.title, details=view.details
+    )
 
 
 @PLOTS.register("mistakes")
@@ -91,6 +100,7 @@ def draw_mistakes(view: RunView) -> Figure | None:
         margin[worst],
         class_names=view.dataset.classes,
         title=view.title,
+        details=view.details,
         total_mistakes=len(wrong),
         total_images=len(test),
     )

@@ -44,6 +44,7 @@ def learning_curves(
     *,
     loss_name: str,
     title: str,
+    details: str = "",
     test_loss: float | None,
     test_accuracy: float | None,
     divergence: tuple[NDArray[Any], NDArray[Any]] | None = None,
@@ -62,6 +63,7 @@ def learning_curves(
         validation_accuracy: (E,) from 0 to 1.
         loss_name: as the config names it.
         title: one line; cut if it is too long.
+        details: a smaller line below it, if there is more to say.
         test_loss: after the last epoch, if it was measured.
         test_accuracy: after the last epoch, from 0 to 1.
         divergence: for a run that overflowed, its steps (S,) and the loss of each step's batch
@@ -70,7 +72,7 @@ def learning_curves(
     Returns:
         The figure; to be written by `page.save`.
     """
-    figure = page.new_figure(_BODY, title)
+    figure = page.new_figure(_BODY, title, [details] if details else [])
     left, right = (_panel(figure, start) for start in _LEFT)
     loss = words.fit(loss_name.replace("_", " "), style.BODY, _PLOT[1] - 0.7)
     # A run may have ended before its first epoch did.

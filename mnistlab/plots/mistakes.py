@@ -29,6 +29,7 @@ def worst_mistakes(
     *,
     class_names: Sequence[str],
     title: str,
+    details: str = "",
     total_mistakes: int,
     total_images: int,
 ) -> Figure:
@@ -41,6 +42,7 @@ def worst_mistakes(
         margin: (M,) by how much each image's predicted class outscored its true class.
         class_names: the name of each class.
         title: one line; cut if it is too long.
+        details: a smaller line below it, if there is more to say.
         total_mistakes: how many images were misjudged, drawn or not.
         total_images: how many were judged.
 
@@ -49,9 +51,9 @@ def worst_mistakes(
     """
     images, true, predicted, margin = (part[:MOST] for part in (images, true, predicted, margin))
     shown = len(images)
-    count = f"{total_mistakes:,} of {total_images:,} images are taken for another class"
+    count = f"{total_mistakes:,} of {total_images:,} test images are taken for another class"
     if not shown:
-        return page.new_figure(0.1, title, [f"{count}: there is no mistake to show."])
+        return page.new_figure(0.1, title, [details, f"{count}: there is no mistake to show."])
 
     room = style.WIDTH - 2 * style.MARGIN
     labels = _labels(true, predicted, class_names, room / _COLUMNS - 0.05)
@@ -61,6 +63,7 @@ def worst_mistakes(
     left, bottom = style.MARGIN, 0.2
     which = "all of them" if shown == total_mistakes else f"the worst {shown}"
     subtitle = [
+        details,
         f"{count}. Drawn: {which}, the worst first.",
         f"Above each: its true class → the predicted one{_range(margin)}.",
     ]
@@ -93,6 +96,10 @@ def _range(margin: NDArray[Any]) -> str:
     """Return by how much the wrong classes were ahead, where that is known."""
     if not np.isfinite(margin).all():
         return ""
-    widest, narrowest = words.number(margin.max()), words.number(margin.min())
-    scored = widest if widest == narrowest else f"{widest} to {narrowest}"
-    return f", which scored {scored} higher"
+    widest, narrowest = float(margin.max()), float(margin.min())
+    if narrowest < 0.01 or widest >= 1e5:
+        told = [words.number(widest), words.number(narrowest)]
+    else:  # one number of decimals for both
+        decimals = max(0, 2 - int(np.floor(np.log10(narrowest))))
+        told = [f"{value:.{min(decimals, 2)}f}" for value in (widest, narrowest)]
+    return f", which scored {' to '.join(dict.fromkeys(told))} higher"

@@ -20,8 +20,10 @@ from mnistlab.plots import style, words
 def new_figure(body: float, title: str, subtitle: Sequence[str] = ()) -> Figure:
     """Return a figure `style.WIDTH` inches wide: a title, small lines below it, and room to draw.
 
-    The room is the lowest `body` inches. A text that is too long for the width is cut.
+    The room is the lowest `body` inches. A text that is too long for the width is cut, an
+    empty line left out.
     """
+    subtitle = [line for line in subtitle if line]
     # In whole pixels, for images that are drawn pixel on pixel.
     height = math.ceil(body * style.DPI) / style.DPI + 0.5 + 0.2 * len(subtitle)
     figure = Figure(figsize=(style.WIDTH, height))

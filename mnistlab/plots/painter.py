@@ -11,6 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
 
+import mnistlab
+
+_PROGRAM = f"""
+import sys
+sys.path.append({str(Path(mnistlab.__file__).parents[1])!r})
+from mnistlab.plots.__main__ import main
+main()
+"""
+
 
 class Painter:
     """A drawing process, as a context manager that leaves none behind.
@@ -21,7 +30,8 @@ class Painter:
     def __init__(self, plugins: Sequence[Path] = ()) -> None:
         # a session of its own keeps the terminal's Ctrl-C away, and ends as a whole
         self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "mnistlab.plots", *map(str, plugins)],
+            # -P: a `random.py` in the folder that somebody works in is none of its business
+            [sys.executable, "-P", "-c", _PROGRAM, *map(str, plugins)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

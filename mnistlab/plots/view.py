@@ -1,6 +1,7 @@
 """What the plots see of a run: its folder's files and the test split it names."""
 
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,17 @@ class RunView:
 
     @cached_property
     def title(self) -> str:
-        """One line that says which run this is."""
+        """The run's name and its data, on one line."""
+        data = self.config["data"]
+        steps = f", {', '.join(data['preprocess'])}" if data["preprocess"] else ""
+        return f"{self.config['name']} on {Path(data['dataset']).name}{steps}"
+
+    @cached_property
+    def details(self) -> str:
+        """What was trained and how, on one line."""
         config = self.config
-        name = "" if config["name"] == config["model"] else f"{config['name']}: "
         return (
-            f"{name}{config['model']}, {config['loss'].replace('_', ' ')}, "
+            f"{config['model']} model, {config['loss'].replace('_', ' ')}, "
             f"{config['optimizer']}, learning rate {config['learning_rate']:g}, "
             f"batch size {config['batch_size']}"
         )

@@ -18,7 +18,9 @@ _BAR = 0.65  # inches right of the templates, for the colour bar and its labels
 
 
 @style.house_style
-def weight_templates(weights: NDArray[Any], *, class_names: Sequence[str], title: str) -> Figure:
+def weight_templates(
+    weights: NDArray[Any], *, class_names: Sequence[str], title: str, details: str = ""
+) -> Figure:
     """Draw the weights of all classes on one scale whose pale middle is zero.
 
     The scale ends at the 99.5th percentile of the weights' sizes: a few pixels at the border that
@@ -29,6 +31,7 @@ def weight_templates(weights: NDArray[Any], *, class_names: Sequence[str], title
         weights: (H, W, C), the weight from each pixel to each class.
         class_names: C names.
         title: one line; cut if it is too long.
+        details: a smaller line below it, if there is more to say.
 
     Returns:
         The figure; to be written by `page.save`.
@@ -41,13 +44,17 @@ def weight_templates(weights: NDArray[Any], *, class_names: Sequence[str], title
     width, height = plan.size
     corner = (style.MARGIN, 0.2)
 
+    limit = _limit(templates)
     figure = page.new_figure(
         height + corner[1] + 0.05,
         title,
-        ["A lit pixel speaks for the class where its weight is above zero (red), else against it."],
+        [
+            details,
+            "A lit pixel speaks for the class where its weight is positive (red), else against it.",
+            *_explain_ends(templates, limit),
+        ],
     )
     axes = page.canvas(figure)
-    limit = _limit(templates)
     image = axes.imshow(
         plan.join(np.where(np.isfinite(templates), templates, np.nan), np.nan),
         cmap="RdBu_r",
@@ -82,6 +89,14 @@ def _limit(templates: NDArray[Any]) -> float:
     if not sizes.any():
         return 1.0
     return float(np.percentile(sizes, 99.5)) or float(sizes.max())
+
+
+def _explain_ends(templates: NDArray[Any], limit: float) -> list[str]:
+    """Return a line on the weights that lie beyond the scale, if there are any."""
+    if _beyond(templates, limit) == "neither":
+        return []
+    largest = words.number(float(np.abs(templates[np.isfinite(templates)]).max(initial=0)))
+    return [f"The scale ends where 99.5 % of the weights lie within; the largest is {largest}."]
 
 
 def _beyond(templates: NDArray[Any], limit: float) -> str:

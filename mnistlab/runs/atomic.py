@@ -10,7 +10,10 @@ from typing import Any
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write aside, sync, then rename over `path`; on any failure `path` is as before."""
+    """Write aside, sync, then rename over `path`; on any failure `path` is as before.
+
+    Raises OSError that names `path`.
+    """
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with aside.open("xb") as file:
@@ -18,7 +21,9 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.filename = str(path)
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
         raise
@@ -36,7 +41,9 @@ def write_json(path: Path, data: Any) -> None:
 
 def to_json(data: Any) -> str:
     """Return `data` as JSON with numbers that are not finite as null."""
-    return json.dumps(_finite(data), indent=2, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(_finite(data), indent=2, allow_nan=False, ensure_ascii=False)
+    # file names need not be UTF-8; what is not becomes JSON's own escape \\udcXX
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _finite(data: Any) -> Any:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class RunFolder:
 
     @property
     def divergence(self) -> Path:
-        """The batch loss step by step up to the overflow, of a run that diverged."""
+        """The batch loss at each step of the epoch that overflowed, of a run that diverged."""
         return self.path / "divergence.csv"
 
     @property
@@ -94,6 +95,10 @@ class RunFolder:
     def plots(self) -> Path:
         """The folder of the pictures."""
         return self.path / "plots"
+
+    def plot(self, name: str) -> Path:
+        """Return where the picture of this name is."""
+        return self.plots / f"{name}.png"
 
     @property
     def log(self) -> Path:
@@ -144,20 +149,31 @@ class RunFolder:
             rows = list(csv.DictReader(file))
         return {column: [float(row[column] or "nan") for row in rows] for column in METRICS_COLUMNS}
 
-    def write_divergence(self, losses: Sequence[float]) -> None:
-        """Write the batch loss before each step of the epoch in which the run diverged."""
-        rows = [{"step": step, "loss": loss} for step, loss in enumerate(losses, start=1)]
+    def write_divergence(self, first_step: int, losses: Sequence[float]) -> None:
+        """Write the batch loss before each step of the epoch in which the run diverged.
+
+        Steps count from the start of training; `first_step` is the epoch's first.
+        """
+        rows = [{"step": step, "loss": loss} for step, loss in enumerate(losses, first_step)]
         write_text(self.divergence, _to_csv(("step", "loss"), rows))
 
-    def read_divergence(self) -> list[float]:
-        """Return the batch losses of divergence.csv."""
+    def read_divergence(self) -> tuple[list[int], list[float]]:
+        """Return the steps and the batch losses of divergence.csv."""
         with self.divergence.open(newline="", encoding="utf-8") as file:
-            return [float(row["loss"]) for row in csv.DictReader(file)]
+            rows = list(csv.DictReader(file))
+        return [int(row["step"]) for row in rows], [float(row["loss"]) for row in rows]
 
     def say(self, text: str) -> None:
         """Append a line to log.txt."""
         with self.log.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+
+    def remove(self) -> None:
+        """Take away a folder in which nothing was done yet; what cannot be removed stays."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        latest = self.path.with_name("latest")
+        if latest.is_symlink() and not latest.exists():
+            latest.unlink(missing_ok=True)
 
     def _is_held(self) -> bool:
         from filelock import FileLock, Timeout  # noqa: PLC0415 - as in `hold`
@@ -213,7 +229,10 @@ def _point_latest_to(path: Path) -> None:
     aside = path.with_name(f".latest.{secrets.token_hex(4)}")
     with contextlib.suppress(OSError):
         aside.symlink_to(path.name)
-        aside.replace(path.with_name("latest"))
+        try:
+            aside.replace(path.with_name("latest"))
+        except OSError:  # `latest` is a folder of somebody's
+            aside.unlink()
 
 
 def _to_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mnistlab import __version__
+from mnistlab import __version__, interrupts
 from mnistlab.__main__ import main
+from mnistlab.core.losses import LOSSES
 from mnistlab.runs import RunFolder
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -138,9 +140,9 @@ def test_divergence_is_one_sentence_and_exit_1(run, config):
         (["train", "-c", "{config}", "data.dataset=mnit"], "did you mean 'mnist'"),
         (["train", "-c", "{config}", "batch_size=9999"], "batch_size 9999 is larger"),
         (["train", "-c", "{config}", "--runs-dir", "{config}"], "it is a file"),
-        (["train", "-c", "{config}", "--plugin", "no.py"], "plugin no.py: is no Python file"),
-        (["train", "-c", "{config}", "--colour"], "No such option"),
-        (["teach"], "No such command 'teach'"),
+        (["train", "-c", "{config}", "--plugin", "no.py"], "no.py: there is no such file"),
+        (["train", "-c", "{config}", "--colour"], "no such option"),
+        (["teach"], "no such command 'teach'"),
         (["config", "validate", "none.yaml"], None),
         (["config", "show", "epochs=0"], "epochs must be at least 1"),
     ],
@@ -182,10 +184,12 @@ def test_version_and_help(run):
         assert "Usage: mnistlab" in out
 
 
-def test_debug_shows_the_traceback(monkeypatch):
+def test_debug_shows_the_traceback(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["mnistlab", "train", "-c", "none.yaml", "--debug"])
-    with pytest.raises(Exception, match="there is no such file"):
+    with pytest.raises(SystemExit) as ended:
         main()
+    assert ended.value.code == 2
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
 def test_an_unforeseen_error_is_one_message(run, config, monkeypatch):
@@ -307,3 +311,85 @@ def test_color_and_columns_are_respected(run, config, monkeypatch):
     _, out, _ = run("train", "-c", config, "-q", "--no-plots")
     assert "\x1b" not in out
     assert all(len(line) <= 50 for line in out.splitlines() if "run folder" not in line)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (
+            ["train", "a.yaml"],
+            "train: missing option '--config' / '-c'; did you mean --config a.yaml?",
+        ),
+        (["train", "-c", "a", "--epochs", "3"], "a config's key is set by epochs=VALUE"),
+        (["config", "show", "a.yaml"], "a config file is given as --config a.yaml"),
+        (["data", "fetch"], "data fetch: missing argument 'NAME'; see mnistlab data fetch --help"),
+    ],
+)
+def test_a_wrongly_typed_command_gets_one_line_that_helps(run, words, hint):
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert hint in err
+    assert err.startswith("mnistlab: error: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_that_typer_swallows_keeps_its_code(run, monkeypatch, number, code):
+    def swallow(*_arguments, **_named):
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+        return 130
+
+    monkeypatch.setattr("mnistlab.cli.app", swallow)
+    monkeypatch.setattr(interrupts._State, "received", None)
+    assert run("train") == (code, "", "mnistlab: interrupted\n")
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "2>/dev/full"])
+def test_a_closed_stream_does_not_fail_a_run(config, redirection, tmp_path):
+    words = [sys.executable, "-m", "mnistlab", "train", "--no-plots", "--config", str(config)]
+    command = f"{shlex.join(words)} {redirection}"
+    result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    folder = RunFolder((tmp_path / "runs" / "latest").resolve())
+    assert folder.read_status()["status"] == "completed"
+
+
+def test_a_plugin_may_print_without_spoiling_the_json(config, tmp_path):
+    talker = tmp_path / "talker.py"
+    talker.write_text("print('hello')\n")
+    process = start("train", "--config", config, "--plugin", talker, "--json", "-q")
+    out, err = process.communicate()
+    assert process.returncode == 0
+    assert json.loads(out)["status"] == "completed"
+    assert err == "hello\n"
+
+
+def test_a_file_name_need_not_be_utf8(config, tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9.yaml")
+    odd.write_bytes(config.read_bytes())
+    process = start("train", "--config", odd, "--json", "--no-plots", "-q")
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert "caf" in json.loads(out)["run"]
+
+
+def test_print_config_with_json_is_json(run, config):
+    code, out, _ = run("train", "--config", config, "--print-config", "--json")
+    assert code == 0
+    assert json.loads(out)["epochs"] == 2
+
+
+def test_a_config_that_names_a_loss_of_ones_own_can_be_checked(run, config, tmp_path, monkeypatch):
+    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "from mnistlab.core.losses import LOSSES, SquaredError\nLOSSES.add('own', SquaredError())\n"
+    )
+    with config.open("a") as file:
+        file.write("loss: own\n")
+    code, out, _ = run("config", "validate", config)
+    assert code == 2
+    assert "one of your own needs --plugin FILE.py" in out
+    code, out, _ = run("config", "validate", config, "--plugin", plugin)
+    assert (code, out) == (0, f"{config}: valid\n")

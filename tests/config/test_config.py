@@ -1,5 +1,6 @@
 """Configs: what is accepted, what is refused and in which words, and that they read back."""
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.schedules import SCHEDULES
+from mnistlab.datasets import NAME_CHECKS
 from mnistlab.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
@@ -164,7 +166,7 @@ def test_every_fault_of_a_file_is_told_at_once(write):
     [
         ("learning_rate", "an override is written key=value"),
         ("=1", "an override is written key=value"),
-        ("learning_rate=0.1,0.2", "gives several values: `mnistlab sweep`"),
+        ("learning_rate=0.1,0.2", "gives several values, which is for `mnistlab sweep`"),
         ("learning_rate=fast", "override 'learning_rate=fast': learning_rate must be a number"),
         ("data.validaton=1", "did you mean 'data.validation'"),
         ("data.preprocess=[a", "is not valid YAML"),
@@ -212,10 +214,75 @@ def test_shipped_configs_read_back_from_their_own_output(path, tmp_path):
     assert load_config(again) == config
 
 
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("learning_rate=1e308", "learning_rate 1e+308 is too large for float32"),
+        ("learning_rate=1e-300", "is rounded to 0 in float32"),
+        ("weight_decay=1e37", "too large for float32"),
+        (f"epochs={'9' * 400}", "epochs must be at most 1000000000, not 9999"),
+        (f"batch_size={'9' * 400}", "batch_size must be at most"),
+    ],
+)
+def test_numbers_that_the_dtype_cannot_hold_are_refused(word, message):
+    with pytest.raises(ConfigError, match=re.escape(message)) as caught:
+        load_config(None, [word])
+    assert len(str(caught.value)) < 250
+
+
+def test_a_share_that_rounds_to_one_is_refused():
+    words = ["optimizer=adam", "beta1=0.99999999999"]
+    with pytest.raises(ConfigError, match=r"beta1 0\.99999999999 is rounded to 1\b"):
+        load_config(None, words)
+    assert load_config(None, [*words, "dtype=float64"]).beta1 == 0.99999999999
+
+
+def test_only_the_first_of_many_faults_are_told(tmp_path):
+    path = tmp_path / "many.yaml"
+    path.write_text("".join(f"k{i}: 1\n" for i in range(700)))
+    with pytest.raises(ConfigError, match="and 695 more") as caught:
+        load_config(path)
+    assert len(str(caught.value).splitlines()) == 6
+
+
+def test_an_unknown_nested_override_blames_itself(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("epochs: 1\n")
+    with pytest.raises(ConfigError, match=r"^override 'foo\.bar=1': unknown key 'foo'"):
+        load_config(path, ["foo.bar=1"])
+
+
+def test_a_key_given_twice_on_the_command_line_is_refused():
+    with pytest.raises(ConfigError, match="seed is given twice"):
+        load_config(None, ["seed=1", "seed=2"])
+
+
+def test_a_missing_file_suggests_its_neighbour(tmp_path):
+    (tmp_path / "linear.yaml").write_text("epochs: 1\n")
+    with pytest.raises(ConfigError, match=r"no such file; did you mean .*/linear\.yaml\?"):
+        load_config(tmp_path / "linaer.yaml")
+
+
+def test_a_key_without_a_colon_is_found_on_its_own_line(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("model: linear\nepochs 2\n")
+    with pytest.raises(ConfigError, match="line 2: is not valid YAML: a key without"):
+        load_config(path)
+
+
+def test_checks_of_other_rooms_name_the_line(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("epochs: 1\ndata:\n  dataset: mnst\n")
+    with pytest.raises(
+        ConfigError, match=r"a\.yaml, line 3: data\.dataset: unknown dataset 'mnst'"
+    ):
+        load_config(path, checks=NAME_CHECKS)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True),
-    rate=st.floats(min_value=0, exclude_min=True, allow_nan=False, allow_infinity=False),
+    rate=st.floats(min_value=1e-30, max_value=1e30),
     seed=st.integers(0, 2**63 - 1),
     optimizer=st.sampled_from(list(OPTIMIZERS)),
 )

@@ -95,12 +95,18 @@ def test_npz_files_are_hashed_whole(tmp_path):
     }
 
 
-@pytest.mark.parametrize("name", ["mnst", "no/such/folder", "a" * 5000, "~nobody-of-that-name/x"])
+@pytest.mark.parametrize("name", ["mnst", "a" * 5000])
 def test_an_unknown_name(name):
     with pytest.raises(UnknownNameError, match=r"folder of IDX files or of an \.npz") as caught:
         load(name)
     assert all(known in str(caught.value) for known in DATASETS)
     with pytest.raises(UnknownNameError):
+        resolve(name)
+
+
+@pytest.mark.parametrize("name", ["no/such/folder", "~nobody-of-that-name/x", "digits.npz"])
+def test_a_path_that_leads_nowhere(name):
+    with pytest.raises(DataError, match="there is no such file or folder"):
         resolve(name)
 
 

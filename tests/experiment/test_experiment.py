@@ -1,16 +1,19 @@
 """The main path, from configs to run folders, on the small dataset inside the package."""
 
+import errno
 import json
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from mnistlab.config import load_config
+from mnistlab.core.contracts import REGISTRIES, check_part
 from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
-from mnistlab.errors import ConfigError, DataError, InputError, Interrupted
+from mnistlab.errors import ConfigError, DataError, InputError, Interrupted, RunFolderError
 from mnistlab.experiment import group, prepare, run_group
 from mnistlab.experiment.reporter import describe_epoch
 from mnistlab.experiment.run import Run, run_key
@@ -20,7 +23,7 @@ from mnistlab.plugins import load_plugins
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_checkpoint
 
-MINI = ["data.dataset=mnist-mini", "data.validation=1000", "epochs=2"]
+MINI = {"data.dataset": "mnist-mini", "data.validation": "1000", "epochs": "2"}
 PLOTS = ["confusion_matrix.png", "learning_curves.png", "mistakes.png", "weights.png"]
 
 
@@ -46,9 +49,15 @@ class Recorder:
         self.stopped = True
 
 
+def mini(*overrides):
+    """Overrides for a quick run, with others in place of the same keys."""
+    chosen = MINI | dict(word.split("=", 1) for word in overrides)
+    return [f"{key}={value}" for key, value in chosen.items()]
+
+
 def train(*overrides, tmp_path, plots=False, reporter=None):
     with Painter() if plots else nullcontext() as painter:
-        plan = prepare([load_config(None, [*MINI, *overrides])])
+        plan = prepare([load_config(None, mini(*overrides))])
         (run,) = run_group(
             plan, runs_dir=tmp_path / "runs", reporter=reporter or Recorder(), painter=painter
         )
@@ -114,7 +123,7 @@ def test_the_seed_decides_the_data_order_too(tmp_path):
 def test_several_configs_share_a_stack_and_get_a_folder_each(tmp_path):
     rates = ("0.005", "0.01", "0.02")
     configs = [
-        load_config(None, [*MINI, "init=normal", f"learning_rate={rate}", f"seed={seed}"])
+        load_config(None, mini("init=normal", f"learning_rate={rate}", f"seed={seed}"))
         for rate, seed in zip(rates, (0, 0, 0), strict=True)
     ]
     stacked = run_group(prepare(configs), runs_dir=tmp_path / "runs", reporter=Recorder())
@@ -142,7 +151,8 @@ def test_a_rate_beyond_the_limit_warns_and_diverges_readably(tmp_path):
     assert "learning rate 0.1 is beyond the stability limit of this data, 0.02" in warning
     assert run.folder.read_status()["error"].startswith("the loss overflowed float32 in epoch 1, ")
     assert run.summary["test"] == {"loss": None, "accuracy": None}
-    losses = run.folder.read_divergence()
+    steps, losses = run.folder.read_divergence()
+    assert steps == list(range(1, len(losses) + 1))
     assert losses[0] == pytest.approx(1.0)
     assert not np.isfinite(losses[-1])
     assert plots_of(run) == ["learning_curves.png"]
@@ -151,11 +161,11 @@ def test_a_rate_beyond_the_limit_warns_and_diverges_readably(tmp_path):
 
 
 def test_the_exact_limit_is_near_the_quick_one():
-    config = load_config(None, MINI)
+    config = load_config(None, mini())
     quick = prepare([config]).learning_rate_limit
     exact = prepare([config], exact_limit=True).learning_rate_limit
     assert quick == pytest.approx(exact, rel=0.02)
-    assert prepare([load_config(None, [*MINI, "optimizer=adam"])]).learning_rate_limit is None
+    assert prepare([load_config(None, mini("optimizer=adam"))]).learning_rate_limit is None
 
 
 @pytest.mark.parametrize(
@@ -247,10 +257,10 @@ def test_checkpoints_come_when_asked_for_and_go_at_the_end(tmp_path, monkeypatch
 
 
 def test_the_key_ignores_the_name_alone():
-    one, other = (load_config(None, [*MINI, f"name={name}"]) for name in "ab")
+    one, other = (load_config(None, mini(f"name={name}")) for name in "ab")
     assert run_key(one, "x") == run_key(other, "x")
     assert run_key(one, "x") != run_key(one, "y")
-    assert run_key(one, "x") != run_key(load_config(None, [*MINI, "seed=1"]), "x")
+    assert run_key(one, "x") != run_key(load_config(None, mini("seed=1")), "x")
 
 
 def test_wilson_interval_by_hand():
@@ -262,25 +272,46 @@ def test_wilson_interval_by_hand():
 @pytest.mark.parametrize(
     ("losses", "last_rate", "message"),
     [
-        ([1.0, 0.5], 0.1, "more epochs would lower it further"),
-        ([0.5, 0.4999], 0.1, "it has converged"),
+        ([1.0, 0.5], 0.1, "still falling, by 50.0% an epoch in the last epoch"),
+        (
+            [0.9, 0.5, 0.48, 0.47, 0.475, 0.46, 0.45],
+            0.1,
+            "falling, by 2.0% an epoch over the last 5",
+        ),
+        ([0.5, 0.4999], 0.1, "It has converged"),
         ([0.4, 0.41], 0.1, "no longer falls"),
         ([0.4, 5.0], 0.1, "the learning rate is too high"),
+        ([0.5, 0.9, 0.5, 0.8, 0.45], 0.1, "goes up and down, by 50%"),
+        ([0.5, 0.5001, 0.4999, 0.5, 0.4998], 0.1, "no longer falls"),
         ([0.5, 0.4], 0.001, "The schedule has run out"),
     ],
 )
 def test_what_the_numbers_mean(losses, last_rate, message):
+    rates = [0.1] * (len(losses) - 1) + [last_rate]
     rows = [
-        {"train_loss": loss, "learning_rate": rate}
-        for loss, rate in zip(losses, (0.1, last_rate), strict=True)
+        {"epoch": epoch, "train_loss": loss, "learning_rate": rate}
+        for epoch, (loss, rate) in enumerate(zip(losses, rates, strict=True), start=1)
     ]
-    summary = {"test": {"accuracy": 0.85}}
-    certainty, progress = interpret(summary, rows, commonest=0.1135, images=10_000)
+    summary = {"status": "completed", "test": {"accuracy": 0.85}}
+    known = {"commonest": 0.1135, "images": 10_000}
+    certainty, progress = interpret(summary, rows, epochs=len(rows), **known)
     assert "85.00%" in certainty
     assert "11.35%" in certainty
     assert message in progress
-    assert len(interpret(summary, rows[:1], commonest=0.1, images=10)) == 1
-    assert interpret({"test": {"accuracy": None}}, [], commonest=0.1, images=10) == []
+    assert len(interpret(summary, rows[:1], epochs=1, **known)) == 1
+    nothing = {"status": "diverged", "test": {"accuracy": None}}
+    assert interpret(nothing, [], epochs=9, **known) == []
+
+
+def test_early_stopping_says_so(tmp_path):
+    run = train("learning_rate=0.02", "epochs=60", "early_stopping=1", tmp_path=tmp_path)
+    done = len(run.rows)
+    assert done < 60
+    losses = [row["validation_loss"] for row in run.rows]
+    best = 1 + losses.index(min(losses))
+    assert f"after epoch {done} of 60: the validation loss was lowest in epoch {best}." in (
+        " ".join(run.meaning)
+    )
 
 
 def test_an_epoch_as_text():
@@ -315,7 +346,7 @@ def test_a_plugin_adds_a_loss_that_configs_can_name(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "is no Python file"),
+        (None, "there is no such file"),
         ("x = 1\ny = 1 / 0\n", r"bad\.py, line 2: ZeroDivisionError"),
         ("x = 1\ndef f(:\n", r"bad\.py, line 2: SyntaxError"),
     ],
@@ -326,6 +357,89 @@ def test_a_plugin_that_fails_is_named_with_its_line(tmp_path, content, message):
         path.write_text(content)
     with pytest.raises(InputError, match=message):
         load_plugins([path])
+
+
+LOSS = """
+from mnistlab.core.losses import LOSSES
+class Mine:
+    curvature = None
+    def value(self, outputs, targets):
+        return {value}
+    def gradient(self, outputs, targets):
+        return {gradient}
+LOSSES.add("mine", {entry})
+"""
+RIGHT = {
+    "value": "abs(outputs - targets).sum(axis=-1)",
+    "gradient": "2.0 * (outputs - targets)",
+    "entry": "Mine()",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"entry": "Mine"}, r"loss 'mine' is a class; register an instance: Mine\(\)"),
+        ({"entry": "object()"}, "loss 'mine' has no `curvature`"),
+        (
+            {"value": "abs(outputs - targets)"},
+            r"value\(outputs, targets\) must have the shape \(B, K\), here \(4, 2\), and has",
+        ),
+        ({"gradient": "outputs.sum()"}, r"gradient\(outputs, targets\) must have the shape"),
+        ({"gradient": "outputs"}, "must return a new array"),
+        ({"gradient": "outputs.nothing"}, "loss 'mine' fails in line 8: AttributeError"),
+    ],
+)
+def test_a_part_that_does_not_fit_is_refused_at_once(tmp_path, monkeypatch, change, message):
+    path = tmp_path / "mine.py"
+    path.write_text(LOSS.format(**RIGHT | change))
+    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        load_plugins([Path("mine.py")])
+
+
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
+def test_every_part_of_ours_keeps_its_contract(registry):
+    for part in registry.values():
+        check_part(registry.kind, part)
+
+
+def test_a_plugin_named_twice_is_loaded_once(tmp_path, monkeypatch):
+    path = tmp_path / "mine.py"
+    path.write_text(LOSS.format(**RIGHT))
+    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
+    load_plugins([path, path])
+    assert "mine" in LOSSES
+
+
+def test_a_folder_without_room_for_a_run_is_left_as_it_was(tmp_path, monkeypatch):
+    def full(path, content):  # noqa: ARG001 - as write_text
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("mnistlab.experiment.run.write_text", full)
+    with pytest.raises(RunFolderError, match=r"no run can be kept here .No space left on device"):
+        train(tmp_path=tmp_path)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_disk_that_fills_up_leaves_a_failed_run(tmp_path, monkeypatch):
+    def full(path, array):  # noqa: ARG001 - as save_weights
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("mnistlab.experiment.run.save_weights", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(tmp_path=tmp_path)
+    assert run_folder(tmp_path).read_status()["status"] == "failed"
+
+
+def test_steps_to_the_overflow_count_from_the_start(tmp_path):
+    run = train("learning_rate=0.028", "epochs=60", tmp_path=tmp_path)
+    assert run.status == "diverged"
+    steps, losses = run.folder.read_divergence()
+    assert len(run.rows) > 1
+    assert steps[0] == (len(run.rows) - 1) * 50 + 1
+    assert len(steps) == len(losses)
 
 
 def run_folder(tmp_path):

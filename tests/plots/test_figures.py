@@ -372,7 +372,7 @@ def test_each_mistake_has_its_label_inside_the_page(M, names):
     figure = mistakes(M, names, total=1419)
     labels = figure.axes[0].findobj(words.Words)
     assert all(len(artist.strings) == min(M, MOST) for artist in labels)
-    assert any("1,419 of 10,000 images" in text for text in texts_of(figure))
+    assert any("1,419 of 10,000 test images" in text for text in texts_of(figure))
     for artist in labels:
         inked = artist.get_path().vertices
         assert (inked >= 0).all()

@@ -1,8 +1,13 @@
 """The plots of a run, drawn from its folder alone, in this process and in one beside it."""
 
+import errno
 import io
 import json
+import os
+import shutil
+import signal
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +21,11 @@ from mnistlab.plots.gallery import PLOTS, draw
 from mnistlab.plots.painter import Painter
 from mnistlab.plots.view import RunView
 from mnistlab.runs import RunFolder
-from tests.experiment.test_experiment import MINI, Recorder
+from tests.experiment.test_experiment import Recorder, mini
 
 
 def make_run(tmp_path_factory, *overrides):
-    plan = prepare([load_config(None, [*MINI, *overrides])])
+    plan = prepare([load_config(None, mini(*overrides))])
     (run,) = run_group(plan, runs_dir=tmp_path_factory.mktemp("runs"), reporter=Recorder())
     return run.folder
 
@@ -80,27 +85,66 @@ def test_the_view_scores_images_as_the_model_does(folder):
 
 
 def test_the_title_names_the_setting_once(folder):
-    assert RunView(folder).title == (
-        "run: linear, squared error, sgd, learning rate 0.01, batch size 100"
-    )
+    view = RunView(folder)
+    assert view.title == "run on mnist-mini"
+    assert view.details == ("linear model, squared error, sgd, learning rate 0.01, batch size 100")
 
 
 @pytest.mark.parametrize("system", ["linux", "darwin"])
-def test_the_drawing_process_answers_with_what_it_drew(
-    folder, diverged, monkeypatch, capsys, system
-):
+def test_the_drawing_process_answers_with_what_it_drew(folder, diverged, monkeypatch, system):
     requests = [
         ["load", str(folder.path)],
         ["draw", str(folder.path)],
         ["draw", str(diverged.path)],
     ]
-    lines = "".join(f"{json.dumps(request)}\n" for request in requests)
-    monkeypatch.setattr(sys, "argv", ["plots"])
     monkeypatch.setattr(sys, "platform", system)
-    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
-    drawing_process.main()
-    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    written = io.StringIO()
+    drawing_process.serve(map(json.dumps, requests), written)
+    answers = [json.loads(line) for line in written.getvalue().splitlines()]
     assert answers == [list(PLOTS), ["learning_curves"]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a second process helps")
+def test_what_a_killed_helper_did_not_draw_is_drawn_all_the_same(folder, monkeypatch):
+    shutil.rmtree(folder.plots, ignore_errors=True)
+    parent, draw_here = os.getpid(), drawing_process._draw
+
+    def dies_in_the_helper(*arguments):
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return draw_here(*arguments)
+
+    monkeypatch.setattr(drawing_process, "_draw", dies_in_the_helper)
+    assert drawing_process.draw_all(folder) == list(PLOTS)
+
+
+def test_a_plot_that_cannot_be_written_leaves_no_half_of_it(folder, monkeypatch):
+    shutil.rmtree(folder.plots, ignore_errors=True)
+
+    def full(figure, target):  # noqa: ARG001 - as page.save
+        if isinstance(target, Path):
+            target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(gallery, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        draw(RunView(folder), "weights")
+    assert list(folder.plots.iterdir()) == []
+
+
+def test_a_painter_is_deaf_to_files_where_somebody_works(folder, tmp_path, monkeypatch):
+    (tmp_path / "random.py").write_text("raise SystemExit('not mine')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    with Painter() as painter:
+        assert painter.draw(folder.path) == list(PLOTS)
+
+
+def test_what_a_plugin_prints_is_no_answer(folder, tmp_path):
+    talker = tmp_path / "talker.py"
+    talker.write_text("print('hello')\n")
+    with Painter([talker]) as painter:
+        assert painter.draw(folder.path) == list(PLOTS)
 
 
 def test_a_painter_draws_one_run_after_another_and_leaves_no_process(folder, diverged):

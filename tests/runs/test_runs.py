@@ -128,8 +128,8 @@ def test_metrics_read_back_with_gaps_as_nan(tmp_path):
 
 def test_divergence_reads_back(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.write_divergence([1.0, 3e30, float("inf")])
-    assert folder.read_divergence() == [1.0, 3e30, float("inf")]
+    folder.write_divergence(51, [1.0, 3e30, float("inf")])
+    assert folder.read_divergence() == ([51, 52, 53], [1.0, 3e30, float("inf")])
 
 
 def test_the_log_keeps_every_line(tmp_path):
