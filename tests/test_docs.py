@@ -10,8 +10,7 @@ import typer.main
 
 from mnistlab.__main__ import main
 from mnistlab.cli import app
-from mnistlab.config import load_config
-from mnistlab.config.load import valid_keys
+from mnistlab.config.load import load_config, valid_keys
 from mnistlab.config.strict_yaml import read_value
 from mnistlab.core.losses import LOSSES
 from mnistlab.runs.folder import RunFolder

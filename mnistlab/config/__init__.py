@@ -1,6 +1,4 @@
-"""A config says what to train: a YAML file, overrides, defaults, all checked before work starts."""
+"""Configs: strict YAML, overrides, the schema, and how they come together in `load`.
 
-from mnistlab.config.load import load_config, to_yaml
-from mnistlab.config.schema import Config, DataConfig
-
-__all__ = ["Config", "DataConfig", "load_config", "to_yaml"]
+Nothing is imported here: the schema takes time that a reader of plain YAML can save.
+"""

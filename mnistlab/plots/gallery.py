@@ -1,6 +1,5 @@
 """The registry of plots: each is one function from a run to a figure, or None without data."""
 
-import io
 from collections.abc import Callable
 
 import numpy as np
@@ -10,10 +9,9 @@ from mnistlab.core.registry import Registry
 from mnistlab.plots.confusion_matrix import confusion_matrix
 from mnistlab.plots.learning_curves import learning_curves
 from mnistlab.plots.mistakes import worst_mistakes
-from mnistlab.plots.page import save
+from mnistlab.plots.page import save_whole
 from mnistlab.plots.view import RunView
 from mnistlab.plots.weights import weight_templates
-from mnistlab.runs.atomic import write_bytes
 
 PLOTS: Registry[Callable[[RunView], Figure | None]] = Registry("plot")
 
@@ -28,9 +26,7 @@ def draw(view: RunView, name: str) -> str | None:
         return None
     view.folder.plots.mkdir(exist_ok=True)
     path = view.folder.plot(name)
-    picture = io.BytesIO()
-    save(figure, picture)
-    write_bytes(path, picture.getvalue())
+    save_whole(figure, path)
     return path.name
 
 

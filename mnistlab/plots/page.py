@@ -3,6 +3,7 @@
 A layout engine would draw each figure twice.
 """
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mnistlab.plots import style, words
+from mnistlab.runs.atomic import write_bytes
 
 
 def new_figure(body: float, title: str, subtitle: Sequence[str] = ()) -> Figure:
@@ -79,3 +81,10 @@ def save(figure: Figure, path: Path | IO[bytes]) -> None:
             # Level 6 took 1.5 times as long for files a tenth smaller.
             pil_kwargs={"compress_level": 1},
         )
+
+
+def save_whole(figure: Figure, path: Path) -> None:
+    """Write `figure` like `save`, so that `path` is never half a picture."""
+    picture = io.BytesIO()
+    save(figure, picture)
+    write_bytes(path, picture.getvalue())

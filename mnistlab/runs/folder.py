@@ -200,10 +200,10 @@ def default_runs_dir() -> Path:
     return Path(os.environ.get("MNISTLAB_RUNS_DIR") or "runs")
 
 
-def create_run_folder(runs_dir: Path, name: str) -> RunFolder:
+def create_run_folder(runs_dir: Path, name: str, *, latest: bool = True) -> RunFolder:
     """Create `runs_dir/YYYYmmdd-HHMMSS-NAME-XXXX/` for this process alone.
 
-    `runs_dir/latest` then points to it. Raises RunFolderError where no folder can be made.
+    With `latest`, `runs_dir/latest` then points to it. Raises RunFolderError where no folder can be made.
     """
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
@@ -220,7 +220,8 @@ def create_run_folder(runs_dir: Path, name: str) -> RunFolder:
             f"{runs_dir}: no run folder can be made here ({reason}); "
             "choose another place with --runs-dir or MNISTLAB_RUNS_DIR"
         ) from None
-    _point_latest_to(path)
+    if latest:
+        _point_latest_to(path)
     return RunFolder(path)
 
 

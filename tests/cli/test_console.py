@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from mnistlab.console import ConsoleReporter, fetch_progress
+from mnistlab.console.progress import ConsoleReporter, fetch_progress
 
 ROW = {
     "epoch": 1,

@@ -9,9 +9,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mnistlab.config import Config, load_config, to_yaml
-from mnistlab.config.load import valid_keys
+from mnistlab.config.load import load_config, to_yaml, valid_keys
 from mnistlab.config.overrides import has_several_values, parse_overrides
+from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import MAX_DEPTH, dump, read_value
 from mnistlab.core.initializers import INITIALIZERS
 from mnistlab.core.losses import LOSSES

@@ -1,5 +1,7 @@
 """Optimizers, schedules, sample reading, metrics and curvature, each on its own."""
 
+import gc
+import threading
 import time
 
 import numpy as np
@@ -225,3 +227,18 @@ def test_a_registry_names_what_is_valid_and_what_is_near():
         registry["aple"]
     with pytest.raises(ValueError, match="registered twice"):
         registry.add("pear", 3)
+
+
+def test_shuffled_leaves_no_thread_behind_when_it_is_left_early():
+    before = threading.active_count()
+    images = np.zeros((5000, 4), np.uint8)
+    for _ in shuffled(images, np.arange(5000), 100):
+        break
+    gc.collect()
+    assert threading.active_count() == before
+
+
+def test_a_fault_while_gathering_reaches_the_caller():
+    images = np.zeros((5, 4), np.uint8)
+    with pytest.raises(TypeError):
+        next(shuffled(images, np.array(["x"] * 5), 2))

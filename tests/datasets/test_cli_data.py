@@ -20,9 +20,9 @@ NAMED = "name", "images", "cached", "path", "description", "licence"
 def console(monkeypatch):
     """Stand in for the console's progress, so that what this room tells it can be read."""
     told = Messages()
-    module = types.ModuleType("mnistlab.console")
+    module = types.ModuleType("mnistlab.console.progress")
     module.fetch_progress = lambda _quiet: told
-    monkeypatch.setitem(sys.modules, "mnistlab.console", module)
+    monkeypatch.setitem(sys.modules, "mnistlab.console.progress", module)
     return told
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from mnistlab.config import load_config
+from mnistlab.config.load import load_config
 from mnistlab.core.contracts import REGISTRIES, check_part
 from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load

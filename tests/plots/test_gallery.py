@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistlab.config import load_config
+from mnistlab.config.load import load_config
 from mnistlab.datasets import load
 from mnistlab.experiment import prepare, run_group
 from mnistlab.plots import __main__ as drawing_process
-from mnistlab.plots import gallery
+from mnistlab.plots import gallery, page
 from mnistlab.plots.gallery import PLOTS, draw
 from mnistlab.plots.painter import Painter
 from mnistlab.plots.view import RunView
@@ -126,7 +126,7 @@ def test_a_plot_that_cannot_be_written_leaves_no_half_of_it(folder, monkeypatch)
             target.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(gallery, "save", full)
+    monkeypatch.setattr(page, "save", full)
     with pytest.raises(OSError, match="No space"):
         draw(RunView(folder), "weights")
     assert list(folder.plots.iterdir()) == []

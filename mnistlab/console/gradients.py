@@ -1,0 +1,129 @@
+"""Prints gradient checks: numbers side by side, or a line for each gradient."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from mnistlab.core.diagnosis import place
+from mnistlab.core.gradcheck import Check
+from mnistlab.gradcheck.verdict import Probe, Report, Verdict
+
+SHOWN = 12  # coordinates of a gradient that are printed
+
+
+def points(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yield the lines of gradients shown coordinate by coordinate."""
+    for number, verdict in enumerate(verdicts, start=1):
+        yield ""
+        yield from _point(verdict, number, len(verdicts))
+
+
+def table(verdicts: Iterator[Verdict], answers: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each gradient, the worst of its points, as soon as they are known.
+
+    `answers` names what a gradient is the answer to, by its name.
+    """
+    yield f"{'gradient':<60} {'points':>6} {'relative error':>14} {'complex step':>12}  verdict"
+    for what, group in groupby(verdicts, key=lambda verdict: verdict.what):
+        found = list(group)
+        checks = [verdict.check for verdict in found if verdict.check is not None]
+        relative = max((check.relative_error for check in checks), default=np.inf)
+        exact = [check.complex_error for check in checks]
+        known = [error for error in exact if error is not None]
+        against = f"{max(known):.1e}" if known and len(known) == len(exact) else "-"
+        answer = f"  {answers[what]}" if what in answers else ""
+        passed = all(verdict.passed for verdict in found)
+        yield (
+            f"{what:<60} {len(found):>6} {relative:>14.1e} {against:>12}  "
+            f"{'passed' if passed else 'FAILED'}{answer}"
+        )
+        for sentence in dict.fromkeys(found.diagnosis for found in found if not found.passed):
+            yield f"    {sentence}"
+        for note in dict.fromkeys(note for verdict in found for note in verdict.notes):
+            yield f"    note: {note}"
+
+
+def summary(report: Report) -> Iterator[str]:
+    """Yield the properties and the verdict on everything."""
+    for note in report.notes:
+        yield f"note: {note}"
+    yield from _probes(report.probes)
+    right = sum(verdict.passed for verdict in report.verdicts)
+    total = len(report.verdicts)
+    gradients = "gradient" if total == 1 else "gradients"
+    if report.passed:
+        yield f"passed: {right} of {total} {gradients} right"
+        return
+    broken = [probe for probe in report.probes if not probe.passed]
+    also = f", and {len(broken)} of {len(report.probes)} properties missing" if broken else ""
+    yield f"FAILED: {total - right} of {total} {gradients} wrong{also}"
+    sentences = [verdict.diagnosis for verdict in report.verdicts if not verdict.passed]
+    for sentence in dict.fromkeys([*sentences, *(probe.diagnosis for probe in broken)]):
+        yield f"  {sentence}"
+
+
+def _point(verdict: Verdict, number: int, total: int) -> Iterator[str]:
+    check = verdict.check
+    if check is None:
+        yield f"point {number} of {total}: {verdict.what}: FAILED"
+        yield f"  {verdict.diagnosis}"
+        return
+    labels = check.problem.labels
+    many = "labels" if len(labels) > 1 else "label"
+    yield (
+        f"point {number} of {total}: {many} {', '.join(map(str, labels.tolist()))}, "
+        f"loss {check.loss:.8g}"
+    )
+    yield from _coordinates(check)
+    exact = (
+        ""
+        if check.complex_error is None
+        else f", against the complex step {check.complex_error:.1e}"
+    )
+    yield (
+        f"  {'passed' if verdict.passed else 'FAILED'}: largest error {check.max_abs_error:.1e} "
+        f"at {place(check.worst_index)}, relative {check.relative_error:.1e} "
+        f"(noise floor {check.noise_floor:.0e}){exact}"
+    )
+    if not verdict.passed:
+        yield f"  {verdict.diagnosis}"
+    for note in verdict.notes:
+        yield f"  note: {note}"
+
+
+def _coordinates(check: Check) -> Iterator[str]:
+    """Yield analytic and numerical gradient side by side, the worst first if there are many."""
+    problem = check.problem
+    with np.errstate(all="ignore"):
+        errors = np.abs(problem.analytic - check.numerical).ravel()
+    order = np.arange(errors.size)
+    if errors.size > SHOWN:
+        worst = np.argsort(-np.nan_to_num(errors, nan=np.inf), kind="stable")[:SHOWN]
+        order = np.sort(worst)
+        yield f"  the {SHOWN} worst of {errors.size:,} coordinates:"
+    method = "complex step" if check.method == "complex" else "differences"
+    yield f"  {'':>8} {'point':>16} {'analytic':>20} {method:>20} {'error':>9}"
+    for flat in order:
+        index = tuple(int(i) for i in np.unravel_index(flat, problem.point.shape))
+        yield (
+            f"  {place(index):>8} {problem.point[index]:>16.9g} {problem.analytic[index]:>20.12g} "
+            f"{check.numerical[index]:>20.12g} {errors[flat]:>9.1e}"
+        )
+
+
+def _probes(probes: Sequence[Probe]) -> Iterator[str]:
+    if probes:
+        yield ""
+    for probe in probes:
+        yield f"{'passed' if probe.passed else 'FAILED'}  {probe.what}"
+    if probes:
+        yield ""
+
+
+def mistakes(registry: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each mistake that can be made on purpose."""
+    width = max(map(len, registry))
+    for name, mistake in registry.items():
+        yield f"{name:<{width}}  {mistake.sentence}"

@@ -1,0 +1,228 @@
+"""Judges a gradient by the values of the function it should belong to.
+
+Shapes: P evaluations at once; a point and its gradient have the shape of their coordinates,
+such as (C,), (B, C) or (D, C).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.core.diagnosis import diagnose, place
+from mnistlab.core.differences import Derivative, Line, central, complex_step
+from mnistlab.core.mistakes import Anatomy
+
+Floats = NDArray[np.floating]
+
+METHODS = {"central": 1e-9, "complex": 1e-13}
+"""The ways to find a numerical gradient, with the relative error that each lives up to."""
+
+_EPS = float(np.finfo(np.float64).eps)
+_SAFETY = 10
+"""Over 10^4 right gradients no error came to more than a fifth of 10 times its estimate."""
+_ROUNDING = 32
+"""Units of rounding, of the gradient's natural scale, that the formula under test may lose."""
+_TOO_NOISY = 0.01
+"""Of the gradient's natural scale: a tolerance beyond it says nothing about the gradient."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A function, a point, and the gradient that is claimed for it.
+
+    Attributes:
+        what: the gradient's name.
+        point: the coordinates.
+        labels: (B,) true classes.
+        analytic: the claimed gradient, in the point's shape.
+        line: the function along single coordinates, as `differences` wants it.
+        values: the function at P points, (P, *shape) to (P,).
+        anatomy: what is known of the gradient, given the numerical one.
+        precision: the unit of rounding of the numbers that the gradient was computed in.
+    """
+
+    what: str
+    point: Floats
+    labels: NDArray[np.integer]
+    analytic: Floats
+    line: Line
+    values: Callable[[NDArray[np.number]], NDArray[np.number]]
+    anatomy: Callable[[Floats], Anatomy]
+    precision: float = _EPS
+
+
+@dataclass(frozen=True)
+class Check:
+    """The verdict on one gradient at one point.
+
+    Attributes:
+        loss: the function's value.
+        method: "central" or "complex", whichever judged.
+        numerical: the gradient it found.
+        tolerance: by how much each coordinate may differ, from the error estimates.
+        noise_floor: the relative error is one of the largest coordinate, but of at least this.
+        direction_error: the error of the derivative along a random direction.
+        complex_error: the largest absolute error against the complex step, None where the
+            function does not take complex numbers.
+        diagnosis: what is wrong, empty for a right gradient.
+        notes: what else is to be known.
+    """
+
+    problem: Problem
+    loss: float
+    method: str
+    differences: Derivative
+    numerical: Floats
+    tolerance: Floats
+    max_abs_error: float
+    relative_error: float
+    noise_floor: float
+    worst_index: tuple[int, ...]
+    direction_error: float
+    complex_error: float | None
+    passed: bool
+    diagnosis: str
+    notes: tuple[str, ...] = ()
+
+
+@np.errstate(all="ignore")  # what is not finite is found and told
+def check(problem: Problem, method: str, generator: np.random.Generator) -> Check:
+    """Compare a claimed gradient with a numerical one and return the verdict.
+
+    Along a random direction first, which sees any wrong coordinate at the price of one; then
+    coordinate by coordinate. The tolerance follows from the estimated errors. The complex step
+    is taken as well wherever the function is analytic; asked for where it is not, central
+    differences judge instead and the notes say so.
+    """
+    shape, analytic = problem.point.shape, problem.analytic
+    direction = _along_random_direction(problem, generator)  # before the many, at the price of one
+    differences = central(problem.line, problem.point.ravel())
+    numerical = differences.value.reshape(shape)
+    rounding = _ROUNDING * problem.precision
+    tolerance = (_SAFETY * differences.error + rounding * differences.slope).reshape(shape)
+    exact = _complex_step(problem, numerical, tolerance)
+    notes = [_kink_note(differences, shape)] if differences.kinked.any() else []
+    used = "central"
+    if method == "complex" and exact is None:
+        notes.append("the function takes no complex numbers: central differences judge instead")
+    elif method == "complex" and exact is not None:
+        numerical, used = exact, "complex"
+        tolerance = np.full(shape, rounding * max(differences.slope, _largest(exact)))
+
+    error = _errors(analytic, numerical, differences)
+    size = max(_largest(analytic), _largest(numerical))
+    floor = min(float(np.max(tolerance)) / METHODS[used], max(differences.slope, size))
+    largest = float(error.max(initial=0))
+    diagnosis = ""
+    if np.any(~(tolerance <= max(_TOO_NOISY * differences.slope, rounding))):
+        diagnosis = _why_undecided(differences)
+    elif (error > tolerance).any():
+        diagnosis = diagnose(analytic, numerical, tolerance, problem.anatomy(numerical))
+    elif direction.error > direction.tolerance + np.sqrt(analytic.size) * _largest(tolerance):
+        diagnosis = (
+            "each coordinate is right, but along a random direction the derivative is off by "
+            f"{direction.error:.2g}"
+        )
+    return Check(
+        problem=problem,
+        loss=float(problem.values(problem.point[None])[0].real),
+        method=used,
+        differences=differences,
+        numerical=numerical,
+        tolerance=tolerance,
+        max_abs_error=largest,
+        relative_error=largest / max(size, floor) if largest else 0.0,
+        noise_floor=floor,
+        worst_index=_index_of_largest(error - tolerance),
+        direction_error=direction.error,
+        complex_error=None if exact is None else float(np.abs(analytic - exact).max(initial=0)),
+        passed=not diagnosis,
+        diagnosis=diagnosis,
+        notes=tuple(notes),
+    )
+
+
+@dataclass(frozen=True)
+class _Direction:
+    error: float
+    tolerance: float
+
+
+def _along_random_direction(problem: Problem, generator: np.random.Generator) -> _Direction:
+    """Compare the derivative along one direction with largest component 1."""
+    point = problem.point
+    direction = generator.normal(size=point.shape)
+    direction /= np.abs(direction).max()
+
+    def line(_: NDArray[np.intp], offsets: NDArray[np.number]) -> NDArray[np.number]:
+        steps = offsets.reshape((-1,) + (1,) * point.ndim)
+        return problem.values(point + steps * direction)
+
+    differences = central(line, np.zeros(1), _largest(point))
+    with np.errstate(all="ignore"):
+        claimed = float(np.vdot(problem.analytic, direction))
+        size = max(differences.slope, float(np.abs(problem.analytic * direction).sum()))
+        error = abs(claimed - float(differences.value[0]))
+    tolerance = _SAFETY * float(differences.error[0]) + _ROUNDING * problem.precision * size
+    if differences.kinked.any() or not np.isfinite(tolerance):
+        tolerance = np.inf  # the single coordinates decide
+    return _Direction(error if np.isfinite(error) else np.inf, tolerance)
+
+
+def _complex_step(problem: Problem, estimated: Floats, tolerance: Floats) -> Floats | None:
+    """Return the complex step's gradient where differences confirm that it means something."""
+    exact = complex_step(problem.line, problem.point.size)
+    if exact is None:
+        return None
+    exact = exact.reshape(estimated.shape)
+    return exact if (np.abs(exact - estimated) <= tolerance).all() else None
+
+
+def _errors(analytic: Floats, numerical: Floats, differences: Derivative) -> Floats:
+    """Return absolute errors; at a kink every slope between the one-sided ones is right."""
+    with np.errstate(all="ignore"):
+        error = np.abs(analytic - numerical)
+        low = np.minimum(differences.left, differences.right).reshape(analytic.shape)
+        high = np.maximum(differences.left, differences.right).reshape(analytic.shape)
+        outside = np.maximum(np.maximum(low - analytic, analytic - high), 0.0)
+    kinked = differences.kinked.reshape(analytic.shape)
+    # One-sided differences are good to some six digits only.
+    outside = np.where(outside <= 1e-6 * np.maximum(np.abs(low), np.abs(high)), 0.0, outside)
+    error = np.where(kinked, outside, error)
+    return np.where(np.isfinite(error), error, np.inf)
+
+
+def _kink_note(differences: Derivative, shape: tuple[int, ...]) -> str:
+    flat = int(np.flatnonzero(differences.kinked)[0])
+    index = tuple(int(i) for i in np.unravel_index(flat, shape))
+    more = int(differences.kinked.sum()) - 1
+    others = f" (and at {more} more)" if more else ""
+    return (
+        f"the function has a kink at coordinate {place(index)}{others}: its slope is "
+        f"{differences.left[flat]:.6g} from below and {differences.right[flat]:.6g} from above; "
+        "anything between is accepted"
+    )
+
+
+def _why_undecided(differences: Derivative) -> str:
+    if not np.isfinite(differences.error).all():
+        return (
+            "the loss is not finite around the point, so no gradient can be found numerically: "
+            "look for log of a negative number or overflow"
+        )
+    return (
+        f"the loss is too rough to be checked: its values carry noise of {differences.noise:.1g} "
+        f"against slopes of {differences.slope:.1g}; look for rounding, random numbers or steps"
+    )
+
+
+def _index_of_largest(array: Floats) -> tuple[int, ...]:
+    flat = int(np.argmax(np.where(np.isnan(array), np.inf, array)))
+    return tuple(int(i) for i in np.unravel_index(flat, array.shape))
+
+
+def _largest(array: Floats) -> float:
+    """Return the largest finite magnitude."""
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0))

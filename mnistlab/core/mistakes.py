@@ -1,0 +1,235 @@
+"""The usual mistakes in a gradient: each can be made on purpose, and recognised when met.
+
+Shapes: B batch, C classes; the gradient in question has the shape of its coordinates, which
+may be pre-activations (B, C), weights (D, C) or biases (C,).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.core.losses import Loss
+from mnistlab.core.registry import Registry
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What a gradient is made of, as far as it is known.
+
+    Attributes:
+        coordinates: "pre-activations", "weights" or "biases".
+        backward: carries per-sample gradients dL/dA (B, C) to these coordinates, reduced over
+            the batch and without the penalty.
+        per_sample: the right gradient dL/dA of each sample, (B, C).
+        targets: one-hot, (B, C).
+        target_weights: what each target may stand in dL/dy with: 1 as in y - t, 2 as in 2(y - t).
+        slope: the derivative of a sigmoid (or of the model) at the pre-activations, (B, C).
+        averaged: whether the loss is a mean over the batch, None where there is no batch.
+        penalty: the penalty's part of the gradient, None where there is no penalty.
+    """
+
+    coordinates: str
+    backward: Callable[[Floats], Floats]
+    per_sample: Floats
+    targets: Floats
+    target_weights: tuple[float, ...]
+    slope: Floats
+    averaged: bool | None
+    penalty: Floats | None
+
+    @property
+    def batch_size(self) -> int:
+        """Return B."""
+        return len(self.targets)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A gradient to check: of which model and loss, by what, and over what.
+
+    Attributes:
+        coordinates: "pre-activations", "weights" or "biases".
+        reduction: how a batch is reduced, None for a single sample.
+        weight_decay: the factor of the penalty.
+    """
+
+    model: str = "linear"
+    loss: str = "softmax_cross_entropy"
+    coordinates: str = "pre-activations"
+    reduction: str | None = None
+    weight_decay: float = 0.0
+
+
+Distortion = Callable[[Floats, Anatomy], list[Floats]]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A way to get a gradient wrong.
+
+    Attributes:
+        sentence: what is wrong and what to do about it.
+        distort: returns the wrong gradients that the mistake may lead to, given the right one;
+            none where it cannot be made.
+        shown_by: a case in which it can be seen.
+        loss: a faulty loss to take the place of the right one, for a mistake that is made there.
+    """
+
+    sentence: str
+    distort: Distortion
+    shown_by: Case = Case()
+    loss: Loss | None = None
+
+
+MISTAKES: Registry[Mistake] = Registry("mistake")
+
+
+def _without_penalty(true: Floats, anatomy: Anatomy, factor: float) -> list[Floats]:
+    """Return the gradient with only its part from the data multiplied."""
+    penalty = 0.0 if anatomy.penalty is None else anatomy.penalty
+    return [(true - penalty) * factor + penalty]
+
+
+def _changed(true: Floats, anatomy: Anatomy, *wrong: Floats) -> list[Floats]:
+    """Return the gradients that come of wrong per-sample gradients dL/dA."""
+    return [true + anatomy.backward(dA - anatomy.per_sample) for dA in wrong]
+
+
+def _transposed(true: Floats, _: Anatomy) -> list[Floats]:
+    if true.ndim != 2 or min(true.shape) < 2:
+        return []
+    return [true.T.reshape(true.shape)]
+
+
+def _one_hot_missing(true: Floats, anatomy: Anatomy) -> list[Floats]:
+    derivatives = [np.ones_like(anatomy.slope), anatomy.slope]
+    return [
+        gradient
+        for derivative in derivatives
+        for weight in anatomy.target_weights
+        for gradient in _changed(
+            true, anatomy, anatomy.per_sample + weight * anatomy.targets * derivative
+        )
+    ]
+
+
+def _divided(numerator: Floats, divisor: Floats) -> Floats:
+    with np.errstate(all="ignore"):
+        return numerator / divisor
+
+
+MISTAKES.add(
+    "sign",
+    Mistake(
+        "the sign is wrong: it is the negative of the loss' derivative; turn the sign of one",
+        lambda true, _: [-true],
+    ),
+)
+MISTAKES.add(
+    "factor_two",
+    Mistake(
+        "it is 2 times what it should be: a factor 2 too many here, or one missing in the loss",
+        lambda true, _: [2 * true],
+    ),
+)
+MISTAKES.add(
+    "batch_division_missing",
+    Mistake(
+        "it is summed over the batch although the loss is averaged: the division by the batch "
+        "size is missing",
+        lambda true, anatomy: (
+            _without_penalty(true, anatomy, anatomy.batch_size) if anatomy.averaged is True else []
+        ),
+        Case(coordinates="weights", reduction="mean"),
+    ),
+)
+MISTAKES.add(
+    "averaged_not_summed",
+    Mistake(
+        "it is averaged over the batch although the loss is a sum: leave out the division by "
+        "the batch size",
+        lambda true, anatomy: (
+            _without_penalty(true, anatomy, 1 / anatomy.batch_size)
+            if anatomy.averaged is False
+            else []
+        ),
+        Case(coordinates="weights", reduction="sum"),
+    ),
+)
+MISTAKES.add(
+    "transposed",
+    Mistake(
+        "it is transposed: the right numbers stand in the wrong order; swap rows and columns",
+        _transposed,
+        Case(coordinates="weights", reduction="mean"),
+    ),
+)
+MISTAKES.add(
+    "one_hot_missing",
+    Mistake(
+        "the one-hot target is not subtracted from the output of the true class",
+        _one_hot_missing,
+    ),
+)
+MISTAKES.add(
+    "sigmoid_derivative_missing",
+    Mistake(
+        "the derivative of the sigmoid is missing: multiply by y(1 - y) (chain rule)",
+        lambda true, anatomy: _changed(true, anatomy, _divided(anatomy.per_sample, anatomy.slope)),
+        Case("sigmoid", "squared_error"),
+    ),
+)
+MISTAKES.add(
+    "sigmoid_derivative_twice",
+    Mistake(
+        "the derivative of the sigmoid is applied twice: multiply by y(1 - y) only once",
+        lambda true, anatomy: _changed(true, anatomy, anatomy.per_sample * anatomy.slope),
+        Case("sigmoid", "squared_error"),
+    ),
+)
+MISTAKES.add(
+    "penalty_missing",
+    Mistake(
+        "the penalty is missing: add weight_decay times the weights",
+        lambda true, anatomy: [] if anatomy.penalty is None else [true - anatomy.penalty],
+        Case(coordinates="weights", reduction="mean", weight_decay=0.1),
+    ),
+)
+MISTAKES.add(
+    "bias_missing",
+    Mistake(
+        "the bias is missing: its gradient is the sum of dL/da over the batch, not zero",
+        lambda true, anatomy: [0 * true] if anatomy.coordinates == "biases" else [],
+        Case(coordinates="biases", reduction="mean"),
+    ),
+)
+
+
+class _UnshiftedCrossEntropy:
+    """Softmax cross-entropy as one first writes it down, which overflows above 709."""
+
+    curvature: float | None = None
+
+    def value(self, outputs: Floats, targets: Floats) -> Floats:
+        loss: Floats = np.log(np.exp(outputs).sum(axis=-1)) - (outputs * targets).sum(axis=-1)
+        return loss
+
+    def gradient(self, outputs: Floats, targets: Floats) -> Floats:
+        exponentials = np.exp(outputs)
+        gradient: Floats = exponentials / exponentials.sum(axis=-1, keepdims=True) - targets
+        return gradient
+
+
+MISTAKES.add(
+    "unshifted_softmax",
+    Mistake(
+        "the softmax is not stabilised: exp overflows above 709; subtract the largest "
+        "pre-activation first",
+        lambda true, _: [true],
+        loss=_UnshiftedCrossEntropy(),
+    ),
+)

@@ -1,0 +1,304 @@
+"""The referee: right gradients pass, slightly wrong ones do not, and mistakes get their name."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize, special
+
+from mnistlab.core.diagnosis import diagnose
+from mnistlab.core.gradcheck import METHODS, check
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.mistakes import MISTAKES, Case
+from mnistlab.core.models import MODELS
+from mnistlab.core.objective import REDUCTIONS, Objective, Products, batch_gradient
+from mnistlab.core.pixels import PixelMap
+from mnistlab.core.problems import Batch, activations_problem, parameters_problem
+from mnistlab.core.samples import Samples
+from mnistlab.core.step_study import study_steps
+
+CASES = [
+    Case(model, loss, coordinates, reduction, decay)
+    for model in MODELS
+    for loss in LOSSES
+    for coordinates in ("pre-activations", "weights", "biases")
+    for reduction in (None, "mean", "sum")
+    for decay in ((0.0, 0.1) if coordinates != "pre-activations" else (0.0,))
+]
+
+
+def problem_of(case, seed=0, C=10, scale=1.0, mistake=None):
+    generator = np.random.default_rng(seed)
+    B, D = (1 if case.reduction is None else 5), 7
+    labels = generator.integers(C, size=B)
+    if case.coordinates == "pre-activations":
+        return activations_problem(case, generator.normal(0, scale, (B, C)), labels, mistake)
+    images = generator.integers(0, 256, (B, D)).astype(np.uint8)
+    batch = Batch(Samples(images, labels), PixelMap(), generator.normal(0, 0.5, (D + 1, C)))
+    return parameters_problem(case, batch, mistake)
+
+
+def judge(problem, method="central", seed=0):
+    return check(problem, method, np.random.default_rng(seed))
+
+
+def altered(problem, analytic):
+    return type(problem)(**{**vars(problem), "analytic": analytic})
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_gradient_of_ours_is_right(case, method):
+    found = judge(problem_of(case), method)
+    assert found.passed, found.diagnosis
+    assert found.method == method
+    assert found.relative_error <= METHODS[method]
+    assert found.complex_error < 1e-13
+
+
+@pytest.mark.parametrize("scale", [1, 30, 1000])
+@pytest.mark.parametrize("C", [2, 10])
+def test_softmax_passes_at_every_scale(C, scale):
+    for seed in range(100):
+        problem = problem_of(Case(), seed, C, scale)
+        for method, bound in METHODS.items():
+            found = judge(problem, method, seed)
+            assert found.passed, (seed, found.diagnosis)
+            assert found.relative_error <= bound
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    C=st.integers(2, 40),
+    scale=st.floats(1e-3, 1e3),
+    case=st.sampled_from([case for case in CASES if case.coordinates == "pre-activations"]),
+)
+def test_a_right_gradient_never_fails(seed, C, scale, case):
+    problem = problem_of(case, seed, C, scale)
+    assert judge(problem, "central", seed).passed
+    assert judge(problem, "complex", seed).passed
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    relative=st.sampled_from([1e-3, 1e-5, -1e-5]),
+    case=st.sampled_from(CASES),
+    data=st.data(),
+)
+def test_one_slightly_wrong_coordinate_is_caught_and_named(seed, relative, case, data):
+    problem = problem_of(case, seed)
+    wrong = problem.analytic.copy()
+    visible = np.flatnonzero(np.abs(wrong.ravel()) > 1e-4)
+    flat = data.draw(st.sampled_from(visible.tolist()))
+    wrong.ravel()[flat] *= 1 + relative
+    for method in METHODS:
+        found = judge(altered(problem, wrong), method)
+        assert not found.passed
+        assert found.worst_index == np.unravel_index(flat, wrong.shape)
+        if wrong.size >= 4:
+            assert "only" in found.diagnosis
+
+
+@pytest.mark.parametrize("relative", [1e-3, 1e-5])
+def test_a_gradient_wrong_everywhere_by_little_is_caught(relative):
+    for case in CASES:
+        problem = problem_of(case)
+        found = judge(altered(problem, problem.analytic * (1 + relative)))
+        assert not found.passed
+        assert "times what it should be" in found.diagnosis
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, mistake in MISTAKES.items() if mistake.loss is None]
+)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("seed", range(10))
+def test_every_mistake_is_caught_and_named(name, method, seed):
+    mistake = MISTAKES[name]
+    found = judge(problem_of(mistake.shown_by, seed, mistake=mistake), method)
+    assert not found.passed
+    assert found.diagnosis == mistake.sentence
+    assert judge(problem_of(mistake.shown_by, seed), method).passed
+
+
+def test_a_mistake_of_the_training_step_is_seen(monkeypatch):
+    """The gradient under test comes from the code that trains."""
+    mean = REDUCTIONS["mean"]
+    monkeypatch.setattr(type(mean), "weight", lambda _self, B: 1 / B)
+    problem = problem_of(Case(coordinates="weights", reduction="mean"))
+    assert judge(problem).passed
+    backward = Products.parameter_gradient
+    monkeypatch.setattr(
+        Products, "parameter_gradient", lambda self, x, dA, factor: backward(self, x, dA, -factor)
+    )
+    assert not judge(problem_of(Case(coordinates="weights", reduction="mean"))).passed
+
+
+def test_the_batch_gradient_agrees_with_scipys_differences():
+    case = Case("sigmoid", "squared_error", "weights", "mean", 0.1)
+    problem = problem_of(case)
+    numerical = optimize.approx_fprime(
+        problem.point.ravel(),
+        lambda flat: float(problem.values(flat.reshape(1, *problem.point.shape))[0]),
+        1e-7,
+    )
+    np.testing.assert_allclose(problem.analytic.ravel(), numerical, atol=1e-6)
+
+
+def test_losses_agree_with_scipys_log_softmax():
+    problem = problem_of(Case(), scale=5.0)
+    expected = -special.log_softmax(problem.point)[problem.labels[0]]
+    assert judge(problem).loss == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gradients_agree_with_autograd(model, loss):
+    torch = pytest.importorskip("torch")
+    of_model = {"linear": lambda a: a, "sigmoid": torch.sigmoid}
+    of_loss = {
+        "squared_error": lambda y, labels: (
+            (y - torch.nn.functional.one_hot(labels, y.shape[1])) ** 2
+        ).sum(),
+        "softmax_cross_entropy": lambda y, labels: torch.nn.functional.cross_entropy(
+            y, labels, reduction="sum"
+        ),
+    }
+    if model not in of_model or loss not in of_loss:
+        pytest.skip("no counterpart in PyTorch is written down here")
+    problem = problem_of(Case(model, loss, "pre-activations", "sum"), scale=3.0)
+    a = torch.tensor(problem.point, dtype=torch.float64, requires_grad=True)
+    of_loss[loss](of_model[model](a), torch.tensor(problem.labels)).backward()
+    np.testing.assert_allclose(problem.analytic, a.grad.numpy(), rtol=1e-12, atol=1e-12)
+
+
+def test_a_whole_image_takes_seconds_at_most():
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (16, 784)).astype(np.uint8)
+    batch = Batch(
+        Samples(images, generator.integers(10, size=16)),
+        PixelMap(),
+        generator.normal(0, 0.05, (785, 10)),
+    )
+    case = Case("sigmoid", "softmax_cross_entropy", "weights", "mean", 0.01)
+    found = judge(parameters_problem(case, batch))
+    assert found.passed
+    assert found.numerical.shape == (784, 10)
+
+
+class Hinge:
+    """max(0, 1 + the largest other - the true output): it has kinks."""
+
+    curvature = None
+
+    def value(self, outputs, targets):
+        others = np.where(targets > 0, -np.inf, outputs.real).max(axis=-1)
+        return np.maximum(0, 1 + others - (outputs.real * targets).sum(axis=-1))
+
+    def gradient(self, outputs, targets):
+        others = np.where(targets > 0, -np.inf, outputs)
+        worst = np.eye(outputs.shape[-1])[others.argmax(axis=-1)]
+        return np.where(self.value(outputs, targets)[..., None] > 0, worst - targets, 0.0)
+
+
+def test_a_loss_with_kinks_is_judged_by_differences(monkeypatch):
+    monkeypatch.setitem(LOSSES._entries, "hinge", Hinge())
+    case = Case("linear", "hinge")
+    found = judge(problem_of(case), "complex")
+    assert found.passed
+    assert found.method == "central"
+    assert found.complex_error is None
+    assert "central differences judge instead" in found.notes[0]
+    at_kink = activations_problem(case, np.array([[1.0, 1.0, -1.0]]), np.array([2]))
+    found = judge(at_kink)
+    assert found.passed, found.diagnosis
+    assert any("kink at coordinate" in note for note in found.notes)
+    wrong = judge(altered(at_kink, at_kink.analytic + 1.5))
+    assert not wrong.passed
+
+
+def test_what_is_not_finite_or_too_rough_is_said():
+    problem = problem_of(Case())
+    hole = problem.analytic.copy()
+    hole[3] = np.nan
+    assert "coordinate 3 is nan" in judge(altered(problem, hole)).diagnosis
+    generator = np.random.default_rng(0)
+
+    def rough(coordinates, offsets):
+        return problem.line(coordinates, offsets) + generator.normal(0, 0.1, len(offsets))
+
+    noisy = type(problem)(**{**vars(problem), "line": rough})
+    assert "too rough to be checked" in judge(noisy).diagnosis
+
+    def nowhere(coordinates, offsets):
+        return problem.line(coordinates, offsets) * np.nan
+
+    lost = judge(type(problem)(**{**vars(problem), "line": nowhere}))
+    assert not lost.passed
+    assert "not finite around the point" in lost.diagnosis
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda s: 0 * s.g, "zero everywhere"),
+        (lambda s: s.g / 2, "a factor 2 is missing"),
+        (lambda s: -3 * s.g, "minus 3 times"),
+        (lambda s: s.g / np.log(2), "a logarithm to base 2"),
+        (lambda s: s.g / 10, "a mean over the 10 classes"),
+        (lambda s: s.p - np.roll(s.t, 1), "subtracted at the wrong class"),
+        (lambda s: s.p - 3 * s.t, "only the true class is wrong, there by -2"),
+        (lambda s: s.g + 0.25, "the same number, +0.25, is added"),
+        (lambda s: np.where(s.t > 0, -1 / s.p, 0), "derivative by the softmax' outputs"),
+        (lambda s: np.where(s.t > 0, s.p - 1, 0), "only the true class has a derivative"),
+        (lambda s: s.p * (1 - s.p), "the derivative of the softmax itself"),
+        (lambda s: s.g.astype(np.float16), "digits only: look for float32"),
+        (lambda s: s.g[::-1], "no known mistake explains it"),
+    ],
+)
+def test_other_mistakes_get_a_sentence_too(change, sentence):
+    problem = problem_of(Case(), seed=2)
+    targets = np.eye(10)[problem.labels[0]]
+    p = special.softmax(problem.point)
+    wrong = np.asarray(change(SimpleNamespace(g=problem.analytic, p=p, t=targets)), float)
+    assert sentence in judge(altered(problem, wrong)).diagnosis
+
+
+def test_a_diagnosis_never_explains_with_nothing():
+    """A mistake that changes nothing here cannot be what is wrong."""
+    problem = problem_of(Case("linear", "squared_error", "pre-activations", "mean"))
+    anatomy = problem.anatomy(problem.analytic)
+    wrong = problem.analytic + np.arange(50).reshape(5, 10)
+    sentence = diagnose(wrong, problem.analytic, np.full((5, 10), 1e-12), anatomy)
+    assert sentence not in [mistake.sentence for mistake in MISTAKES.values()]
+
+
+def test_the_v_of_steps_goes_down_and_up_again():
+    study = study_steps(judge(problem_of(Case())))
+    best = study.steps[np.nanargmin(study.central)]
+    assert 1e-7 < best < 1e-3
+    assert study.central[0] > 1e-3
+    assert study.central[-1] > 1e-4
+    assert np.nanmin(study.forward) > np.nanmin(study.central)
+    assert study.complex[-1] < 1e-15
+    assert study.chosen[1] < 1e-12
+    assert study.exact
+
+
+def test_the_batch_gradient_is_what_a_step_takes():
+    """K = 1 of the stack: X^T (y - t) 2 w + decay W, written out plainly."""
+    generator = np.random.default_rng(0)
+    x, W = generator.normal(size=(4, 3)), generator.normal(size=(3, 1, 2))
+    targets = np.eye(2)[[0, 1, 1, 0]][:, None]
+    objective = Objective(MODELS["linear"], LOSSES["squared_error"], REDUCTIONS["mean"])
+    products = Products(W, 4)
+    A = products.pre_activations(x, 1.0)
+    decay = np.array([[0.5]])
+    gradient = batch_gradient(objective, products, x, 1.0, A, targets, W, decay)
+    expected = x.T @ (2 * (x @ W[:, 0] - targets[:, 0])) / 4
+    expected[:-1] += 0.5 * W[:-1, 0]
+    np.testing.assert_allclose(gradient[:, 0], expected, rtol=1e-12)
