@@ -25,7 +25,11 @@ check: $(BIN)/.installed-dev ## format, lint, types, layers, then the tests with
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest --cov
 
-report sweep gradcheck: ## (not there yet)
+gradcheck: $(BIN)/.installed ## prove every gradient, and show the softmax' at three points
+	@$(BIN)/mnistlab gradcheck --all
+	@$(BIN)/mnistlab gradcheck
+
+report sweep: ## (not there yet)
 	@echo "make $@: the command 'mnistlab $@' does not exist yet" >&2; exit 1
 
 bench: $(BENCH_VENV)/.installed ## time mnistlab against PyTorch and scikit-learn

@@ -15,9 +15,15 @@ SHOWN = 12  # coordinates of a gradient that are printed
 
 def points(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Yield the lines of gradients shown coordinate by coordinate."""
-    for number, verdict in enumerate(verdicts, start=1):
-        yield ""
-        yield from _point(verdict, number, len(verdicts))
+    several = len({verdict.what for verdict in verdicts}) > 1
+    for what, group in groupby(verdicts, key=lambda verdict: verdict.what):
+        found = list(group)
+        if several:
+            yield ""
+            yield what
+        for number, verdict in enumerate(found, start=1):
+            yield ""
+            yield from _point(verdict, number, len(found))
 
 
 def table(verdicts: Iterator[Verdict], answers: Mapping[str, str]) -> Iterator[str]:
@@ -47,9 +53,11 @@ def table(verdicts: Iterator[Verdict], answers: Mapping[str, str]) -> Iterator[s
 
 def summary(report: Report) -> Iterator[str]:
     """Yield the properties and the verdict on everything."""
+    yield from _probes(report.probes)
+    if report.notes and not report.probes:
+        yield ""
     for note in report.notes:
         yield f"note: {note}"
-    yield from _probes(report.probes)
     right = sum(verdict.passed for verdict in report.verdicts)
     total = len(report.verdicts)
     gradients = "gradient" if total == 1 else "gradients"
@@ -59,15 +67,15 @@ def summary(report: Report) -> Iterator[str]:
     broken = [probe for probe in report.probes if not probe.passed]
     also = f", and {len(broken)} of {len(report.probes)} properties missing" if broken else ""
     yield f"FAILED: {total - right} of {total} {gradients} wrong{also}"
-    sentences = [verdict.diagnosis for verdict in report.verdicts if not verdict.passed]
-    for sentence in dict.fromkeys([*sentences, *(probe.diagnosis for probe in broken)]):
+    wrong = [verdict.diagnosis for verdict in report.verdicts if not verdict.passed]
+    for sentence in dict.fromkeys([*wrong[:1], *(probe.diagnosis for probe in broken)]):
         yield f"  {sentence}"
 
 
 def _point(verdict: Verdict, number: int, total: int) -> Iterator[str]:
     check = verdict.check
     if check is None:
-        yield f"point {number} of {total}: {verdict.what}: FAILED"
+        yield f"point {number} of {total}: FAILED" if total > 1 else "FAILED"
         yield f"  {verdict.diagnosis}"
         return
     labels = check.problem.labels

@@ -59,10 +59,15 @@ class UserFunction:
 
     def line_of_warning(self, *arguments: Any) -> str:
         """Return ", line N: overflow encountered in exp" for NumPy's first warning, or nothing."""
-        with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn"):
+        copies = [np.copy(value) if isinstance(value, np.ndarray) else value for value in arguments]
+        with (
+            _silence(),
+            warnings.catch_warnings(record=True) as caught,
+            np.errstate(all="warn"),
+            contextlib.suppress(Exception),
+        ):
             warnings.simplefilter("always")
-            with contextlib.suppress(FaultError):
-                self._run([np.copy(value) for value in arguments])
+            self.call(*copies)
         for warning in caught:
             if Path(warning.filename) == self.path:
                 return f", line {warning.lineno}: {warning.message}"

@@ -49,7 +49,7 @@ def draw(verdict: Verdict, path: Path) -> None:
         errors[order],
         tolerance[order],
         title=f"Gradient check: {'passed' if verdict.passed else 'failed'}",
-        details=verdict.what,
+        details=verdict.what.replace("_", " "),
     )
     path.parent.mkdir(exist_ok=True)
     page.save_whole(figure, path)

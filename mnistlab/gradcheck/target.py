@@ -16,7 +16,7 @@ from mnistlab.core.losses import softmax
 from mnistlab.core.mistakes import Anatomy
 from mnistlab.core.problems import line_through
 from mnistlab.gradcheck.functions import FaultError, UserFile, UserFunction
-from mnistlab.gradcheck.probes import probe_softmax, probe_stability
+from mnistlab.gradcheck.probes import note_on_loss, probe_softmax, probe_stability
 from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.verdict import Probe, Report, Verdict
 
@@ -57,16 +57,19 @@ def judge(file: UserFile, options: Options) -> Report:
         progress, diagnosis = max(fault, batch_fault, key=lambda found: found[0])
         del progress
         return Report(title, [Verdict(title, passed=False, diagnosis=diagnosis)])
-    verdicts: list[Verdict] = []
-    for form in forms:
-        verdicts += _judge_form(file, form, options)
-    if single is not None and batch is not None:
-        verdicts += _compare_forms(file, single, batch, options)
     notes = [f"takes {form}" for form in forms]
     if len(forms) == 1:
         other = "a batch of rows" if single is not None else "one vector"
         notes.append(f"does not take {other}, which was not held against it")
-    return Report(title, verdicts, list(_probe(file, forms[0], options)), notes)
+    verdicts = _judge_form(file, forms[0], options)
+    if single is not None and batch is not None:
+        more = _judge_batch(file, single, batch, options)
+        verdicts += more
+        if not more:
+            notes[1:] = ["seems not to be made for a batch of rows, which was not held against it"]
+    probes = list(_probe(file, forms[0], options))
+    notes += _notes_on_loss(file, forms[0], options)
+    return Report(title, verdicts, probes, notes)
 
 
 def _choose(
@@ -284,7 +287,7 @@ def _reference(A: Floats, labels: Labels) -> tuple[Floats, Floats]:
 
 def _is_cross_entropy(file: UserFile, form: Form, options: Options) -> bool:
     A, labels = _random_points(form, options, np.random.default_rng([options.seed, 3]))
-    value = float(np.real(_loss_value(file.loss, form.point(A), form.label(labels, A.shape[1]))))
+    value = _value(file, form, A, labels)
     losses, _ = _reference(A, labels)
     return bool(np.isclose(value, [losses.sum(), losses.mean()], rtol=1e-9).any())
 
@@ -307,7 +310,7 @@ def _explain(file: UserFile, form: Form, found: Check, A: Floats, labels: Labels
         wanted = losses.sum() if form.batch else losses[0]
         return (
             f"{file.gradient.name} is right (softmax cross-entropy), {file.loss.name} is not: "
-            f"it is {found.loss:.6g} where -log softmax(a)_y is {wanted:.6g}"
+            f"it is {found.loss:.8g} where -log softmax(a)_y is {wanted:.8g}"
             f"{_about_loss(found.loss, A, labels, wanted)}"
         )
     return found.diagnosis
@@ -327,38 +330,54 @@ def _about_loss(value: float, A: Floats, labels: Labels, wanted: float) -> str:
     for meaning, number in known:
         if np.isclose(value, number, rtol=1e-6):
             return f": {meaning}"
+    if len(A) == 1 and 1e-12 < (extra := float(np.exp(-value) - p[0])) < 1e-2:
+        return f": {extra:.1g} seems to be added inside the logarithm, but not in the gradient"
     return ""
 
 
-def _compare_forms(
-    file: UserFile, single: Form, batch: Form, options: Options
-) -> Iterator[Verdict]:
-    """Yield a verdict where a batch's loss has nothing to do with that of its rows."""
+def _judge_batch(file: UserFile, single: Form, batch: Form, options: Options) -> list[Verdict]:
+    """Return the verdicts on rows of functions that also take one vector; none if they do not.
+
+    A formula for one vector often runs with rows too and gives something without meaning: then
+    neither is its loss that of the rows, nor its gradient that of its loss.
+    """
+    verdicts = _judge_form(file, batch, options)
     A, labels = _random_points(batch, options, np.random.default_rng([options.seed, 4]))
-    C = options.classes
-    rows = [
-        float(np.real(_loss_value(file.loss, row, single.label(labels[[i]], C))))
-        for i, row in enumerate(A)
-    ]
-    whole = float(np.real(_loss_value(file.loss, A, batch.label(labels, C))))
-    if not np.isclose(whole, [np.sum(rows), np.mean(rows)], rtol=1e-6, atol=1e-9).any():
-        yield Verdict(
-            f"{file.loss.name} of a batch",
-            passed=False,
-            diagnosis=(
-                f"it is {whole:.6g} for a batch whose rows have the losses "
-                f"{', '.join(f'{row:.6g}' for row in rows)}: neither their sum nor their mean. "
-                "Does the softmax run over each row by itself (axis=1, keepdims=True)?"
-            ),
+    rows = [_value(file, single, A[[i]], labels[[i]]) for i in range(len(A))]
+    whole = _value(file, batch, A, labels)
+    if np.isclose(whole, [np.sum(rows), np.mean(rows)], rtol=1e-6, atol=1e-9).any():
+        return verdicts
+    if not all(verdict.passed for verdict in verdicts):
+        return []
+    each = ", ".join(f"{row:.6g}" for row in rows)
+    diagnosis = (
+        f"it is {whole:.6g} for a batch whose rows have the losses {each}: neither their sum nor "
+        "their mean. Does the softmax run over each row by itself (axis=1, keepdims=True)?"
+    )
+    return [*verdicts, Verdict(f"{file.loss.name} of a batch", passed=False, diagnosis=diagnosis)]
+
+
+def _value(file: UserFile, form: Form, A: Floats, labels: Labels) -> float:
+    """Return the loss of rows (B, C), or of the only one, as a real number."""
+    y = form.label(labels, A.shape[1])
+    return float(np.real(_loss_value(file.loss, form.point(A), y)))
+
+
+def _notes_on_loss(file: UserFile, form: Form, options: Options) -> list[str]:
+    try:
+        note = note_on_loss(
+            lambda a, label: _value(file, form, a[None], np.array([label])), options.classes
         )
+    except FaultError:  # told already
+        return []
+    return [note] if note else []
 
 
 def _probe(file: UserFile, form: Form, options: Options) -> Iterator[Probe]:
     C = options.classes
 
     def scalar(a: Floats, label: int) -> float:
-        A, labels = a[None], np.array([label])
-        return float(np.real(_loss_value(file.loss, form.point(A), form.label(labels, C))))
+        return _value(file, form, a[None], np.array([label]))
 
     def gradient(a: Floats, label: int) -> Floats:
         A, labels = a[None], np.array([label])
@@ -369,9 +388,7 @@ def _probe(file: UserFile, form: Form, options: Options) -> Iterator[Probe]:
     if user_softmax is not None:
 
         def outputs(a: Floats) -> Floats:
-            result = user_softmax(a)
-            if result.shape != a.shape:
-                result = user_softmax(a[None])  # it may want rows
+            result = user_softmax(a[None] if form.batch else a)
             if result.size != a.size:
                 raise FaultError(f"softmax returns shape {result.shape} for a vector of {a.size}")
             return np.asarray(result, np.float64).reshape(a.shape)
@@ -379,7 +396,7 @@ def _probe(file: UserFile, form: Form, options: Options) -> Iterator[Probe]:
         softmax_probes = lambda: probe_softmax(outputs, C, options.seed)  # noqa: E731
     for what, probes in (
         ("softmax", softmax_probes),
-        ("loss and gradient at ±1000", lambda: probe_stability(scalar, gradient, C)),
+        ("gradient at ±1000", lambda: probe_stability(scalar, gradient, C)),
     ):
         if probes is None:
             continue

@@ -16,10 +16,10 @@ from mnistlab.core.step_study import StepStudy
 from mnistlab.plots import page, style, words
 
 MOST = 10  # coordinates in the figure
-_BODY = 3.9  # inches
+_BODY = 3.75  # inches
 _LEFT, _RIGHT = (0.85, 3.3), (5.6, 2.0)  # inches: where a panel starts, its width
 _BOTTOM, _HEIGHT = 0.65, 2.75  # inches
-_LOWEST = 1e-18  # errors of exactly zero are drawn here
+_LOWEST = 1e-17  # errors below it, exact zeros among them, are drawn here
 
 
 @style.house_style
@@ -74,17 +74,20 @@ def _draw_steps(axes: Axes, study: StepStudy) -> None:
     step, error = study.chosen
     axes.plot(
         [step], [max(error, _LOWEST)], marker="D", markersize=6, color=style.VERMILION,
-        linestyle="none", zorder=4, label="extrapolated (used)",
+        linestyle="none", zorder=4, label="extrapolated",
     )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlim=(2, 5e-16), ylim=(3e-19, 30))
+    axes.set(xscale="log", yscale="log", xlim=(2, 5e-16), ylim=(3e-18, 3e5))
     axes.set_xlabel("step h (smaller to the right)")
     axes.set_ylabel("relative error")
-    for axis, powers in ((axes.xaxis, range(0, -16, -3)), (axes.yaxis, range(0, -19, -3))):
+    for axis, powers in ((axes.xaxis, range(0, -16, -3)), (axes.yaxis, range(0, -17, -3))):
         axis.set_major_locator(FixedLocator([10.0**power for power in powers]))
         axis.set_major_formatter(FixedFormatter([words.short(10.0**power) for power in powers]))
         axis.set_minor_locator(NullLocator())
     axes.grid(axis="y", color=style.PALE, linewidth=0.7)
-    axes.legend(loc="upper right", fontsize=style.SMALL, frameon=False, borderaxespad=0.1)
+    axes.legend(
+        loc="upper right", fontsize=style.SMALL, frameon=False, ncols=2, borderaxespad=0.0,
+        columnspacing=1.2,
+    )  # fmt: skip
 
 
 def _draw_worst(

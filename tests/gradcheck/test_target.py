@@ -1,0 +1,164 @@
+"""Files of students: right ones pass in whichever form, faulty ones get a sentence to act on."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mnistlab.errors import InputError
+from mnistlab.gradcheck.functions import read_user_file
+from mnistlab.gradcheck.suites import Options
+from mnistlab.gradcheck.target import judge
+
+STUDENTS = Path(__file__).parent / "students"
+
+FAULTY = {
+    "base_two": "loss is not: it is .*: the logarithm must be the natural one, not to base 2",
+    "by_outputs": "loss is right .*, gradient is not: it is the derivative by the softmax' outputs",
+    "class_mean": "every coordinate is 0.1 times what it should be: a mean over the 10 classes",
+    "crash": r"^gradient fails in line 15: NameError: name 'probabilites' is not defined$",
+    "diagonal": "gradient is not: only the true class has a derivative",
+    "dropout": "loss gives another result for the same input",
+    "epsilon": "1e-06 seems to be added inside the logarithm, but not in the gradient",
+    "in_place": "loss changes its input in place in line 7: work on a copy",
+    "no_minus": "loss is not: it is .*: the minus sign is missing",
+    "no_return": "gradient returns NoneType, not numbers; is a `return` missing",
+    "not_a_number": r"gradient is inf in coordinate \[\d\], line 15: divide by zero encountered",
+    "off_by_one": "the target is subtracted at the wrong class, .* count the classes from 0",
+    "one_number": "it is one number, but there is one derivative for each pre-activation",
+    "transposed": r"returns shape \(10, 4\) for pre-activations of shape \(4, 10\).* transposed",
+    "whole_batch": "neither their sum nor their mean. Does the softmax run over each row by itself",
+}
+RIGHT = {
+    "right_batch": ["takes a batch of rows, y as class numbers"],
+    "right_both": ["takes one vector, y as class numbers", "takes a batch of rows, y as class"],
+    "right_float32": ["takes one vector, y as class numbers"],
+    "right_one_hot": ["takes one vector, y as one-hot", "seems not to be made for a batch"],
+    "right_single": ["takes one vector, y as class numbers", "does not take a batch of rows"],
+}
+
+
+def report_on(name, **options):
+    return judge(read_user_file(STUDENTS / f"{name}.py", None, None), Options(**options))
+
+
+def test_every_file_is_expected_to_be_something():
+    known = {*FAULTY, *RIGHT, "unshifted"}
+    assert {path.stem for path in STUDENTS.glob("*.py")} - {"__init__"} == known
+
+
+@pytest.mark.parametrize("name", FAULTY)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_faulty_file_gets_its_sentence(name, seed):
+    report = report_on(name, seed=seed)
+    assert not report.passed
+    wrong = [verdict.diagnosis for verdict in report.verdicts if not verdict.passed]
+    assert wrong
+    assert re.search(FAULTY[name], wrong[0]), wrong[0]
+
+
+@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("options", [{}, {"classes": 3, "seed": 5}, {"scale": 30.0}])
+@pytest.mark.parametrize("method", ["central", "complex"])
+def test_a_right_file_passes(name, options, method):
+    report = report_on(name, method=method, **options)
+    assert report.passed, report.to_dict()
+    for wanted in RIGHT[name]:
+        assert any(wanted in note for note in report.notes)
+
+
+def test_an_unstable_softmax_is_right_but_told():
+    report = report_on("unshifted")
+    assert all(verdict.passed for verdict in report.verdicts)
+    broken = [probe for probe in report.probes if not probe.passed]
+    assert {probe.what for probe in broken} == {
+        "softmax is right at pre-activations of ±1000",
+        "gradient is finite at pre-activations of ±1000",
+    }
+    assert all("exp overflows above 709" in probe.diagnosis for probe in broken)
+
+
+def test_single_precision_is_told():
+    (first, *_) = report_on("right_float32").verdicts
+    assert any("loss computes in float32" in note for note in first.notes)
+    assert first.check.relative_error < 1e-5
+
+
+def write(tmp_path, text):
+    path = tmp_path / "mine.py"
+    path.write_text(f"import numpy as np\n{text}")
+    return path
+
+
+GOOD = """
+def softmax(a):
+    e = np.exp(a - a.max())
+    return e / e.sum()
+def loss(a, y):
+    return -np.log(softmax(a)[y])
+def gradient(a, y):
+    return softmax(a) - np.eye(len(a))[y]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        (GOOD.replace("return e / e.sum()", "return e", 1), "softmax sums to one"),
+        (GOOD.replace("e / e.sum()", "2 * e / e.sum() - 0.1"), "softmax lies between 0 and 1"),
+        (GOOD.replace("a - a.max()", "a**2 / 100"), "when all pre-activations"),
+    ],
+)
+def test_a_softmax_that_is_none_is_found_out(tmp_path, text, broken):
+    report = judge(read_user_file(write(tmp_path, text), None, None), Options())
+    failed = [probe.what for probe in report.probes if not probe.passed]
+    assert any(broken in what for what in failed)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1 / 0\n", "mine.py, line 2: ZeroDivisionError: division by zero"),
+        ("def f(:\n", "mine.py, line 2: SyntaxError"),
+        ("raise SystemExit(3)\n", "line 2: SystemExit: 3"),
+        ("", "which function is the gradient. name it with --gradient; it has no functions"),
+        ("def a(x): pass\ndef b(x): pass\n", r"which function is the gradient.*valid: a, b"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        read_user_file(write(tmp_path, text), None, None)
+
+
+def test_names_that_are_not_there_are_refused(tmp_path):
+    path = write(tmp_path, GOOD)
+    with pytest.raises(InputError, match="has no function 'los'; did you mean 'loss'"):
+        read_user_file(path, "los", "gradient")
+    with pytest.raises(InputError, match="there is no such file"):
+        read_user_file(tmp_path / "none.py", None, None)
+
+
+def test_a_file_may_import_its_neighbours_and_print(tmp_path, capsys):
+    (tmp_path / "helper_of_mine.py").write_text("SCALE = 1.0\n")
+    text = "from helper_of_mine import SCALE\nprint('hello')\n" + GOOD.replace(
+        "e = ", "print('again'); e = SCALE * "
+    )
+    assert judge(read_user_file(write(tmp_path, text), None, None), Options()).passed
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("return -np.log(softmax(a)[y])", "return -np.log(softmax(a))"), "shape \\(10,\\)"),
+        (("np.eye(len(a))[y]", "np.eye(len(a))[y] + 0j"), "complex numbers for real ones"),
+        (("return softmax(a) - np.eye(len(a))[y]", "return 'none'"), "returns str, not numbers"),
+        (("-np.log(softmax(a)[y])", "np.log(-softmax(a)[y])"), "loss is nan .*line 7"),
+        (("np.eye(len(a))[y]", "np.eye(len(a) + 1)[y]"), "gradient fails in line 9: ValueError"),
+    ],
+)
+def test_other_faults_name_function_and_line(tmp_path, change, sentence):
+    report = judge(read_user_file(write(tmp_path, GOOD.replace(*change)), None, None), Options())
+    assert not report.passed
+    wrong = next(verdict for verdict in report.verdicts if not verdict.passed)
+    assert re.search(sentence, wrong.diagnosis), wrong.diagnosis
