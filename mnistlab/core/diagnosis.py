@@ -16,12 +16,12 @@ Floats = NDArray[np.floating]
 _FIT = 0.01
 """What a mistake may leave unexplained of the largest error."""
 
+_BASE = "one of the two has a logarithm to base {} where the natural one belongs"
 _KNOWN_FACTORS = {
-    1 / math.log(2): "a logarithm to base 2 where the natural one belongs, or the other way round",
-    math.log(2): "a logarithm to base 2 where the natural one belongs, or the other way round",
-    math.log(10): "a logarithm to base 10 where the natural one belongs, or the other way round",
-    1
-    / math.log(10): "a logarithm to base 10 where the natural one belongs, or the other way round",
+    1 / math.log(2): _BASE.format(2),
+    math.log(2): _BASE.format(2),
+    1 / math.log(10): _BASE.format(10),
+    math.log(10): _BASE.format(10),
     0.5: "a factor 2 is missing here, or one too many in the loss",
 }
 

@@ -52,6 +52,11 @@ class Problem:
     anatomy: Callable[[Floats], Anatomy]
     precision: float = _EPS
 
+    @property
+    def rounding(self) -> float:
+        """Return what the formula may lose to rounding, of the gradient's natural scale."""
+        return _ROUNDING * self.precision
+
 
 @dataclass(frozen=True)
 class Check:
@@ -96,31 +101,21 @@ def check(problem: Problem, method: str, generator: np.random.Generator) -> Chec
     is taken as well wherever the function is analytic; asked for where it is not, central
     differences judge instead and the notes say so.
     """
-    shape, analytic = problem.point.shape, problem.analytic
-    direction = _along_random_direction(problem, generator)  # before the many, at the price of one
+    analytic = problem.analytic
+    direction = _along_random_direction(problem, generator)
     differences = central(problem.line, problem.point.ravel())
-    numerical = differences.value.reshape(shape)
-    rounding = _ROUNDING * problem.precision
-    tolerance = (_SAFETY * differences.error + rounding * differences.slope).reshape(shape)
-    exact = _complex_step(problem, numerical, tolerance)
-    notes = [_kink_note(differences, shape)] if differences.kinked.any() else []
-    used = "central"
-    if method == "complex" and exact is None:
-        notes.append("the function takes no complex numbers: central differences judge instead")
-    elif method == "complex" and exact is not None:
-        numerical, used = exact, "complex"
-        tolerance = np.full(shape, rounding * max(differences.slope, _largest(exact)))
-
-    error = _errors(analytic, numerical, differences)
-    size = max(_largest(analytic), _largest(numerical))
-    floor = min(float(np.max(tolerance)) / METHODS[used], max(differences.slope, size))
+    found = _find_numerical(problem, method, differences)
+    error = _errors(analytic, found.gradient, differences)
+    size = max(_largest(analytic), _largest(found.gradient))
+    floor = min(found.tolerance.max() / METHODS[found.method], max(differences.slope, size))
     largest = float(error.max(initial=0))
     diagnosis = ""
-    if np.any(~(tolerance <= max(_TOO_NOISY * differences.slope, rounding))):
+    if np.any(~(found.tolerance <= max(_TOO_NOISY * differences.slope, problem.rounding))):
         diagnosis = _why_undecided(differences)
-    elif (error > tolerance).any():
-        diagnosis = diagnose(analytic, numerical, tolerance, problem.anatomy(numerical))
-    elif direction.error > direction.tolerance + np.sqrt(analytic.size) * _largest(tolerance):
+    elif (error > found.tolerance).any():
+        anatomy = problem.anatomy(found.gradient)
+        diagnosis = diagnose(analytic, found.gradient, found.tolerance, anatomy)
+    elif direction.error > direction.tolerance + np.sqrt(error.size) * _largest(found.tolerance):
         diagnosis = (
             "each coordinate is right, but along a random direction the derivative is off by "
             f"{direction.error:.2g}"
@@ -128,20 +123,48 @@ def check(problem: Problem, method: str, generator: np.random.Generator) -> Chec
     return Check(
         problem=problem,
         loss=float(problem.values(problem.point[None])[0].real),
-        method=used,
+        method=found.method,
         differences=differences,
-        numerical=numerical,
-        tolerance=tolerance,
+        numerical=found.gradient,
+        tolerance=found.tolerance,
         max_abs_error=largest,
         relative_error=largest / max(size, floor) if largest else 0.0,
-        noise_floor=floor,
-        worst_index=_index_of_largest(error - tolerance),
+        noise_floor=float(floor),
+        worst_index=_index_of_largest(error - found.tolerance),
         direction_error=direction.error,
-        complex_error=None if exact is None else float(np.abs(analytic - exact).max(initial=0)),
+        complex_error=None if found.exact is None else _largest(analytic - found.exact),
         passed=not diagnosis,
         diagnosis=diagnosis,
-        notes=tuple(notes),
+        notes=found.notes,
     )
+
+
+@dataclass(frozen=True)
+class _Numerical:
+    """The gradient that judges, and the complex step's where it means something."""
+
+    gradient: Floats
+    tolerance: Floats
+    method: str
+    exact: Floats | None
+    notes: tuple[str, ...]
+
+
+def _find_numerical(problem: Problem, method: str, differences: Derivative) -> _Numerical:
+    """Return the gradient by the method asked for, or by differences where it cannot be had."""
+    shape = problem.point.shape
+    gradient, used = differences.value.reshape(shape), "central"
+    tolerance = _SAFETY * differences.error + problem.rounding * differences.slope
+    tolerance = tolerance.reshape(shape)
+    exact = _complex_step(problem, gradient, tolerance)
+    notes = [_kink_note(differences, shape)] if differences.kinked.any() else []
+    if method == "complex" and exact is None:
+        notes.append("the function takes no complex numbers: central differences judge instead")
+    elif method == "complex" and exact is not None:
+        gradient, used = exact, "complex"
+        scale = max(differences.slope, _largest(exact))
+        tolerance = np.full(shape, problem.rounding * scale)
+    return _Numerical(gradient, tolerance, used, exact, tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -161,11 +184,10 @@ def _along_random_direction(problem: Problem, generator: np.random.Generator) ->
         return problem.values(point + steps * direction)
 
     differences = central(line, np.zeros(1), _largest(point))
-    with np.errstate(all="ignore"):
-        claimed = float(np.vdot(problem.analytic, direction))
-        size = max(differences.slope, float(np.abs(problem.analytic * direction).sum()))
-        error = abs(claimed - float(differences.value[0]))
-    tolerance = _SAFETY * float(differences.error[0]) + _ROUNDING * problem.precision * size
+    claimed = float(np.vdot(problem.analytic, direction))
+    size = max(differences.slope, float(np.abs(problem.analytic * direction).sum()))
+    error = abs(claimed - float(differences.value[0]))
+    tolerance = _SAFETY * float(differences.error[0]) + problem.rounding * size
     if differences.kinked.any() or not np.isfinite(tolerance):
         tolerance = np.inf  # the single coordinates decide
     return _Direction(error if np.isfinite(error) else np.inf, tolerance)
@@ -182,11 +204,10 @@ def _complex_step(problem: Problem, estimated: Floats, tolerance: Floats) -> Flo
 
 def _errors(analytic: Floats, numerical: Floats, differences: Derivative) -> Floats:
     """Return absolute errors; at a kink every slope between the one-sided ones is right."""
-    with np.errstate(all="ignore"):
-        error = np.abs(analytic - numerical)
-        low = np.minimum(differences.left, differences.right).reshape(analytic.shape)
-        high = np.maximum(differences.left, differences.right).reshape(analytic.shape)
-        outside = np.maximum(np.maximum(low - analytic, analytic - high), 0.0)
+    error = np.abs(analytic - numerical)
+    low = np.minimum(differences.left, differences.right).reshape(analytic.shape)
+    high = np.maximum(differences.left, differences.right).reshape(analytic.shape)
+    outside = np.maximum(np.maximum(low - analytic, analytic - high), 0.0)
     kinked = differences.kinked.reshape(analytic.shape)
     # One-sided differences are good to some six digits only.
     outside = np.where(outside <= 1e-6 * np.maximum(np.abs(low), np.abs(high)), 0.0, outside)
