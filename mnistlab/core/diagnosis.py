@@ -31,15 +31,19 @@ def diagnose(analytic: Floats, true: Floats, tolerance: Floats, anatomy: Anatomy
     if not np.isfinite(analytic).all():
         return _not_finite(analytic)
     gap = _Gap(analytic, true, tolerance)
-    for mistake in MISTAKES.values():
-        if any(gap.is_explained_by(wrong) for wrong in mistake.distort(true, anatomy)):
-            return mistake.sentence
+    fitting = [
+        mistake.sentence
+        for mistake in MISTAKES.values()
+        if any(gap.is_explained_by(wrong) for wrong in mistake.distort(true, anatomy))
+    ]
+    if fitting:  # two can come to the same, such as a factor 2 and a batch of 2
+        return "; or ".join(fitting[:2])
     if not analytic.any():
         return "it is zero everywhere"
     return (
         _chain_rule(gap, anatomy)
-        or _constant_factor(gap, anatomy)
         or _wrong_class(gap, anatomy)
+        or _constant_factor(gap, anatomy)
         or _few_coordinates(gap)
         or _constant_offset(gap)
         or _low_precision(gap)
@@ -68,8 +72,9 @@ class _Gap:
     def is_explained_by(self, wrong: Floats) -> bool:
         """Whether a mistake that leads to `wrong` leaves next to nothing of the error."""
         left = np.abs(wrong - self.analytic)
-        allowed = np.maximum(10 * self.tolerance, _FIT * np.abs(self.error).max())
-        return bool(np.isfinite(wrong).all() and (left <= allowed).all())
+        allowed = np.maximum(self.tolerance, _FIT * np.abs(self.error).max())
+        changes_nothing = (np.abs(wrong - self.true) <= self.tolerance).all()
+        return bool(np.isfinite(wrong).all() and (left <= allowed).all() and not changes_nothing)
 
 
 def _not_finite(analytic: Floats) -> str:
@@ -111,7 +116,7 @@ def _constant_factor(gap: _Gap, anatomy: Anatomy) -> str:
     if size == 0:
         return ""
     factor = float(np.vdot(true, gap.analytic)) / size
-    if abs(factor) < 1e-7 or not gap.is_explained_by(factor * true):
+    if abs(factor) < 1e-7 or abs(factor - 1) < 9e-6 or not gap.is_explained_by(factor * true):
         return ""
     magnitude, sign = abs(factor), "minus " if factor < 0 else ""
     meanings = dict(_KNOWN_FACTORS)
@@ -135,19 +140,22 @@ def _wrong_class(gap: _Gap, anatomy: Anatomy) -> str:
     """Recognise a target subtracted at the wrong class, too often, or not enough."""
     if anatomy.coordinates != "pre-activations":
         return ""
-    for shift in (-1, 1):
+    C = anatomy.targets.shape[1]
+    for shift in range(1, C):
         moved = np.roll(anatomy.targets, shift, axis=1)
-        if gap.is_explained_by(gap.true + anatomy.backward(anatomy.targets - moved)):
-            return (
-                "the target is subtracted at the wrong class, one beside the true one: count the "
-                "classes from 0"
-            )
+        if any(
+            gap.is_explained_by(gap.true + anatomy.backward(weight * (anatomy.targets - moved)))
+            for weight in anatomy.target_weights
+        ):
+            beside = shift in (1, C - 1)
+            where = "one beside the true one: count the classes from 0" if beside else "another one"
+            return f"the target is subtracted at the wrong class, {where}"
     off = (np.abs(gap.error) > gap.tolerance).reshape(anatomy.targets.shape)
     if np.array_equal(off, anatomy.targets > 0):
         index = tuple(int(i) for i in np.argwhere(off)[0])
         by = gap.error.reshape(off.shape)[index]
-        if abs(by) < 0.1 * np.abs(gap.true).max():
-            return ""  # too little for a target
+        if not np.isclose(by % anatomy.target_weights[0], 0):
+            return ""  # no multiple of a target
         return (
             f"only the true class is wrong, there by {by:+.6g}: look at how the target enters "
             "(it must be subtracted once)"
@@ -171,8 +179,8 @@ def _few_coordinates(gap: _Gap) -> str:
         f"{place(index)} (is {analytic[index]:.8g}, should be {true[index]:.8g})"
         for index in (tuple(int(i) for i in row) for row in off)
     ]
-    noun = "coordinate is" if len(told) == 1 else "coordinates are"
-    return f"only {len(told)} of {analytic.size:,} {noun} wrong: {', '.join(told)}"
+    verb = "is" if len(told) == 1 else "are"
+    return f"only {len(told)} of {analytic.size:,} coordinates {verb} wrong: {', '.join(told)}"
 
 
 def _low_precision(gap: _Gap) -> str:

@@ -19,8 +19,10 @@ Line = Callable[[NDArray[np.intp], NDArray[Any]], NDArray[Any]]
 """Values f(x + t_p e_i) of P evaluations, from their coordinates i (P,) and offsets t (P,)."""
 
 LEVELS = 16
-"""Steps 1, 1/2, 1/4 … 3e-5: the large ones carry little rounding, the small ones see fine
-structure. Smooth losses settle on steps near 0.1."""
+FIRST_STEP = 13 / 16
+"""Steps 0.81, 0.41, 0.2 … 2.5e-5: the large ones carry little rounding, the small ones see fine
+structure. Smooth losses settle on steps near 0.1. No power of two: what repeats itself does so
+at round distances, and would look flat."""
 
 COMPLEX_STEP = 1e-20
 """Its square vanishes beside 1, so the complex step has no truncation error."""
@@ -40,8 +42,9 @@ class Derivative:
         right: (n,) the derivative from above.
         kinked: (n,) whether the function has a kink at the point.
         noise: the rounding noise of the function's values.
+        highest: the largest of the values.
         slope: the gradient's natural scale: its largest coordinate here, or what it may grow to
-            around the point.
+            around the point, at most 1.
     """
 
     value: Floats
@@ -51,6 +54,7 @@ class Derivative:
     right: Floats
     kinked: NDArray[np.bool_]
     noise: float
+    highest: float
     slope: float
 
 
@@ -63,7 +67,7 @@ def central(line: Line, point: Floats, size: float | None = None) -> Derivative:
     the smallest error estimate (after Ridders, "Accurate computation of F'(x) and F'(x)F''(x)",
     Adv. Eng. Software 4, 1982), to which the rounding of the values is added.
     """
-    steps = 0.5 ** np.arange(LEVELS)
+    steps = FIRST_STEP * 0.5 ** np.arange(LEVELS)
     above, below = _exact(point, steps), _exact(point, -steps)
     with np.errstate(all="ignore"):
         values_above, values_below = _evaluate(line, above), _evaluate(line, below)
@@ -77,7 +81,7 @@ def central(line: Line, point: Floats, size: float | None = None) -> Derivative:
         right, left = (values_above - here) / above, (values_below - here) / below
         kinked, left, right = _kinks(left, right, 2 * _EPS * highest / steps)
     slope = max(_largest(value), around)
-    return Derivative(value, error, step, left, right, kinked, noise, slope)
+    return Derivative(value, error, step, left, right, kinked, noise, highest, slope)
 
 
 def complex_step(line: Line, n: int) -> Floats | None:
@@ -148,26 +152,29 @@ def _extrapolate(rough: Floats, rounding: Floats, steps: Floats) -> tuple[Floats
     """Return each coordinate's best value, its error and its step from Romberg's triangle.
 
     An entry is compared with all its neighbours of coarser steps, so that three steps must
-    agree: two do so by accident where a function has plains at both ends.
+    agree, and with the plain differences of all finer steps, which may come from a structure
+    that coarse steps do not see. (Without the first, 1 in 200,000 sigmoids came out wrong by
+    35 times the estimate; without the second, a small bump at the point went unseen.)
     """
     n = rough.shape[1]
-    best = rough[-1].copy()
-    error = np.full(n, np.inf)
-    step = np.full(n, steps[-1])
+    best, error, step = rough[-1].copy(), np.full(n, np.inf), np.full(n, steps[-1])
     previous = rough[:1]
     for level in range(1, LEVELS):
         row = [rough[level]]
         for column in range(level):
             finer, coarser = row[column], previous[column]
-            factor = 4.0 ** (column + 1)
-            better = finer + (finer - coarser) / (factor - 1)
-            neighbours = [finer, coarser, *previous[column + 1 : column + 2]]
-            estimate = np.abs(better - neighbours).max(axis=0) + rounding[level]
-            wins = (estimate < error) & (level > 1)
+            better = finer + (finer - coarser) / (4.0 ** (column + 1) - 1)
+            row.append(better)
+            if column > level - 2:
+                continue  # no third step to agree with
+            neighbours = np.abs(better - [finer, coarser, previous[column + 1]]).max(axis=0)
+            away = np.abs(rough[level:] - better) - 2 * rounding[level:, None]
+            unseen = (away[1:] - away[:1]).max(axis=0, initial=0)
+            estimate = np.maximum(neighbours, unseen) + rounding[level]
+            wins = estimate < error
             best = np.where(wins, better, best)
             error = np.where(wins, estimate, error)
             step = np.where(wins, steps[level], step)
-            row.append(better)
         previous = np.array(row)
     return best, error, step
 

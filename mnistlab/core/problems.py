@@ -79,6 +79,7 @@ def activations_problem(
         line=line_through(values, point),
         values=values,
         anatomy=lambda _: anatomy,
+        size=float(np.abs(A).max()),
     )
 
 
@@ -92,7 +93,6 @@ def parameters_problem(case: Case, batch: Batch, mistake: Mistake | None = None)
     by_weights = case.coordinates == "weights"
     W, b = batch.parameters[:-1], batch.parameters[-1]
     point = W if by_weights else b
-    squares = float(np.square(W).sum())
 
     def values(points: NDArray[Any]) -> NDArray[Any]:
         found = []
@@ -100,8 +100,10 @@ def parameters_problem(case: Case, batch: Batch, mistake: Mistake | None = None)
             weights = part if by_weights else np.broadcast_to(W, (len(part), *W.shape))
             biases = np.broadcast_to(b, (len(part), C)) if by_weights else part
             activations = np.matmul(features, weights) + biases[:, None, :]
-            penalty = 0.5 * case.weight_decay * np.square(weights).sum(axis=(1, 2))
-            found.append(_values(objective, activations, targets) * weight + penalty)
+            value = _values(objective, activations, targets) * weight
+            if by_weights:  # to the biases it is a constant, in whose rounding they would drown
+                value = value + 0.5 * case.weight_decay * np.square(weights).sum(axis=(1, 2))
+            found.append(value)
         return np.concatenate(found)
 
     def line(coordinates: NDArray[np.intp], offsets: NDArray[Any]) -> NDArray[Any]:
@@ -115,10 +117,8 @@ def parameters_problem(case: Case, batch: Batch, mistake: Mistake | None = None)
             activations[np.arange(len(chosen)), :, c[chosen]] += t[:, None] * moving[chosen]
             value = _values(objective, activations, targets) * weight
             if by_weights and case.weight_decay:
-                old = W[d[chosen], c[chosen]]
-                value = value + 0.5 * case.weight_decay * (squares - old**2 + (old + t) ** 2)
-            else:
-                value = value + 0.5 * case.weight_decay * squares
+                # what the penalty changes by; the rest of it is a constant
+                value = value + 0.5 * case.weight_decay * t * (2 * W[d[chosen], c[chosen]] + t)
             found.append(value)
         return np.concatenate(found)
 
@@ -138,6 +138,7 @@ def parameters_problem(case: Case, batch: Batch, mistake: Mistake | None = None)
         line=line,
         values=values,
         anatomy=lambda _: anatomy,
+        size=float(max(np.abs(A).max(), np.abs(point).max())),
     )
 
 

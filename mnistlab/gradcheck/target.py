@@ -166,6 +166,7 @@ def _problem(file: UserFile, form: Form, A: Floats, labels: Labels, what: str) -
         line=line_through(values, a),
         values=values,
         anatomy=anatomy,
+        size=float(np.abs(a).max()),
         precision=precision(file.gradient, a, y),
     )
 

@@ -87,3 +87,31 @@ def test_the_natural_scale_is_seen_from_a_plain():
     found = central(along(lambda x: np.log1p(np.exp(-x)), point), point)
     assert abs(found.value[0] + 1 / (1 + np.exp(40.0))) <= 10 * found.error[0]
     assert found.slope > 0.1
+
+
+DECEPTIVE = {
+    "a bump at the point": (lambda t: t + t * np.exp(-((t / 0.01) ** 2)), 0.0, 2.0),
+    "a narrow bump": (lambda t: t + t * np.exp(-((t / 1e-3) ** 2)), 0.0, 2.0),
+    "a dead zone": (lambda t: np.where(np.abs(t) < 1e-2, 0, t), 0.0, 0.0),
+    "waves as long as a step": (lambda t: t * t + 1e-3 * np.sin(64 * np.pi * t), 0.0, 0.2010619298),
+    "small fast waves": (lambda x: x * x + 1e-6 * np.sin(1000 * x), 0.3, 0.5999779034),
+    "a staircase": (lambda x: np.round(x, 1) ** 2, 0.72, 0.0),
+    "a kink beside the point": (lambda t: np.maximum(0, t + 1e-2), 0.0, 1.0),
+    "a kink close by": (lambda t: np.abs(t - 3e-4), 0.0, -1.0),
+}
+
+
+@pytest.mark.parametrize("name", DECEPTIVE)
+def test_what_coarse_steps_do_not_see_is_in_the_estimate(name):
+    function, place, derivative = DECEPTIVE[name]
+    point = np.array([place])
+    found = central(along(function, point), point)
+    assert abs(found.value[0] - derivative) <= 10 * found.error[0] + 1e-9
+
+
+@pytest.mark.parametrize("factor", [1e-12, 1e-6, 1e6, 1e12])
+def test_a_scaled_function_is_known_as_well(factor):
+    point = np.array([0.3, -1.2])
+    found = central(along(lambda x: factor * np.sin(x), point), point)
+    np.testing.assert_allclose(found.value, factor * np.cos(point), rtol=1e-10)
+    assert (np.abs(found.value - factor * np.cos(point)) <= 10 * found.error).all()
