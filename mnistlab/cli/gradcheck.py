@@ -20,7 +20,8 @@ def gradcheck(
     classes: Annotated[int, typer.Option(min=2, metavar="N", help="Classes.")] = 10,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides the points.")] = 0,
     scale: Annotated[
-        float, typer.Option(min=1e-6, metavar="X", help="The spread of random pre-activations.")
+        float,
+        typer.Option(min=1e-6, max=1e6, metavar="X", help="The spread of random pre-activations."),
     ] = 1.0,
     method: Annotated[
         str,
@@ -83,13 +84,18 @@ def gradcheck(
     from mnistlab.core.mistakes import MISTAKES
 
     if mistake == "list":
-        _print(gradients.mistakes(MISTAKES))
+        if as_json:
+            from mnistlab.runs.atomic import to_json
+
+            typer.echo(to_json({name: made.sentence for name, made in MISTAKES.items()}))
+        else:
+            _print(gradients.mistakes(MISTAKES))
         return
     _refuse_contradictions(everything, config, target, loss or gradient, mistake)
 
     from mnistlab.core.gradcheck import METHODS
     from mnistlab.core.problems import describe
-    from mnistlab.errors import UnknownNameError
+    from mnistlab.errors import InputError, UnknownNameError
     from mnistlab.gradcheck import suites
     from mnistlab.gradcheck.verdict import Report
     from mnistlab.plugins import load_plugins
@@ -125,6 +131,10 @@ def gradcheck(
         report = Report(title, list(verdicts), suites.probe_ours(options))
         say(iter([title]))
         say(gradients.points(report.verdicts))
+    if mistake and report.passed:
+        raise InputError(
+            f"gradcheck: {mistake} cannot be made in what was checked; try it without other options"
+        )
     say(gradients.summary(report))
     _finish(report, lines, keep=keep, runs_dir=runs_dir, as_json=as_json, quiet=quiet)
 

@@ -1,5 +1,6 @@
 """Prints gradient checks: numbers side by side, or a line for each gradient."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -11,6 +12,7 @@ from mnistlab.core.gradcheck import Check
 from mnistlab.gradcheck.verdict import Probe, Report, Verdict
 
 SHOWN = 12  # coordinates of a gradient that are printed
+WIDTH = 100  # columns of running text
 
 
 def points(verdicts: Sequence[Verdict]) -> Iterator[str]:
@@ -31,7 +33,7 @@ def table(verdicts: Iterator[Verdict], answers: Mapping[str, str]) -> Iterator[s
 
     `answers` names what a gradient is the answer to, by its name.
     """
-    yield f"{'gradient':<60} {'points':>6} {'relative error':>14} {'complex step':>12}  verdict"
+    yield f"{'gradient':<62} {'points':>6} {'relative error':>14} {'complex step':>12}  verdict"
     for what, group in groupby(verdicts, key=lambda verdict: verdict.what):
         found = list(group)
         checks = [verdict.check for verdict in found if verdict.check is not None]
@@ -42,13 +44,13 @@ def table(verdicts: Iterator[Verdict], answers: Mapping[str, str]) -> Iterator[s
         answer = f"  {answers[what]}" if what in answers else ""
         passed = all(verdict.passed for verdict in found)
         yield (
-            f"{what:<60} {len(found):>6} {relative:>14.1e} {against:>12}  "
+            f"{what:<62} {len(found):>6} {relative:>14.1e} {against:>12}  "
             f"{'passed' if passed else 'FAILED'}{answer}"
         )
         for sentence in dict.fromkeys(found.diagnosis for found in found if not found.passed):
-            yield f"    {sentence}"
+            yield from _told(sentence)
         for note in dict.fromkeys(note for verdict in found for note in verdict.notes):
-            yield f"    note: {note}"
+            yield from _told(f"note: {note}")
 
 
 def summary(report: Report) -> Iterator[str]:
@@ -57,7 +59,7 @@ def summary(report: Report) -> Iterator[str]:
     if report.notes and not report.probes:
         yield ""
     for note in report.notes:
-        yield f"note: {note}"
+        yield from textwrap.wrap(f"note: {note}", WIDTH, subsequent_indent="  ")
     right = sum(verdict.passed for verdict in report.verdicts)
     total = len(report.verdicts)
     gradients = "gradient" if total == 1 else "gradients"
@@ -69,14 +71,14 @@ def summary(report: Report) -> Iterator[str]:
     yield f"FAILED: {total - right} of {total} {gradients} wrong{also}"
     wrong = [verdict.diagnosis for verdict in report.verdicts if not verdict.passed]
     for sentence in dict.fromkeys([*wrong[:1], *(probe.diagnosis for probe in broken)]):
-        yield f"  {sentence}"
+        yield from _told(sentence)
 
 
 def _point(verdict: Verdict, number: int, total: int) -> Iterator[str]:
     check = verdict.check
     if check is None:
         yield f"point {number} of {total}: FAILED" if total > 1 else "FAILED"
-        yield f"  {verdict.diagnosis}"
+        yield from _told(verdict.diagnosis)
         return
     labels = check.problem.labels
     many = "labels" if len(labels) > 1 else "label"
@@ -96,9 +98,9 @@ def _point(verdict: Verdict, number: int, total: int) -> Iterator[str]:
         f"(noise floor {check.noise_floor:.0e}){exact}"
     )
     if not verdict.passed:
-        yield f"  {verdict.diagnosis}"
+        yield from _told(verdict.diagnosis)
     for note in verdict.notes:
-        yield f"  note: {note}"
+        yield from _told(f"note: {note}")
 
 
 def _coordinates(check: Check) -> Iterator[str]:
@@ -119,6 +121,11 @@ def _coordinates(check: Check) -> Iterator[str]:
             f"  {place(index):>8} {problem.point[index]:>16.9g} {problem.analytic[index]:>20.12g} "
             f"{check.numerical[index]:>20.12g} {errors[flat]:>9.1e}"
         )
+
+
+def _told(sentence: str) -> list[str]:
+    """Return a sentence on indented lines."""
+    return textwrap.wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
 def _probes(probes: Sequence[Probe]) -> Iterator[str]:

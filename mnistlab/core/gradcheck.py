@@ -170,6 +170,13 @@ def _find_numerical(problem: Problem, method: str, differences: Derivative) -> _
     return _Numerical(gradient, tolerance, used, exact, tuple(notes))
 
 
+def is_right_along_a_direction(problem: Problem, generator: np.random.Generator) -> bool:
+    """Whether the derivative along one random direction is right: the quick check alone."""
+    with np.errstate(all="ignore"):
+        direction = _along_random_direction(problem, generator)
+    return direction.error <= direction.tolerance
+
+
 @dataclass(frozen=True)
 class _Direction:
     error: float
@@ -254,8 +261,8 @@ def _why_undecided(differences: Derivative) -> str:
             "look for log of a negative number or overflow"
         )
     return (
-        f"the loss is too rough to be checked: its values carry noise of "
-        f"{differences.noise:.1g} against slopes of {differences.slope:.1g}, or it jumps or bends beside the point; look for "
+        f"the loss is too rough to be checked: its values carry noise of {differences.noise:.1g} "
+        f"against slopes of {differences.slope:.1g}, or it jumps or bends beside the point; look "
         "rounding, random numbers and steps"
     )
 

@@ -70,6 +70,8 @@ def _about_loss(value: float, A: Floats, labels: Labels, wanted: float) -> str:
     for meaning, number in known:
         if np.isclose(value, number, rtol=1e-6):
             return f": {meaning}"
-    if len(A) == 1 and 1e-12 < (extra := float(np.exp(-value) - p[0])) < 1e-2:
+    extra = float(np.exp(-value) - p[0])
+    power = 10.0 ** np.round(np.log10(extra)) if extra > 0 else 0.0
+    if len(A) == 1 and extra < 1e-2 and np.isclose(extra, power, rtol=1e-3):
         return f": {extra:.1g} seems to be added inside the logarithm, but not in the gradient"
     return ""

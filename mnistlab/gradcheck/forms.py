@@ -23,10 +23,11 @@ class Form:
 
     batch: bool
     one_hot: bool
+    columns: bool = False
 
     def __str__(self) -> str:
         """Return it in words."""
-        rows = "a batch of rows" if self.batch else "one vector"
+        rows = f"a batch of {'columns' if self.columns else 'rows'}" if self.batch else "one vector"
         return f"{rows}, y as {'one-hot' if self.one_hot else 'class numbers'}"
 
     def label(self, labels: Labels, C: int) -> Any:
@@ -76,10 +77,10 @@ def quiet_loss(loss: UserFunction, a: NDArray[Any], y: Any) -> Any:
 def gradient_value(gradient: UserFunction, a: Floats, y: Any) -> Floats:
     """Return the gradient, which must have the shape of the point."""
     result = gradient(a, y)
+    if a.ndim == 1 and result.size == a.size:
+        result = result.reshape(a.shape)  # a column or a row is as good
     if result.shape != a.shape:
-        if a.ndim == 1 and result.size == a.size:
-            hint = ": flatten it"
-        elif result.shape == a.shape[::-1]:
+        if result.shape == a.shape[::-1]:
             hint = ": it is transposed, one row is to be one sample"
         elif result.shape == ():
             hint = ": it is one number, but there is one derivative for each pre-activation"

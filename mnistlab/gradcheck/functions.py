@@ -4,10 +4,11 @@ import contextlib
 import importlib.util
 import inspect
 import io
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,11 +28,16 @@ class FaultError(Exception):
 
 @dataclass(frozen=True)
 class UserFunction:
-    """A function of a user's file."""
+    """A function of a user's file.
+
+    Attributes:
+        columns: whether it wants a batch's samples in columns; it is called with rows all the same.
+    """
 
     name: str
     path: Path
     call: Function
+    columns: bool = False
 
     def __call__(self, *arguments: Any) -> NDArray[Any]:
         """Return the result as an array; the arguments are copied first.
@@ -39,6 +45,8 @@ class UserFunction:
         Raises FaultError for an exception, an argument changed in place, or a result that is
         no array of numbers.
         """
+        if self.columns:
+            arguments = tuple(_turned(value) for value in arguments)
         copies = [np.copy(value) if isinstance(value, np.ndarray) else value for value in arguments]
         result = self._run(copies)
         for given, now in zip(arguments, copies, strict=True):
@@ -54,8 +62,14 @@ class UserFunction:
         except (TypeError, ValueError):
             kind = type(result).__name__
             hint = "; is a `return` missing?" if result is None else ""
+            if isinstance(result, tuple):
+                hint = "; return the one thing that it is named for"
             raise FaultError(f"{self.name} returns {kind}, not numbers{hint}") from None
-        return array.astype(float) if array.dtype.kind in "iub" else array
+        if array.dtype.kind in "iub" or array.dtype == np.longdouble:
+            array = array.astype(float)
+        elif array.dtype == np.clongdouble:
+            array = array.astype(complex)
+        return np.asarray(_turned(array) if self.columns else array)
 
     def line_of_warning(self, *arguments: Any) -> str:
         """Return ", line N: overflow encountered in exp" for NumPy's first warning, or nothing."""
@@ -69,7 +83,7 @@ class UserFunction:
             warnings.simplefilter("always")
             self.call(*copies)
         for warning in caught:
-            if Path(warning.filename) == self.path:
+            if Path(warning.filename) == self.path and "underflow" not in str(warning.message):
                 return f", line {warning.lineno}: {warning.message}"
         return ""
 
@@ -97,6 +111,11 @@ class UserFunction:
         return ""
 
 
+def _turned(value: Any) -> Any:
+    """Return a matrix transposed, and anything else as it is."""
+    return value.T if isinstance(value, np.ndarray) and value.ndim == 2 else value
+
+
 @dataclass(frozen=True)
 class UserFile:
     """A user's file with the functions that are to be checked."""
@@ -105,6 +124,16 @@ class UserFile:
     loss: UserFunction
     gradient: UserFunction
     softmax: UserFunction | None
+
+    def in_columns(self) -> "UserFile":
+        """Return the file with functions that want samples in columns."""
+        softmax = self.softmax and replace(self.softmax, columns=True)
+        return UserFile(
+            self.path,
+            replace(self.loss, columns=True),
+            replace(self.gradient, columns=True),
+            softmax,
+        )
 
 
 def read_user_file(path: Path, loss: str | None, gradient: str | None) -> UserFile:
@@ -117,12 +146,15 @@ def read_user_file(path: Path, loss: str | None, gradient: str | None) -> UserFi
     functions = {
         name: function
         for name, function in vars(module).items()
-        if inspect.isfunction(function) and function.__code__.co_filename == str(path)
+        if callable(function)
+        and not isinstance(function, type)
+        and (getattr(function, "__module__", None) == module.__name__ or name in (loss, gradient))
     }
 
     def find(name: str | None, option: str, guess: Callable[[str], bool]) -> UserFunction:
         if name is None:
             guesses = [known for known in functions if guess(known)]
+            guesses = [option] if option in functions else guesses
             if len(guesses) != 1:
                 raise InputError(
                     f"{path}: which function is the {option}? name it with --{option}"
@@ -147,12 +179,16 @@ def read_user_file(path: Path, loss: str | None, gradient: str | None) -> UserFi
 
 
 def _looks_like_gradient(name: str) -> bool:
-    return any(part in name.lower() for part in ("grad", "derivative", "backward"))
+    low = name.lower()
+    is_numerical = any(part in low for part in ("num", "finite", "check"))
+    return not is_numerical and any(part in low for part in ("grad", "derivative", "backward"))
 
 
 def _looks_like_loss(name: str) -> bool:
+    low = name.lower()
+    is_derived = any(part in low for part in ("grad", "derivative", "backward", "num", "check"))
     parts = ("loss", "cross_entropy", "crossentropy", "error", "cost")
-    return any(part in name.lower() for part in parts) and not _looks_like_gradient(name)
+    return not is_derived and any(part in low for part in parts)
 
 
 def _required(function: Function) -> list[str]:
@@ -166,22 +202,34 @@ def _required(function: Function) -> list[str]:
 
 def _run_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
+        what = "is a folder, not a file" if path.is_dir() else "there is no such file"
+        raise InputError(f"{path}: {what}")
     name = f"mnistlab_target_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path}: is no Python file (.py)")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))  # its own imports of files beside it
+    sys.path.insert(0, str(path.parent))  # files beside it, which its functions import perhaps
     try:
-        with _silence():
+        with _silence(), _no_output():
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise InputError(f"{path}{line_in(path, error)}: {describe(error)}") from error
-    finally:
-        sys.path.remove(str(path.parent))
     return module
+
+
+@contextlib.contextmanager
+def _no_output() -> Iterator[None]:
+    """Send to stderr what is written past Python's own stdout, by a subprocess say."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @contextlib.contextmanager

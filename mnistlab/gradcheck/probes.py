@@ -19,39 +19,45 @@ LARGE, MODERATE = 1000.0, 300.0
 
 
 def probe_softmax(softmax: Callable[[Floats], Floats], C: int, seed: int) -> Iterator[Probe]:
-    """Yield what can be said of a softmax of one vector (C,)."""
+    """Yield what can be said of a softmax of rows, (B, C) to (B, C)."""
     generator = np.random.default_rng([seed, 2])
-    a = generator.normal(0, 2, C)
+    a = generator.normal(0, 2, (2, C))
     with np.errstate(all="ignore"):
-        outputs = softmax(a.copy())
-        shifted = softmax(a + 50)
-        extreme = _extreme(C, LARGE)
-        far = softmax(extreme.copy())
-        true, true_far = losses.softmax(a), losses.softmax(extreme)
-    total = float(np.sum(outputs))
+        outputs, shifted, true = softmax(a.copy()), softmax(a + 50), losses.softmax(a)
+        extremes = _extremes(C, LARGE)
+        far, true_far = softmax(extremes.copy()), losses.softmax(extremes)
+    total = float(np.sum(outputs, axis=1)[0])
+    transposed = abs(float(np.sum(outputs, axis=0)[0]) - 1) < 1e-6
+    why = "it runs along the wrong axis" if transposed else "divide by the sum of all exponentials"
     yield Probe(
         "softmax sums to one",
-        abs(total - 1) < 1e-6,
-        f"its outputs sum to {total:.6g}: divide by the sum of all exponentials",
+        bool((np.abs(np.sum(outputs, axis=1) - 1) < 1e-6).all()),
+        f"the softmax' outputs sum to {total:.6g}: {why}",
     )
     low, high = float(np.min(outputs)), float(np.max(outputs))
     yield Probe(
         "softmax lies between 0 and 1",
         low >= 0 and high <= 1 + 1e-6,
-        f"its outputs reach from {low:.6g} to {high:.6g}",
+        f"the softmax' outputs reach from {low:.6g} to {high:.6g}",
     )
     gap = float(np.max(np.abs(shifted - outputs)))
     yield Probe(
         "softmax stays the same when all pre-activations are shifted",
         gap < 1e-6,
-        f"adding 50 to every pre-activation changes it by {gap:.3g}",
+        f"adding 50 to every pre-activation changes the softmax by {gap:.3g}",
     )
-    yield _finite("softmax is right at pre-activations of ±1000", far, np.allclose(far, true_far))
+    finite = bool(np.isfinite(far).all())
+    wrong = "the softmax is finite at pre-activations of ±1000, but not right"
+    yield Probe(
+        "softmax is right at pre-activations of ±1000",
+        finite and np.allclose(far, true_far, atol=1e-6),
+        wrong if finite else MISTAKES["unshifted_softmax"].sentence,
+    )
     gap = float(np.max(np.abs(outputs - true)))
     yield Probe(
         "softmax is exp(a) over the sum of exp(a)",
         gap < 1e-6,
-        f"it differs from the definition by up to {gap:.3g}",
+        f"the softmax differs from its definition by up to {gap:.3g}",
     )
 
 
@@ -59,28 +65,39 @@ def probe_stability(
     loss: Callable[[Floats, int], float],
     gradient: Callable[[Floats, int], Floats],
     C: int,
+    *,
+    blame_softmax: bool = True,
 ) -> Iterator[Probe]:
     """Yield whether the gradient stays finite at ±1000.
 
     A loss that is huge at ±300 already may well overflow at ±1000: that is no fault of its
     implementation, and nothing is asked of it. Nor is the loss itself asked to be finite there:
-    -log(softmax) is not, with the best of softmaxes; see `note_on_loss`.
+    -log(softmax) is not, with the best of softmaxes; see `note_on_loss`. `blame_softmax` says
+    whether what is not finite is the softmax' fault, as far as is known.
     """
+    moderate, large = (_extremes(C, size) for size in (MODERATE, LARGE))
     labels = (0, C - 1)
     with np.errstate(all="ignore"):
-        moderate = max(abs(loss(_extreme(C, MODERATE), label)) for label in labels)
-        gradients = np.array([gradient(_extreme(C, MODERATE), label) for label in labels])
-        if not moderate < 1e9 or not np.isfinite(gradients).all():
+        known = max(abs(loss(a, label)) for a in moderate for label in labels)
+        gradients = np.array([gradient(a, label) for a in moderate for label in labels])
+        if not known < 1e9 or not np.isfinite(gradients).all():
             return
-        gradients = np.array([gradient(_extreme(C, LARGE), label) for label in labels])
-    yield _finite("gradient is finite at pre-activations of ±1000", gradients)
+        gradients = np.array([gradient(a, label) for a in large for label in labels])
+    yield Probe(
+        "gradient is finite at pre-activations of ±1000",
+        bool(np.isfinite(gradients).all()),
+        MISTAKES["unshifted_softmax"].sentence
+        if blame_softmax
+        else "the gradient is not finite at pre-activations of ±1000, where a probability "
+        "rounds to 0: look for a division by it",
+    )
 
 
 def note_on_loss(loss: Callable[[Floats, int], float], C: int) -> str:
     """Return what to know of a loss that is not finite at ±1000, nothing for one that is."""
     with np.errstate(all="ignore"):
-        value = loss(_extreme(C, LARGE), C - 1)
-        if np.isfinite(value) or not abs(loss(_extreme(C, MODERATE), C - 1)) < 1e9:
+        value = loss(_extremes(C, LARGE)[0], C - 1)
+        if np.isfinite(value) or not abs(loss(_extremes(C, MODERATE)[0], C - 1)) < 1e9:
             return ""
     return (
         f"the loss is {value:g} at pre-activations of ±1000, where the true class' probability "
@@ -88,12 +105,11 @@ def note_on_loss(loss: Callable[[Floats, int], float], C: int) -> str:
     )
 
 
-def _extreme(C: int, size: float) -> Floats:
-    """Return pre-activations (C,) that go from `size` down to minus `size`."""
-    return np.linspace(size, -size, C)
+def _extremes(C: int, size: float) -> Floats:
+    """Return rows (5, C): from one end to the other, and back; near either end; and around 0.
 
-
-def _finite(what: str, values: Floats, right: bool = True) -> Probe:
-    finite = bool(np.isfinite(values).all())
-    diagnosis = "its values there are wrong" if finite else MISTAKES["unshifted_softmax"].sentence
-    return Probe(what, finite and right, diagnosis)
+    Together in one batch they show a shift by a number that all rows share.
+    """
+    slope = np.linspace(size, -size, C)
+    near = np.linspace(0.0, 2.0, C)
+    return np.stack([slope, slope[::-1], near - size, near + size, near])

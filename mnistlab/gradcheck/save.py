@@ -22,13 +22,13 @@ def save(report: Report, table: str, runs_dir: Path) -> RunFolder:
     """
     now = datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
     folder = create_run_folder(runs_dir, "gradcheck", latest=False)
-    folder.write_status("running", started=now)
     write_json(folder.environment, describe_environment())
     write_json(folder.path / "gradcheck.json", report.to_dict())
     write_text(folder.path / "table.txt", table)
     verdict = _most_telling(report)
     if verdict is not None:
         draw(verdict, folder.plot("gradcheck"))
+    # last, so that it never precedes what it claims
     folder.write_status("completed" if report.passed else "failed", ended=now)
     return folder
 

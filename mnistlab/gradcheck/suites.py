@@ -127,9 +127,10 @@ def probe_ours(options: Options) -> list[Probe]:
         derivative: Floats = loss.gradient(a[None, None], eye[[label]][:, None])[0, 0]
         return derivative
 
-    def outputs(a: Floats) -> Floats:
+    def outputs(A: Floats) -> Floats:
         unshifted = mistake is not None and mistake.loss is not None
-        probabilities: Floats = gradient(a, 0) + eye[0] if unshifted else softmax(a)
+        rows = [gradient(a, 0) + eye[0] for a in A]
+        probabilities: Floats = np.stack(rows) if unshifted else softmax(A)
         return probabilities
 
     return [*probe_softmax(outputs, C, options.seed), *probe_stability(value, gradient, C)]

@@ -34,7 +34,7 @@ RIGHT = {
     "right_both": ["takes one vector, y as class numbers", "takes a batch of rows, y as class"],
     "right_float32": ["takes one vector, y as class numbers"],
     "right_one_hot": ["takes one vector, y as one-hot", "seems not to be made for a batch"],
-    "right_single": ["takes one vector, y as class numbers", "does not take a batch of rows"],
+    "right_single": ["takes one vector, y as class numbers", "does not take a batch ("],
 }
 
 
@@ -113,6 +113,87 @@ def test_a_softmax_that_is_none_is_found_out(tmp_path, text, broken):
     report = judge(read_user_file(write(tmp_path, text), None, None), Options())
     failed = [probe.what for probe in report.probes if not probe.passed]
     assert any(broken in what for what in failed)
+
+
+SHIFTED = "e = np.exp(a - a.max())"
+BATCH = """
+def softmax(A):
+    E = np.exp(A - A.max(axis=1, keepdims=True))
+    return E / E.sum(axis=1, keepdims=True)
+def loss(A, y):
+    return -np.log(softmax(A)[np.arange(len(y)), y]).mean()
+def gradient(A, y):
+    g = softmax(A)
+    g[np.arange(len(y)), y] -= 1
+    return g / len(y)
+"""
+ONE_HOT = """
+def softmax(a):
+    e = np.exp(a - a.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+def loss(a, y):
+    return -np.sum(y * np.log(softmax(a)))
+def gradient(a, y):
+    return softmax(a) - y
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (GOOD.replace("softmax(a)[y]", "softmax(a)[y] + 1e-12"), ""),
+        (GOOD.replace("a - a.max()", "(a - a.max()).astype(np.longdouble)"), ""),
+        (GOOD.replace("return softmax(a) - ", "return softmax(a)[:, None] - np.array([0]) - ")
+         .replace("np.eye(len(a))[y]", "np.eye(len(a))[y][:, None]"), "one vector"),
+        (ONE_HOT, "y as one-hot"),
+        (BATCH.replace("axis=1, keepdims=True", "axis=0").replace("[np.arange(len(y)), y]",
+         "[y, np.arange(len(y))]"), "a batch of columns"),
+        (GOOD.replace("def gradient", "def analytic_gradient")
+         + "def numerical_gradient(f, a, y): pass\n", "one vector"),
+        (GOOD.replace("def gradient(", "def grad(") + "gradient = lambda a, y: grad(a, y)\n", ""),
+    ],
+)  # fmt: skip
+def test_right_files_of_many_styles_pass(tmp_path, text, note):
+    report = judge(read_user_file(write(tmp_path, text), None, None), Options())
+    assert report.passed, report.to_dict()
+    assert any(note in told for told in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (GOOD.replace("a - a.max()", "a - a[0]"), "not stabilised"),
+        (GOOD.replace("a - a.max()", "a - abs(a).max()"), "not stabilised"),
+        (BATCH.replace("A.max(axis=1, keepdims=True)", "A.max()"), "not stabilised"),
+        (GOOD.replace("- np.eye(len(a))[y]", "- (y > 0) * np.eye(len(a))[y]"), "^with label 0,"),
+        (GOOD.replace("- np.eye(len(a))[y]", "- (y < 9) * np.eye(len(a))[y]"), "^with label 9,"),
+        (GOOD.replace("-np.log", "globals().update(P=softmax(a)) or -np.log")
+         .replace("return softmax(a) - ", "return P - "), "depends on where loss was called before"),
+        ("def loss(a, y): return 3.0\ndef gradient(a, y): return np.zeros_like(a)\n",
+         "the same wherever it is looked at"),
+        (ONE_HOT.replace("np.log(", "np.log2("), "must be the natural one, not to base 2"),
+        (ONE_HOT.replace("return softmax(a) - y", "y *= -1; y += softmax(a); return y"),
+         "gradient changes its input in place in line 9"),
+        (ONE_HOT.replace("return softmax(a) - y", "return (softmax(a) - y).T"), "transposed"),
+        (GOOD.replace("return -np.log(softmax(a)[y])", "return -np.log(softmax(a)[y]), a"),
+         "returns tuple, not numbers; return the one thing"),
+        (GOOD.replace("+ 0", "").replace("softmax(a)[y]", "softmax(a)[y] + 1e-6"),
+         "1e-06 seems to be added inside the logarithm"),
+    ],
+)  # fmt: skip
+def test_faults_that_hide_are_found(tmp_path, text, sentence):
+    report = judge(read_user_file(write(tmp_path, text), None, None), Options())
+    assert not report.passed
+    told = [found.diagnosis for found in (*report.verdicts, *report.probes) if not found.passed]
+    assert re.search(sentence, told[0]), told
+
+
+def test_the_softmax_is_not_blamed_for_a_division_by_its_output(tmp_path):
+    by_outputs = "return -np.eye(len(a))[y] / softmax(a)"
+    text = GOOD.replace("return softmax(a) - np.eye(len(a))[y]", by_outputs)
+    report = judge(read_user_file(write(tmp_path, text), None, None), Options())
+    (broken,) = [probe for probe in report.probes if not probe.passed]
+    assert "look for a division by it" in broken.diagnosis
 
 
 @pytest.mark.parametrize(
