@@ -40,6 +40,14 @@ class Form:
         return A if self.batch else A[0]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A file and the form in which its functions are called."""
+
+    file: UserFile
+    form: Form
+
+
 def random_points(
     form: Form, options: Options, generator: np.random.Generator
 ) -> tuple[Floats, Labels]:

@@ -168,7 +168,7 @@ def test_right_files_of_many_styles_pass(tmp_path, text, note):
         (GOOD.replace("- np.eye(len(a))[y]", "- (y > 0) * np.eye(len(a))[y]"), "^with label 0,"),
         (GOOD.replace("- np.eye(len(a))[y]", "- (y < 9) * np.eye(len(a))[y]"), "^with label 9,"),
         (GOOD.replace("-np.log", "globals().update(P=softmax(a)) or -np.log")
-         .replace("return softmax(a) - ", "return P - "), "depends on where loss was called before"),
+         .replace("return softmax(a) - ", "return P - "), "depends on where loss was called"),
         ("def loss(a, y): return 3.0\ndef gradient(a, y): return np.zeros_like(a)\n",
          "the same wherever it is looked at"),
         (ONE_HOT.replace("np.log(", "np.log2("), "must be the natural one, not to base 2"),

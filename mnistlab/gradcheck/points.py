@@ -1,0 +1,160 @@
+"""Judges a user's functions in one form, at random points and for every label.
+
+Shapes: B batch, C classes.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.core.gradcheck import METHODS, Problem, check, is_right_along_a_direction
+from mnistlab.core.mistakes import Anatomy
+from mnistlab.core.problems import line_through
+from mnistlab.gradcheck.cross_entropy import explain
+from mnistlab.gradcheck.forms import (
+    Form,
+    Reading,
+    gradient_value,
+    loss_value,
+    precision,
+    quiet_loss,
+    random_points,
+    refuse_chance,
+    share_of,
+)
+from mnistlab.gradcheck.functions import FaultError, UserFile
+from mnistlab.gradcheck.suites import Options
+from mnistlab.gradcheck.verdict import Verdict
+
+Floats = NDArray[np.floating]
+Labels = NDArray[np.integer]
+
+
+def judge_form(reading: Reading, options: Options) -> list[Verdict]:
+    """Return the verdicts at random points, and one more for a label at which it is wrong."""
+    generator = np.random.default_rng(options.seed)
+    verdicts = []
+    tried: set[int] = set()
+    for _ in range(options.points):
+        A, labels = random_points(reading.form, options, generator)
+        verdicts.append(_judge_point(reading, A, labels, options, generator))
+        tried.update(labels.tolist())
+    if all(verdict.passed for verdict in verdicts):
+        verdicts += _judge_other_labels(reading, tried, options)
+    return verdicts
+
+
+def _judge_point(
+    reading: Reading, A: Floats, labels: Labels, options: Options, generator: np.random.Generator
+) -> Verdict:
+    file, form = reading.file, reading.form
+    a, y = form.point(A), form.label(labels, options.classes)
+    what = f"{file.gradient.name}({'A, y' if form.batch else 'a, y'}) by pre-activations"
+    try:
+        found = check(_problem(file, form, A, labels, what), options.method, generator)
+    except FaultError as error:
+        return Verdict(what, passed=False, diagnosis=str(error))
+    notes = _notes(file, a, y)
+    if found.differences.slope == 0:
+        constant = f"{file.loss.name} is the same wherever it is looked at: it depends on nothing"
+        return Verdict(what, passed=False, diagnosis=constant, notes=tuple(notes), check=found)
+    if found.passed or found.relative_error > METHODS["central"]:
+        diagnosis = "" if found.passed else explain(file, form, found, A, labels)
+        return Verdict.of(found, diagnosis=diagnosis, notes=notes)
+    notes.append(
+        f"off by {found.relative_error:.1g} of its size, more than rounding explains: is a small "
+        "number added against log(0)?"
+    )
+    return Verdict(what, passed=True, notes=(*notes, *found.notes), check=found)
+
+
+def _judge_other_labels(reading: Reading, tried: set[int], options: Options) -> list[Verdict]:
+    """Return a verdict on the first label that was not tried yet and is wrong.
+
+    Along a random direction each, which is cheap; of many classes the first and the last ones.
+    """
+    C = options.classes
+    generator = np.random.default_rng([options.seed, 6])
+    for label in sorted({*range(min(C, 20)), C - 1} - tried):
+        A, labels = random_points(reading.form, options, generator)
+        labels[0] = label
+        try:
+            problem = _problem(reading.file, reading.form, A, labels, "")
+        except FaultError:
+            return [_judge_point(reading, A, labels, options, generator)]
+        if not is_right_along_a_direction(problem, generator):
+            verdict = _judge_point(reading, A, labels, options, generator)
+            if not verdict.passed:
+                diagnosis = f"with label {label}, unlike others: {verdict.diagnosis}"
+                return [replace(verdict, diagnosis=diagnosis)]
+    return []
+
+
+def _problem(file: UserFile, form: Form, A: Floats, labels: Labels, what: str) -> Problem:
+    a, C = form.point(A), A.shape[1]
+    y = form.label(labels, C)
+    targets = np.eye(C)[labels]
+    refuse_chance(file.loss, a, y)
+    refuse_chance(file.gradient, a, y)
+
+    def values(points: NDArray[Any]) -> NDArray[Any]:
+        return np.array([quiet_loss(file.loss, point, y) for point in points])
+
+    loss = loss_value(file.loss, a, y)
+    gradient = gradient_value(file.gradient, a, y)
+    quiet_loss(file.loss, a + 1.0, y)
+    if not np.array_equal(gradient, gradient_value(file.gradient, a, y), equal_nan=True):
+        raise FaultError(
+            f"{file.gradient.name} depends on where {file.loss.name} was called before it: it must "
+            "compute everything from its own arguments"
+        )
+    if not np.isfinite(loss):
+        line = file.loss.line_of_warning(a, y)
+        raise FaultError(
+            f"{file.loss.name} is {loss.real:g} at an ordinary point{line}; look for log(0), a "
+            "division by zero or exp of a large number"
+        )
+    if not np.isfinite(gradient).all():
+        line = file.gradient.line_of_warning(a, y)
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(gradient))[0])
+        raise FaultError(
+            f"{file.gradient.name} is {gradient[where]:g} in coordinate {list(where)}{line}; look "
+            "for a division by zero or exp of a large number"
+        )
+    # How their batch is reduced shows in the size of the loss.
+    share = share_of(file, form, A, labels)
+
+    def anatomy(numerical: Floats) -> Anatomy:
+        return Anatomy(
+            coordinates="pre-activations",
+            backward=lambda per_sample: (per_sample * share).reshape(a.shape),
+            per_sample=numerical.reshape(A.shape) / share,
+            targets=targets,
+            target_weights=(1.0, 2.0),
+            slope=1 / (2 + np.exp(A) + np.exp(-A)),
+            averaged=None if not form.batch else share < 1,
+            penalty=None,
+        )
+
+    return Problem(
+        what=what,
+        point=a,
+        labels=labels,
+        analytic=gradient,
+        line=line_through(values, a),
+        values=values,
+        anatomy=anatomy,
+        size=float(np.abs(a).max()),
+        precision=precision(file.gradient, a, y),
+    )
+
+
+def _notes(file: UserFile, a: Floats, y: Any) -> list[str]:
+    """Return what to know of the numbers that the functions work with."""
+    return [
+        f"{function.name} computes in {function(a, y).dtype}; the point was handed over in float64"
+        for function in (file.loss, file.gradient)
+        if function(a, y).dtype.itemsize < 8 and function(a, y).dtype.kind == "f"
+    ]
