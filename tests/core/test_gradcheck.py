@@ -230,6 +230,27 @@ def test_a_loss_with_kinks_is_judged_by_differences(monkeypatch):
     assert not wrong.passed
 
 
+def test_a_complex_step_that_means_nothing_is_not_believed():
+    problem = problem_of(Case())
+
+    def conjugated(coordinates, offsets):  # takes complex numbers and is not analytic
+        moved = problem.point[coordinates] + offsets
+        return moved * moved.conj()
+
+    line = type(problem)(
+        **{
+            **vars(problem),
+            "line": conjugated,
+            "values": lambda points: np.square(points).sum(axis=-1),
+            "analytic": 2 * problem.point,
+        }
+    )
+    found = judge(line, "complex")
+    assert found.passed, found.diagnosis
+    assert found.complex_error is None
+    assert found.method == "central"
+
+
 def test_what_is_not_finite_or_too_rough_is_said():
     problem = problem_of(Case())
     hole = problem.analytic.copy()

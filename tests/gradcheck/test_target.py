@@ -127,6 +127,12 @@ def gradient(A, y):
     g[np.arange(len(y)), y] -= 1
     return g / len(y)
 """
+POISSON = """
+def loss(a, y):
+    return np.exp(a).sum() - a[y]  # which may well overflow at 1000
+def gradient(a, y):
+    return np.exp(a) - np.eye(len(a))[y]
+"""
 ONE_HOT = """
 def softmax(a):
     e = np.exp(a - a.max(axis=-1, keepdims=True))
@@ -146,6 +152,7 @@ def gradient(a, y):
         (GOOD.replace("return softmax(a) - ", "return softmax(a)[:, None] - np.array([0]) - ")
          .replace("np.eye(len(a))[y]", "np.eye(len(a))[y][:, None]"), "one vector"),
         (ONE_HOT, "y as one-hot"),
+        (POISSON, "loss is not the softmax cross-entropy"),
         (BATCH.replace("axis=1, keepdims=True", "axis=0").replace("[np.arange(len(y)), y]",
          "[y, np.arange(len(y))]"), "a batch of columns"),
         (GOOD.replace("def gradient", "def analytic_gradient")
@@ -171,6 +178,7 @@ def test_right_files_of_many_styles_pass(tmp_path, text, note):
          .replace("return softmax(a) - ", "return P - "), "depends on where loss was called"),
         ("def loss(a, y): return 3.0\ndef gradient(a, y): return np.zeros_like(a)\n",
          "the same wherever it is looked at"),
+        (BATCH.replace("return g / len(y)", "return g"), "division by the batch size is missing"),
         (ONE_HOT.replace("np.log(", "np.log2("), "must be the natural one, not to base 2"),
         (ONE_HOT.replace("return softmax(a) - y", "y *= -1; y += softmax(a); return y"),
          "gradient changes its input in place in line 9"),
