@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from mnistlab.core.contracts import REGISTRIES, ContractError, check_part
 from mnistlab.errors import InputError
@@ -20,11 +21,33 @@ def load_plugins(paths: Sequence[Path]) -> None:
     """
     for path in dict.fromkeys(path.resolve() for path in paths):
         known = {registry.kind: set(registry) for registry in REGISTRIES}
-        _run(path)
+        with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
+            run_file(path, f"plugin {path}")
         for registry in REGISTRIES:
             for name in registry:
                 if name not in known[registry.kind]:
                     _try(path, registry.kind, name, registry[name])
+
+
+def run_file(path: Path, label: str) -> ModuleType:
+    """Run a Python file and return it as a module.
+
+    Raises InputError that opens with `label` and names the line where the file fails.
+    """
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "there is no such file"
+        raise InputError(f"{label}: {what}")
+    name = f"mnistlab_file_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{label}: is no Python file (.py)")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{label}{line_in(path, error)}: {describe(error)}") from error
+    return module
 
 
 def line_in(path: Path, error: BaseException) -> str:
@@ -40,22 +63,6 @@ def describe(error: BaseException) -> str:
     """Return an error as one line: its kind and what it says."""
     text = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _run(path: Path) -> None:
-    name = f"mnistlab_plugin_{path.stem}"
-    if not path.is_file():
-        raise InputError(f"plugin {path}: there is no such file")
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"plugin {path}: is no Python file (.py)")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
-            spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"plugin {path}{line_in(path, error)}: {describe(error)}") from error
 
 
 def _try(path: Path, kind: str, name: str, part: object) -> None:

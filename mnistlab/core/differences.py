@@ -153,8 +153,8 @@ def _extrapolate(rough: Floats, rounding: Floats, steps: Floats) -> tuple[Floats
 
     An entry is compared with all its neighbours of coarser steps, so that three steps must
     agree, and with the plain differences of all finer steps, which may come from a structure
-    that coarse steps do not see. (Without the first, 1 in 200,000 sigmoids came out wrong by
-    35 times the estimate; without the second, a small bump at the point went unseen.)
+    that coarse steps do not see. (Without the first, two steps agreed by accident on a sigmoid;
+    without the second, a small bump at the point went unseen.)
     """
     n = rough.shape[1]
     best, error, step = rough[-1].copy(), np.full(n, np.inf), np.full(n, steps[-1])

@@ -3,7 +3,6 @@
 Shapes: B batch, C classes.
 """
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,19 +51,14 @@ def choose(file: UserFile, options: Options, *, batch: bool) -> tuple[Reading | 
         works.remove(by_number[0])
     if not works:
         return None, farthest
-    fitting = (
-        reading
-        for reading in works
-        if all(found.passed for found in judge_form(reading, options))
-        and is_cross_entropy(reading.file, reading.form, options)
-    )
-    right = (
-        reading for reading in works if all(found.passed for found in judge_form(reading, options))
-    )
-    telling = (
-        reading for reading in works if is_cross_entropy(reading.file, reading.form, options)
-    )
-    return next(itertools.chain(fitting, right, telling, works)), farthest
+    if len(works) == 1:
+        return works[0], farthest
+
+    def likeness(reading: Reading) -> tuple[bool, bool]:
+        fits = all(found.passed for found in judge_form(reading, options))
+        return fits, is_cross_entropy(reading.file, reading.form, options)
+
+    return max(works, key=likeness), farthest
 
 
 def _multiplies_by_label(reading: Reading, options: Options) -> bool:

@@ -1,7 +1,6 @@
 """Calls functions from a user's own file; what they do wrong becomes a sentence with its line."""
 
 import contextlib
-import importlib.util
 import inspect
 import io
 import os
@@ -10,14 +9,13 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.errors import InputError, suggest
-from mnistlab.plugins import describe, line_in
+from mnistlab.plugins import describe, line_in, run_file
 
 Function = Callable[..., Any]
 
@@ -142,7 +140,9 @@ def read_user_file(path: Path, loss: str | None, gradient: str | None) -> UserFi
     Raises InputError that names the line where the file fails, or lists the functions there are.
     """
     path = path.resolve()
-    module = _run_file(path)
+    sys.path.insert(0, str(path.parent))  # files beside it, which its functions import perhaps
+    with _silence(), _no_output():
+        module = run_file(path, str(path))
     functions = {
         name: function
         for name, function in vars(module).items()
@@ -198,25 +198,6 @@ def _required(function: Function) -> list[str]:
         if parameter.default is parameter.empty
         and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     ]
-
-
-def _run_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "there is no such file"
-        raise InputError(f"{path}: {what}")
-    name = f"mnistlab_target_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{path}: is no Python file (.py)")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))  # files beside it, which its functions import perhaps
-    try:
-        with _silence(), _no_output():
-            spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{path}{line_in(path, error)}: {describe(error)}") from error
-    return module
 
 
 @contextlib.contextmanager

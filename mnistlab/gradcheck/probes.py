@@ -1,6 +1,6 @@
 """Properties that every softmax and its loss must have, whoever wrote them.
 
-Shapes: C classes.
+Shapes: B batch, C classes.
 """
 
 from collections.abc import Callable, Iterator

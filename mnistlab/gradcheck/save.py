@@ -20,7 +20,6 @@ def save(report: Report, table: str, runs_dir: Path) -> RunFolder:
 
     Raises RunFolderError where no folder can be made.
     """
-    now = datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
     folder = create_run_folder(runs_dir, "gradcheck", latest=False)
     write_json(folder.environment, describe_environment())
     write_json(folder.path / "gradcheck.json", report.to_dict())
@@ -29,6 +28,7 @@ def save(report: Report, table: str, runs_dir: Path) -> RunFolder:
     if verdict is not None:
         draw(verdict, folder.plot("gradcheck"))
     # last, so that it never precedes what it claims
+    now = datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
     folder.write_status("completed" if report.passed else "failed", ended=now)
     return folder
 

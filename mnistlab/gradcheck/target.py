@@ -36,15 +36,16 @@ def judge(file: UserFile, options: Options) -> Report:
     if single is None:
         notes.append(f"does not take one vector ({fault.what}), which was not held against it")
     elif batch is None:
-        verdicts += _judge_refused_batch(single, batch_fault, options)
-        notes.append(f"does not take a batch ({batch_fault.what}), which was not held against it")
+        refused = _judge_refused_batch(single, batch_fault, options)
+        verdicts += refused
+        if not refused:
+            reason = f"does not take a batch ({batch_fault.what})"
+            notes.append(f"{reason}, which was not held against it")
     else:
         more = _judge_batch(single, batch, options)
         verdicts += more
         if not more:
             notes[1:] = ["seems not to be made for a batch of rows, which was not held against it"]
-    if len(verdicts) > options.points and batch is None:
-        notes.pop()  # it was
     probes = list(_probe(first, options))
     notes += _notes_on_loss(first, options)
     return Report(title, verdicts, probes, notes)
