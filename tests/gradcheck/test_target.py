@@ -178,7 +178,7 @@ def test_right_files_of_many_styles_pass(tmp_path, text, note):
          .replace("return softmax(a) - ", "return P - "), "depends on where loss was called"),
         ("def loss(a, y): return 3.0\ndef gradient(a, y): return np.zeros_like(a)\n",
          "the same wherever it is looked at"),
-        (BATCH.replace("return g / len(y)", "return g"), "division by the batch size is missing"),
+        (BATCH.replace("return g / len(y)", "return g"), "it is summed over the batch although"),
         (ONE_HOT.replace("np.log(", "np.log2("), "must be the natural one, not to base 2"),
         (ONE_HOT.replace("return softmax(a) - y", "y *= -1; y += softmax(a); return y"),
          "gradient changes its input in place in line 9"),
