@@ -5,6 +5,7 @@ BENCH_VENV := .venv-bench
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 CONFIG ?= configs/linear.yaml
+SWEEP ?= configs/sweeps/assignment.yaml
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check report sweep gradcheck bench clean
@@ -29,10 +30,13 @@ gradcheck: $(BIN)/.installed ## prove every gradient, and show the softmax' at t
 	@$(BIN)/mnistlab gradcheck --all
 	@$(BIN)/mnistlab gradcheck
 
-report sweep: ## (not there yet)
+sweep: $(BIN)/.installed ## sweep around the assignment's setting (or SWEEP=FILE) and name the best
+	@$(BIN)/mnistlab sweep --config $(SWEEP)
+
+report: ## (not there yet)
 	@echo "make $@: the command 'mnistlab $@' does not exist yet" >&2; exit 1
 
-bench: $(BENCH_VENV)/.installed ## time mnistlab against PyTorch and scikit-learn
+bench: $(BENCH_VENV)/.installed ## time mnistlab against PyTorch, JAX and scikit-learn
 	$(BENCH_VENV)/bin/python benchmarks/run.py
 
 clean: ## remove the environments and caches; run folders stay

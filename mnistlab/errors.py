@@ -3,6 +3,7 @@
 MnistlabError            the work failed or was refused by its own check (exit 1)
 ├── FetchError           no source could hand over a dataset
 ├── RunDivergedError     training left the range of its number type
+├── SweepFailedError     a run of a sweep failed, or every one diverged
 └── InputError           usage, configuration or bad input (exit 2)
     ├── ConfigError      a config file or an override
     ├── DataError        a file of images or labels
@@ -27,6 +28,10 @@ class FetchError(MnistlabError):
 
 class RunDivergedError(MnistlabError):
     """Training left the range of its number type."""
+
+
+class SweepFailedError(MnistlabError):
+    """A run of a sweep failed, or every one diverged."""
 
 
 class InputError(MnistlabError):

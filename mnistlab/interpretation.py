@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mnistlab.core.statistics import wilson_interval
+
 _WINDOW = 6
 """Evaluations that tell where training stands; one alone tells the noise of mini-batches."""
 
@@ -40,13 +42,6 @@ def interpret(
     elif len(evaluated) >= 2:
         sentences.append(_on_training(evaluated))
     return sentences
-
-
-def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Return Wilson's score interval for a share among n draws (J. Am. Stat. Assoc. 22, 1927)."""
-    middle = share + z * z / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
 def _on_training(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -7,17 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import run
-from harness.claims import CLAIMS, Claim, best_setting, judge
-from harness.contestants import contestants, read_mnistlab, read_products, read_sklearn, read_torch
+from harness.claims import Claim, best_setting, judge
+from harness.contestants import Contestant, read_mnistlab, read_sklearn, read_torch
 from harness.measure import BenchmarkError, Finished, Spread, ratios, run_process, spread
 from harness.memory import TreeMemory, is_available
-from harness.results import claims_table, medians_table, render
+from harness.results import claims_table, join_parts, medians_table, render
+from harness.suites import SUITES
+from harness.sweep import ALL
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 FASTER = Claim("whole process", ("ours", "process"), ("peer", "process"), bound=2.0, faster=True)
@@ -26,11 +27,6 @@ ROUNDS = {
     "peer, 1 thread": {"process": [3.0, 4.0, 20.0]},
     "peer, default threads": {"process": [2.0, 5.0, 20.0]},
 }
-
-
-def run_rival(name: str, *arguments: str, environment: dict[str, str] | None = None) -> str:
-    command = [sys.executable, str(BENCHMARKS / "rivals" / f"{name}.py"), *arguments]
-    return run_process(command, {**os.environ, **(environment or {})}).output
 
 
 def test_spread_by_hand():
@@ -79,23 +75,42 @@ def test_a_claim_without_both_sides_is_not_judged():
     assert judge(FASTER, {"peer": {"process": [1.0]}}) is None
 
 
-def test_every_claim_names_contestants_that_run():
-    names = {one.name for one in contestants()}
-    for claim in CLAIMS:
-        assert claim.theirs is None or {claim.ours[0], claim.theirs[0]} <= names
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+def test_every_claim_names_contestants_that_run(suite):
+    labels = {one.label for one in suite.contestants()}
+    names = {*suite.names, *labels}
+    for claim in suite.claims:
+        assert {claim.ours[0], (claim.theirs or claim.ours)[0]} <= names
+
+
+def test_no_label_is_in_both_suites():
+    first, second = ({*suite.names} for suite in SUITES)
+    assert not first & second
 
 
 def test_the_page_shows_claims_medians_and_what_was_skipped():
     held, broken = judge(FASTER, ROUNDS), judge(Claim("small", FASTER.ours, None, 1.5), ROUNDS)
     assert held is not None
     assert broken is not None
-    page = render("2026-01-02", {"python": "3.12"}, ROUNDS, [held, broken], ["peer: not there"])
+    facts = {"python": "3.12"}
+    page = render("A suite", "2026-01-02", facts, ROUNDS, [held, broken], ["peer: not there"], "so")
+    assert page.startswith("## A suite\n\nMeasured")
+    assert page.endswith("### How it is measured\n\nso")
     assert "Measured on 2026-01-02 in 3 rounds." in page
     assert "- python: 3.12\n- skipped: peer: not there\n" in page
     assert "| whole process | peer, 1 thread | at least 2 | 3.00 (2.00-5.00) | yes |" in page
     assert "| small | - | at most 1.5 | 2.00 (1.00-4.00) | **no** |" in page
     assert "| ours | 2.000 (1.000-4.000) | 200 (100-300) |" in page
     assert "| peer, 1 thread | 4.000 (3.000-20.000) | - |" in page
+
+
+def test_a_part_measured_alone_leaves_the_other_as_it_was():
+    page = join_parts(["one", "two"], {"one": "## one\n\nold\n", "two": "## two\n\n### old\n"})
+    assert page.endswith("`.\n\n## one\n\nold\n\n## two\n\n### old\n")
+    changed = join_parts(["one", "two"], {"one": "## one\n\nnew\n"}, page)
+    assert changed == page.replace("\nold", "\nnew")
+    only = join_parts(["one", "two"], {"two": "## two\n"}, "# Page\n\n## Claims\n\nold\n")
+    assert only == "# Benchmark results\n\nTo reproduce: `make bench`.\n\n## two\n"
 
 
 def test_tables_are_whole_markdown_tables():
@@ -142,38 +157,12 @@ def test_a_fit_of_too_few_epochs_is_refused():
         read_sklearn(Finished(1.0, 1, json.dumps(report)))
 
 
-def test_bare_products_runs():
-    measures = read_products(Finished(1.0, 1, run_rival("bare_products", "--steps", "5")))
-    assert measures["plain"] > 0
-    assert measures["transposed"] > 0
+def test_a_round_runs_every_variant_and_takes_the_mean():
+    def read(finished: Finished) -> dict[str, float]:
+        return {"said": float(finished.output)}
 
-
-def test_typer_hello_shows_its_help():
-    assert "Usage:" in run_rival("typer_hello", "--help")
-
-
-@pytest.mark.parametrize(
-    "name", ["torch_memory", "torch_by_hand", "torch_dataloader", "sklearn_mlp"]
-)
-def test_rivals_run(name, tiny_mnist):
-    package = "sklearn" if name.startswith("sklearn") else "torch"
-    if importlib.util.find_spec(package) is None:
-        pytest.skip(f"{package} is not installed; `make bench` installs it")
-    report = json.loads(run_rival(name, environment={"MNIST_FOLDER": str(tiny_mnist)}))
-    assert report["seconds"]["steps"] > 0
-    assert set(report["train"]) >= {"accuracy"}
-
-
-@pytest.fixture
-def tiny_mnist(tmp_path):
-    """A folder with the four files, of 10,200 and 50 random images."""
-    generator = np.random.default_rng(0)
-    for prefix, count in (("train", 10_200), ("t10k", 50)):
-        images = generator.integers(0, 256, (count, 784), np.uint8)
-        labels = generator.integers(0, 10, count, np.uint8)
-        (tmp_path / f"{prefix}-images-idx3-ubyte").write_bytes(bytes(16) + images.tobytes())
-        (tmp_path / f"{prefix}-labels-idx1-ubyte").write_bytes(bytes(8) + labels.tobytes())
-    return tmp_path
+    one = Contestant("", ("-c", "import sys; print(sys.argv[1])"), read, variants=(("1",), ("4",)))
+    assert one.run_round(os.environ) == {"said": 2.5}
 
 
 def test_the_command_line_refuses_wrong_options():
@@ -201,7 +190,9 @@ def test_the_page_is_written_and_the_exit_code_says_whether_all_holds(
 ):
     rounds = {"mnistlab_train": {"process": [ours]}, "torch_memory, 1 thread": {"process": [9.0]}}
     monkeypatch.setattr(run, "RESULTS", tmp_path / "RESULTS.md")
-    monkeypatch.setattr(run, "_measure", lambda *_, **__: rounds)
+    monkeypatch.setattr(
+        run, "_measure", lambda suite, *_, **__: rounds if suite.name == "train" else {}
+    )
     monkeypatch.setattr(sys, "argv", ["run.py", *options])
     assert run.main() == code
     printed = capsys.readouterr().out
@@ -209,6 +200,47 @@ def test_the_page_is_written_and_the_exit_code_says_whether_all_holds(
     assert run.RESULTS.exists() is written
     if written:
         assert run.RESULTS.read_text() + "\n" == printed
+
+
+@pytest.mark.parametrize(
+    ("options", "measured"),
+    [
+        ([], ["train", "sweep"]),
+        (["--suite", "train"], ["train"]),
+        (["--suite", "sweep"], ["sweep"]),
+        (["--only", "jax_sweep"], ["sweep"]),
+        (["--only", "sweep_memory"], ["sweep"]),
+    ],
+)
+def test_one_suite_can_be_measured_alone(options, measured, monkeypatch, tmp_path, capsys):
+    called = []
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "RESULTS.md")
+    monkeypatch.setattr(run, "_measure", lambda suite, *_, **__: called.append(suite.name) or {})
+    monkeypatch.setattr(sys, "argv", ["run.py", *options])
+    assert run.main() == 0
+    assert called == measured
+    parts = [line for line in capsys.readouterr().out.splitlines() if line.startswith("## ")]
+    assert parts == [f"## {suite.title}" for suite in SUITES if suite.name in measured]
+
+
+def test_a_contestant_of_the_other_suite_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["run.py", "--suite", "train", "--only", "jax_sweep"])
+    with pytest.raises(SystemExit):
+        run.main()
+    assert "jax_sweep is not in the suite train" in capsys.readouterr().err
+
+
+def test_the_json_holds_both_suites(monkeypatch, capsys):
+    rounds = {
+        "train": {"mnistlab_train": {"process": [1.0]}, "torch_memory": {"process": [2.0]}},
+        "sweep": {"mnistlab_sweep": {ALL: [12.0]}, "jax_sweep, vmap": {ALL: [24.0]}},
+    }
+    monkeypatch.setattr(run, "_measure", lambda suite, *_, **__: rounds[suite.name])
+    monkeypatch.setattr(sys, "argv", ["run.py", "--json", "--rounds", "1"])
+    assert run.main() == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["rounds"] == rounds["train"] | rounds["sweep"]
+    assert [claim["measured"]["median"] for claim in found["claims"]] == [2.0, 2.0, 2.0]
 
 
 def test_a_rival_that_is_not_installed_is_named(monkeypatch, tmp_path, capsys):
@@ -220,3 +252,4 @@ def test_a_rival_that_is_not_installed_is_named(monkeypatch, tmp_path, capsys):
     printed = capsys.readouterr()
     assert "skipped: torch_memory: torch is not installed" in printed.err
     assert "- skipped: sklearn_mlp: sklearn is not installed" in printed.out
+    assert "- skipped: jax_sweep: jax is not installed" in printed.out

@@ -14,6 +14,8 @@ from mnistlab.config.load import load_config, valid_keys
 from mnistlab.config.strict_yaml import read_value
 from mnistlab.core.losses import LOSSES
 from mnistlab.runs.folder import RunFolder
+from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.sweep.spaces.trials import load_sweep
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -59,13 +61,24 @@ def test_the_readmes_config_is_the_default():
         assert defaults[key] == value
 
 
+def test_the_readmes_sweep_file_is_valid(tmp_path):
+    text = re.search(r"```yaml\n(# my_sweep.yaml.*?)```", README, re.DOTALL)[1]
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    (tmp_path / "my_sweep.yaml").write_text(text)
+    sweep = load_sweep(tmp_path / "my_sweep.yaml")
+    assert len(sweep.trials) == sweep.max_trials == 100
+
+
 def test_the_readme_names_every_key_and_every_file():
     for key in valid_keys():
         assert key.rpartition(".")[2] in README
     for name, member in vars(RunFolder).items():
         if isinstance(member, property) and name not in ("name", "lock_file"):
             assert member.fget(RunFolder(Path("run"))).name in README
-    for config in (ROOT / "configs").glob("*.yaml"):
+    sweep = SweepFolder(Path("run"))
+    for file in (sweep.plan, sweep.summary, sweep.results, sweep.checkpoints):
+        assert file.name in README
+    for config in (ROOT / "configs").rglob("*.yaml"):
         assert f"`{config.name}`" in README
 
 

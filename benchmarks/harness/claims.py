@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from harness.contestants import BOTH, PEAK, PROCESS, STEPS, TREE
 from harness.measure import Spread, ratios, spread
+from harness.sweep import ALL, TOTAL, WRITE
 
 Rounds = Mapping[str, Mapping[str, Sequence[float]]]
 """Contestant's label -> part -> a value a round."""
 
-MEMORY = "mnistlab_memory"
+MEMORY, SWEEP_MEMORY = "mnistlab_memory", "sweep_memory"
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,79 @@ CLAIMS = (
         (MEMORY, TREE),
         None,
         bound=250,
+        unit=1e6,
+    ),
+)
+
+SWEEP_CLAIMS = (
+    Claim(
+        "each configuration, against `mnistlab train` in a process of its own",
+        ("mnistlab_sweep", ALL),
+        ("mnistlab_train_each", ALL),
+        bound=4.0,
+        faster=True,
+    ),
+    Claim(
+        "all configurations, against our trainer one after another in one process",
+        ("mnistlab_sweep", ALL),
+        ("mnistlab_one_by_one", ALL),
+        bound=None,
+        faster=True,
+    ),
+    Claim(
+        "all configurations, against our trainer in two processes of one thread each",
+        ("mnistlab_sweep", ALL),
+        ("mnistlab_two_processes", ALL),
+        bound=None,
+        faster=True,
+    ),
+    Claim(
+        "whole process, against JAX",
+        ("mnistlab_sweep", ALL),
+        ("jax_sweep", ALL),
+        bound=1.3,
+        faster=True,
+    ),
+    Claim(
+        "whole process, against JAX with vmap",
+        ("mnistlab_sweep", ALL),
+        ("jax_sweep, vmap", ALL),
+        bound=None,
+        faster=True,
+    ),
+    Claim(
+        "all configurations, against PyTorch one after another",
+        ("mnistlab_sweep", ALL),
+        ("torch_sweep", ALL),
+        bound=10.0,
+        faster=True,
+    ),
+    Claim(
+        "all configurations, against PyTorch one after another with the update by hand",
+        ("mnistlab_sweep", ALL),
+        ("torch_sweep_by_hand", ALL),
+        bound=None,
+        faster=True,
+    ),
+    Claim(
+        # the seconds of the same operations at the peak, over ours
+        "training steps and evaluation, share of the peak of large matrix products",
+        ("mnistlab_sweep", BOTH),
+        ("peak_products", BOTH),
+        bound=0.70,
+        faster=True,
+    ),
+    Claim(
+        "writing the run folders, share of the sweep's time",
+        ("mnistlab_sweep", WRITE),
+        ("mnistlab_sweep", TOTAL),
+        bound=0.10,
+    ),
+    Claim(
+        "peak memory in MB, all processes together",
+        (SWEEP_MEMORY, TREE),
+        None,
+        bound=600,
         unit=1e6,
     ),
 )

@@ -28,7 +28,8 @@ class Contestant:
     """A program that takes part, under one setting.
 
     `read` turns a finished process into seconds by part and raises BenchmarkError if it did
-    other work than it should have. `repeats` processes in a row make one round of a short one.
+    other work than it should have. A round is one process for each of the `variants`, which are
+    further arguments, and all this `repeats` times.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Contestant:
     environment: Mapping[str, str] = field(default_factory=dict)
     package: str | None = None
     repeats: int = 1
+    variants: tuple[tuple[str, ...], ...] = ((),)
 
     @property
     def label(self) -> str:
@@ -53,16 +55,27 @@ class Contestant:
     def run_round(self, environment: Mapping[str, str]) -> Measures:
         """Run one round and return its measures, averaged over its processes."""
         runs = [
-            self.read(run_process(_python(self.command), {**environment, **self.environment}))
+            self.read(self.run(environment, variant))
             for _ in range(self.repeats)
+            for variant in self.variants
         ]
         return {part: sum(run[part] for run in runs) / len(runs) for part in runs[0]}
+
+    def run(
+        self,
+        environment: Mapping[str, str],
+        variant: tuple[str, ...] = (),
+        watch: Callable[[int], None] | None = None,
+    ) -> Finished:
+        """Run one process to its end."""
+        command = [sys.executable, *self.command, *variant]
+        return run_process(command, {**environment, **self.environment}, watch)
 
 
 def contestants() -> list[Contestant]:
     """Return everyone in the order in which a round runs them."""
     return [
-        Contestant("mnistlab_train", ("-m", *MNISTLAB_TRAIN), read_mnistlab),
+        mnistlab_train(),
         # next to what it is held against: the machine's speed drifts within a round
         Contestant("bare_products", _rival("bare_products"), read_products),
         *_with_threads("torch_memory", "torch", read_torch),
@@ -82,7 +95,10 @@ def contestants() -> list[Contestant]:
     ]
 
 
-MNISTLAB_TRAIN = ("mnistlab", "train", "--config", "configs/linear.yaml", "--json")
+def mnistlab_train() -> Contestant:
+    """Return our own training."""
+    command = ("-m", "mnistlab", "train", "--config", "configs/linear.yaml", "--json")
+    return Contestant("mnistlab_train", command, read_mnistlab)
 
 
 def _rival(name: str) -> tuple[str, ...]:
@@ -99,13 +115,11 @@ def _with_threads(
     ]
 
 
-def measure_memory(environment: Mapping[str, str]) -> Measures:
-    """Return the peak memory in bytes of `mnistlab train`, from a run that is not timed."""
+def measure_memory(one: Contestant, environment: Mapping[str, str]) -> Measures:
+    """Return the peak memory in bytes of a contestant, from a run that is not timed."""
     tree = TreeMemory()
-    finished = run_process(
-        _python(("-m", *MNISTLAB_TRAIN)), environment, tree if is_available() else None
-    )
-    read_mnistlab(finished)
+    finished = one.run(environment, watch=tree if is_available() else None)
+    one.read(finished)
     measures = {PEAK: float(finished.peak_bytes)}
     return {**measures, TREE: float(tree.peak_bytes)} if is_available() else measures
 
@@ -118,9 +132,8 @@ def base_environment(runs_dir: Path) -> dict[str, str]:
     left_out = (*THREADS, "PYTHONDONTWRITEBYTECODE")
     environment = {key: value for key, value in os.environ.items() if key not in left_out}
     environment["MNISTLAB_RUNS_DIR"] = str(runs_dir)
-    fetched = run_process(
-        _python(("-m", "mnistlab", "data", "fetch", "mnist", "--quiet")), environment
-    )
+    fetch = [sys.executable, "-m", "mnistlab", "data", "fetch", "mnist", "--quiet"]
+    fetched = run_process(fetch, environment)
     environment["MNIST_FOLDER"] = fetched.output.strip()
     return environment
 
@@ -167,10 +180,6 @@ def read_help(finished: Finished) -> Measures:
     if "Usage:" not in finished.output:
         raise BenchmarkError(f"no help was printed: {finished.output[:200]}")
     return _measures(finished)
-
-
-def _python(arguments: tuple[str, ...]) -> list[str]:
-    return [sys.executable, *arguments]
 
 
 def _measures(

@@ -15,6 +15,7 @@ def describe_machine() -> dict[str, str]:
         "python": platform.python_version(),
         "numpy": f"{_version('numpy')} with {_blas()}",
         "torch": _version("torch"),
+        "jax": _version("jax"),
         "scikit-learn": _version("scikit-learn"),
         "typer": _version("typer"),
         "matplotlib": _version("matplotlib"),

@@ -7,35 +7,45 @@ import time
 started = time.perf_counter()
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
+from clock import Clock
 from data import load_mnist
 from torch import nn
-from torch_common import BATCH, LEARNING_RATE, Clock, squared_error, to_tensors, train_and_report
+from torch_common import (
+    BATCH,
+    LEARNING_RATE,
+    Tensors,
+    squared_error,
+    to_tensors,
+    train_and_report,
+)
+
+
+def prepare(model: nn.Module, train: Tensors, rate: float) -> Callable[[], None]:
+    """Return the function that trains a model for one epoch."""
+    parameters = list(model.parameters())
+
+    def run_epoch() -> None:
+        for chosen in torch.randperm(len(train.images)).split(BATCH):
+            images = train.images.index_select(0, chosen)
+            targets = train.targets.index_select(0, chosen)
+            model.zero_grad(set_to_none=True)
+            squared_error(model(images), targets).backward()
+            with torch.no_grad():
+                for parameter in parameters:
+                    parameter.sub_(parameter.grad, alpha=rate)
+
+    return run_epoch
 
 
 def main() -> None:
     """Train and evaluate as `configs/linear.yaml` does, and print the result as JSON."""
     clock = Clock(started)
     clock.charge("import")
-    train, validation, test = map(to_tensors, load_mnist())
-
-    def prepare(model: nn.Module) -> Callable[[], None]:
-        parameters = list(model.parameters())
-
-        def run_epoch() -> None:
-            for chosen in torch.randperm(len(train.images)).split(BATCH):
-                images = train.images.index_select(0, chosen)
-                targets = train.targets.index_select(0, chosen)
-                model.zero_grad(set_to_none=True)
-                squared_error(model(images), targets).backward()
-                with torch.no_grad():
-                    for parameter in parameters:
-                        parameter.sub_(parameter.grad, alpha=LEARNING_RATE)
-
-        return run_epoch
-
-    train_and_report(clock, prepare, train, validation, test)
+    splits = [to_tensors(split) for split in load_mnist()]
+    train_and_report(clock, partial(prepare, train=splits[0], rate=LEARNING_RATE), *splits)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """What all PyTorch processes do alike: model, optimizer, evaluation and the report at the end."""
 
 import json
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from clock import Clock
 from data import Split
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name its documentation uses
@@ -35,14 +35,14 @@ def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
     return F.mse_loss(outputs, targets, reduction="sum") / len(outputs)
 
 
-def new_optimizer(model: nn.Module) -> torch.optim.Optimizer:
+def new_optimizer(model: nn.Module, rate: float) -> torch.optim.Optimizer:
     """Return plain gradient descent.
 
     For two parameters the plain optimizer, foreach=True and fused=True took the same time
     within the noise. The first optimizer of a process imports a good part of PyTorch that
     `import torch` leaves out.
     """
-    return torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
+    return torch.optim.SGD(model.parameters(), lr=rate)
 
 
 def evaluate(model: nn.Module, split: Tensors) -> dict[str, float]:
@@ -52,20 +52,6 @@ def evaluate(model: nn.Module, split: Tensors) -> dict[str, float]:
         loss = squared_error(outputs, split.targets)
         correct = outputs.argmax(dim=1) == split.labels
         return {"loss": loss.item(), "accuracy": correct.float().mean().item()}
-
-
-class Clock:
-    """Adds up the seconds of each part of a process."""
-
-    def __init__(self, started: float) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = started
-
-    def charge(self, part: str) -> None:
-        """Charge the time since the last call to `part`."""
-        now = time.perf_counter()
-        self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
-        self._last = now
 
 
 def train_and_report(
@@ -81,10 +67,22 @@ def train_and_report(
     """
     clock.charge("load")
     torch.manual_seed(0)
-    model = nn.Linear(784, CLASSES)
+    results = train_model(clock, nn.Linear(784, CLASSES), prepare, train, validation, test)
+    print(json.dumps({**results, "seconds": clock.seconds}))
+
+
+def train_model(
+    clock: Clock,
+    model: nn.Module,
+    prepare: Callable[[nn.Module], Callable[[], None]],
+    train: Tensors,
+    validation: Tensors,
+    test: Tensors,
+) -> dict[str, dict[str, float]]:
+    """Train as `train_and_report` does and return loss and accuracy by split."""
     run_epoch = prepare(model)
     clock.charge("model")
-    results: dict[str, object] = {}
+    results: dict[str, dict[str, float]] = {}
     for _ in range(EPOCHS):
         run_epoch()
         clock.charge("steps")
@@ -93,4 +91,4 @@ def train_and_report(
         clock.charge("evaluate")
     results["test"] = evaluate(model, test)
     clock.charge("test")
-    print(json.dumps({**results, "seconds": clock.seconds}))
+    return results

@@ -8,10 +8,18 @@ started = time.perf_counter()
 
 from collections.abc import Callable
 
+from clock import Clock
 from data import load_mnist
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
-from torch_common import BATCH, Clock, new_optimizer, squared_error, to_tensors, train_and_report
+from torch_common import (
+    BATCH,
+    LEARNING_RATE,
+    new_optimizer,
+    squared_error,
+    to_tensors,
+    train_and_report,
+)
 
 
 def main() -> None:
@@ -28,7 +36,7 @@ def main() -> None:
     )
 
     def prepare(model: nn.Module) -> Callable[[], None]:
-        optimizer = new_optimizer(model)
+        optimizer = new_optimizer(model, LEARNING_RATE)
 
         def run_epoch() -> None:
             for images, targets in batches:

@@ -7,7 +7,7 @@ import typer
 
 import mnistlab
 from mnistlab import interrupts
-from mnistlab.cli import config, data, gradcheck, train
+from mnistlab.cli import config, data, gradcheck, runs, sweep, train
 from mnistlab.errors import InputError, Interrupted
 
 app = typer.Typer(
@@ -38,9 +38,13 @@ def _main(
 app.command(
     "train", no_args_is_help=True, short_help="Train a config; leave a run folder with plots."
 )(train.train)
+app.command(
+    "sweep", no_args_is_help=True, short_help="Train many configs together; name the best."
+)(sweep.sweep)
 app.command("gradcheck", short_help="Prove gradients; say what is wrong with one.")(
     gradcheck.gradcheck
 )
+app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 

@@ -62,18 +62,21 @@ def validate(
         bool, typer.Option("--json", help="Print the findings as one JSON document.")
     ] = False,
 ) -> None:
-    """Check config files; every one is checked, and exit code 2 tells that one is wrong."""
+    """Check config and sweep files; each is checked, and exit code 2 tells that one is wrong."""
     from mnistlab.config.load import load_config
     from mnistlab.datasets import NAME_CHECKS
     from mnistlab.errors import ConfigError
     from mnistlab.plugins import load_plugins
     from mnistlab.runs.atomic import to_json
+    from mnistlab.sweep.spaces.sweep_file import is_sweep_file
+    from mnistlab.sweep.spaces.trials import load_sweep
 
     load_plugins(plugin or [])
     findings: dict[str, str | None] = {}
     for file in files:
         try:
-            load_config(file, checks=NAME_CHECKS)
+            read = load_sweep if is_sweep_file(file) else load_config
+            read(file, checks=NAME_CHECKS)
             findings[str(file)] = None
         except ConfigError as error:
             findings[str(file)] = str(error)

@@ -3,6 +3,7 @@
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +16,9 @@ from mnistlab.config.strict_yaml import KeyPath, dump, read_file
 from mnistlab.errors import ConfigError, InputError, suggest
 
 _TOLD = 5  # faults named at once
+
+Origins = dict[KeyPath, str]
+"""Where each key's value is from: a file and line, or a word on the command line."""
 
 
 def load_config(
@@ -30,35 +34,80 @@ def load_config(
     the values of keys that this room knows nothing of, and raise InputError for a wrong one.
     Raises ConfigError that names file and line, or the override, and what to do.
     """
-    data: dict[str, Any] = {}
-    origins: dict[KeyPath, str] = {}
-    if path is not None:
-        data, lines = read_file(path)
-        origins = {key: f"{path}, line {line}" for key, line in lines.items()}
+    data, origins = ({}, {}) if path is None else read_config(path)
     for override in parse_overrides(overrides):
-        _set(data, override.path, override.value, override.text)
-        for length in range(1, len(override.path) + 1):
-            origins.setdefault(override.path[:length], f"override {shorten(override.text)!r}")
-        origins[override.path] = f"override {shorten(override.text)!r}"
+        where = f"override {shorten(override.text)!r}"
+        set_key(data, origins, override.path, override.value, where)
     if name is not None:
         data["name"] = name
         origins["name",] = "--name"
     elif data.get("name") is None:
-        data["name"] = _name_from(path)
-    try:
-        config = Config.model_validate(data)
-    except ValidationError as error:
-        messages = [_describe(fault, origins, path) for fault in error.errors()]
-        told = list(dict.fromkeys(messages))
+        data["name"] = name_from(path)
+    return settle(data, origins, str(path) if path else "config", checks)
+
+
+def read_config(path: Path) -> tuple[dict[str, Any], Origins]:
+    """Return what a config file says, unchecked, and where it says so."""
+    data, lines = read_file(path)
+    if is_sweep(data):
+        raise ConfigError(f"{path}: is a sweep file; use `mnistlab sweep --config {path}`")
+    return data, {key: f"{path}, line {line}" for key, line in lines.items()}
+
+
+def is_sweep(data: Mapping[str, Any]) -> bool:
+    """Return whether a file's keys are those of a sweep rather than those of a config."""
+    return any(key in data for key in ("parameters", "base", "method"))
+
+
+def set_key(data: dict[str, Any], origins: Origins, path: KeyPath, value: Any, where: str) -> None:
+    """Put a key's value into `data`, and into `origins` where it is from."""
+    *parents, last = path
+    for parent in parents:
+        data = data.setdefault(parent, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"{where}: {parent!r} has no keys below it")
+    data[last] = value
+    for length in range(1, len(path)):
+        origins.setdefault(path[:length], where)
+    origins[path] = where
+
+
+def settle(
+    data: Mapping[str, Any],
+    origins: Mapping[KeyPath, str],
+    source: str,
+    checks: Mapping[KeyPath, Callable[[Any], object]] = MappingProxyType({}),
+) -> Config:
+    """Return the config that `data` is; raise ConfigError that says where each fault is from.
+
+    `source` stands for a key that is not in `origins`.
+    """
+    config = try_config(data)
+    if not isinstance(config, Config):
+        told = list(dict.fromkeys(f"{fault.where(origins) or source}: {fault}" for fault in config))
         more = [f"and {len(told) - _TOLD:,} more"] if len(told) > _TOLD else []
-        raise ConfigError("\n".join([*told[:_TOLD], *more])) from None
+        raise ConfigError("\n".join([*told[:_TOLD], *more]))
+    run_checks(config, origins, source, checks)
+    return config
+
+
+def run_checks(
+    config: Config,
+    origins: Mapping[KeyPath, str],
+    source: str,
+    checks: Mapping[KeyPath, Callable[[Any], object]],
+) -> None:
+    """Raise ConfigError for the first value that one of other rooms' checks refuses."""
     for key, check in checks.items():
         try:
-            check(functools.reduce(getattr, key, config))
+            check(value_of(config, key))
         except InputError as error:
-            where = origins.get(key, str(path) if path else "config")
-            raise ConfigError(f"{where}: {'.'.join(key)}: {error}") from None
-    return config
+            raise ConfigError(f"{origins.get(key, source)}: {'.'.join(key)}: {error}") from None
+
+
+def value_of(config: Config, key: KeyPath) -> Any:
+    """Return the value that a config has for a key, nested ones included."""
+    return functools.reduce(getattr, key, config)
 
 
 def to_yaml(config: Config) -> str:
@@ -82,16 +131,8 @@ def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     return keys
 
 
-def _set(data: dict[str, Any], path: KeyPath, value: Any, text: str) -> None:
-    *parents, last = path
-    for parent in parents:
-        data = data.setdefault(parent, {})
-        if not isinstance(data, dict):
-            raise ConfigError(f"override {text!r}: {parent!r} has no keys below it")
-    data[last] = value
-
-
-def _name_from(path: Path | None) -> str:
+def name_from(path: Path | None) -> str:
+    """Return the name of a run whose config gives none: its file's, without what names lack."""
     stem = path.stem if path else "run"
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64] or "run"
 
@@ -115,24 +156,51 @@ _WORDS = {
 }
 
 
-def _describe(fault: Mapping[str, Any], origins: Mapping[KeyPath, str], path: Path | None) -> str:
-    """Turn one of pydantic's findings into "file, line n: key must be ..., not ..."."""
-    location: KeyPath = tuple(str(part) for part in fault["loc"] if isinstance(part, str))
-    key = ".".join(location)
-    where = origins.get(location) or (str(path) if path else "config")
-    kind, given = fault["type"], _shown(fault["input"])
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: the key's path, what is wrong with it, and both as a sentence.
+
+    A fault of several keys together has an empty path; its sentence opens with the key to change.
+    """
+
+    path: KeyPath
+    problem: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def where(self, origins: Mapping[KeyPath, str]) -> str | None:
+        """Return where the faulty value is from, if that is known."""
+        return origins.get(self.path or (self.sentence.split(maxsplit=1)[0],))
+
+
+def try_config(data: Mapping[str, Any]) -> Config | list[Fault]:
+    """Return the config that `data` is, or everything that is wrong with it."""
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        return [_describe(fault) for fault in error.errors()]
+
+
+def _describe(fault: Mapping[str, Any]) -> Fault:
+    """Turn one of pydantic's findings into words."""
+    path: KeyPath = tuple(str(part) for part in fault["loc"] if isinstance(part, str))
+    key = ".".join(path)
+    kind, given = fault["type"], shown(fault["input"])
     if kind == "extra_forbidden":
-        return f"{where}: unknown key {key!r}{suggest(key, valid_keys())}"
+        problem = f"unknown key {key!r}{suggest(key, valid_keys())}"
+        return Fault(path, problem, problem)
     if kind == "value_error":
-        message = str(fault["ctx"]["error"])
-        if not key:  # a finding about several keys opens with the one to change
-            where = origins.get((message.split(maxsplit=1)[0],), where)
-        return f"{where}: {key}: {message}" if key else f"{where}: {message}"
+        problem = str(fault["ctx"]["error"])
+        return Fault(path, problem, f"{key}: {problem}" if key else problem)
     if kind in _WORDS:
-        return f"{where}: {key} {_WORDS[kind].format(**fault.get('ctx', {}))}, not {given}"
-    return f"{where}: {key}: {fault['msg']}, not {given}"
+        problem = f"{_WORDS[kind].format(**fault.get('ctx', {}))}, not {given}"
+        return Fault(path, problem, f"{key} {problem}")
+    problem = f"{fault['msg']}, not {given}"
+    return Fault(path, problem, f"{key}: {problem}")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Return a value as YAML writes it, on one line, cut where it is long."""
     return shorten(" ".join(dump(value, flow=True).removesuffix("...\n").split()))

@@ -1,5 +1,6 @@
 """Overrides are `key=value` words on the command line, typed like YAML."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,34 +18,53 @@ class Override:
     text: str
 
 
+FUNCTION_NAMES = (
+    "range",
+    "linspace",
+    "logspace",
+    "choice",
+    "uniform",
+    "log_uniform",
+    "int_uniform",
+)
+"""What `mnistlab sweep` reads as `name(...)` and every other command refers to it."""
+
+_CALL = re.compile(rf"\s*({'|'.join(FUNCTION_NAMES)})\(")
+
+
 def parse_overrides(words: Sequence[str]) -> list[Override]:
     """Return the overrides that words like `learning_rate=0.05` or `data.validation=5000` name.
 
-    Raises ConfigError for a word without `=` and for a comma list, which is a sweep's axis.
+    Raises ConfigError for a word without `=` and for a comma list or a function such as
+    `linspace(0,1,5)`, which are a sweep's axes.
     """
     overrides: list[Override] = []
     for word in words:
         shown = repr(shorten(word))
-        if not word.isprintable():
-            raise ConfigError(f"{shown}: an override must be plain text")
-        key, equals, value = word.partition("=")
-        if not equals or not key.strip():
-            hint = (
-                f"; a config file is given as --config {word}"
-                if word.endswith((".yaml", ".yml"))
-                else ""
-            )
-            raise ConfigError(f"{shown}: an override is written key=value{hint}")
-        if has_several_values(value):
+        key, value = split_word(word)
+        if has_several_values(value) or _CALL.match(value):
             raise ConfigError(
                 f"{shown} gives several values, which is for `mnistlab sweep`; a decimal point is "
                 "written '.', a list as one value in brackets"
             )
-        path = tuple(key.strip().split("."))
+        path = tuple(key.split("."))
         if any(earlier.path == path for earlier in overrides):
-            raise ConfigError(f"{shown}: {key.strip()} is given twice")
+            raise ConfigError(f"{shown}: {key} is given twice")
         overrides.append(Override(path, read_value(value, f"override {shown}"), word))
     return overrides
+
+
+def split_word(word: str) -> tuple[str, str]:
+    """Return the key and the value's text of a word `key=value`; raise ConfigError without one."""
+    shown = repr(shorten(word))
+    if not word.isprintable():
+        raise ConfigError(f"{shown}: an override must be plain text")
+    key, equals, value = word.partition("=")
+    if not equals or not key.strip():
+        is_config = word.endswith((".yaml", ".yml"))
+        hint = f"; a config file is given as --config {word}" if is_config else ""
+        raise ConfigError(f"{shown}: an override is written key=value{hint}")
+    return key.strip(), value
 
 
 def shorten(text: str) -> str:
@@ -54,7 +74,12 @@ def shorten(text: str) -> str:
 
 def has_several_values(value: str) -> bool:
     """Return whether a comma stands outside all brackets and quotes."""
-    depth, quote = 0, ""
+    return len(split_values(value)) > 1
+
+
+def split_values(value: str) -> list[str]:
+    """Return the pieces of a text between the commas outside all brackets and quotes."""
+    pieces, depth, quote = [""], 0, ""
     for character in value:
         if quote:
             quote = "" if character == quote else quote
@@ -65,5 +90,7 @@ def has_several_values(value: str) -> bool:
         elif character in "]})":
             depth -= 1
         elif character == "," and depth == 0:
-            return True
-    return False
+            pieces.append("")
+            continue
+        pieces[-1] += character
+    return pieces

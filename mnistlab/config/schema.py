@@ -135,6 +135,13 @@ class Config(_Strict):
         description="The factor of a drop; for schedule step, usually 0.1.",
     )
     epochs: int = Field(default=10, ge=1, le=MOST, description="Passes over the training split.")
+    stop_after: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST,
+        description="Train only so many of the epochs; a schedule still counts them all. "
+        "null: all.",
+    )
     batch_size: int = Field(default=100, ge=1, le=MOST, description="Images a step.")
     reduction: Annotated[str, NameIn(REDUCTIONS)] = Field(
         default="mean", description="Whether a batch's losses are averaged or summed."
@@ -190,6 +197,8 @@ class Config(_Strict):
             value = getattr(self, key)
             if isinstance(value, float) and field.annotation in (float, float | None):
                 self._check_range(key, value)
+        if self.stop_after is not None and self.stop_after > self.epochs:
+            raise ValueError(f"stop_after {self.stop_after} must be at most epochs, {self.epochs}")
         if self.early_stopping is not None and self.data.validation == 0:
             raise ValueError("early_stopping needs a validation split: set data.validation above 0")
         return self

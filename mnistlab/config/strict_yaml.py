@@ -16,6 +16,7 @@ from mnistlab.errors import ConfigError
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 8
+MAX_NODES = 50_000  # read in two seconds; a config has some dozens, a sweep some thousands
 
 KeyPath = tuple[str, ...]
 Lines = dict[KeyPath, int]
@@ -27,6 +28,7 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own class attribute
     where = ""
     depth = 0
+    nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -35,6 +37,9 @@ class _Loader(yaml.SafeLoader):
         tag = getattr(event, "tag", None)
         if tag is not None and tag != "!":
             raise _error(self.where, event, f"tags are not allowed ({tag})")
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise _error(self.where, event, f"more than {MAX_NODES:,} keys and values")
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise _error(self.where, event, f"nested deeper than {MAX_DEPTH} levels")
@@ -66,19 +71,23 @@ for _name, _pattern, _first in _RESOLVERS:
         )
 
 
-def read_file(path: Path) -> tuple[dict[str, Any], Lines]:
+# PyYAML takes 010 for 8, as YAML 1.1 did
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
+
+
+def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], Lines]:
     """Return a YAML file's mapping and the line of each key; raise ConfigError naming both."""
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(max_bytes + 1)
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file{_nearest_file(path)}") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a folder, not a config file") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES // 1024} KB, so it is no config")
+    if len(content) > max_bytes:
+        raise ConfigError(f"{path}: larger than {max_bytes // 1024} KB, so it is no config")
     if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         raise ConfigError(
             f"{path}, line 1: starts with a byte order mark; save it as UTF-8 without one"

@@ -23,7 +23,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "model": ("is_linear", "forward"),
     "loss": ("curvature", "value", "gradient"),
     "optimizer": ("options", "stability", "init", "update"),
-    "schedule": ("options", "factor"),
+    "schedule": ("options", "counts_epochs", "factor"),
     "init": ("options", "weights"),
 }
 """What each kind of part must have."""

@@ -3,6 +3,7 @@
 Shapes: B rows at a time, D features, K configurations, C classes, N samples.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,23 +43,45 @@ def evaluate(
     The prediction is the class of the largest output, the lowest such class on a tie. Sums
     run in float64 whatever the dtype of the parameters.
     """
-    N, (_, K, C) = len(samples), parameters.shape
+    N, K = len(samples), parameters.shape[1]
+    total = np.zeros(K)
+    predictions = np.empty((N, K), np.uint8)
+    for part, losses, classes in _blocks(parameters, objective, samples, pixels):
+        total += losses.sum(axis=0, dtype=np.float64)
+        predictions[part] = classes
+    correct = np.count_nonzero(predictions == samples.labels[:, None], axis=0)
+    return Evaluation(Metrics(total / N, correct / N), predictions)
+
+
+def score_images(
+    parameters: Array, objective: Objective, samples: Samples, pixels: PixelMap
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return each image's loss (N, K) and whether its prediction is right (N, K)."""
+    N, K = len(samples), parameters.shape[1]
+    losses, right = np.empty((N, K), parameters.dtype), np.empty((N, K), bool)
+    for part, values, classes in _blocks(parameters, objective, samples, pixels):
+        losses[part] = values
+        right[part] = classes == samples.labels[part, None]
+    return losses, right
+
+
+def _blocks(
+    parameters: Array, objective: Objective, samples: Samples, pixels: PixelMap
+) -> Iterator[tuple[slice, Array, NDArray[np.intp]]]:
+    """Yield a stretch of samples at a time with their losses (n, K) and predictions (n, K)."""
+    N, C = len(samples), parameters.shape[2]
     block = min(BLOCK_ROWS, N)
     products = Products(parameters, block)
     tile = products.tile  # features that are used at once are still in the cache
     reader = FeatureReader(pixels, parameters.shape[0] - 1, tile, parameters.dtype)
-    total = np.zeros(K)
-    predictions = np.empty((N, K), np.uint8)
-    with np.errstate(over="ignore", invalid="ignore"):  # a diverged column is found by its loss
-        for first in range(0, N, block):
-            part = slice(first, first + block)
-            images, labels = samples.images[part], samples.labels[part]
+    for first in range(0, N, block):
+        part = slice(first, first + block)
+        images, labels = samples.images[part], samples.labels[part]
+        with np.errstate(over="ignore", invalid="ignore"):  # a diverged column shows in its loss
             for start in range(0, len(labels), tile):
                 x = reader.read(images[start : start + tile])
                 products.pre_activations(x, reader.factor, start)
             outputs, _ = objective.model.forward(products.A[: len(labels)])
             targets = one_hot(labels, C, parameters.dtype)
-            total += objective.loss.value(outputs, targets).sum(axis=0, dtype=np.float64)
-            predictions[part] = outputs.argmax(axis=-1)
-    correct = np.count_nonzero(predictions == samples.labels[:, None], axis=0)
-    return Evaluation(Metrics(total / N, correct / N), predictions)
+            losses = objective.loss.value(outputs, targets)
+        yield part, losses, outputs.argmax(axis=-1)

@@ -20,6 +20,10 @@ class Schedule(Protocol):
     options: ClassVar[Mapping[str, float]]
     """The hyperparameters it reads, with their usual values."""
 
+    counts_epochs: ClassVar[bool]
+    """Whether the factor depends on how many epochs a run has: if not, a shorter run is the
+    beginning of a longer one."""
+
     def factor(self, epoch: int, epochs: Array, hyper: Mapping[str, Array]) -> Array:
         """Return the factor for `epoch` (the first is 0) of a run of `epochs`."""
         ...
@@ -32,6 +36,7 @@ class Constant:
     """The same rate all along."""
 
     options: ClassVar[Mapping[str, float]] = {}
+    counts_epochs: ClassVar[bool] = False
 
     def factor(self, epoch: int, epochs: Array, hyper: Mapping[str, Array]) -> Array:  # noqa: ARG002
         """Return 1."""
@@ -42,6 +47,7 @@ class Cosine:
     """Half a cosine wave from 1 down to almost 0 (Loshchilov and Hutter, ICLR 2017)."""
 
     options: ClassVar[Mapping[str, float]] = {}
+    counts_epochs: ClassVar[bool] = True
 
     def factor(self, epoch: int, epochs: Array, hyper: Mapping[str, Array]) -> Array:  # noqa: ARG002
         """Return (1 + cos(pi * epoch / epochs)) / 2."""
@@ -53,6 +59,7 @@ class Step:
     """A drop by `step_factor` every `step_epochs` epochs."""
 
     options: ClassVar[Mapping[str, float]] = {"step_epochs": 10, "step_factor": 0.1}
+    counts_epochs: ClassVar[bool] = False
 
     def factor(self, epoch: int, epochs: Array, hyper: Mapping[str, Array]) -> Array:  # noqa: ARG002
         """Return step_factor ** floor(epoch / step_epochs)."""

@@ -6,12 +6,12 @@ and (K, 1) inside, so that they broadcast. A single run is K = 1.
 
 Configurations of a stack share data, data order, batch size, dtype, objective and
 optimizer; all that stands in `Settings.hyper` is free to differ. A column leaves the stack at
-the end of an epoch, when it has finished, diverged or been stopped from outside.
+the end of an epoch, when it has finished or diverged.
 """
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -31,8 +31,9 @@ PerColumn = NDArray[np.float64]
 class Settings:
     """What the configurations of a stack share, and in `hyper` what may differ, each (K,).
 
-    `hyper` holds learning_rate, weight_decay, epochs, early_stopping (epochs without a better
-    validation loss; inf for never) and the options of the optimizer and the schedule.
+    `hyper` holds learning_rate, weight_decay, epochs (what a schedule counts), last_epoch (after
+    which a column leaves), early_stopping (epochs without a better validation loss; inf for
+    never) and the options of the optimizer and the schedule.
     """
 
     objective: Objective
@@ -47,8 +48,10 @@ class Settings:
 class EpochRecord:
     """What one epoch did; arrays have an entry for each column that took part in it.
 
-    `columns` are positions in the original stack. Metrics are None in epochs that were not
-    evaluated, `validation` also where there is no such split.
+    `columns` are positions in the original stack. `evaluated` tells for which of them an
+    evaluation was due, as it would have been had they been trained alone; the others' metrics
+    are not theirs to keep. Metrics are None in epochs without any, `validation` also where
+    there is no such split.
     """
 
     epoch: int
@@ -56,6 +59,7 @@ class EpochRecord:
     learning_rate: PerColumn
     train: Metrics | None
     validation: Metrics | None
+    evaluated: NDArray[np.bool_]
     diverged: NDArray[np.bool_]
     finished: NDArray[np.bool_]
     train_seconds: float
@@ -76,10 +80,14 @@ class Snapshot:
 
     def only(self, column: int) -> "Snapshot":
         """Return the snapshot of one column as that of a stack of its own."""
-        k = np.flatnonzero(self.columns == column).tolist()
+        return replace(self.keep(self.columns == column), columns=np.zeros(1, np.intp))
+
+    def keep(self, kept: NDArray[np.bool_]) -> "Snapshot":
+        """Return the snapshot of the same stack with only some of its columns left."""
+        k = np.flatnonzero(kept).tolist()
         return Snapshot(
             epoch=self.epoch,
-            columns=np.zeros(1, np.intp),
+            columns=self.columns[kept],
             parameters=copy_stack(self.parameters[:, k, :]),
             state={name: _take_columns(array, k) for name, array in self.state.items()},
             best_loss=self.best_loss[k],
@@ -90,21 +98,25 @@ class Snapshot:
 
 def stack_parameters(weights: list[NDArray[np.float64]], dtype: DTypeLike) -> Array:
     """Return parameters (D+1, K, C) from K weight matrices (D, C), with biases of zero."""
-    D, C = weights[0].shape
-    parameters = empty_stack((D + 1, len(weights), C), dtype)
-    parameters[D] = 0
-    for k, W in enumerate(weights):
-        parameters[:D, k, :] = W
-    return parameters
+    biases = np.zeros((1, weights[0].shape[1]))
+    return join_parameters([np.concatenate([W, biases]).astype(dtype) for W in weights])
+
+
+def join_parameters(parameters: list[Array]) -> Array:
+    """Return a stack (D+1, K, C) of K configurations' parameters (D+1, C)."""
+    rows, C = parameters[0].shape
+    stack = empty_stack((rows, len(parameters), C), parameters[0].dtype)
+    for k, one in enumerate(parameters):
+        stack[:, k, :] = one
+    return stack
 
 
 class Trainer:
     """Trains a stack epoch by epoch: `for record in trainer.epochs(): ...`.
 
     While a record is in the caller's hands, `parameters` are those at the end of its epoch,
-    with its columns; `stop` asks columns to leave; `snapshot` holds that very moment. During
-    an epoch `snapshot` still holds the end of the one before, so whoever is interrupted has
-    something whole to save.
+    with its columns, and `snapshot` holds that very moment. During an epoch `snapshot` still
+    holds the end of the one before, so whoever is interrupted has something whole to save.
     """
 
     def __init__(
@@ -115,8 +127,11 @@ class Trainer:
         validation: Samples | None,
         pixels: PixelMap,
         generator: np.random.Generator,
+        before_step: Callable[[], None] | None = None,
     ) -> None:
+        """Take the stack before its first step; what `before_step` raises ends an epoch early."""
         self._settings = settings
+        self._before_step = before_step
         self._train = train
         self._validation = validation
         self._pixels = pixels
@@ -128,7 +143,6 @@ class Trainer:
         self._hyper: dict[str, PerColumn] = dict(settings.hyper)
         self._best_loss = np.full(K, np.inf)
         self._best_epoch = np.zeros(K)
-        self._stopped = np.zeros(K, bool)
         self._order: NDArray[np.intp] = np.empty(0, np.intp)
         self._before_epoch = self.snapshot = self._take_snapshot(0)
 
@@ -138,11 +152,7 @@ class Trainer:
             record = self._run_epoch(self.snapshot.epoch)
             self._before_epoch, self.snapshot = self.snapshot, self._take_snapshot(record.epoch)
             yield record
-            self._keep(~(record.diverged | record.finished | self._stopped))
-
-    def stop(self, columns: NDArray[np.intp]) -> None:
-        """Let these columns (positions in the original stack) leave after this epoch."""
-        self._stopped |= np.isin(self.columns, columns)
+            self._keep(~(record.diverged | record.finished))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back (or forward) to a snapshot of this stack; training continues from there."""
@@ -152,7 +162,6 @@ class Trainer:
         self._hyper = {name: values[self.columns] for name, values in self._settings.hyper.items()}
         self._best_loss = snapshot.best_loss.copy()
         self._best_epoch = snapshot.best_epoch.copy()
-        self._stopped = np.zeros(len(self.columns), bool)
         self._generator.bit_generator.state = snapshot.generator
         self.snapshot = snapshot
 
@@ -177,21 +186,23 @@ class Trainer:
         self._take_steps(self.parameters, self._state, self._hyper, index)
         trained = time.perf_counter()
         epoch = index + 1
-        finished = epoch >= self._hyper["epochs"]
+        finished = epoch >= self._hyper["last_epoch"]
         finite = np.asarray(np.isfinite(self.parameters).all(axis=(0, 2)))
+        due = finished | ~finite | (epoch % self._settings.evaluate_every == 0)
         train = validation = None
-        if epoch % self._settings.evaluate_every == 0 or finished.any() or not finite.all():
+        if due.any():
             train = self._evaluate(self._train)
+            finite &= np.isfinite(train.loss) | ~due
             if self._validation is not None:
                 validation = self._evaluate(self._validation)
-            finite = finite & np.isfinite(train.loss)
-            finished |= self._has_stalled(epoch, validation)
+                finished |= self._has_stalled(epoch, validation.loss, due)
         return EpochRecord(
             epoch=epoch,
             columns=self.columns,
             learning_rate=self._learning_rate(index, self._hyper),
             train=train,
             validation=validation,
+            evaluated=due,
             diverged=~finite,
             finished=finished & finite,
             train_seconds=trained - started,
@@ -223,6 +234,8 @@ class Trainer:
         start = 0
         with np.errstate(over="ignore", invalid="ignore"):  # divergence is looked for afterwards
             for rows in shuffled(self._train.images, self._order, settings.batch_size):
+                if self._before_step is not None and losses is None:
+                    self._before_step()
                 x = reader.read(rows)
                 t = targets[start : start + len(rows)]
                 start += len(rows)
@@ -243,15 +256,15 @@ class Trainer:
     def _evaluate(self, samples: Samples) -> Metrics:
         return evaluate(self.parameters, self._settings.objective, samples, self._pixels).metrics
 
-    def _has_stalled(self, epoch: int, validation: Metrics | None) -> NDArray[np.bool_]:
+    def _has_stalled(
+        self, epoch: int, loss: PerColumn, due: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
         """Return which columns saw no better validation loss for `early_stopping` epochs."""
-        if validation is None:
-            return np.zeros(len(self.columns), bool)
-        better = validation.loss < self._best_loss
-        self._best_loss = np.where(better, validation.loss, self._best_loss)
+        better = due & (loss < self._best_loss)
+        self._best_loss = np.where(better, loss, self._best_loss)
         self._best_epoch = np.where(better, epoch, self._best_epoch)
         stalled: NDArray[np.bool_] = epoch - self._best_epoch >= self._hyper["early_stopping"]
-        return stalled
+        return due & stalled
 
     def _take_snapshot(self, epoch: int) -> Snapshot:
         return Snapshot(
@@ -274,7 +287,6 @@ class Trainer:
         self._state = {name: _take_columns(array, index) for name, array in self._state.items()}
         self._hyper = {name: values[kept] for name, values in self._hyper.items()}
         self._best_loss, self._best_epoch = self._best_loss[kept], self._best_epoch[kept]
-        self._stopped = np.zeros(len(index), bool)
         self.snapshot = self._take_snapshot(self.snapshot.epoch)
 
 

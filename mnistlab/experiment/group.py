@@ -17,7 +17,7 @@ from mnistlab.experiment.run import Run
 from mnistlab.interpretation import interpret
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
-from mnistlab.runs.environment import describe_environment
+from mnistlab.runs.environment import describe_environment, uncommitted_changes
 
 
 def run_group(
@@ -45,10 +45,12 @@ def run_group(
                     runs.append(Run.open(config, runs_dir))
             if painter is not None:
                 painter.load(runs[0].folder.path)
-            cleanup.enter_context(threadpoolctl.threadpool_limits(plan.blas_threads, "blas"))
+            # for one configuration a second thread only waits for the first
+            cleanup.enter_context(threadpoolctl.threadpool_limits(1, "blas"))
             environment = describe_environment() | {"stack_width": len(runs)}
+            patch = uncommitted_changes(environment)
             for run in runs:
-                run.record_origin(environment, plan.dataset.sha256)
+                run.record_origin(environment, plan.dataset.sha256, patch)
             if warning := plan.warning():
                 reporter.warn(warning)
                 _log(runs, f"warning: {warning}")
@@ -57,6 +59,7 @@ def run_group(
             for record in trainer.epochs():
                 for position, column in enumerate(record.columns):
                     row = runs[column].note_epoch(record, position)
+                    runs[column].folder.write_metrics(runs[column].rows)
                     reporter.epoch(row, runs[column].config.epochs)
                     _log([runs[column]], describe_epoch(row, runs[column].config.epochs))
                 _end_columns(record, runs, plan, trainer)

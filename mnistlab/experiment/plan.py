@@ -1,14 +1,13 @@
 """Everything that can be known and refused before anything is written."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import threadpoolctl
 
-from mnistlab.config.schema import Config
+from mnistlab.config.schema import Config, option_keys
 from mnistlab.core.curvature import SUBSET_ROWS, largest_eigenvalue, stability_limit, tell_limit
 from mnistlab.core.initializers import INITIALIZERS
 from mnistlab.core.losses import LOSSES
@@ -21,20 +20,25 @@ from mnistlab.core.trainer import Settings, Trainer, stack_parameters
 from mnistlab.datasets import DATASETS, Dataset, Progress, Split, load, resolve
 from mnistlab.errors import ConfigError
 
+_OF_A_COLUMN = (
+    *("name", "learning_rate", "weight_decay", "epochs", "stop_after", "init"),
+    *("early_stopping", "checkpoint_every"),
+)
+
 
 @dataclass(frozen=True)
 class Plan:
-    """Configs that may share a stack, their data, and the largest stable learning rate."""
+    """Configs that may share a stack, their data, and the largest stable rate of each."""
 
     configs: Sequence[Config]
     dataset: Dataset
     settings: Settings
-    learning_rate_limit: float | None
+    limits: Sequence[float | None]
 
     @property
     def test(self) -> Samples:
         """The test split as rows."""
-        return _samples(self.dataset.test)
+        return as_rows(self.dataset.test)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -42,11 +46,11 @@ class Plan:
         return -(-len(self.dataset.train) // self.settings.batch_size)
 
     @property
-    def blas_threads(self) -> int:
-        """Threads for the matrix products: below K = 4 a second one only waits for the first."""
-        return 1 if len(self.configs) < 4 else os.cpu_count() or 1
+    def learning_rate_limit(self) -> float | None:
+        """The largest stable learning rate of the first config, None if no limit is known."""
+        return self.limits[0]
 
-    def trainer(self) -> Trainer:
+    def trainer(self, before_step: Callable[[], None] | None = None) -> Trainer:
         """Return a trainer of the whole stack before its first step.
 
         A config's seed feeds two generators, one for its weights and one for the data order,
@@ -63,23 +67,20 @@ class Plan:
         return Trainer(
             self.settings,
             stack_parameters(weights, self.configs[0].dtype),
-            _samples(self.dataset.train),
-            None if validation is None else _samples(validation),
+            as_rows(self.dataset.train),
+            None if validation is None else as_rows(validation),
             self.dataset.pixels,
             _generators(self.configs[0].seed)[1],
+            before_step,
         )
 
     def warning(self) -> str | None:
-        """Return what to say of learning rates beyond the limit, None if there are none."""
-        limit = self.learning_rate_limit
-        if limit is None:
-            return None
-        rates = sorted({config.learning_rate for config in self.configs})
-        beyond = [f"{rate:g}" for rate in rates if rate > limit]
-        if not beyond:
+        """Return what to say of a learning rate beyond its limit, None if there is none."""
+        rate, limit = self.configs[0].learning_rate, self.limits[0]
+        if limit is None or rate <= limit:
             return None
         return (
-            f"learning rate {', '.join(beyond)} is beyond the stability limit of this data, "
+            f"learning rate {rate:g} is beyond the stability limit of this data, "
             f"{tell_limit(limit)}: the loss will grow until it overflows; choose one well below "
             "the limit"
         )
@@ -93,25 +94,56 @@ def prepare(
     The learning-rate limit comes from 10,000 images, or with `exact_limit` from the whole
     training split. Raises InputError or FetchError.
     """
-    configs = [_with_absolute_data(config) for config in configs]
-    shared = configs[0]
+    return plan_on(open_data(configs[0], progress, exact=exact_limit), configs)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A dataset with the largest eigenvalue of the mean outer product of its [x, 1]."""
+
+    dataset: Dataset
+    eigenvalue: float
+
+
+def open_data(config: Config, progress: Progress | None = None, *, exact: bool = False) -> Data:
+    """Load a config's data and find its eigenvalue, from 10,000 images or the `exact` one."""
     dataset = load(
-        shared.data.dataset,
-        validation=shared.data.validation,
-        preprocess=shared.data.preprocess,
+        config.data.dataset,
+        validation=config.data.validation,
+        preprocess=config.data.preprocess,
         progress=progress,
     )
-    if shared.batch_size > len(dataset.train):
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        rows = None if exact else SUBSET_ROWS
+        eigenvalue = largest_eigenvalue(as_rows(dataset.train), dataset.pixels, rows)
+    return Data(dataset, eigenvalue)
+
+
+def plan_on(data: Data, configs: Sequence[Config]) -> Plan:
+    """Return the plan of a stack on data that is already there; raise ConfigError."""
+    configs = [with_absolute_data(config) for config in configs]
+    images = len(data.dataset.train)
+    largest = max(config.batch_size for config in configs)
+    if largest > images:
         raise ConfigError(
-            f"batch_size {shared.batch_size} is larger than the training split of "
-            f"{len(dataset.train)} images; choose at most that"
+            f"batch_size {largest} is larger than the training split of "
+            f"{images} images; choose at most that"
         )
     settings = _settings(configs)
-    rows = None if exact_limit else SUBSET_ROWS
-    return Plan(configs, dataset, settings, _learning_rate_limit(shared, dataset, settings, rows))
+    limits = [_learning_rate_limit(data, config, settings) for config in configs]
+    return Plan(configs, data.dataset, settings, limits)
 
 
-def _with_absolute_data(config: Config) -> Config:
+def stack_key(config: Config) -> str:
+    """Return a text that is the same for configs that may share a stack.
+
+    They agree on everything but what each column has for itself: learning rate, weight decay,
+    epochs, weights to start from, and the options of optimizer and schedule.
+    """
+    return config.model_dump_json(exclude={*_OF_A_COLUMN, *option_keys()})
+
+
+def with_absolute_data(config: Config) -> Config:
     """Return the config with a path to data made absolute, so that it holds from anywhere."""
     name = config.data.dataset
     resolve(name)
@@ -121,30 +153,31 @@ def _with_absolute_data(config: Config) -> Config:
     return config.model_copy(update={"data": data})
 
 
+def objective_of(config: Config) -> Objective:
+    """Return what a config minimises."""
+    return Objective(MODELS[config.model], LOSSES[config.loss], REDUCTIONS[config.reduction])
+
+
 def _settings(configs: Sequence[Config]) -> Settings:
     shared = configs[0]
-    free = ["learning_rate", "weight_decay", "epochs", *shared.part_options()]
+    optimizer, schedule = OPTIMIZERS[shared.optimizer], SCHEDULES[shared.schedule]
+    free = ("learning_rate", "weight_decay", "epochs", *optimizer.options, *schedule.options)
     hyper = {key: np.array([getattr(c, key) for c in configs], float) for key in free}
+    hyper["last_epoch"] = np.array([c.stop_after or c.epochs for c in configs], float)
     hyper["early_stopping"] = np.array([c.early_stopping or np.inf for c in configs], float)
     return Settings(
-        objective=Objective(
-            MODELS[shared.model], LOSSES[shared.loss], REDUCTIONS[shared.reduction]
-        ),
-        optimizer=OPTIMIZERS[shared.optimizer],
-        schedule=SCHEDULES[shared.schedule],
+        objective=objective_of(shared),
+        optimizer=optimizer,
+        schedule=schedule,
         batch_size=shared.batch_size,
         hyper=hyper,
         evaluate_every=shared.evaluate_every,
     )
 
 
-def _learning_rate_limit(
-    config: Config, dataset: Dataset, settings: Settings, rows: int | None
-) -> float | None:
-    with threadpoolctl.threadpool_limits(1, "blas"):
-        eigenvalue = largest_eigenvalue(_samples(dataset.train), dataset.pixels, rows)
+def _learning_rate_limit(data: Data, config: Config, settings: Settings) -> float | None:
     return stability_limit(
-        eigenvalue,
+        data.eigenvalue,
         settings.objective,
         settings.optimizer,
         momentum=config.momentum or 0.0,
@@ -158,5 +191,6 @@ def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:
     return np.random.default_rng([seed, 1]), np.random.default_rng(seed)
 
 
-def _samples(split: Split) -> Samples:
+def as_rows(split: Split) -> Samples:
+    """Return a split's images as rows of bytes."""
     return Samples(split.images.reshape(len(split), -1), split.labels)

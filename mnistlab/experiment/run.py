@@ -1,9 +1,9 @@
 """One configuration's run while it is being made, from its folder to its end."""
 
 import hashlib
-import io
 import json
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,18 +21,20 @@ from mnistlab.core.trainer import EpochRecord, Snapshot
 from mnistlab.errors import Interrupted, RunFolderError
 from mnistlab.interrupts import deferred
 from mnistlab.runs import RunFolder, create_run_folder
-from mnistlab.runs.atomic import write_bytes, write_json, write_text
-from mnistlab.runs.environment import uncommitted_changes
+from mnistlab.runs.atomic import write_json, write_text
 from mnistlab.runs.weights import save_checkpoint, save_weights
 
 
 @dataclass
 class Run:
-    """A run, its rows of metrics.csv so far, and what came of it."""
+    """A run, its rows of metrics.csv so far, and what came of it.
+
+    A run that a sweep writes down when it is over has no lock of its own.
+    """
 
     config: Config
     folder: RunFolder
-    lock: BaseFileLock
+    lock: BaseFileLock | None = None
     status: str = "running"
     error: str | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -49,8 +51,7 @@ class Run:
             folder = create_run_folder(runs_dir, config.name or "run")
             try:
                 run = cls(config, folder, folder.hold())
-                folder.write_status("running", started=_now())
-                write_text(folder.config, to_yaml(config))
+                run.begin()
             except OSError as error:
                 folder.remove()
                 reason = error.strerror or error
@@ -59,6 +60,11 @@ class Run:
                     "another place with --runs-dir"
                 ) from None
         return run
+
+    def begin(self, started: str | None = None) -> None:
+        """Mark the run as running since `started` (else now) and write its config."""
+        self.folder.write_status("running", started=started or now())
+        write_text(self.folder.config, to_yaml(self.config))
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -87,18 +93,20 @@ class Run:
     @property
     def is_open(self) -> bool:
         """Whether this process still works on the run."""
-        return bool(self.lock.is_locked)
+        return self.lock is not None and bool(self.lock.is_locked)
 
-    def record_origin(self, environment: dict[str, Any], data_sha256: str) -> None:
+    def record_origin(
+        self, environment: Mapping[str, Any], data_sha256: str, patch: str = ""
+    ) -> None:
         """Write down what the run is made with: machine, code and data."""
-        folder = self.folder
         key = run_key(self.config, data_sha256)
-        write_json(folder.environment, {"key": key, "data_sha256": data_sha256, **environment})
-        if (environment["git"] or {}).get("dirty"):
-            write_text(folder.uncommitted_patch, uncommitted_changes())
+        content = {"key": key, "data_sha256": data_sha256, **environment}
+        write_json(self.folder.environment, content)
+        if patch:
+            write_text(self.folder.uncommitted_patch, patch)
 
     def note_epoch(self, record: EpochRecord, position: int) -> dict[str, Any]:
-        """Add the row of one epoch to metrics.csv and return it.
+        """Add the row of one epoch and return it.
 
         Columns of a stack share its seconds evenly. Predictions that come out of weights
         which are no numbers mean nothing, so a diverged epoch has no accuracy.
@@ -110,21 +118,21 @@ class Run:
             "seconds": round((record.train_seconds + record.evaluate_seconds) / width, 6),
         }
         for split, metrics in (("train", record.train), ("validation", record.validation)):
-            if metrics is not None:
+            if metrics is not None and record.evaluated[position]:
                 row[f"{split}_loss"] = float(metrics.loss[position])
                 accuracy = math.nan if record.diverged[position] else metrics.accuracy[position]
                 row[f"{split}_accuracy"] = float(accuracy)
         self.rows.append(row)
         self.seconds["train"] += record.train_seconds / width
         self.seconds["evaluate"] += record.evaluate_seconds / width
-        self.folder.write_metrics(self.rows)
         return row
 
-    def keep_result(self, parameters: np.ndarray[Any, Any], test: Evaluation) -> None:
-        """Write the final weights (D+1, C) and the predictions for the test split."""
+    def keep_result(self, parameters: np.ndarray[Any, Any], test: Evaluation | None) -> None:
+        """Write the final weights (D+1, C) and the predictions for the test split, if any."""
         self.status, self.test = "completed", test
         save_weights(self.folder.model, parameters)
-        write_bytes(self.folder.predictions, _npy(test.predictions[:, 0]))
+        if test is not None:
+            self.folder.write_predictions(test.predictions[:, 0])
 
     def keep_divergence(self, losses: np.ndarray[Any, Any], steps_per_epoch: int) -> None:
         """Write how the batch loss grew in the epoch that overflowed, and say where it did."""
@@ -142,21 +150,25 @@ class Run:
 
     def write_summary(self) -> None:
         """Write summary.json as things stand."""
-        write_json(self.folder.summary, self.summary)
+        self.folder.write_summary(self.summary)
 
     def close(self) -> None:
         """Mark the run with its final status, which claims only what has been written."""
-        self.folder.write_status(self.status, ended=_now(), error=self.error)
+        self.folder.write_status(self.status, ended=now(), error=self.error)
         if self.status in ("completed", "diverged"):
             self.folder.checkpoint.unlink(missing_ok=True)
-        self.folder.lock_file.unlink(missing_ok=True)
-        self.lock.release()
+        if self.lock is not None:
+            self.folder.lock_file.unlink(missing_ok=True)
+            self.lock.release()
+
+    def fail(self, error: BaseException) -> None:
+        """Mark the run as interrupted or failed, and say why."""
+        self.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        self.error = str(error) if isinstance(error, Interrupted | OSError) else repr(error)
 
     def abandon(self, error: BaseException) -> None:
-        """Mark a run that was cut short as interrupted or failed, whatever it had reached."""
-        interrupted = isinstance(error, KeyboardInterrupt)
-        self.status = "interrupted" if interrupted else "failed"
-        self.error = str(error) if isinstance(error, Interrupted | OSError) else repr(error)
+        """Close a run that was cut short, whatever it had reached."""
+        self.fail(error)
         with suppress(OSError):  # on a full disk the status still has to be told
             self.write_summary()
         self.close()
@@ -172,11 +184,6 @@ def run_key(config: Config, data_sha256: str) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the local time as ISO 8601 to the millisecond."""
     return datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
-
-
-def _npy(array: np.ndarray[Any, Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()

@@ -2,8 +2,8 @@
 
 Importing matplotlib takes as long as half a training run, and only a second process can do
 it at the same time. `python -m mnistlab.plots [PLUGIN …]` reads requests, one JSON array a line:
-["load", RUN] loads the data of a run folder ahead of time; ["draw", RUN] draws its plots and is
-answered by the names of what was drawn. It ends with its input.
+["load", RUN] loads the data of a run folder ahead of time; ["draw", RUN] draws the plots of a run
+or a sweep and is answered by the names of what was drawn. It ends with its input.
 """
 
 import json
@@ -14,10 +14,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
-from mnistlab.plots.gallery import PLOTS, draw
+from mnistlab.plots.gallery import PLOTS, draw, keep_plot
+from mnistlab.plots.sweep_view import SweepView
 from mnistlab.plots.view import RunView, load_data_of
 from mnistlab.plugins import load_plugins
 from mnistlab.runs import RunFolder
+from mnistlab.runs.sweep_folder import SweepFolder, is_sweep
 
 
 def main() -> None:
@@ -35,7 +37,8 @@ def serve(requests: Iterable[str], answers: TextIO) -> None:
         if what == "load":
             load_data_of(RunFolder(Path(folder)))
         else:
-            drawn = draw_all(RunFolder(Path(folder)))
+            path = Path(folder)
+            drawn = draw_sweep(SweepFolder(path)) if is_sweep(path) else draw_all(RunFolder(path))
             answers.write(f"{json.dumps(drawn)}\n")
             answers.flush()
 
@@ -57,6 +60,14 @@ def draw_all(folder: RunFolder) -> list[str]:
     if helper.exitcode != 0:
         _draw(folder, names[1::2])
     return [name for name in names if folder.plot(name).exists()]
+
+
+def draw_sweep(folder: SweepFolder) -> list[str]:
+    """Draw every plot that says something of a sweep, and return their names."""
+    from mnistlab.plots.sweep_gallery import SWEEP_PLOTS  # noqa: PLC0415 - `train` needs none
+
+    view = SweepView(folder)
+    return [name for name in SWEEP_PLOTS if keep_plot(SWEEP_PLOTS[name](view), folder, name)]
 
 
 def _draw(folder: RunFolder, names: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ from mnistlab.plots.mistakes import worst_mistakes
 from mnistlab.plots.page import save_whole
 from mnistlab.plots.view import RunView
 from mnistlab.plots.weights import weight_templates
+from mnistlab.runs import RunFolder
 
 PLOTS: Registry[Callable[[RunView], Figure | None]] = Registry("plot")
 
@@ -21,11 +22,15 @@ WORST = 40
 
 def draw(view: RunView, name: str) -> str | None:
     """Draw one plot into the run's plots folder; return its file name, None without data."""
-    figure = PLOTS[name](view)
+    return keep_plot(PLOTS[name](view), view.folder, name)
+
+
+def keep_plot(figure: Figure | None, folder: RunFolder, name: str) -> str | None:
+    """Write a figure, if there is one, into a plots folder and return its file name."""
     if figure is None:
         return None
-    view.folder.plots.mkdir(exist_ok=True)
-    path = view.folder.plot(name)
+    folder.plots.mkdir(exist_ok=True)
+    path = folder.plot(name)
     save_whole(figure, path)
     return path.name
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from mnistlab.plots import page, style, words
+from mnistlab.plots.axes import Scale, count_x, panel, say, scale_y, spread
 
 _BODY = 2.95  # inches below the title
 _LEFT = (0.8, 4.75)  # inches: where the two panels start
@@ -73,7 +73,7 @@ def learning_curves(
         The figure; to be written by `page.save`.
     """
     figure = page.new_figure(_BODY, title, [details] if details else [])
-    left, right = (_panel(figure, start) for start in _LEFT)
+    left, right = (panel(figure, (start, _BOTTOM), _PLOT) for start in _LEFT)
     loss = words.fit(loss_name.replace("_", " "), style.BODY, _PLOT[1] - 0.7)
     # A run may have ended before its first epoch did.
     last = float(epochs[-1]) if len(epochs) else 0.0
@@ -114,12 +114,6 @@ def _curve(name: str, look: dict[str, Any], x: Any, y: Any) -> _Curve:
     return _Curve(name, look, x[finite], y[finite])
 
 
-def _panel(figure: Figure, left: float) -> Axes:
-    width, height = figure.get_size_inches()
-    size = (_PLOT[0] / width, _PLOT[1] / height)
-    return figure.add_axes((left / width, _BOTTOM / height, *size))
-
-
 def _draw(
     axes: Axes,
     curves: Sequence[_Curve],
@@ -132,12 +126,12 @@ def _draw(
     """Draw the curves that have points, or say `if_none` where none has."""
     curves = [curve for curve in curves if len(curve.x)]
     if not curves:
-        _say(axes, if_none)
+        say(axes, if_none)
         return
     axes.set_xlabel("epoch")
     axes.set_ylabel(y_label)
-    _scale_x(axes, *span)
-    _scale_y(axes, np.concatenate([curve.y for curve in curves]))
+    count_x(axes, *span)
+    scale_y(axes, Scale.of(np.concatenate([curve.y for curve in curves])))
     for curve in curves:
         dots = len(curve.x) <= _DOTTED_UP_TO
         axes.plot(
@@ -157,7 +151,7 @@ def _label_ends(axes: Axes, curves: Sequence[_Curve], unit: str) -> None:
     """Write names and last values right of the panel, where they cannot cover a curve."""
     to_panel = axes.transData + axes.transAxes.inverted()
     ends = np.array([to_panel.transform((curve.x[-1], curve.y[-1])) for curve in curves])
-    heights = _spread(ends[:, 1], _LINE / _PLOT[1])
+    heights = spread(ends[:, 1], _LINE / _PLOT[1])
     for curve, end, height in zip(curves, ends, heights, strict=True):
         axes.plot(
             (end[0], 1.04, 1.06),
@@ -181,36 +175,20 @@ def _label_ends(axes: Axes, curves: Sequence[_Curve], unit: str) -> None:
         )
 
 
-def _spread(heights: NDArray[np.float64], distance: float) -> NDArray[np.float64]:
-    """Return `heights` moved as little as needed to lie `distance` apart and inside 0 to 1."""
-    order = np.argsort(heights, kind="stable")
-    # In these coordinates neighbours may touch but not change places: pool those that do.
-    steps = distance * np.arange(len(heights))
-    pools: list[list[float]] = []
-    for height in heights[order] - steps:
-        pools.append([height])
-        while len(pools) > 1 and np.mean(pools[-2]) >= np.mean(pools[-1]):
-            pools[-2].extend(pools.pop())
-    level = np.concatenate([[np.mean(pool)] * len(pool) for pool in pools])
-    spread = np.empty_like(heights)
-    spread[order] = np.clip(level, 0, max(0.0, 1 - steps[-1])) + steps
-    return spread
-
-
 def _draw_overflow(axes: Axes, steps: Any, batch_loss: Any, *, y_label: str) -> None:
     """Draw the loss of each step's batch up to where it left the range of numbers."""
     steps, batch_loss = np.asarray(steps, dtype=float), np.asarray(batch_loss, dtype=float)
     finite = np.isfinite(batch_loss)
     if not finite.any():
-        _say(axes, "the loss overflowed\nat the first step")
+        say(axes, "the loss overflowed\nat the first step")
         return
     overflow = steps[~finite][:1]
     x, y = steps[finite], batch_loss[finite]
     axes.set_xlabel("step")
     axes.set_ylabel(y_label)
     end = overflow[0] if len(overflow) else x[-1]
-    _scale_x(axes, x[0], end)
-    _scale_y(axes, y)
+    count_x(axes, x[0], end)
+    scale_y(axes, Scale.of(y))
     marker = "o" if len(x) == 1 else ""
     axes.plot(x, y, label="batch", color=style.BLUE, linewidth=1.3, marker=marker, markersize=3.2)
     axes.axvline(end, color=style.VERMILION, linestyle=(0, (4, 1.6)), linewidth=1.2)
@@ -224,78 +202,3 @@ def _draw_overflow(axes: Axes, steps: Any, batch_loss: Any, *, y_label: str) -> 
         transform=axes.transAxes,
         verticalalignment="top",
     )
-
-
-def _say(axes: Axes, statement: str) -> None:
-    """Put words where a plot would have nothing to show."""
-    axes.set_axis_off()
-    axes.text(
-        0.5,
-        0.5,
-        statement,
-        color=style.MUTED,
-        transform=axes.transAxes,
-        horizontalalignment="center",
-        verticalalignment="center",
-    )
-
-
-def _scale_x(axes: Axes, low: float, high: float) -> None:
-    """Set limits and ticks at whole numbers."""
-    pad = 0.04 * (high - low) or 0.5
-    axes.set_xlim(low - pad, high + pad)
-    locator = MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
-    ticks = np.asarray(locator.tick_values(low, high))
-    ticks = ticks[(ticks >= low) & (ticks <= high)]
-    axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
-
-
-def _scale_y(axes: Axes, y: NDArray[np.float64]) -> None:
-    """Set scale, limits and ticks."""
-    low, high = y.min(), y.max()
-    if low > 0 and np.log10(high) - np.log10(low) > 1:
-        axes.set_yscale("log")
-        bounds = np.log10([low, high])
-        pad = 0.04 * np.ptp(bounds)
-        low, high = 10.0 ** np.clip(np.add(bounds, (-pad, pad)), -307, 308)
-        ticks = _log_ticks(low, high)
-        labels = [words.short(tick) for tick in ticks]
-    elif low == high:
-        ticks, labels = y[:1], [words.short(low)]
-        pad = 0.05 * abs(low) or 0.5
-        low, high = low - pad, high + pad
-    else:
-        pad = 0.06 * (high - low)
-        low, high = low - pad, high + pad
-        locator = MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10])
-        ticks = np.asarray(locator.tick_values(low, high))
-        ticks = ticks[(ticks >= low) & (ticks <= high)]
-        labels = _linear_labels(ticks)
-    axes.set_ylim(low, high)
-    axes.yaxis.set_major_locator(FixedLocator(ticks.tolist()))
-    axes.yaxis.set_major_formatter(FixedFormatter(labels))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.grid(axis="y", color=style.PALE, linewidth=0.7)
-
-
-def _log_ticks(low: float, high: float) -> NDArray[np.float64]:
-    """Return four to six ticks or so: parts of decades where there are few, else whole ones."""
-    decades = np.log10(high) - np.log10(low)
-    powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    if decades < 3.5:
-        parts = (1, 2, 5) if decades < 1.7 else (1, 3) if decades < 2.5 else (1,)
-        ticks = np.outer(10.0**powers, parts).ravel()
-    else:
-        stride = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200) if 5 * n >= decades)
-        ticks = 10.0 ** powers[powers % stride == 0]
-    return ticks[(ticks >= low) & (ticks <= high)]
-
-
-def _linear_labels(ticks: NDArray[np.float64]) -> list[str]:
-    """Return the ticks with as many decimals as all of them need."""
-    largest = np.abs(ticks).max()
-    if largest >= 1e5 or largest < 1e-3:
-        return [words.short(tick) for tick in ticks]
-    off = 1e-6 * np.ptp(ticks)
-    decimals = next(d for d in range(16) if np.allclose(ticks.round(d), ticks, rtol=0, atol=off))
-    return [f"{tick:.{decimals}f}" for tick in ticks]

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,10 @@ def describe_environment() -> dict[str, Any]:
     }
 
 
-def uncommitted_changes() -> str:
+def uncommitted_changes(environment: Mapping[str, Any]) -> str:
     """Return the code's difference from its commit as a patch, empty where there is none."""
+    if not (environment["git"] or {}).get("dirty"):
+        return ""
     return _git("diff", "HEAD", "--no-color", "--no-ext-diff") or ""
 
 

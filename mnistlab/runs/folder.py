@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs.atomic import write_json, write_text
+from mnistlab.runs.atomic import write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
+    import numpy as np
     from filelock import BaseFileLock
+    from numpy.typing import NDArray
 
 METRICS_COLUMNS = (
     "epoch",
@@ -38,7 +40,9 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """The folder's name, by which the run is called."""
+        """The folder's name, by which the run is called; SWEEP/7 for a run of a sweep."""
+        if self.path.name.isdecimal() and self.path.parent.name == "runs":
+            return f"{self.path.parent.parent.name}/{self.path.name}"
         return self.path.name
 
     @property
@@ -112,10 +116,13 @@ class RunFolder:
 
     def hold(self) -> "BaseFileLock":
         """Take the run's lock for this process and return it; it dies with the process."""
-        from filelock import FileLock  # noqa: PLC0415 - reading a folder needs no lock
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - reading a folder needs no lock
 
         lock = FileLock(self.lock_file, blocking=False)
-        lock.acquire()
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunFolderError(f"{self.name}: another process is working on it") from None
         return lock
 
     def write_status(self, status: str, **details: Any) -> None:
@@ -132,6 +139,10 @@ class RunFolder:
             status["status"] = "interrupted"
         return status
 
+    def read_environment(self) -> dict[str, Any]:
+        """Return environment.json, empty if it is missing or damaged."""
+        return self._read_json(self.environment) or {}
+
     def read_summary(self) -> dict[str, Any]:
         """Return summary.json; raise RunFolderError if it is missing or damaged."""
         summary = self._read_json(self.summary)
@@ -139,9 +150,13 @@ class RunFolder:
             raise RunFolderError(f"{self.summary}: is missing or cannot be read")
         return summary
 
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Replace the summary."""
+        write_json(self.summary, summary)
+
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Replace metrics.csv; missing values are empty cells."""
-        write_text(self.metrics, _to_csv(METRICS_COLUMNS, rows))
+        write_text(self.metrics, to_csv(METRICS_COLUMNS, rows))
 
     def read_metrics(self) -> dict[str, list[float]]:
         """Return metrics.csv column by column; empty cells are NaN."""
@@ -149,13 +164,21 @@ class RunFolder:
             rows = list(csv.DictReader(file))
         return {column: [float(row[column] or "nan") for row in rows] for column in METRICS_COLUMNS}
 
+    def write_predictions(self, predictions: "NDArray[np.uint8]") -> None:
+        """Replace predictions.npy by the predicted classes (N,)."""
+        import numpy as np  # noqa: PLC0415 - a folder is read without it
+
+        buffer = io.BytesIO()
+        np.save(buffer, predictions, allow_pickle=False)
+        write_bytes(self.predictions, buffer.getvalue())
+
     def write_divergence(self, first_step: int, losses: Sequence[float]) -> None:
         """Write the batch loss before each step of the epoch in which the run diverged.
 
         Steps count from the start of training; `first_step` is the epoch's first.
         """
         rows = [{"step": step, "loss": loss} for step, loss in enumerate(losses, first_step)]
-        write_text(self.divergence, _to_csv(("step", "loss"), rows))
+        write_text(self.divergence, to_csv(("step", "loss"), rows))
 
     def read_divergence(self) -> tuple[list[int], list[float]]:
         """Return the steps and the batch losses of divergence.csv."""
@@ -163,10 +186,11 @@ class RunFolder:
             rows = list(csv.DictReader(file))
         return [int(row["step"]) for row in rows], [float(row["loss"]) for row in rows]
 
-    def say(self, text: str) -> None:
-        """Append a line to log.txt."""
+    def say(self, *texts: str) -> None:
+        """Append lines to log.txt."""
+        at = time.strftime("%H:%M:%S")
         with self.log.open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+            file.writelines(f"{at} {text}\n" for text in texts)
 
     def remove(self) -> None:
         """Take away a folder in which nothing was done yet; what cannot be removed stays."""
@@ -203,7 +227,8 @@ def default_runs_dir() -> Path:
 def create_run_folder(runs_dir: Path, name: str, *, latest: bool = True) -> RunFolder:
     """Create `runs_dir/YYYYmmdd-HHMMSS-NAME-XXXX/` for this process alone.
 
-    With `latest`, `runs_dir/latest` then points to it. Raises RunFolderError where no folder can be made.
+    With `latest`, `runs_dir/latest` then points to it. Raises RunFolderError where no folder can
+    be made.
     """
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
@@ -236,7 +261,8 @@ def _point_latest_to(path: Path) -> None:
             aside.unlink()
 
 
-def _to_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+def to_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as CSV text with a header; missing values are empty cells."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()

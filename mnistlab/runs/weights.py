@@ -1,5 +1,6 @@
 """Weights and checkpoints as safetensors files: arrays only, nothing that could be executed."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,8 +39,8 @@ def load_weights(path: Path) -> Array:
         raise RunFolderError(f"{path}: does not hold W (D, C) and b (C,): {error}") from None
 
 
-def save_checkpoint(path: Path, snapshot: Snapshot) -> None:
-    """Write all that training needs to go on from the end of an epoch."""
+def save_checkpoint(path: Path, snapshot: Snapshot, notes: Any = None) -> None:
+    """Write all that training needs to go on from the end of an epoch, and plain `notes`."""
     arrays = {
         "parameters": snapshot.parameters,
         "columns": snapshot.columns,
@@ -48,21 +49,24 @@ def save_checkpoint(path: Path, snapshot: Snapshot) -> None:
         **{f"state.{name}": array for name, array in snapshot.state.items()},
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    about = {"epoch": snapshot.epoch, "generator": snapshot.generator}
-    write_bytes(path, safetensors.numpy.save(contiguous, {"snapshot": json.dumps(about)}))
+    about = json.dumps({"epoch": snapshot.epoch, "generator": snapshot.generator, "notes": notes})
+    metadata = {"snapshot": about, "sha256": _digest(contiguous, about)}
+    write_bytes(path, safetensors.numpy.save(contiguous, metadata))
 
 
-def load_checkpoint(path: Path) -> Snapshot:
-    """Return the snapshot that `save_checkpoint` wrote; raise RunFolderError if it is damaged."""
+def load_checkpoint(path: Path) -> tuple[Snapshot, Any]:
+    """Return what `save_checkpoint` wrote; raise RunFolderError if it is damaged."""
     arrays, metadata = _load(path)
     try:
+        if _digest(arrays, metadata["snapshot"]) != metadata["sha256"]:
+            raise RunFolderError(f"{path}: is damaged: its SHA-256 is not the one it names")
         about = json.loads(metadata["snapshot"])
         state = {
             name.removeprefix("state."): array
             for name, array in arrays.items()
             if name.startswith("state.")
         }
-        return Snapshot(
+        snapshot = Snapshot(
             epoch=int(about["epoch"]),
             columns=arrays["columns"],
             parameters=arrays["parameters"],
@@ -71,8 +75,19 @@ def load_checkpoint(path: Path) -> Snapshot:
             best_epoch=arrays["best_epoch"],
             generator=about["generator"],
         )
+        return snapshot, about.get("notes")
     except (KeyError, TypeError, ValueError) as error:
         raise RunFolderError(f"{path}: is no checkpoint of mnistlab: {error!r}") from None
+
+
+def _digest(arrays: Mapping[str, Array], about: str) -> str:
+    """Return the SHA-256 of everything a checkpoint says: a flipped bit must not go unseen."""
+    digest = hashlib.sha256(about.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _load(path: Path) -> tuple[dict[str, Array], Mapping[str, Any]]:

@@ -18,7 +18,7 @@ from mnistlab.core.losses import LOSSES
 from mnistlab.runs import RunFolder
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-SHIPPED = sorted(CONFIGS.rglob("*.yaml"))
+SHIPPED = sorted(CONFIGS.glob("*.yaml"))
 MINI = ["data.dataset=mnist-mini", "data.validation=1000", "epochs=1"]
 
 
@@ -209,7 +209,7 @@ def test_a_full_disk_is_named_with_its_path(run, config, monkeypatch):
     def fail(path, _content):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("mnistlab.experiment.run.write_bytes", fail)
+    monkeypatch.setattr("mnistlab.runs.folder.write_bytes", fail)
     code, _, err = run("train", "-c", config, "-q", "--no-plots")
     assert code == 1
     assert re.fullmatch(r"mnistlab: error: \S+/predictions\.npy: No space left on device\n", err)

@@ -10,7 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mnistlab.config.load import load_config, to_yaml, valid_keys
-from mnistlab.config.overrides import has_several_values, parse_overrides
+from mnistlab.config.overrides import (
+    FUNCTION_NAMES,
+    has_several_values,
+    parse_overrides,
+    split_values,
+)
 from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import MAX_DEPTH, dump, read_value
 from mnistlab.core.initializers import INITIALIZERS
@@ -21,8 +26,9 @@ from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.datasets import NAME_CHECKS
 from mnistlab.errors import ConfigError
+from mnistlab.sweep.spaces.points import FUNCTIONS
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 
 @pytest.fixture
@@ -59,6 +65,8 @@ def test_precedence_is_defaults_then_file_then_command_line(write):
         (".5", 0.5),
         ("7", 7),
         ("007", 7),
+        ("0100", 100),
+        ("-08", -8),
         ("true", True),
         ("no", "no"),
         ("null", None),
@@ -117,6 +125,11 @@ def test_scalars_are_those_of_yaml_1_2(text, value):
         ("epochs: 2\ninit_scale: 0.5\n", "line 2: init_scale has no effect"),
         ("optimizer: momentum\nmomentum: 1.0\n", "line 2: momentum must be less than 1"),
         ("early_stopping: 2\ndata: {validation: 0}\n", "line 1: early_stopping needs a validation"),
+        ("epochs: 2\nstop_after: 3\n", "line 2: stop_after 3 must be at most epochs, 2"),
+        ("stop_after: 0\n", "stop_after must be at least 1, not 0"),
+        ("base: linear.yaml\n", "is a sweep file; use `mnistlab sweep --config"),
+        ("parameters: {}\n", "is a sweep file"),
+        ("method: grid\n", "is a sweep file"),
         ("name: ../x\n", "name must be letters, digits"),
         ("name: 2026\n", "name must be text, not 2026"),
         (f"name: {'x' * 65}\n", "name must be letters"),
@@ -167,6 +180,8 @@ def test_every_fault_of_a_file_is_told_at_once(write):
         ("learning_rate", "an override is written key=value"),
         ("=1", "an override is written key=value"),
         ("learning_rate=0.1,0.2", "gives several values, which is for `mnistlab sweep`"),
+        ("learning_rate=logspace(1,2,3)", "gives several values, which is for `mnistlab sweep`"),
+        ("learning_rate=uniform(0,1)", "gives several values, which is for `mnistlab sweep`"),
         ("learning_rate=fast", "override 'learning_rate=fast': learning_rate must be a number"),
         ("data.validaton=1", "did you mean 'data.validation'"),
         ("data.preprocess=[a", "is not valid YAML"),
@@ -190,6 +205,29 @@ def test_an_override_below_a_plain_value_is_refused(write):
 )
 def test_a_comma_outside_brackets_makes_a_list_of_values(value, several):
     assert has_several_values(value) is several
+
+
+@pytest.mark.parametrize(
+    ("value", "pieces"),
+    [
+        ("1, 2", ["1", " 2"]),
+        ("[1,2],f(1,2)", ["[1,2]", "f(1,2)"]),
+        ("'a,b',c", ["'a,b'", "c"]),
+        ("1,", ["1", ""]),
+        ("", [""]),
+    ],
+)
+def test_a_text_is_split_at_its_outer_commas(value, pieces):
+    assert split_values(value) == pieces
+
+
+def test_every_function_of_a_sweep_is_known_to_the_overrides():
+    assert set(FUNCTION_NAMES) == set(FUNCTIONS)
+
+
+def test_a_run_may_stop_at_any_of_its_epochs():
+    assert load_config(None, ["epochs=3", "stop_after=3"]).stop_after == 3
+    assert load_config(None).stop_after is None
 
 
 def test_an_override_keeps_everything_after_the_first_equals_sign():
@@ -298,7 +336,7 @@ def test_any_text_survives_a_dump(text):
     assert read_value(dump({"key": text}), "here") == {"key": text}
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_a_config_or_a_config_error(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "fuzz.yaml"

@@ -1,6 +1,6 @@
 """Small random problems for the tests of the core."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -45,15 +45,14 @@ def settings(
         **OPTIMIZERS[optimizer].options,
         **SCHEDULES[schedule].options,
     }
+    chosen = {**defaults, **hyper}
+    chosen.setdefault("last_epoch", chosen["epochs"])
     return Settings(
         Objective(MODELS[model], LOSSES[loss], REDUCTIONS[reduction]),
         OPTIMIZERS[optimizer],
         SCHEDULES[schedule],
         batch_size,
-        {
-            key: np.broadcast_to(np.asarray(value, float), K).copy()
-            for key, value in {**defaults, **hyper}.items()
-        },
+        {key: np.broadcast_to(np.asarray(value, float), K).copy() for key, value in chosen.items()},
         evaluate_every,
     )
 
@@ -80,6 +79,7 @@ def trainer(
     validation: Samples | None = None,
     pixels: PixelMap | None = None,
     seed: int = 5,
+    before_step: Callable[[], None] | None = None,
 ) -> Trainer:
     return Trainer(
         chosen,
@@ -88,6 +88,7 @@ def trainer(
         validation,
         pixels or PixelMap(),
         np.random.default_rng(seed),
+        before_step,
     )
 
 

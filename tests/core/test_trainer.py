@@ -137,6 +137,21 @@ def test_a_diverging_neighbour_changes_no_other_column():
         np.testing.assert_allclose(final[k], expected[k], rtol=1e-6, atol=1e-9)
 
 
+def test_tracing_a_divergence_is_not_disturbed():
+    """What is raised before a step belongs to training; here it is over for this column."""
+    stopped = []
+
+    def before_step():
+        if stopped:
+            raise KeyboardInterrupt
+
+    training = trainer(settings(learning_rate=1e100), random_weights(1), before_step=before_step)
+    (record,) = training.epochs()
+    stopped.append(True)
+    assert record.diverged.all()
+    assert not np.isfinite(training.trace_last_epoch(0)[-1])
+
+
 def test_divergence_shows_step_by_step():
     wild = settings(learning_rate=[0.001, 5.0], epochs=3)
     training = trainer(wild, [np.zeros((17, C))] * 2, dtype="float32")
@@ -153,12 +168,58 @@ def test_divergence_shows_step_by_step():
 def test_columns_leave_when_they_are_done():
     chosen = settings(learning_rate=[0.01] * 4, epochs=[1, 3, 2, 3])
     training = trainer(chosen, random_weights(4))
-    seen = []
-    for record in training.epochs():
-        seen.append(record.columns.tolist())
-        if record.epoch == 2:
-            training.stop(np.array([3]))
-    assert seen == [[0, 1, 2, 3], [1, 2, 3], [1]]
+    seen = [record.columns.tolist() for record in training.epochs()]
+    assert seen == [[0, 1, 2, 3], [1, 2, 3], [1, 3]]
+
+
+def test_a_column_may_leave_before_its_schedule_ends():
+    whole, _ = run(trainer(settings(schedule="cosine", epochs=6), random_weights(1)))
+    cut, _ = run(trainer(settings(schedule="cosine", epochs=6, last_epoch=4), random_weights(1)))
+    assert len(cut) == 4
+    for record, same in zip(cut, whole, strict=False):
+        assert record.train.loss == same.train.loss
+
+
+def test_a_neighbours_evaluation_is_not_ones_own():
+    chosen = settings(learning_rate=[0.01] * 2, epochs=[3, 4], evaluate_every=2, early_stopping=9)
+    records, _ = run(trainer(chosen, random_weights(2), validation=random_samples(N=40, seed=7)))
+    assert [record.evaluated.tolist() for record in records] == [
+        [False, False],
+        [True, True],
+        [True, False],
+        [True],
+    ]
+
+
+def test_early_stopping_counts_due_evaluations_only():
+    """A neighbour that ends in an odd epoch must not give the other one a chance to stop then."""
+    hyper = {"learning_rate": 0.4, "early_stopping": 3, "batch_size": 20, "evaluate_every": 2}
+    validation, (weights,) = random_samples(N=40, seed=77), random_weights(1)
+    alone, _ = run(trainer(settings(epochs=50, **hyper), [weights], validation=validation))
+    hyper["learning_rate"] = [0.4] * 9
+    epochs = [50, 1, 3, 5, 7, 9, 11, 13, 15]
+    beside, _ = run(trainer(settings(epochs=epochs, **hyper), [weights] * 9, validation=validation))
+    ends = [record.epoch for record in beside if 0 in record.columns]
+    assert len(alone) == len(ends) < 50
+    assert len(alone) % 2 == 0
+
+
+def test_what_is_raised_before_a_step_leaves_the_last_epoch_whole():
+    steps = []
+
+    def before_step():
+        steps.append(1)
+        if len(steps) > 3 * 5:
+            raise KeyboardInterrupt
+
+    chosen = settings(epochs=9, batch_size=50)
+    training = trainer(chosen, random_weights(1), before_step=before_step)
+    per_epoch = 200 // 50
+    with pytest.raises(KeyboardInterrupt):
+        run(training)
+    assert training.snapshot.epoch == 3 * 5 // per_epoch
+    _, whole = run(trainer(settings(epochs=3, batch_size=50), random_weights(1)))
+    np.testing.assert_array_equal(training.snapshot.parameters[:, 0, :], whole[0])
 
 
 def test_early_stopping_waits_for_a_better_validation_loss():

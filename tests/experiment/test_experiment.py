@@ -12,12 +12,13 @@ import safetensors.numpy
 from mnistlab.config.load import load_config
 from mnistlab.core.contracts import REGISTRIES, check_part
 from mnistlab.core.losses import LOSSES, SquaredError
+from mnistlab.core.statistics import wilson_interval
 from mnistlab.datasets import load
 from mnistlab.errors import ConfigError, DataError, InputError, Interrupted, RunFolderError
 from mnistlab.experiment import group, prepare, run_group
 from mnistlab.experiment.reporter import describe_epoch
 from mnistlab.experiment.run import Run, run_key
-from mnistlab.interpretation import interpret, wilson_interval
+from mnistlab.interpretation import interpret
 from mnistlab.plots.painter import Painter
 from mnistlab.plugins import load_plugins
 from mnistlab.runs import RunFolder
@@ -217,7 +218,7 @@ def test_an_interrupt_is_saved_and_raised(tmp_path, monkeypatch):
     assert (status["status"], status["error"]) == ("interrupted", "SIGINT")
     assert folder.read_summary()["status"] == "interrupted"
     assert folder.read_summary()["epochs"] == 3
-    assert load_checkpoint(folder.checkpoint).epoch == 3
+    assert load_checkpoint(folder.checkpoint)[0].epoch == 3
 
 
 def test_a_failure_is_recorded_and_raised(tmp_path, monkeypatch):

@@ -163,7 +163,7 @@ def snapshot():
 def test_a_checkpoint_reads_back(tmp_path):
     saved = snapshot()
     save_checkpoint(tmp_path / "c", saved)
-    loaded = load_checkpoint(tmp_path / "c")
+    loaded, _ = load_checkpoint(tmp_path / "c")
     assert (loaded.epoch, loaded.generator) == (saved.epoch, saved.generator)
     for name in ("columns", "parameters", "best_loss", "best_epoch"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(saved, name))
@@ -201,7 +201,7 @@ def test_the_environment_tells_versions_machine_and_code():
 def test_the_git_state_of_a_checkout(tmp_path, monkeypatch):
     monkeypatch.setattr(environment_module.mnistlab, "__file__", str(tmp_path / "m" / "x.py"))
     assert describe_environment()["git"] is None
-    assert uncommitted_changes() == ""
+    assert uncommitted_changes(describe_environment()) == ""
 
     def git(*words):
         identity = ["-c", "user.name=n", "-c", "user.email=e"]
@@ -216,7 +216,7 @@ def test_the_git_state_of_a_checkout(tmp_path, monkeypatch):
     assert state["dirty"] is False
     (tmp_path / "code").write_text("two\n")
     assert describe_environment()["git"]["dirty"] is True
-    assert "+two" in uncommitted_changes()
+    assert "+two" in uncommitted_changes(describe_environment())
 
 
 def test_a_lock_is_released_with_its_run(tmp_path):

@@ -1,0 +1,95 @@
+"""The two suites of `make bench`: one configuration, and a sweep of 64 learning rates."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness.claims import CLAIMS, MEMORY, SWEEP_CLAIMS, SWEEP_MEMORY, Claim
+from harness.contestants import Contestant, contestants, mnistlab_train
+from harness.sweep import mnistlab_sweep, sweep_contestants
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Contestants whose rounds belong together, the claims they decide, and a part of the page.
+
+    `watched` is the one whose memory is measured, as `memory`.
+    """
+
+    name: str
+    title: str
+    contestants: Callable[[], list[Contestant]]
+    claims: Sequence[Claim]
+    memory: str
+    watched: Callable[[], Contestant]
+    how: str
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all that is measured."""
+        return [*dict.fromkeys(one.name for one in self.contestants()), self.memory]
+
+
+HOW = """\
+Every contestant is a whole process, started anew each time and timed from outside; a round runs
+each of them once (the short ones five times) before the next begins, after one round that is not
+counted. Ratios are taken within a round; the table gives their median and range. Memory
+comes from runs of their own, which are not timed: for the largest process the system's own
+maximum, for all processes together the sum of their proportional shares every 20 ms.
+
+`mnistlab train` includes its plots and its run folder. The PyTorch processes read the same files
+and do the same work: ten epochs of 500 steps of 100 images, and after every epoch loss and
+accuracy over all 50,000 training and 10,000 validation images; that they end at the same training
+loss is checked. The one with a DataLoader takes its training batches from it, but evaluates whole
+tensors like the other one, which favours it. `model` is the construction of the model and its
+optimizer, which imports a good part of PyTorch; `torch_by_hand` does without an optimizer.
+scikit-learn's perceptron always minimises the softmax cross-entropy, and evaluates nothing: only
+our steps are held against its fit. Rivals with threads run with their default and with one; each
+claim takes the setting that is faster for the rival, and likewise `--help` of the typer program
+with and without rich. `bare_products` multiplies one batch again and again, with BLAS on one thread
+and results written into buffers.
+"""
+
+SWEEP_HOW = """\
+As above: whole processes, rounds, ratios within a round, memory from runs that are not timed. The
+work is `configs/linear.yaml` at 64 learning rates from 0.001 to 0.01: for each, ten epochs of 500
+steps of 100 images, and after every epoch loss and accuracy over all 50,000 training and 10,000
+validation images. Everyone has to have trained just the rates it was given, from weights of zero,
+and to end at the training loss that belongs to each rate. `mnistlab sweep` includes its plots and
+64 run folders; the others but our own trainer keep nothing.
+
+Who trains one after another trains four of the rates, spread evenly. The column of all 64
+configurations is sixteen times the part of the process that grows with their number; imports,
+loading, and PyTorch's first optimizer, which imports much of it, count once.
+`mnistlab_train_each` is `mnistlab train --no-plots`, a whole process for each of the four rates:
+the seconds of its process are their mean, and 64 times that is scaled. `mnistlab_one_by_one` runs
+our trainer, run folders included, in one process that loads the data once,
+`mnistlab_two_processes` the same in two at once, with one thread and half of the rates each.
+`torch_sweep` does what `torch_memory` does, and `torch_sweep_by_hand` what `torch_by_hand` does,
+with a new model for each rate; the first runs with PyTorch's default threads and with one, and the
+claim takes the faster setting.
+
+JAX trains all 64 at once, compiled, an epoch in one call, in float32, with the images in memory.
+`vmap` is the step of one configuration, by `jax.grad`, mapped over the learning rates; `fused`
+lays the weights of all side by side and writes the gradient out, so that a step is two matrix
+products. The claim takes the faster one. Its compilation is part of the process.
+
+`peak_products` is the best of twenty products of 2048 x 2048 float32 matrices by NumPy with all
+threads, in the same round. Its seconds of steps and evaluation, and everyone's GFLOP/s, count the
+operations of the sweep's matrix products: two of 785 x 10 weights for each image of a step, one
+for each image evaluated, and two operations for each multiplication and its addition. Seconds of
+`mnistlab sweep` in steps, evaluation and run folders are those of its threads divided by their
+number.
+"""
+
+SUITES = (
+    Suite("train", "One configuration", contestants, CLAIMS, MEMORY, mnistlab_train, HOW),
+    Suite(
+        "sweep",
+        "A sweep of 64 learning rates",
+        sweep_contestants,
+        SWEEP_CLAIMS,
+        SWEEP_MEMORY,
+        mnistlab_sweep,
+        SWEEP_HOW,
+    ),
+)

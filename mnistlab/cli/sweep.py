@@ -1,0 +1,233 @@
+"""`mnistlab sweep`: many configs, trained together, the best one named."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mnistlab.cli.config import Plugins
+
+if TYPE_CHECKING:
+    from mnistlab.runs.sweep_folder import SweepFolder
+    from mnistlab.sweep.conclusion import Conclusion
+    from mnistlab.sweep.spaces.settings import Metric
+    from mnistlab.sweep.spaces.trials import Sweep
+
+
+def sweep(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", metavar="FILE", help="A sweep file, or a config to vary."),
+    ] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=V1,V2",
+            help="Values to try: learning_rate=0.01,0.02 or learning_rate=logspace(1e-3,1e-2,9), "
+            "also range, linspace, choice, uniform, log_uniform, int_uniform; a single value is "
+            "fixed; zip=KEY,KEY moves keys together; @FILE.csv lists trials.",
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD",
+            help="grid (all combinations, the default), random, or halving (those that look worst "
+            "early are stopped; halving.factor=3 halving.min_epochs=1).",
+        ),
+    ] = None,
+    max_trials: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Try at most so many (random: 64; a larger grid is drawn from)."
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Repeat every trial with so many seeds, for intervals."),
+    ] = None,
+    random_seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Decides what is drawn (default 0).")
+    ] = None,
+    minimize: Annotated[
+        str | None,
+        typer.Option(metavar="METRIC", help="Choose by validation.loss, the lowest."),
+    ] = None,
+    maximize: Annotated[
+        str | None,
+        typer.Option(metavar="METRIC", help="Choose by validation.accuracy (the default)."),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SWEEP",
+            help="Go on with a sweep that was cut short: its folder, name or `latest`.",
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="With --resume: train again what has failed.")
+    ] = False,
+    needed: Annotated[
+        bool,
+        typer.Option("--needed", help="Take runs that are finished already from the runs folder."),
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="End with the first run that fails.")
+    ] = False,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Name the sweep (default: the config's name or file)."),
+    ] = None,
+    runs_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where run folders go (default: $MNISTLAB_RUNS_DIR or runs)."
+        ),
+    ] = None,
+    plugin: Plugins = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print trials, stacks, time, memory and disk; train nothing."
+        ),
+    ] = False,
+    exact_limit: Annotated[
+        bool,
+        typer.Option(
+            "--exact-limit",
+            help="Compute the learning-rate limit from all images instead of 10,000.",
+        ),
+    ] = False,
+    no_plots: Annotated[bool, typer.Option("--no-plots", help="Draw no plots.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON document.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show no progress, only warnings and the result.")
+    ] = False,
+) -> None:
+    """Train many configs together, each into a run folder, and name the best one.
+
+    The validation split chooses. A run that diverges is a result like any other. Exit codes:
+    0 done; 1 a run failed, or every one diverged; 2 a wrong space, input or option; 130
+    interrupted: --resume goes on.
+    """
+    plugins = plugin or []
+    with ExitStack() as cleanup:
+        painter = None
+        if not (no_plots or dry_run):
+            from mnistlab.plots.painter import Painter
+
+            painter = cleanup.enter_context(Painter(plugins))  # it imports beside what follows
+
+        from mnistlab.plugins import load_plugins
+        from mnistlab.runs import default_runs_dir
+
+        load_plugins(plugins)
+        runs = runs_dir or default_runs_dir()
+        metric = _metric(minimize, maximize)
+        settings = {
+            "method": method,
+            "max_trials": max_trials,
+            "seeds": seeds,
+            "random_seed": random_seed,
+            "metric": metric,
+            "name": name,
+        }
+        folder = _resumed(resume, config, words or [], settings, runs, retry_failed=retry_failed)
+        settled = _settle(folder, config, words or [], settings)
+
+        from mnistlab.console.sweeping import ConsoleSweepReporter
+        from mnistlab.sweep.preparation import prepare_sweep
+        from mnistlab.sweep.run import Wishes, run_sweep
+
+        reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
+        prepared = prepare_sweep(settled, reporter, exact_limit=exact_limit)
+        if dry_run:
+            from mnistlab.console.sweeps import print_outlook
+            from mnistlab.sweep.estimate import estimate
+
+            stacks = prepared.stacks()
+            print_outlook(prepared, stacks, estimate(prepared, stacks), as_json=as_json)
+            return
+        conclusion = run_sweep(
+            prepared,
+            runs_dir=runs,
+            reporter=reporter,
+            painter=painter,
+            resumed=folder,
+            wishes=Wishes(needed=needed, fail_fast=fail_fast, retry_failed=retry_failed),
+        )
+    _print(conclusion, prepared.sweep, as_json=as_json)
+
+
+def _metric(minimize: str | None, maximize: str | None) -> "Metric | None":
+    from mnistlab.errors import InputError
+    from mnistlab.sweep.spaces.settings import metric_named
+
+    if minimize is not None and maximize is not None:
+        raise InputError("sweep: --minimize and --maximize exclude each other")
+    if minimize is not None:
+        return metric_named(minimize, "minimize", "--minimize")
+    if maximize is not None:
+        return metric_named(maximize, "maximize", "--maximize")
+    return None
+
+
+def _resumed(
+    resume: str | None,
+    config: Path | None,
+    words: list[str],
+    settings: Mapping[str, object],
+    runs: Path,
+    *,
+    retry_failed: bool,
+) -> "SweepFolder | None":
+    """Return the folder of the sweep to go on with; refuse what would make it another one."""
+    from mnistlab.errors import InputError
+    from mnistlab.runs.find import find_sweep
+
+    if resume is None:
+        if config is None:
+            raise InputError("sweep: missing option '--config' / '-c'; see mnistlab sweep --help")
+        if retry_failed:
+            raise InputError("sweep: --retry-failed goes with --resume SWEEP")
+        return None
+    given = [f"--{key.replace('_', '-')}" for key, value in settings.items() if value is not None]
+    if config is not None or words or given:
+        what = "--config" if config is not None else (words or given)[0]
+        raise InputError(
+            f"sweep: --resume goes on with the sweep as it was begun, so {what} has no place; "
+            "to vary it, begin a new one, which takes finished runs over with --needed"
+        )
+    return find_sweep(resume, runs)
+
+
+def _settle(
+    folder: "SweepFolder | None",
+    config: Path | None,
+    words: list[str],
+    settings: Mapping[str, object],
+) -> "Sweep":
+    from mnistlab.datasets import NAME_CHECKS
+    from mnistlab.sweep.spaces.trials import load_sweep
+
+    path = config if folder is None else folder.config
+    assert path is not None  # noqa: S101 - `_resumed` has seen to it
+    return load_sweep(path, words, checks=NAME_CHECKS, **settings)  # type: ignore[arg-type]
+
+
+def _print(conclusion: "Conclusion", sweep: "Sweep", *, as_json: bool) -> None:
+    from mnistlab.errors import SweepFailedError
+    from mnistlab.runs.atomic import to_json
+
+    if as_json:
+        typer.echo(to_json(conclusion.document))
+    else:
+        from mnistlab.console.sweeps import print_conclusion
+
+        print_conclusion(conclusion, sweep)
+    if conclusion.status != "completed":
+        raise SweepFailedError(f"the sweep {conclusion.status}: {conclusion.error}")

@@ -1,0 +1,170 @@
+"""Shows a sweep while it runs: the best so far with their curves, what is done, what is left."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any
+
+from mnistlab.console.progress import ConsoleReporter
+from mnistlab.sweep.events import EpochEnded, Event, RunEnded, SweepReporter
+from mnistlab.sweep.results import column_of
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+    from mnistlab.sweep.spaces.settings import Metric
+
+_SHOWN = 8
+_LINES = 10
+_SECONDS = 10.0
+"""Off a terminal about 10 lines tell of the runs, or one every 10 s where that is more."""
+_BARS = "▁▂▃▄▅▆▇█"
+_TOLD = 5
+
+
+class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
+    """Tells on stderr how a sweep goes; with `quiet` only warnings and failures."""
+
+    def __init__(self, *, quiet: bool = False, metric: "Metric") -> None:
+        super().__init__(quiet=quiet)
+        self._metric = column_of(metric)
+        self._sign = 1 if metric.goal == "minimize" else -1
+        self._live: Live | None = None
+        self._labels: Sequence[str] = ()
+        self._epochs: Mapping[int, int] = {}
+        self._rows: dict[int, list[Mapping[str, Any]]] = {}
+        self._ended: dict[int, str] = {}
+        self._before = 0
+        self._began = self._last_said = time.monotonic()
+        self._said = -1
+
+    def start(self, labels: Sequence[str], done: Set[int], epochs: Mapping[int, int]) -> None:  # type: ignore[override]
+        """Training begins; on a terminal a table comes up."""
+        self._labels, self._epochs, self._before = labels, epochs, len(done)
+        self._began = self._last_said = time.monotonic()
+        if not self._animated:
+            if done:
+                self.message(f"{len(done)} of {len(labels)} runs are done already")
+            return
+        from rich.console import Console  # noqa: PLC0415 - only an animation needs it
+        from rich.live import Live  # noqa: PLC0415
+
+        console = Console(stderr=True)
+        self._live = Live(
+            get_renderable=self._render, console=console, transient=True, refresh_per_second=4
+        )
+        self._live.start()
+
+    def tell(self, event: Event) -> None:
+        """Take note of an event; what has failed is named at once."""
+        if isinstance(event, EpochEnded):
+            for run, row in event.rows.items():
+                self._rows.setdefault(run, []).append(row)
+        elif isinstance(event, RunEnded):
+            self._ended[event.number] = event.status
+            if event.status == "failed":
+                self.warn(
+                    f"run {event.number} ({self._labels[event.number]}) failed: {event.error}"
+                )
+            elif event.status == "diverged" and self._count("diverged") <= _TOLD:
+                self.message(f"run {event.number} ({self._labels[event.number]}): {event.error}")
+        if self._live is None and self._labels and self._is_time():
+            self.message(self._line())
+            self._last_said, self._said = time.monotonic(), len(self._ended)
+
+    def stop(self) -> None:
+        """Take the table away; off a terminal tell how it ended."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        elif self._labels and self._said != len(self._ended):
+            self.message(self._line())
+        self._labels = ()
+
+    def _write(self, text: str) -> None:
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            super()._write(text)
+
+    def _is_time(self) -> bool:
+        if time.monotonic() - self._last_said > _SECONDS:
+            return True
+        step = max(1, len(self._epochs) // _LINES)
+        return len(self._ended) >= max(self._said, 0) + step
+
+    def _count(self, status: str) -> int:
+        return sum(one == status for one in self._ended.values())
+
+    def _best(self) -> list[int]:
+        """Return the runs with the best last value, the best first."""
+        last = {run: rows[-1].get(self._metric, math.nan) for run, rows in self._rows.items()}
+        known = [run for run, value in last.items() if math.isfinite(value)]
+        return sorted(known, key=lambda run: (self._sign * last[run], run))
+
+    def _line(self) -> str:
+        text = f"{len(self._ended) + self._before}/{len(self._labels)} runs done"
+        for status in ("diverged", "failed"):
+            if count := self._count(status):
+                text += f", {count} {status}"
+        if best := self._best()[:1]:
+            value = self._rows[best[0]][-1][self._metric]
+            text += f"; best so far: {self._shown(value)} ({self._labels[best[0]]})"
+        left = self._left()
+        return text if left is None else f"{text}; about {left} left"
+
+    def _shown(self, value: float) -> str:
+        name = self._metric.replace("_", " ")
+        return f"{name} {value:.2%}" if name.endswith("accuracy") else f"{name} {value:.4f}"
+
+    def _left(self) -> str | None:
+        """Return the time left, None where it cannot be told yet or all is done."""
+        whole = sum(self._epochs.values())
+        passed = sum(
+            self._epochs.get(run, 0) if run in self._ended else len(rows)
+            for run, rows in self._rows.items()
+        )
+        elapsed = time.monotonic() - self._began
+        seconds = elapsed * (whole - passed) / passed if passed else 0.0
+        if seconds < 1 or elapsed < 1:
+            return None
+        return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+    def _render(self) -> "RenderableType":
+        """Return the table of the best so far above a line of what is done."""
+        from rich.console import Group  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for heading in ("run", "best so far", "epoch", "loss", "accuracy", "loss by epoch"):
+            table.add_column(
+                heading, justify="left" if "best" in heading else "right", no_wrap=True
+            )
+        # the main thread goes on adding to what is drawn here by the display's own
+        for run in self._best()[:_SHOWN]:
+            rows = list(self._rows[run])
+            last = rows[-1]
+            losses = [row["validation_loss"] for row in rows if "validation_loss" in row]
+            table.add_row(
+                str(run),
+                Text(self._labels[run] if self._labels else ""),
+                f"{last['epoch']}",
+                f"{last['validation_loss']:.4f}",
+                f"{last['validation_accuracy']:.2%}",
+                Text(sparkline(losses)),
+            )
+        return Group(table, Text(self._line()))
+
+
+def sparkline(values: Sequence[float], width: int = 16) -> str:
+    """Return values as a row of bars, from the lowest to the highest; at most `width` of them."""
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return ""
+    count = min(width, len(finite))
+    chosen = [finite[round(i * (len(finite) - 1) / max(1, count - 1))] for i in range(count)]
+    low, high = min(chosen), max(chosen)
+    scale = (len(_BARS) - 1) / (high - low) if high > low else 0
+    return "".join(_BARS[round((value - low) * scale)] for value in chosen)

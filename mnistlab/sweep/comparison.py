@@ -1,0 +1,100 @@
+"""Finds the trials that cannot be told from the best one on the images they were chosen by."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.config.schema import Config
+from mnistlab.core.metrics import score_images
+from mnistlab.core.statistics import Z, differs, t_half_width
+from mnistlab.core.trainer import join_parameters
+from mnistlab.experiment.plan import Data, as_rows, objective_of, stack_key
+from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.weights import load_weights
+from mnistlab.sweep.results import TrialResult, column_of
+from mnistlab.sweep.spaces.settings import Metric
+from mnistlab.sweep.spaces.trials import Sweep
+
+_TOGETHER = 64
+"""Runs that are evaluated as one stack."""
+
+Scores = NDArray[np.floating]
+
+
+def indistinguishable(
+    ranked: Sequence[TrialResult],
+    sweep: Sweep,
+    folder: SweepFolder,
+    data_of: Callable[[Config], Data],
+) -> list[int]:
+    """Return the numbers of the trials, without the best, that cannot be told from it at 95 %.
+
+    Trials differ when the interval of their difference, paired by validation image, leaves out
+    zero, and with several seeds the one paired by seed does, too.
+    """
+    if len(ranked) < 2:
+        return []
+    best, *others = _within_reach(ranked, sweep.metric, data_of)
+    images = dict(_scores([best, *others], sweep, folder, data_of))
+    ties = []
+    for other in others:
+        told_by_images = differs(images[other.trial.number], images[best.trial.number])
+        if not (told_by_images and _told_by_seeds(other, best, sweep, folder)):
+            ties.append(other.trial.number)
+    return sorted(ties)
+
+
+def _within_reach(
+    ranked: Sequence[TrialResult], metric: Metric, data_of: Callable[[Config], Data]
+) -> list[TrialResult]:
+    """Leave out what differs by more than any spread could explain: answers are 0 or 1."""
+    if metric.name != "validation.accuracy":
+        return list(ranked)
+    validation = data_of(ranked[0].trial.config).dataset.validation
+    reach = 1.01 * Z / math.sqrt(len(validation or ()) or 1)
+    best = ranked[0].score(metric) or 0.0
+    return [one for one in ranked if abs((one.score(metric) or 0.0) - best) <= reach]
+
+
+def _scores(
+    results: Sequence[TrialResult],
+    sweep: Sweep,
+    folder: SweepFolder,
+    data_of: Callable[[Config], Data],
+) -> dict[int, Scores]:
+    """Return for each trial every validation image's score, its mean over the seeds."""
+    alike: dict[str, list[TrialResult]] = {}
+    for result in results:
+        alike.setdefault(stack_key(result.trial.config), []).append(result)
+    scores: dict[int, Scores] = {}
+    for members in alike.values():
+        config = members[0].trial.config
+        dataset = data_of(config).dataset
+        assert dataset.validation is not None  # noqa: S101 - load_sweep refuses a sweep without
+        samples, objective = as_rows(dataset.validation), objective_of(config)
+        runs = [(result.trial.number, run) for result in members for run in result.runs]
+        for start in range(0, len(runs), _TOGETHER):
+            part = runs[start : start + _TOGETHER]
+            weights = [load_weights(folder.run(run).model) for _, run in part]
+            losses, right = score_images(
+                join_parameters(weights), objective, samples, dataset.pixels
+            )
+            chosen = losses if sweep.metric.name == "validation.loss" else right
+            for position, (trial, _) in enumerate(part):
+                share = chosen[:, position] / sweep.seeds
+                scores[trial] = scores.get(trial, 0) + share
+    return scores
+
+
+def _told_by_seeds(one: TrialResult, best: TrialResult, sweep: Sweep, folder: SweepFolder) -> bool:
+    """Return whether the seeds tell two trials apart; with one seed they have no say."""
+    split, _, name = column_of(sweep.metric).partition("_")
+    mine, other = (
+        [folder.run(run).read_summary()[split][name] for run in result.runs]
+        for result in (one, best)
+    )
+    differences = [a - b for a, b in zip(mine, other, strict=True)]
+    half = t_half_width(differences)
+    return half is None or abs(float(np.mean(differences))) > half

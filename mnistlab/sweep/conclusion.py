@@ -1,0 +1,150 @@
+"""Names a sweep's best trial, tests it once, and writes down what all of them came to."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mnistlab.core.statistics import t_half_width, wilson_interval
+from mnistlab.experiment.late_test import evaluate_test
+from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.sweep.comparison import indistinguishable
+from mnistlab.sweep.preparation import Prepared
+from mnistlab.sweep.results import (
+    METRICS,
+    TEST,
+    TrialResult,
+    rank,
+    read_rows,
+    summarize,
+)
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What a sweep came to; `document` is what sweep.json holds.
+
+    `ranked` are the trials that can be chosen, the best first; `ties` the numbers of those that
+    cannot be told from it.
+    """
+
+    folder: SweepFolder
+    results: Sequence[TrialResult]
+    ranked: Sequence[TrialResult]
+    ties: Sequence[int]
+    status: str
+    error: str | None
+    document: Mapping[str, Any]
+
+    @property
+    def best(self) -> TrialResult | None:
+        """The best trial, None where not one has finished."""
+        return self.ranked[0] if self.ranked else None
+
+
+def conclude(
+    prepared: Prepared, folder: SweepFolder, seconds: Mapping[str, float], started: float
+) -> Conclusion:
+    """Read the runs, choose by the validation split, test the winner, write the results.
+
+    The test split is looked at once, for the winner: choosing by it would make its numbers too
+    good. `seconds` are those of the training, `started` when all began (time.perf_counter).
+    """
+    sweep = prepared.sweep
+    ranked = rank(summarize(read_rows(folder, sweep), sweep), sweep.metric)
+    winners = set(ranked[0].runs) if ranked else set()
+    for number in winners:
+        config = prepared.configs[number]
+        evaluate_test(folder.run(number), config, prepared.data_of(config))
+    rows = read_rows(folder, sweep)
+    for row in rows:
+        if row["run"] not in winners:
+            row.update(dict.fromkeys(TEST))
+    results = summarize(rows, sweep)
+    ranked = rank(results, sweep.metric)
+    ties = indistinguishable(ranked, sweep, folder, prepared.data_of)
+
+    status, error = _status(results)
+    known = ("run", "trial", "seed", *sweep.keys, "status", "epochs_run", *METRICS, *TEST)
+    folder.write_results([*known, "seconds", "error"], rows)
+    document = {
+        "sweep": folder.name,
+        "path": str(folder.path),
+        "status": status,
+        "error": error,
+        **_facts(prepared, results),
+        "best": _best(prepared, ranked, rows) if ranked else None,
+        "indistinguishable": ties,
+        "results": [_shown(result, sweep.metric.name) for result in results],
+        "seconds": {"total": time.perf_counter() - started, **seconds},
+    }
+    folder.write_summary(document)
+    return Conclusion(folder, results, ranked, ties, status, error, document)
+
+
+def _facts(prepared: Prepared, results: Sequence[TrialResult]) -> dict[str, Any]:
+    sweep = prepared.sweep
+    count = {
+        status: sum(result.status == status for result in results)
+        for status in ("completed", "diverged", "failed", "interrupted")
+    }
+    return {
+        "method": sweep.method,
+        "metric": {"name": sweep.metric.name, "goal": sweep.metric.goal},
+        "parameters": list(sweep.keys),
+        "trials": len(results),
+        "seeds": sweep.seeds,
+        **count,
+        "learning_rate_limit": prepared.common_limit,
+    }
+
+
+def _best(
+    prepared: Prepared, ranked: Sequence[TrialResult], rows: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    best = ranked[0]
+    images = len(prepared.data.dataset.test)
+    accuracies = [rows[run]["test_accuracy"] for run in best.runs]
+    mean = best.means["test_accuracy"] or 0.0
+    low, high = wilson_interval(mean, images)
+    over_seeds = t_half_width(accuracies)
+    test = {"loss": best.means["test_loss"], "accuracy": mean, "interval": [low, high]}
+    return {
+        **_shown(best, prepared.sweep.metric.name),
+        "run": f"{rows[best.runs[0]]['run']}",
+        "test": test if over_seeds is None else {**test, "half_width": over_seeds},
+    }
+
+
+def _shown(result: TrialResult, metric: str) -> dict[str, Any]:
+    shown = {
+        "trial": result.trial.number,
+        "runs": list(result.runs),
+        "parameters": dict(result.trial.parameters),
+        "status": result.status,
+        **{
+            split: {name: result.means[f"{split}_{name}"] for name in ("loss", "accuracy")}
+            for split in ("train", "validation")
+        },
+    }
+    return (
+        shown if result.half_width is None else {**shown, "half_width": {metric: result.half_width}}
+    )
+
+
+def _status(results: Sequence[TrialResult]) -> tuple[str, str | None]:
+    """Return the sweep's status: a run that diverges is a result, one that fails is not."""
+    failed = [result.trial.number for result in results if result.status == "failed"]
+    left = [result.trial.number for result in results if result.status == "interrupted"]
+    if failed:
+        return "failed", f"{_trials(failed)} failed"
+    if left:
+        return "failed", f"{_trials(left)} could not be finished"
+    if all(result.status == "diverged" for result in results):
+        return "diverged", "every trial diverged"
+    return "completed", None
+
+
+def _trials(numbers: Sequence[int]) -> str:
+    told = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
+    return f"trial {told}" if len(numbers) == 1 else f"{len(numbers)} trials ({told})"

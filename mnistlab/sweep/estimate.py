@@ -1,0 +1,108 @@
+"""Foretells what a sweep will take, from a few timed steps of each kind of stack."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import threadpoolctl
+
+from mnistlab.core.samples import Samples
+from mnistlab.core.trainer import Settings, Trainer
+from mnistlab.experiment.plan import Plan, plan_on
+from mnistlab.sweep.preparation import Prepared
+from mnistlab.sweep.stacks import Stack, last_epoch
+
+_STEPS = 30
+_KINDS = 8
+"""Widths that are timed at most; of more, the nearest one stands for the others."""
+_PROCESS_BYTES = 130e6
+"""A process with NumPy, a mapped dataset and its evaluation buffers took 110 to 140 MB."""
+_RUN_BYTES = 6_000
+"""A run folder without its weights."""
+_PLOT_BYTES = 700_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds to the end, peak memory and disk in bytes."""
+
+    seconds: float
+    memory: float
+    disk: float
+
+
+def estimate(prepared: Prepared, stacks: Sequence[Stack]) -> Estimate:
+    """Return what training these stacks will take on this machine."""
+    timed: dict[tuple[int, int], tuple[float, float]] = {}
+    seconds = [_seconds(stack, prepared, timed) for stack in stacks]
+    ends = [0.0] * prepared.workers
+    for cost in sorted(seconds, reverse=True):
+        ends[ends.index(min(ends))] += cost
+    sizes = sorted((_parameter_bytes(stack, prepared) for stack in stacks), reverse=True)
+    weights = sum(_one_configuration(prepared, column.config) * len(column.runs)
+                  for stack in stacks for column in stack.columns)  # fmt: skip
+    runs = sum(len(stack.runs) for stack in stacks)
+    return Estimate(
+        max(ends, default=0.0),
+        # parameters, gradient, optimizer state, two snapshots, and a copy at each end
+        _PROCESS_BYTES + sum(6 * size for size in sizes[: prepared.workers]),
+        weights + runs * _RUN_BYTES + _PLOT_BYTES,
+    )
+
+
+def _seconds(
+    stack: Stack, prepared: Prepared, timed: dict[tuple[int, int], tuple[float, float]]
+) -> float:
+    """Return a stack's seconds; its columns are taken to stay as long as each one does."""
+    config = stack.columns[0].config
+    kind = (config.batch_size, len(stack.columns))
+    if kind not in timed:
+        near = [known for known in timed if known[0] == config.batch_size]
+        if len(timed) >= _KINDS and near:
+            kind = min(near, key=lambda known: abs(known[1] - len(stack.columns)))
+        else:
+            timed[kind] = _time(stack, prepared)
+    train, evaluate = timed[kind]
+    dataset = prepared.data_of(config).dataset
+    images, held_out = len(dataset.train), len(dataset.validation or ())
+    epochs = [last_epoch(column.config) for column in stack.columns]
+    share = np.mean(epochs) / max(epochs)
+    scale = len(stack.columns) / kind[1] * share * max(epochs)
+    every = evaluate * (images + held_out) / config.evaluate_every
+    return float(scale * (train * images + every))
+
+
+def _time(stack: Stack, prepared: Prepared) -> tuple[float, float]:
+    """Return the seconds that training and evaluation take an image."""
+    configs = [column.config for column in stack.columns]
+    plan = plan_on(prepared.data_of(configs[0]), configs)
+    count = min(len(plan.dataset.train), max(3000, _STEPS * configs[0].batch_size))
+    trainer = _short_trainer(plan, count)
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        first, second = (record for record, _ in zip(trainer.epochs(), range(2), strict=False))
+    return second.train_seconds / count, min(
+        first.evaluate_seconds, second.evaluate_seconds
+    ) / count
+
+
+def _short_trainer(plan: Plan, count: int) -> Trainer:
+    """Return a trainer for two epochs on the first `count` images."""
+    train = plan.dataset.train
+    samples = Samples(train.images[:count].reshape(count, -1), train.labels[:count])
+    whole = plan.trainer()
+    two = np.full(len(plan.configs), 2.0)
+    settings: Settings = replace(
+        plan.settings, hyper={**plan.settings.hyper, "last_epoch": two}, evaluate_every=1
+    )
+    generator = np.random.default_rng(0)
+    return Trainer(settings, whole.parameters, samples, None, plan.dataset.pixels, generator)
+
+
+def _one_configuration(prepared: Prepared, config: object) -> float:
+    dataset = prepared.data.dataset
+    itemsize = np.dtype(getattr(config, "dtype", "float32")).itemsize
+    return float((dataset.train.images[0].size + 1) * len(dataset.classes) * itemsize)
+
+
+def _parameter_bytes(stack: Stack, prepared: Prepared) -> float:
+    return len(stack.columns) * _one_configuration(prepared, stack.columns[0].config)

@@ -1,0 +1,129 @@
+"""What came of a sweep, read from the folders of its runs alone."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mnistlab.core.statistics import t_half_width
+from mnistlab.errors import RunFolderError
+from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.sweep.spaces.settings import Metric
+from mnistlab.sweep.spaces.trials import Sweep, Trial
+
+METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+TEST = ("test_loss", "test_accuracy")
+_WORST_FIRST = ("failed", "interrupted", "diverged", "completed")
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """A trial with the means over its seeds of each metric; None for what it does not have.
+
+    `half_width` is half of Student's interval of the metric that chooses, over the seeds.
+    """
+
+    trial: Trial
+    runs: Sequence[int]
+    status: str
+    means: Mapping[str, float | None]
+    half_width: float | None
+
+    def score(self, metric: Metric) -> float | None:
+        """Return what the choice goes by, the lower the better; None if it cannot be chosen."""
+        value = self.means[column_of(metric)]
+        if self.status != "completed" or value is None:
+            return None
+        return value if metric.goal == "minimize" else -value
+
+
+def column_of(metric: Metric) -> str:
+    """Return a metric's column in results.csv."""
+    return metric.name.replace(".", "_")
+
+
+def read_rows(folder: SweepFolder, sweep: Sweep) -> list[dict[str, Any]]:
+    """Return a row a run, in the order of their numbers; of an unfinished run most is None."""
+    rows = []
+    for trial in sweep.trials:
+        for repeat in range(sweep.seeds):
+            number = trial.number * sweep.seeds + repeat
+            rows.append(
+                {
+                    "run": number,
+                    "trial": trial.number,
+                    "seed": trial.config.seed + repeat,
+                    **trial.parameters,
+                    **_outcome(folder, number),
+                }
+            )
+    return rows
+
+
+def _outcome(folder: SweepFolder, number: int) -> dict[str, Any]:
+    run = folder.run(number)
+    if not run.path.exists():
+        return _numbers({}, "interrupted", "not finished")
+    status = run.read_status()
+    try:
+        summary = run.read_summary()
+    except RunFolderError as error:
+        return _numbers({}, "failed", str(error))
+    return _numbers(summary, status["status"], status.get("error"))
+
+
+def _numbers(summary: Mapping[str, Any], status: str, error: str | None) -> dict[str, Any]:
+    numbers = {
+        f"{split}_{name}": (summary.get(split) or {}).get(name)
+        for split in ("train", "validation", "test")
+        for name in ("loss", "accuracy")
+    }
+    seconds = (summary.get("seconds") or {}).get("total")
+    epochs = summary.get("epochs")
+    return {"status": status, "epochs_run": epochs, **numbers, "seconds": seconds, "error": error}
+
+
+def summarize(rows: Sequence[Mapping[str, Any]], sweep: Sweep) -> list[TrialResult]:
+    """Return the result of every trial."""
+    chosen_by = column_of(sweep.metric)
+    results = []
+    for trial in sweep.trials:
+        mine = rows[trial.number * sweep.seeds : (trial.number + 1) * sweep.seeds]
+        status = min((row["status"] for row in mine), key=_severity)
+        values = [row[chosen_by] for row in mine]
+        whole = status == "completed" and None not in values
+        results.append(
+            TrialResult(
+                trial,
+                [row["run"] for row in mine],
+                status,
+                {name: _mean([row[name] for row in mine]) for name in (*METRICS, *TEST)},
+                t_half_width(values) if whole else None,
+            )
+        )
+    return results
+
+
+def rank(results: Sequence[TrialResult], metric: Metric) -> list[TrialResult]:
+    """Return the trials that can be chosen, the best first.
+
+    Of equals the one with the lower validation loss comes first, then the one that stands first.
+    """
+    eligible = [result for result in results if result.score(metric) is not None]
+    return sorted(
+        eligible,
+        key=lambda result: (
+            result.score(metric),
+            result.means["validation_loss"],
+            result.trial.number,
+        ),
+    )
+
+
+def _severity(status: str) -> int:
+    return _WORST_FIRST.index(status) if status in _WORST_FIRST else 0
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if values and len(known) == len(values) else None

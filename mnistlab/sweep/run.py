@@ -1,0 +1,253 @@
+"""The main path of a sweep: from a prepared one to a folder of runs, the best one named."""
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import threadpoolctl
+from filelock import BaseFileLock
+
+import mnistlab
+from mnistlab.errors import Interrupted, RunFolderError
+from mnistlab.experiment.run import now, run_key
+from mnistlab.interrupts import deferred
+from mnistlab.plots.painter import Painter
+from mnistlab.runs import create_run_folder
+from mnistlab.runs.atomic import write_json, write_text
+from mnistlab.runs.environment import describe_environment, uncommitted_changes
+from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.sweep.conclusion import Conclusion, conclude
+from mnistlab.sweep.contest import losers_at
+from mnistlab.sweep.crew import Crew
+from mnistlab.sweep.events import Event, RunEnded, StackEnded, SweepReporter
+from mnistlab.sweep.halving import budgets
+from mnistlab.sweep.preparation import Prepared
+from mnistlab.sweep.reuse import copy_finished
+from mnistlab.sweep.stacks import Stack, from_plan, last_epoch, to_plan
+from mnistlab.sweep.training import Rung, StoppedError, Work, end_runs, train_stack
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How a sweep is to be run, which changes none of its results.
+
+    `needed` takes runs that are finished elsewhere in the runs folder from there, `fail_fast`
+    ends the sweep with the first run that fails, `retry_failed` trains those again that have.
+    """
+
+    needed: bool = False
+    fail_fast: bool = False
+    retry_failed: bool = False
+
+
+def run_sweep(
+    prepared: Prepared,
+    *,
+    runs_dir: Path,
+    reporter: SweepReporter,
+    painter: Painter | None = None,
+    resumed: SweepFolder | None = None,
+    wishes: Wishes = Wishes(),
+) -> Conclusion:
+    """Train all runs of a sweep that are not done yet, and name the best trial.
+
+    With `resumed` the sweep in that folder goes on. However this ends, what was reached is
+    kept and can be resumed. Raises what cut it short.
+    """
+    started = time.perf_counter()
+    folder, lock = _open(prepared, runs_dir, resumed)
+    with ExitStack() as cleanup:
+        cleanup.callback(lock.release)
+        cleanup.callback(reporter.stop)
+        cleanup.enter_context(threadpoolctl.threadpool_limits(1, "blas"))
+        try:
+            environment = describe_environment()
+            done = finished_runs(folder, prepared, retry_failed=wishes.retry_failed)
+            if resumed is None:
+                done |= _begin(folder, prepared, environment, runs_dir, wishes)
+            stacks = from_plan(folder.read_plan()["stacks"], prepared.configs)
+            if warning := prepared.warning():
+                reporter.warn(warning)
+                folder.say(f"warning: {warning}")
+            course = _Course(prepared, folder, reporter, wishes)
+            reporter.start(*_outlook(prepared, done))
+            course.train(stacks, set(done), environment)
+            reporter.stop()
+            conclusion = conclude(prepared, folder, course.seconds, started)
+            if painter is not None:
+                _paint(painter, conclusion, reporter)
+            folder.write_status(conclusion.status, ended=now(), error=conclusion.error)
+            folder.say(f"{conclusion.status} after {time.perf_counter() - started:.2f} s")
+            folder.lock_file.unlink(missing_ok=True)
+        except BaseException as error:
+            reporter.stop()
+            with deferred():
+                _give_up(folder, error, reporter)
+            raise
+    return conclusion
+
+
+def _open(
+    prepared: Prepared, runs_dir: Path, resumed: SweepFolder | None
+) -> tuple[SweepFolder, BaseFileLock]:
+    """Return the sweep's folder, new or found, and its lock, which this process now holds."""
+    if resumed is None:
+        with deferred():
+            folder = SweepFolder(create_run_folder(runs_dir, prepared.sweep.name).path)
+            lock = folder.hold()
+            folder.write_status("running", started=now())
+        return folder, lock
+    lock = resumed.hold()
+    known = resumed.read_environment()
+    ours = {"mnistlab": mnistlab.__version__, "data_sha256": prepared.data.dataset.sha256}
+    for what, value in ours.items():
+        if known.get(what) != value:
+            lock.release()
+            raise RunFolderError(
+                f"{resumed.name}: was begun with {what} {known.get(what)}, now it is {value}; "
+                "begin a new sweep, which may take finished runs over with --needed"
+            )
+    resumed.write_status("running", resumed=now(), error=None)
+    return resumed, lock
+
+
+def _begin(
+    folder: SweepFolder,
+    prepared: Prepared,
+    environment: Mapping[str, Any],
+    runs_dir: Path,
+    wishes: Wishes,
+) -> set[int]:
+    """Write what a new sweep is and how it will be trained; return the runs that were found."""
+    sha256 = prepared.data.dataset.sha256
+    found: set[int] = set()
+    if wishes.needed:
+        keys = {run_key(config, sha256): run for run, config in prepared.configs.items()}
+        found = copy_finished(folder, runs_dir, keys)
+    stacks = prepared.stacks([run for run in prepared.configs if run not in found])
+    width = max((len(stack.columns) for stack in stacks), default=0)
+    facts = {"data_sha256": sha256, **environment, "stack_width": width}
+    write_json(folder.environment, {**facts, "workers": prepared.workers})
+    if patch := uncommitted_changes(environment):
+        write_text(folder.uncommitted_patch, patch)
+    write_text(folder.config, prepared.sweep.to_yaml())
+    folder.write_plan({"stacks": to_plan(stacks)})
+    return found
+
+
+def finished_runs(
+    folder: SweepFolder, prepared: Prepared, *, retry_failed: bool = False
+) -> set[int]:
+    """Return the numbers of the runs whose folder is whole and made with the same config."""
+    ends = {"completed", "diverged"} | (set() if retry_failed else {"failed"})
+    sha256 = prepared.data.dataset.sha256
+    done = set()
+    for number in folder.runs():
+        run = folder.run(number)
+        if number not in prepared.configs or run.read_status()["status"] not in ends:
+            continue
+        config = prepared.configs[number]
+        key = run.read_environment().get("key")
+        stopped = config.model_copy(update={"stop_after": len(run.read_metrics()["epoch"])})
+        if key in (run_key(config, sha256), run_key(stopped, sha256)):
+            done.add(number)
+    return done
+
+
+def _outlook(prepared: Prepared, done: set[int]) -> tuple[list[str], set[int], dict[int, int]]:
+    """Return each run's label, the runs that are done, and the epochs of the others."""
+    sweep = prepared.sweep
+    labels = [
+        tell_parameters(trial.parameters)
+        + (f" seed={trial.config.seed + repeat}" if sweep.seeds > 1 else "")
+        for trial in sweep.trials
+        for repeat in range(sweep.seeds)
+    ]
+    epochs = {run: last_epoch(one) for run, one in prepared.configs.items() if run not in done}
+    return labels, done, epochs
+
+
+def tell_parameters(parameters: Mapping[str, Any]) -> str:
+    """Return parameters as one would type them."""
+    return " ".join(
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in parameters.items()
+    )
+
+
+@dataclass
+class _Course:
+    """A sweep's training, rung by rung, and the seconds of its workers."""
+
+    prepared: Prepared
+    folder: SweepFolder
+    reporter: SweepReporter
+    wishes: Wishes
+
+    def __post_init__(self) -> None:
+        self.crew = Crew(self.prepared.workers)
+        self.seconds = dict.fromkeys(("train", "evaluate", "write"), 0.0)
+
+    def train(self, stacks: list[Stack], done: set[int], environment: Mapping[str, Any]) -> None:
+        """Train all stacks; with halving, decide after each budget who goes on."""
+        work = Work(
+            self.folder, self.prepared.configs, self.prepared.data_of, environment, done,
+            self.crew.tell, self.crew.before_step,
+        )  # fmt: skip
+        sweep = self.prepared.sweep
+        rungs = budgets(sweep.halving, last_epoch(sweep.base)) if sweep.halving else []
+        rung = Rung(until=rungs[0] if rungs else None)
+        with suppress(StoppedError):  # a run failed, and that was to end it
+            for following in [*rungs[1:], None] if rungs else []:
+                stacks = self._climb(stacks, work, rung)
+                losers = losers_at(rung.until or 0, stacks, self.folder, sweep)
+                for stack in stacks:
+                    end_runs(stack, work, losers, rung.until or 0)
+                rung = Rung(following, rung.until or 0, losers)
+            self._climb(stacks, work, rung)
+            with suppress(OSError):
+                self.folder.checkpoints.rmdir()
+
+    def _climb(self, stacks: list[Stack], work: Work, rung: Rung) -> list[Stack]:
+        tasks = [partial(train_stack, stack, work, rung) for stack in stacks]
+        trained = self.crew.work_through(tasks, self._listen)
+        return [stack for part in trained for stack in part]
+
+    def _listen(self, event: Event) -> None:
+        self.reporter.tell(event)
+        if isinstance(event, StackEnded):
+            for kind, seconds in event.seconds.items():
+                self.seconds[kind] += seconds / self.crew.workers
+        elif isinstance(event, RunEnded):
+            if event.error:
+                self.folder.say(f"run {event.number} {event.status}: {event.error}")
+            if event.status == "failed" and self.wishes.fail_fast:
+                self.crew.stop()
+
+
+def _paint(painter: Painter, conclusion: Conclusion, reporter: SweepReporter) -> None:
+    """Draw the sweep's plots and the winner's; without them a sweep is still whole."""
+    try:
+        painter.draw(conclusion.folder.path)
+        if conclusion.best is not None:
+            painter.draw(conclusion.folder.run(conclusion.best.runs[0]).path)
+    except RuntimeError as error:
+        reporter.warn(f"the plots could not be drawn: {error}")
+        conclusion.folder.say(f"warning: the plots could not be drawn: {error}")
+
+
+def _give_up(folder: SweepFolder, error: BaseException, reporter: SweepReporter) -> None:
+    """Mark the sweep as interrupted or failed, and say how to go on."""
+    interrupted = isinstance(error, KeyboardInterrupt)
+    told = str(error) if isinstance(error, Interrupted | OSError | RunFolderError) else repr(error)
+    if not folder.plan.exists():
+        folder.remove()
+        return
+    with suppress(OSError):  # what went wrong first is what is reported
+        folder.write_status("interrupted" if interrupted else "failed", ended=now(), error=told)
+        folder.say(told)
+    reporter.message(f"to go on: mnistlab sweep --resume {folder.name}")

@@ -1,0 +1,70 @@
+"""Reads a list of trials: a CSV file whose header names keys and whose rows are trials."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from mnistlab.config.strict_yaml import read_value
+from mnistlab.errors import ConfigError
+from mnistlab.sweep.spaces.points import Values, listed
+from mnistlab.sweep.spaces.space import Axis
+
+MAX_BYTES = 512 * 1024  # as many values still fit a sweep file of 1 MB
+
+
+def read_trial_list(path: Path, where: str) -> list[Axis]:
+    """Return the columns of a list of trials as axes, their values typed like YAML.
+
+    Raises ConfigError that names the list and the line; `where` says who named the list.
+    """
+    rows = _rows(path, where)
+    if not rows:
+        raise ConfigError(f"{path}: is empty; its first line must name keys")
+    (_, keys), *trials = rows
+    for number, key in enumerate(keys):
+        if not key:
+            raise ConfigError(f"{path}, line 1: column {number + 1} has no name")
+        if key in keys[:number]:
+            raise ConfigError(f"{path}, line 1: {key!r} stands here twice")
+    if not trials:
+        raise ConfigError(f"{path}: has no rows below its header")
+    for line, row in trials:
+        if len(row) != len(keys):
+            raise ConfigError(f"{path}, line {line}: has {len(row)} values for {len(keys)} keys")
+    lines = tuple(line for line, _ in trials)
+    read: dict[str, Any] = {}  # most texts of a list come again and again
+    axes = []
+    for column, key in enumerate(keys):
+        values = []
+        for line, row in trials:
+            text = row[column]
+            if text not in read:
+                read[text] = read_value(text, f"{path}, line {line}: {key}")
+            values.append(read[text])
+        axes.append(Axis(key, str(path), Values(listed(values), {"values": values}), lines))
+    return axes
+
+
+def _rows(path: Path, where: str) -> list[tuple[int, list[str]]]:
+    """Return the rows that are not blank, each with its line."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"{where}: {path}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        reason = "is a folder" if isinstance(error, IsADirectoryError) else "cannot be read"
+        raise ConfigError(f"{where}: {path}: {reason}") from None
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES // 1024} KB; split the list")
+    try:
+        text = content.decode("utf-8-sig")  # spreadsheets put a byte order mark first
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}, line {line}: is not UTF-8 text; save it as UTF-8") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    try:
+        return [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    except csv.Error as error:
+        raise ConfigError(f"{path}, line {reader.line_num}: is not valid CSV: {error}") from None

@@ -1,0 +1,165 @@
+"""Decides which runs of a sweep train together: runs become columns, columns become stacks.
+
+A run is one trial with one seed. Runs that differ only in their number of epochs share a column
+where the schedule allows it: the shorter ones are taken on the way. Columns that may train
+together are dealt out to stacks of a few dozen, each of which one thread trains.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mnistlab.config.schema import Config
+from mnistlab.core.schedules import SCHEDULES
+from mnistlab.experiment.plan import stack_key
+from mnistlab.sweep.spaces.trials import Sweep
+
+MOST_COLUMNS = 64
+"""The widest stack. On MNIST with batches of 100 a column's epoch cost 50 ms in a stack of 4, 41
+in 16, 35 in 32 and 33 in 64 on one core; wider ones gained nothing more and took more memory."""
+
+_MOST_ROUNDS = 4
+"""Stacks a worker, so that they end at about the same time; more only make them narrower."""
+
+_PER_IMAGE = 0.3e-6
+_PER_STEP = 60e-6
+_PER_STEP_AND_COLUMN = 8e-6
+"""Seconds a column's image, a step, and a column's part of a step cost on one core: rough, they
+only balance the stacks."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """Runs that are one and the same training up to the epochs in which they end.
+
+    `runs` are their numbers, the shortest first; `config` is that of the longest.
+    """
+
+    runs: tuple[int, ...]
+    config: Config
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Columns that one thread trains together; `name` names its checkpoint."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    @property
+    def runs(self) -> list[int]:
+        """The numbers of all its runs."""
+        return [run for column in self.columns for run in column.runs]
+
+    def cost(self, images: int) -> float:
+        """Return roughly the seconds that training on so many images takes on one core."""
+        lasts = sorted(last_epoch(column.config) for column in self.columns)
+        steps = -(-images // self.columns[0].config.batch_size)
+        each = _PER_IMAGE * images + _PER_STEP_AND_COLUMN * steps
+        return lasts[-1] * steps * _PER_STEP + sum(lasts) * each
+
+    def split(self) -> tuple["Stack", "Stack"]:
+        """Return two halves."""
+        half = (len(self.columns) + 1) // 2
+        return (
+            Stack(f"{self.name}a", self.columns[:half]),
+            Stack(f"{self.name}b", self.columns[half:]),
+        )
+
+
+def configs_of_runs(sweep: Sweep) -> list[Config]:
+    """Return the config of every run: trial by trial, and for each trial seed by seed."""
+    return [
+        trial.config.model_copy(update={"seed": trial.config.seed + repeat})
+        for trial in sweep.trials
+        for repeat in range(sweep.seeds)
+    ]
+
+
+def last_epoch(config: Config) -> int:
+    """Return the epoch after which a run ends unless it is stopped early."""
+    return config.stop_after or config.epochs
+
+
+def plan_stacks(
+    configs: Mapping[int, Config], *, workers: int, images: int, most: int = MOST_COLUMNS
+) -> list[Stack]:
+    """Return stacks for these runs, the most expensive first.
+
+    There are as many as so many `workers` can share evenly, so that all end at about the same
+    time. `images` is the number of training images.
+    """
+    together: dict[str, list[Column]] = {}
+    for column in _columns(configs):
+        together.setdefault(stack_key(column.config), []).append(column)
+    groups = [Stack("", tuple(columns)) for columns in together.values()]
+    tried = [_cut(groups, rounds * workers, images, most) for rounds in range(_MOST_ROUNDS + 1)]
+    stacks = min(tried, key=lambda stacks: _time(stacks, workers, images))
+    stacks.sort(key=lambda stack: -stack.cost(images))
+    return [Stack(str(number), stack.columns) for number, stack in enumerate(stacks)]
+
+
+def _cut(groups: Sequence[Stack], parts: int, images: int, most: int) -> list[Stack]:
+    """Return the groups cut into about so many stacks of the same cost, none wider than `most`."""
+    whole = sum(group.cost(images) for group in groups)
+    stacks = []
+    for group in groups:
+        wanted = round(parts * group.cost(images) / whole)
+        least = -(-len(group.columns) // most)
+        count = min(max(wanted, least), len(group.columns))
+        stacks += [Stack("", tuple(part)) for part in _deal(group.columns, count)]
+    return stacks
+
+
+def _columns(configs: Mapping[int, Config]) -> list[Column]:
+    """Return the columns, those with most epochs first, so that columns end together."""
+    same: dict[str, list[int]] = {}
+    for run, config in configs.items():
+        same.setdefault(_column_key(run, config), []).append(run)
+    columns = []
+    for members in same.values():
+        runs = sorted(members, key=lambda run: last_epoch(configs[run]))
+        columns.append(Column(tuple(runs), configs[runs[-1]]))
+    return sorted(columns, key=lambda column: -last_epoch(column.config))
+
+
+def _column_key(run: int, config: Config) -> str:
+    # with evaluations only now and then, each run has its own last one
+    alone = SCHEDULES[config.schedule].counts_epochs or config.evaluate_every > 1
+    if alone:
+        return str(run)
+    return config.model_dump_json(exclude={"epochs", "stop_after", "name", "checkpoint_every"})
+
+
+def _deal(columns: Sequence[Column], parts: int) -> list[Sequence[Column]]:
+    """Return `columns` cut into parts of nearly the same length."""
+    ends = [round(len(columns) * part / parts) for part in range(parts + 1)]
+    return [columns[start:end] for start, end in itertools.pairwise(ends)]
+
+
+def _time(stacks: Sequence[Stack], workers: int, images: int) -> float:
+    """Return when the last of so many workers ends that take the most expensive stack first."""
+    ends = [0.0] * workers
+    for cost in sorted((stack.cost(images) for stack in stacks), reverse=True):
+        ends[ends.index(min(ends))] += cost
+    return max(ends)
+
+
+Plan = Sequence[Sequence[Sequence[int]]]
+"""Stacks of columns of run numbers, as plan.json has them."""
+
+
+def to_plan(stacks: Sequence[Stack]) -> Plan:
+    """Return the stacks as run numbers, for plan.json."""
+    return [[list(column.runs) for column in stack.columns] for stack in stacks]
+
+
+def from_plan(plan: Plan, configs: Mapping[int, Config]) -> list[Stack]:
+    """Return the stacks that `to_plan` wrote."""
+    return [
+        Stack(
+            str(number),
+            tuple(Column(tuple(runs), configs[runs[-1]]) for runs in columns),
+        )
+        for number, columns in enumerate(plan)
+    ]

@@ -1,0 +1,266 @@
+"""Trains one stack of a sweep: from its last checkpoint, if it has one, to its runs' folders."""
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.config.schema import Config
+from mnistlab.core.objective import copy_stack
+from mnistlab.core.trainer import EpochRecord, Snapshot, Trainer
+from mnistlab.errors import RunFolderError
+from mnistlab.experiment.plan import Data, plan_on
+from mnistlab.experiment.reporter import describe_epoch
+from mnistlab.experiment.run import Run, now
+from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.weights import load_checkpoint, save_checkpoint
+from mnistlab.sweep.events import EpochEnded, Event, RunEnded, StackEnded
+from mnistlab.sweep.stacks import Column, Stack, last_epoch
+
+CHECKPOINT_SECONDS = 2.0
+"""At most so much work is lost; writing one takes some 10 ms."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A stretch of training: from the end of epoch `since`, without `losers`, to that of `until`.
+
+    Without halving there is one, from 0 to None, which is the end.
+    """
+
+    until: int | None = None
+    since: int = 0
+    losers: frozenset[int] = frozenset()
+
+
+WHOLE = Rung()
+
+
+class StoppedError(Exception):
+    """The sweep is asked to end: not a fault of the stack that is told so."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all stacks of a sweep share.
+
+    `done` holds the runs whose folders are whole already, `tell` passes events on, and
+    `before_step` raises StoppedError when the sweep is to end.
+    """
+
+    folder: SweepFolder
+    configs: Mapping[int, Config]
+    data_of: Callable[[Config], Data]
+    environment: Mapping[str, Any]
+    done: set[int]
+    tell: Callable[[Event], None]
+    before_step: Callable[[], None]
+
+
+def train_stack(stack: Stack, work: Work, rung: Rung = WHOLE) -> list[Stack]:
+    """Train a stack to the end of a rung, and write the runs that end on the way.
+
+    When anything but the disk fails, its halves are trained instead, down to the columns that
+    fail alone: those are marked as failed. Returns the stacks that were trained in the end.
+    """
+    if work.done.issuperset(stack.runs):
+        work.folder.checkpoint_of(stack.name).unlink(missing_ok=True)
+        return [stack]
+    training = _StackTraining(stack, work)
+    try:
+        training.run(rung)
+    except (StoppedError, OSError, RunFolderError):
+        raise
+    except Exception as error:
+        if len(stack.columns) > 1:
+            work.folder.checkpoint_of(stack.name).unlink(missing_ok=True)
+            return [part for half in stack.split() for part in train_stack(half, work, rung)]
+        training.fail(error)
+    finally:
+        work.tell(StackEnded(training.seconds))
+    return [stack]
+
+
+def end_runs(stack: Stack, work: Work, runs: frozenset[int], epoch: int) -> None:
+    """End some runs with what their stack's checkpoint of this epoch holds of them."""
+    ending = runs.intersection(stack.runs) - work.done
+    if ending:
+        _StackTraining(stack, work).end_at(ending, epoch)
+
+
+@dataclass
+class _StackTraining:
+    """The state of one stack's training, its columns' rows and the seconds it took."""
+
+    stack: Stack
+    work: Work
+    started: str = field(default_factory=now)
+    seconds: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("train", "evaluate", "write"), 0.0)
+    )
+
+    def __post_init__(self) -> None:
+        columns = self.stack.columns
+        self._data = self.work.data_of(columns[0].config)
+        self._plan = plan_on(self._data, [column.config for column in columns])
+        self._environment = {**self.work.environment, "stack_width": len(columns)}
+        self._logs = [
+            Run(column.config, self.work.folder.run(column.runs[-1])) for column in columns
+        ]
+        self._saved = time.monotonic()
+
+    def run(self, rung: Rung) -> None:
+        """Train from the last checkpoint, if there is one, to the end of the rung."""
+        trainer = self._plan.trainer(self.work.before_step)
+        snapshot = self._load()
+        if snapshot is not None:
+            if rung.until is not None and snapshot.epoch >= rung.until:
+                return
+            trainer.restore(self._without_losers(snapshot, rung))
+        try:
+            for record in trainer.epochs():
+                staying = self._note(record, trainer)
+                at_end = record.epoch == rung.until
+                if staying.any() and (at_end or self._is_due()):
+                    self._save(trainer.snapshot.keep(staying))
+                    if at_end:
+                        return
+        except StoppedError:
+            if trainer.snapshot.epoch:
+                self._save(trainer.snapshot)
+            raise
+        self._path.unlink(missing_ok=True)
+
+    def end_at(self, runs: Set[int], epoch: int) -> None:
+        """End some runs with what the checkpoint holds of them."""
+        snapshot = self._load()
+        if snapshot is None or snapshot.epoch != epoch:
+            raise RunFolderError(f"{self._path}: is not the checkpoint of epoch {epoch}")
+        for position, column in enumerate(snapshot.columns.tolist()):
+            for run in runs & set(self.stack.columns[column].runs):
+                config = self.work.configs[run].model_copy(update={"stop_after": epoch})
+                parameters = snapshot.parameters[:, position, :]
+                self._end(run, config, column, partial(_complete, parameters=parameters))
+
+    def fail(self, error: Exception) -> None:
+        """Mark all runs of the stack that are not done as failed."""
+        for column, member in enumerate(self.stack.columns):
+            for run in member.runs:
+                self._end(run, self.work.configs[run], column, partial(Run.fail, error=error))
+
+    @property
+    def _path(self) -> Path:
+        return self.work.folder.checkpoint_of(self.stack.name)
+
+    def _note(self, record: EpochRecord, trainer: Trainer) -> NDArray[np.bool_]:
+        """Keep an epoch's rows, write the runs that end with it; return which columns stay."""
+        self.seconds["train"] += record.train_seconds
+        self.seconds["evaluate"] += record.evaluate_seconds
+        rows: dict[int, Mapping[str, Any]] = {}
+        for position, column in enumerate(record.columns.tolist()):
+            row = self._logs[column].note_epoch(record, position)
+            runs = self.stack.columns[column].runs
+            going = [run for run in runs if last_epoch(self.work.configs[run]) >= record.epoch]
+            rows |= dict.fromkeys(going, row)
+        self.work.tell(EpochEnded(rows))
+        for position, column in enumerate(record.columns.tolist()):
+            self._end_column(record, position, self.stack.columns[column], column, trainer)
+        return ~(record.diverged | record.finished)
+
+    def _end_column(
+        self, record: EpochRecord, position: int, member: Column, column: int, trainer: Trainer
+    ) -> None:
+        """Write the runs of a column that end with this epoch."""
+        configs = {run: self.work.configs[run] for run in member.runs}
+        later = [run for run, config in configs.items() if last_epoch(config) > record.epoch]
+        ending = [run for run, config in configs.items() if last_epoch(config) == record.epoch]
+        if record.diverged[position]:
+            losses = trainer.trace_last_epoch(column)
+            steps = self._plan.steps_per_epoch
+            for run in ending + later:
+                self._end(run, configs[run], column, partial(_diverge, losses=losses, steps=steps))
+            return
+        if record.finished[position]:
+            ending += later  # stopped early: the longer ones would have been, too
+        if ending:
+            parameters = copy_stack(trainer.parameters[:, [position], :])[:, 0, :]
+            for run in ending:
+                self._end(run, configs[run], column, partial(_complete, parameters=parameters))
+
+    def _end(self, number: int, config: Config, column: int, keep: Callable[[Run], None]) -> None:
+        """Write a run's whole folder, its status last."""
+        if number in self.work.done:
+            return
+        began = time.perf_counter()
+        log = self._logs[column]
+        run = replace(
+            log,
+            config=config,
+            folder=self.work.folder.run(number),
+            rows=list(log.rows),
+            seconds={**log.seconds, "total": log.seconds["train"] + log.seconds["evaluate"]},
+        )
+        if run.folder.path.exists():  # left half written by a process that was killed
+            shutil.rmtree(run.folder.path)
+        run.folder.path.mkdir(parents=True)
+        run.begin(self.started)
+        run.record_origin(self._environment, self._data.dataset.sha256)
+        run.folder.write_metrics(run.rows)
+        keep(run)
+        run.write_summary()
+        lines = [describe_epoch(row, config.epochs) for row in run.rows]
+        run.folder.say(
+            f"trained as one of {len(self.stack.columns)} in a stack of {self.work.folder.name}",
+            *lines,
+            *([run.error] if run.error else []),
+        )
+        run.close()
+        self.work.done.add(number)
+        self.seconds["write"] += time.perf_counter() - began
+        self.work.tell(RunEnded(number, run.status, run.error))
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._saved > CHECKPOINT_SECONDS
+
+    def _save(self, snapshot: Snapshot) -> None:
+        began = time.perf_counter()
+        self._path.parent.mkdir(exist_ok=True)
+        notes = [{"rows": log.rows, "seconds": log.seconds} for log in self._logs]
+        save_checkpoint(self._path, snapshot, notes)
+        self._saved = time.monotonic()
+        self.seconds["write"] += time.perf_counter() - began
+
+    def _load(self) -> Snapshot | None:
+        """Return the checkpoint, None where there is none that can be read."""
+        if not self._path.exists():
+            return None
+        try:
+            snapshot, notes = load_checkpoint(self._path)
+        except RunFolderError as error:
+            self.work.folder.say(f"{error}; its stack is trained again from the beginning")
+            return None
+        for log, kept in zip(self._logs, notes, strict=True):
+            log.rows, log.seconds = kept["rows"], kept["seconds"]
+        return snapshot
+
+    def _without_losers(self, snapshot: Snapshot, rung: Rung) -> Snapshot:
+        """Leave out the columns that halving ended where this checkpoint was taken."""
+        if snapshot.epoch != rung.since or not rung.losers:
+            return snapshot
+        columns = self.stack.columns
+        lost = [columns[column].runs[-1] in rung.losers for column in snapshot.columns]
+        return snapshot.keep(~np.array(lost, bool))
+
+
+def _complete(run: Run, parameters: NDArray[np.floating]) -> None:
+    run.keep_result(parameters, test=None)
+
+
+def _diverge(run: Run, losses: NDArray[np.float64], steps: int) -> None:
+    run.keep_divergence(losses, steps)

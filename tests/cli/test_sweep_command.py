@@ -1,0 +1,260 @@
+"""`mnistlab sweep` and `mnistlab runs` as they are typed."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from mnistlab.__main__ import main
+from mnistlab.runs.find import find_run, find_sweep
+from mnistlab.runs.sweep_folder import SweepFolder
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SHIPPED = sorted((CONFIGS / "sweeps").glob("*.yaml"))
+MINI = ("data.dataset=mnist-mini", "data.validation=1000")
+LINEAR = CONFIGS / "linear.yaml"
+QUICK = ("sweep", "-c", LINEAR, *MINI, "epochs=1", "--no-plots", "-q")
+
+
+@pytest.fixture
+def run(monkeypatch, capfd):
+    """Return a function that runs mnistlab in this process: exit code, stdout, stderr."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mnistlab", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capfd.readouterr()
+        return caught.value.code, out, err
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def runs_dir(tmp_path):
+    return tmp_path / "runs"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_sweep_runs(run, path):
+    code, out, _ = run("sweep", "-c", path, "--json", "--no-plots", "-q", *MINI, "epochs=1")
+    found = json.loads(out)
+    assert (code, found["status"]) == (0, "completed")
+    assert found["best"]["test"]["accuracy"] > 0.5
+    assert (found["diverged"] > 0) == (path.stem == "stability")
+
+
+def test_the_shipped_sweeps_are_what_they_say(run):
+    outlook = {}
+    for path in SHIPPED:
+        code, out, _ = run("sweep", "-c", path, "--dry-run", "--json", *MINI)
+        assert code == 0
+        outlook[path.stem] = json.loads(out)
+    assert outlook["assignment"]["parameters"] == ["learning_rate", "epochs", "batch_size"]
+    assert outlook["learning_rate_64"]["runs"] == 64
+    assert outlook["learning_rate_64"]["warning"] is None
+    assert "beyond the stability limit" in outlook["stability"]["warning"]
+    assert outlook["assignment"]["columns"] < outlook["assignment"]["trials"]
+    assert all(one["seconds"] > 0 for one in outlook.values())
+
+
+def test_json_is_one_document_and_the_table_names_the_best(run, runs_dir):
+    code, out, err = run(*QUICK, "learning_rate=0.01,0.02", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert err == ""
+    folder = SweepFolder(Path(found["path"]))
+    assert folder.path.parent == runs_dir
+    assert json.loads(folder.summary.read_text()) == found
+    code, out, _ = run(*QUICK, "learning_rate=0.01,0.02")
+    best = found["best"]
+    words = " ".join(out.split())
+    assert f"trial {best['trial']}, learning_rate={best['parameters']['learning_rate']}" in words
+    assert f"Test accuracy of the best: {best['test']['accuracy']:.2%}" in words
+    assert "results.csv" in out
+
+
+def test_plots_of_the_sweep_and_of_the_winner(run, runs_dir):
+    words = ("learning_rate=0.005,0.01,0.1", "batch_size=50,100")
+    code, out, _ = run("sweep", "-c", LINEAR, *MINI, "epochs=2", *words, "-q")
+    assert code == 0
+    (path,) = (path for path in runs_dir.iterdir() if not path.is_symlink())
+    folder = SweepFolder(path)
+    drawn = sorted(plot.stem for plot in folder.plots.glob("*.png"))
+    assert drawn == ["all_learning_curves", "heat_map", "learning_rate"]
+    best = json.loads(folder.summary.read_text())["best"]["runs"][0]
+    assert len(list(folder.run(best).plots.glob("*.png"))) == 4
+    assert out.count("plot: ") == 7
+
+
+def test_dry_run_leaves_nothing(run, runs_dir):
+    code, out, _ = run("sweep", "-c", LINEAR, *MINI, "learning_rate=0.01,0.02", "--dry-run")
+    assert code == 0
+    assert "memory megabytes" in out
+    assert not runs_dir.exists()
+
+
+def test_halving_and_seeds_from_the_command_line(run):
+    words = ("learning_rate=0.001,0.01,0.02", "halving.factor=3")
+    code, out, _ = run("sweep", "-c", LINEAR, *MINI, "epochs=4", "--no-plots", "-q", "--json",
+                       *words, "--method", "halving", "--seeds", "2")  # fmt: skip
+    found = json.loads(out)
+    assert (code, found["method"], found["seeds"]) == (0, "halving", 2)
+    epochs = sorted(len(read_epochs(found, run)) for one in found["results"] for run in one["runs"])
+    assert epochs == [1, 1, 1, 1, 4, 4]
+
+
+def read_epochs(found, run):
+    return SweepFolder(Path(found["path"])).run(run).read_metrics()["epoch"]
+
+
+def test_minimize_and_maximize(run):
+    code, out, _ = run(*QUICK, "learning_rate=0.01,0.02", "--json", "--minimize", "validation.loss")
+    found = json.loads(out)
+    losses = [one["validation"]["loss"] for one in found["results"]]
+    assert code == 0
+    assert found["best"]["validation"]["loss"] == min(losses)
+    code, _, err = run(*QUICK, "learning_rate=0.01,0.02", "--maximize", "test.accuracy")
+    assert code == 2
+    assert "validation split only" in err
+    both = ("--minimize", "validation.loss", "--maximize", "validation.accuracy")
+    assert run(*QUICK, "learning_rate=0.01,0.02", *both)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["learning_rat=0.1,0.2"], "did you mean 'learning_rate'"),
+        (["learning_rate=0.1,0.1"], "0.1"),
+        (["learning_rate=logspace(-1,1,3)"], "learning_rate"),
+        (["learning_rate=uniform(2,1)", "--method", "random"], "learning_rate"),
+        (["learning_rate=0.1,abc"], "must be a number"),
+        (["epochs=range(0,1000000)", "batch_size=range(1,1000000)"], "999,999,000,000"),
+        ([], "nothing to sweep"),
+        (["learning_rate=0.1,0.2", "--method", "bayes"], "grid"),
+        (["batch_size=100,50000"], "batch_size 50000"),
+        (["momentum=0.5,0.9"], "momentum"),
+        (["--resume", "latest"], "--config"),
+    ],
+)
+def test_a_wrong_space_is_one_sentence_and_leaves_nothing(run, runs_dir, words, told):
+    base = [one for one in QUICK if one != "epochs=1" or not any("epochs" in w for w in words)]
+    code, out, err = run(*base, *words)
+    assert (code, out) == (2, "")
+    assert err.startswith("mnistlab: ")
+    assert err.count("\n") == 1
+    assert told in err
+    assert not runs_dir.exists()
+
+
+def test_a_sweep_needs_a_config_and_a_resumed_one_takes_nothing_else(run, runs_dir):
+    code, _, err = run("sweep", "-q")
+    assert (code, "--config" in err) == (2, True)
+    assert run("sweep", "--retry-failed", "-c", LINEAR, *MINI, "learning_rate=1,2")[0] == 2
+    assert run(*QUICK, "learning_rate=0.01,0.02")[0] == 0
+    for more in (["seeds=2"], ["--seeds", "2"], ["-c", LINEAR]):
+        code, _, err = run("sweep", "--resume", "latest", *more)
+        assert code == 2
+        assert "--resume goes on with the sweep as it was begun" in err
+    code, out, _ = run("sweep", "--resume", "latest", "-q", "--no-plots", "--json")
+    assert (code, json.loads(out)["status"]) == (0, "completed")
+    assert len([path for path in runs_dir.iterdir() if not path.is_symlink()]) == 1
+
+
+def test_a_sweep_in_which_all_diverge_exits_with_1(run):
+    code, out, err = run(*QUICK, "learning_rate=0.1,0.2", "--json")
+    assert (code, json.loads(out)["best"]) == (1, None)
+    assert "every trial diverged" in err
+
+
+def test_train_given_a_sweep_says_so(run, runs_dir):
+    code, _, err = run("train", "-c", SHIPPED[0])
+    assert code == 2
+    assert "mnistlab sweep" in err
+    run(*QUICK, "learning_rate=0.01,0.02")
+    code, _, err = run("train", "-c", runs_dir / "latest" / "config.yaml")
+    assert (code, "mnistlab sweep" in err) == (2, True)
+
+
+def test_config_validate_knows_sweeps(run, tmp_path):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("base: {model: linear}\nparameters: {learning_rate: [1, x]}\n")
+    assert run("config", "validate", *SHIPPED, LINEAR)[0] == 0
+    code, out, _ = run("config", "validate", wrong, *SHIPPED)
+    assert code == 2
+    assert "value 2" in out
+
+
+def test_a_sweeps_config_repeats_it(run, runs_dir):
+    code, out, _ = run(*QUICK, "learning_rate=logspace(0.001,0.01,3)", "--json", "--seeds", "2")
+    first = json.loads(out)
+    config = Path(first["path"]) / "config.yaml"
+    code, out, _ = run("sweep", "-c", config, "--no-plots", "-q", "--json")
+    again = json.loads(out)
+    assert code == 0
+    assert again["results"] == first["results"]
+    for number in range(6):
+        weights = [SweepFolder(Path(one["path"])).run(number).model.read_bytes()
+                   for one in (first, again)]  # fmt: skip
+        assert weights[0] == weights[1]
+    assert len(list(runs_dir.glob("2*-linear-*"))) == 2
+
+
+def test_runs_show_evaluates_the_test_split_when_asked(run):
+    code, out, _ = run(*QUICK, "learning_rate=0.01,0.02", "--json")
+    found = json.loads(out)
+    other = 1 - found["best"]["trial"]
+    name = f"{found['sweep']}/{other}"
+    code, out, _ = run("runs", "show", f"latest/{other}", "--json")
+    shown = json.loads(out)
+    assert (code, shown["run"], shown["status"]["status"]) == (0, name, "completed")
+    assert 0.5 < shown["summary"]["test"]["accuracy"] < 1
+    code, out, _ = run("runs", "show", name)
+    assert "test " in out
+    code, out, _ = run("runs", "show", "latest")
+    assert f"best: trial {found['best']['trial']}" in out
+    run("sweep", "--resume", "latest", "-q", "--no-plots")
+    rows = (Path(found["path"]) / "results.csv").read_text().splitlines()
+    assert ",,," in rows[1 + other] or rows[1 + other].count(",,") >= 1
+
+
+def test_runs_plot_draws_what_was_left_out(run):
+    code, out, _ = run(*QUICK, "learning_rate=0.01,0.02", "--json")
+    found = json.loads(out)
+    code, out, _ = run("runs", "plot", "latest")
+    assert (code, out.count("plot: ")) == (0, 2)
+    code, out, _ = run("runs", "plot", f"latest/{1 - found['best']['trial']}", "--json")
+    assert (code, len(json.loads(out))) == (0, 4)
+    assert all(Path(path).exists() for path in json.loads(out))
+
+
+def test_finding_runs(run, runs_dir):
+    run(*QUICK, "learning_rate=0.01,0.02", "--name", "one")
+    run(*QUICK, "learning_rate=0.01,0.02", "--name", "two")
+    names = sorted(path.name for path in runs_dir.iterdir() if not path.is_symlink())
+    assert find_run("latest", runs_dir).name == names[-1]
+    assert find_run(names[0], runs_dir).path == runs_dir / names[0]
+    assert find_run(str(runs_dir / names[0]), runs_dir).name == names[0]
+    assert find_run(names[0][: len(names[0]) - 2], runs_dir).name == names[0]
+    assert find_run(f"{names[0]}/1", runs_dir).name == f"{names[0]}/1"
+    assert find_sweep("latest", runs_dir).name == names[-1]
+    for wrong in (
+        "nothing",
+        names[0][:4],
+        f"{names[0]}/9",
+        "latest/9",
+        "",
+        "a\0b",
+        "../x",
+        "x" * 300,
+    ):
+        code, out, err = run("runs", "show", wrong)
+        assert (code, out) == (2, ""), wrong
+        assert err.startswith("mnistlab: ")
+    code, _, err = run("sweep", "--resume", f"{names[0]}/1")
+    assert (code, "not a sweep" in err) == (2, True)

@@ -1,0 +1,94 @@
+"""What the tests of sweeps share: quick sweeps on the small dataset, and their comparison."""
+
+import json
+from pathlib import Path
+
+from mnistlab.config.load import load_config
+from mnistlab.experiment import prepare, run_group
+from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.sweep.preparation import Prepared, prepare_sweep
+from mnistlab.sweep.run import Wishes, run_sweep
+from mnistlab.sweep.spaces.trials import load_sweep
+from tests.experiment.test_experiment import Recorder
+
+MINI = "data: {dataset: mnist-mini, validation: 1000}\n"
+
+
+class SweepRecorder(Recorder):
+    """A reporter that keeps what it is told, and may raise at the n-th event of a kind."""
+
+    def __init__(self, *, raise_at=None, kind=None, error=KeyboardInterrupt):
+        super().__init__()
+        self.events, self.messages, self.started = [], [], None
+        self._raise_at, self._kind, self._error = raise_at, kind, error
+
+    def message(self, text):
+        self.messages.append(text)
+
+    def start(self, labels, done, epochs):
+        self.started = (list(labels), set(done), dict(epochs))
+
+    def tell(self, event):
+        self.events.append(event)
+        of_kind = [one for one in self.events if self._kind is None or isinstance(one, self._kind)]
+        if self._raise_at is not None and len(of_kind) == self._raise_at:
+            self._raise_at = None
+            raise self._error
+
+
+def write_base(tmp_path: Path, text: str = "") -> Path:
+    path = tmp_path / "base.yaml"
+    path.write_text(MINI + text)
+    return path
+
+
+def settled(tmp_path: Path, *words: str, text: str = "", **options):
+    return load_sweep(write_base(tmp_path, text), words, **options)
+
+
+def sweep(tmp_path: Path, *words: str, text: str = "", reporter=None, runs="runs", **options):
+    """Run a sweep on the small dataset; options are those of load_sweep and Wishes."""
+    wishes = {key: options.pop(key) for key in list(options) if key in Wishes.__annotations__}
+    prepared = prepare_sweep(settled(tmp_path, *words, text=text, **options))
+    return run_prepared(prepared, tmp_path / runs, reporter=reporter, **wishes)
+
+
+def run_prepared(prepared: Prepared, runs_dir: Path, *, reporter=None, resumed=None, **wishes):
+    return run_sweep(
+        prepared,
+        runs_dir=runs_dir,
+        reporter=reporter or SweepRecorder(),
+        resumed=resumed,
+        wishes=Wishes(**wishes),
+    )
+
+
+def resume(folder: SweepFolder, reporter=None, **wishes):
+    prepared = prepare_sweep(load_sweep(folder.config))
+    return run_prepared(prepared, folder.path.parent, reporter=reporter, resumed=folder, **wishes)
+
+
+def the_only(runs_dir: Path) -> SweepFolder:
+    (path,) = (path for path in runs_dir.iterdir() if not path.is_symlink())
+    return SweepFolder(path)
+
+
+def train_alone(config: Path, tmp_path: Path):
+    """Train a run's own config and return the run."""
+    (run,) = run_group(
+        prepare([load_config(config)]), runs_dir=tmp_path / "alone", reporter=Recorder()
+    )
+    return run
+
+
+def content(folder: SweepFolder) -> dict[str, object]:
+    """Return what must not depend on interruptions: weights to the bit, metrics, status."""
+    found: dict[str, object] = {}
+    for number in folder.runs():
+        run = folder.run(number)
+        metrics = run.read_metrics()
+        del metrics["seconds"]
+        weights = run.model.read_bytes() if run.model.exists() else None
+        status = json.loads(run.status.read_text())["status"]
+        found[str(number)] = (weights, repr(metrics), status, run.config.read_text())
+    return found

@@ -1,0 +1,136 @@
+"""Functions and distributions: the values they give, and what they refuse."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnistlab.sweep.spaces.points import DISTRIBUTIONS, Draw, Points
+from mnistlab.sweep.spaces.values import read_words
+from tests.sweep.refusals import told
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def numbers(text: str) -> list:
+    source = read_words(text, "here").source
+    assert isinstance(source, Points)
+    return [source.at(position) for position in range(source.count)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("range(3)", [0, 1, 2]),
+        ("range(2,5)", [2, 3, 4]),
+        ("range(5,0,-2)", [5, 3, 1]),
+        ("range(0,1.1,0.1)", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]),
+        ("range(0,0.3,0.1)", [0.0, 0.1, 0.2]),
+        ("linspace(0.5,0.9,5)", [0.5, 0.6, 0.7, 0.8, 0.9]),
+        ("linspace(1,9,5)", [1, 3, 5, 7, 9]),
+        ("linspace(1,2,3)", [1.0, 1.5, 2.0]),
+        ("linspace(9,1,3)", [9, 5, 1]),
+        ("linspace(4,5,1)", [4]),
+        ("logspace(1,1000,4)", [1, 10, 100, 1000]),
+        ("logspace(1e-3,1e-1,3)", [0.001, 0.01, 0.1]),
+        ("logspace(1,10,3)", [1.0, 3.16227766017, 10.0]),
+        ("choice(sgd,adam)", ["sgd", "adam"]),
+        ("choice([deskew],[])", [["deskew"], []]),
+        ("0.5, logspace(1,100,3),7", [0.5, 1, 10, 100, 7]),
+        ("[deskew],[]", [["deskew"], []]),
+        ("int_uniform(3,5)", [3, 4, 5]),
+        ("uniform(2,2)", [2.0]),
+        ("log_uniform(1e-3,1e-3)", [0.001]),
+    ],
+)
+def test_functions_give_these_values(text, expected):
+    given_values = numbers(text)
+    assert given_values == expected
+    assert [type(value) for value in given_values] == [type(value) for value in expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("range(1,2,0)", "the step must not be 0"),
+        ("range(2,1)", "gives no values, as its end is excluded"),
+        ("range()", "is written range(a,b,step)"),
+        ("range(1,2,3,4)", "is written range(a,b,step)"),
+        ("range(1e300)", "gives about 10^300 values, which is too many"),
+        ("linspace(0,1)", "is written linspace(a,b,n)"),
+        ("linspace(0,1,0)", "the number of points must be at least 1, not 0"),
+        ("linspace(0,1,2.0)", "the number of points must be a whole number, not 2.0"),
+        ("linspace(0,.inf,3)", ".inf is not a finite number"),
+        ("linspace(.nan,1,3)", ".nan is not a finite number"),
+        (f"linspace(0,{'9' * 400},3)", "is not a finite number"),
+        ("linspace(0,true,3)", "true is not a number"),
+        ("linspace(a,b,3)", "a is not a number"),
+        ("linspace(0,range(3),3)", "range(3) is not a number"),
+        ("logspace(0,1,3)", "0 has no logarithm; it must be above 0"),
+        ("logspace(1,-1,3)", "-1 has no logarithm"),
+        ("log_uniform(0,1)", "0 has no logarithm"),
+        ("uniform(2,1)", "min 2.0 is above max 1.0"),
+        ("uniform(-1e308,1e308)", "too far apart"),
+        ("log_uniform(2,1)", "min 2.0 is above max 1.0"),
+        ("int_uniform(2,1)", "min 2 is above max 1"),
+        ("int_uniform(1,2.5)", "max must be a whole number, not 2.5"),
+        ("int_uniform(0,9223372036854775808)", "too many"),
+        ("0.1,uniform(1,2)", "uniform(1,2): is a distribution and must stand alone"),
+        ("choice()", "is written choice(a,b,...)"),
+        ("linspace(0,1,3", "the closing bracket is missing"),
+        ("linspce(0,1,3)", "unknown function 'linspce'; did you mean 'linspace'?"),
+        ("__import__(os)", "unknown function '__import__'"),
+        ("0.1,,0.2", "value 2 is missing"),
+        ("0.1,", "value 2 is missing"),
+    ],
+)
+def test_a_wrong_function_is_refused(base, text, problem):
+    message = told(base, f"learning_rate={text}")
+    assert message.startswith("override 'learning_rate=")
+    assert problem in message
+
+
+FINITE = st.floats(-1e6, 1e6, allow_subnormal=False)
+
+
+@given(FINITE, FINITE, st.integers(2, 50))
+def test_linspace_starts_and_ends_exactly_and_is_even(first, last, count):
+    spaced = numbers(f"linspace({first!r},{last!r},{count})")
+    assert (spaced[0], spaced[-1], len(spaced)) == (first, last, count)
+    scale = max(abs(first), abs(last))
+    np.testing.assert_allclose(spaced, np.linspace(first, last, count), atol=1e-11 * scale)
+
+
+@given(st.floats(1e-30, 1e30), st.floats(1e-30, 1e30), st.integers(2, 50))
+def test_logspace_starts_and_ends_exactly_and_is_even_in_the_logarithm(first, last, count):
+    spaced = numbers(f"logspace({first!r},{last!r},{count})")
+    assert (spaced[0], spaced[-1], len(spaced)) == (first, last, count)
+    np.testing.assert_allclose(spaced, np.geomspace(first, last, count), rtol=1e-10)
+
+
+@given(st.integers(-50, 50), st.integers(-50, 50), st.integers(-9, 9).filter(bool))
+def test_range_is_pythons(first, end, step):
+    if range(first, end, step):
+        assert numbers(f"range({first},{end},{step})") == list(range(first, end, step))
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "middle"),
+    [
+        ("uniform", 2.0, 4.0, 3.0),
+        ("log_uniform_values", 0.01, 1.0, 0.1),
+        ("log_uniform", math.log(0.01), math.log(1.0), 0.1),
+    ],
+)
+def test_half_of_the_draws_lie_below_the_middle(name, low, high, middle):
+    source = DISTRIBUTIONS[name](low, high)
+    assert isinstance(source, Draw)
+    generator = np.random.default_rng(0)
+    draws = np.array([source.sample(generator) for _ in range(4000)])
+    assert abs((draws < middle).mean() - 0.5) < 0.03
+    ends = (low, high) if name != "log_uniform" else (0.01, 1.0)
+    assert ends[0] <= draws.min() < ends[0] * 1.05
+    assert ends[1] * 0.95 < draws.max() <= ends[1]

@@ -1,0 +1,220 @@
+"""A sweep that is cut short anywhere goes on to the same bits."""
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mnistlab.errors import RunFolderError
+from mnistlab.runs import atomic, folder, sweep_folder, weights
+from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.sweep import training
+from mnistlab.sweep.events import EpochEnded, RunEnded
+from tests.sweep.helpers import SweepRecorder, content, resume, sweep, the_only, write_base
+
+WORDS = ("learning_rate=0.005,0.01,0.02,0.1", "epochs=1,2,4", "batch_size=100,250")
+HALVING = ("learning_rate=0.002,0.003,0.005,0.01,0.02,0.1", "halving.factor=2")
+KINDS = {
+    "grid": (WORDS, {}, "optimizer: momentum\nmomentum: 0.5\n"),
+    "halving": (HALVING, {"method": "halving"}, "epochs: 6\nschedule: cosine\n"),
+    "seeds": (("learning_rate=0.005,0.01",), {"seeds": 2}, "optimizer: adam\nepochs: 3\n"),
+}
+
+
+@pytest.fixture(params=KINDS, scope="module")
+def kind(request, tmp_path_factory):
+    """Return the arguments of a sweep and what it comes to when nothing disturbs it."""
+    words, options, text = KINDS[request.param]
+    whole = sweep(tmp_path_factory.mktemp("whole"), *words, text=text, **options)
+    return words, {**options, "text": text}, content(whole.folder)
+
+
+def interrupted(tmp_path, kind, event, at):
+    words, options, _ = kind
+    told = SweepRecorder(kind=event, raise_at=at)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(tmp_path, *words, reporter=told, **options)
+    assert "--resume" in told.messages[-1]
+    return the_only(tmp_path / "runs")
+
+
+@pytest.mark.parametrize("often", [False, True], ids=["", "checkpoint every epoch"])
+@pytest.mark.parametrize(
+    ("event", "at"),
+    [(EpochEnded, 1), (EpochEnded, 3), (EpochEnded, 6), (RunEnded, 1), (RunEnded, 3)],
+)
+def test_an_interrupted_sweep_goes_on_to_the_same_bits(
+    tmp_path, kind, event, at, often, monkeypatch
+):
+    if often:
+        monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    cut = interrupted(tmp_path, kind, event, at)
+    assert cut.read_status()["status"] == "interrupted"
+    before = content(cut)
+    stamps = {run: cut.run(int(run)).model.stat().st_mtime_ns for run in before
+              if cut.run(int(run)).model.exists()}  # fmt: skip
+    finished = resume(cut)
+    assert finished.status == "completed"
+    assert content(cut) == kind[2]
+    assert all(cut.run(int(run)).model.stat().st_mtime_ns == at for run, at in stamps.items()
+               if int(run) not in finished.best.runs)  # fmt: skip
+    assert not cut.checkpoints.exists()
+
+
+def test_without_the_generators_state_the_bits_differ(tmp_path, kind, monkeypatch):
+    """Else the tests above would prove nothing of the order of the data."""
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    cut = interrupted(tmp_path, kind, EpochEnded, 4)
+    load = training.load_checkpoint
+
+    def forgetful(path):
+        snapshot, notes = load(path)
+        bits = snapshot.generator["state"]
+        return training.replace(
+            snapshot, generator={**snapshot.generator, "state": {**bits, "state": 1}}
+        ), notes
+
+    assert list(cut.checkpoints.iterdir())
+    monkeypatch.setattr(training, "load_checkpoint", forgetful)
+    resume(cut)
+    assert content(cut) != kind[2]
+
+
+def test_a_damaged_checkpoint_costs_time_and_nothing_else(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    cut = interrupted(tmp_path, kind, EpochEnded, 4)
+    for path in cut.checkpoints.iterdir():
+        damaged = bytearray(path.read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        path.write_bytes(damaged)
+    resume(cut)
+    assert content(cut) == kind[2]
+    assert "SHA-256" in cut.log.read_text()
+
+
+@pytest.mark.parametrize("at", [3, 12, 20, 26])
+def test_a_full_disk_is_told_and_the_sweep_goes_on_when_there_is_room(
+    tmp_path, kind, at, monkeypatch
+):
+    words, options, expected = kind
+    write = atomic.write_bytes
+    count = 0
+
+    def full(path, content):
+        nonlocal count
+        count += 1
+        if count >= at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, content)
+
+    for module in (atomic, folder, weights):
+        monkeypatch.setattr(module, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        sweep(tmp_path, *words, **options)
+    for module in (atomic, folder, weights):
+        monkeypatch.setattr(module, "write_bytes", write)
+    cut = [path for path in (tmp_path / "runs").iterdir() if not path.is_symlink()]
+    if not cut:  # nothing was begun, so nothing is left
+        assert at == 3
+        return
+    assert resume(SweepFolder(cut[0])).status == "completed"
+    assert content(SweepFolder(cut[0])) == expected
+
+
+def test_a_completed_sweep_has_nothing_left_to_do(tmp_path):
+    done = sweep(tmp_path, "learning_rate=0.005,0.01", text="epochs: 1\n")
+    told = SweepRecorder()
+    again = resume(done.folder, reporter=told)
+    assert not told.events
+    assert again.document["best"]["trial"] == done.document["best"]["trial"]
+
+
+def test_a_missing_plan_is_named(tmp_path):
+    done = sweep(tmp_path, "learning_rate=0.005,0.01", text="epochs: 1\n").folder
+    done.plan.write_text("{")
+    with pytest.raises(RunFolderError, match=r"plan\.json"):
+        resume(done)
+
+
+def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "mnistlab", "sweep", *words, "--no-plots"]
+    environment = {**os.environ, "MNISTLAB_RUNS_DIR": str(tmp_path / "runs")}
+    return subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+BIG = ("learning_rate=linspace(0.001,0.02,12)", "epochs=10,30", "batch_size=100,50")
+
+
+def test_killed_at_random_moments(tmp_path):
+    """Whatever is marked complete is, and survives unchanged; the end is the same to the bit."""
+    config = str(write_base(tmp_path))
+    begun = time.monotonic()
+    whole = start(tmp_path / "whole", "--config", config, *BIG)
+    whole.communicate(timeout=120)
+    took = time.monotonic() - begun
+    expected = content(the_only(tmp_path / "whole" / "runs"))
+    assert len(expected) == 48
+    moments = random.Random(20191120)  # noqa: S311 - moments, not secrets
+    process = start(tmp_path, "--config", config, *BIG)
+    finished: dict[str, object] = {}
+    for _ in range(3):
+        time.sleep(moments.uniform(0.4, took))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        folders = list((tmp_path / "runs").glob("2*"))
+        if not folders or not (folders[0] / "plan.json").exists():
+            process = start(tmp_path, "--config", config, *BIG)
+            continue
+        cut = SweepFolder(folders[0])
+        assert cut.read_status()["status"] in ("interrupted", "completed")
+        now = content_of_whole(cut)
+        assert all(now[run] == what for run, what in finished.items())
+        assert all(expected[run] == what for run, what in now.items())
+        finished = now
+        process = start(tmp_path, "--resume", cut.name)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert content(cut) == expected
+
+
+def content_of_whole(cut: SweepFolder) -> dict[str, object]:
+    """Return the content of the runs that say they are whole."""
+    whole = [n for n in cut.runs() if cut.run(n).read_status()["status"] == "completed"]
+    kept = type("Kept", (), {"runs": lambda _: whole, "run": lambda _, n: cut.run(n)})()
+    return content(kept)
+
+
+LONG = ("learning_rate=linspace(0.001,0.02,12)", "epochs=2000")
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_ends_with_its_code(tmp_path, signum, code):
+    process = start(tmp_path, "--config", str(write_base(tmp_path)), *LONG)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("runs/2*/plan.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.7)
+    process.send_signal(signum)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == code
+    cut = the_only(tmp_path / "runs")
+    assert f"mnistlab sweep --resume {cut.name}" in told
+    assert cut.read_status()["status"] == "interrupted"
+    assert json.loads(cut.plan.read_text())["stacks"]
+    assert list(cut.checkpoints.glob("*.safetensors"))
+
+
+def test_modules_that_write_are_all_caught_here():
+    """The full disk above replaces write_bytes where it is used; a new user must be added."""
+    users = {module.__name__ for module in (atomic, folder, weights, sweep_folder)
+             if hasattr(module, "write_bytes")}  # fmt: skip
+    assert users == {atomic.__name__, folder.__name__, weights.__name__}
