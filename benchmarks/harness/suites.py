@@ -71,7 +71,9 @@ claim takes the faster setting.
 JAX trains all 64 at once, compiled, an epoch in one call, in float32, with the images in memory.
 `vmap` is the step of one configuration, by `jax.grad`, mapped over the learning rates; `fused`
 lays the weights of all side by side and writes the gradient out, so that a step is two matrix
-products. The claim takes the faster one. Its compilation is part of the process.
+products: what our trainer does, written once more for one model and one loss. The bound is for
+`vmap`, which is what one would write; how we fare against `fused` is told without one. Compilation
+is part of the process.
 
 `peak_products` is the best of twenty products of 2048 x 2048 float32 matrices by NumPy with all
 threads, in the same round. Its seconds of steps and evaluation, and everyone's GFLOP/s, count the

@@ -1,7 +1,7 @@
 """`mnistlab sweep`: many configs, trained together, the best one named."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -115,51 +115,45 @@ def sweep(
     interrupted: --resume goes on.
     """
     plugins = plugin or []
-    with ExitStack() as cleanup:
-        painter = None
-        if not (no_plots or dry_run):
-            from mnistlab.plots.painter import Painter
+    from mnistlab.plots.painter import Painter
+    from mnistlab.plugins import load_plugins
+    from mnistlab.runs import default_runs_dir
 
-            painter = cleanup.enter_context(Painter(plugins))  # it imports beside what follows
+    load_plugins(plugins)
+    runs = runs_dir or default_runs_dir()
+    metric = _metric(minimize, maximize)
+    settings = {
+        "method": method,
+        "max_trials": max_trials,
+        "seeds": seeds,
+        "random_seed": random_seed,
+        "metric": metric,
+        "name": name,
+    }
+    folder = _resumed(resume, config, words or [], settings, runs, retry_failed=retry_failed)
+    settled = _settle(folder, config, words or [], settings)
 
-        from mnistlab.plugins import load_plugins
-        from mnistlab.runs import default_runs_dir
+    from mnistlab.console.sweeping import ConsoleSweepReporter
+    from mnistlab.sweep.preparation import prepare_sweep
+    from mnistlab.sweep.run import Wishes, run_sweep
 
-        load_plugins(plugins)
-        runs = runs_dir or default_runs_dir()
-        metric = _metric(minimize, maximize)
-        settings = {
-            "method": method,
-            "max_trials": max_trials,
-            "seeds": seeds,
-            "random_seed": random_seed,
-            "metric": metric,
-            "name": name,
-        }
-        folder = _resumed(resume, config, words or [], settings, runs, retry_failed=retry_failed)
-        settled = _settle(folder, config, words or [], settings)
+    reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
+    prepared = prepare_sweep(settled, reporter, exact_limit=exact_limit)
+    if dry_run:
+        from mnistlab.console.sweeps import print_outlook
+        from mnistlab.sweep.estimate import estimate
 
-        from mnistlab.console.sweeping import ConsoleSweepReporter
-        from mnistlab.sweep.preparation import prepare_sweep
-        from mnistlab.sweep.run import Wishes, run_sweep
-
-        reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
-        prepared = prepare_sweep(settled, reporter, exact_limit=exact_limit)
-        if dry_run:
-            from mnistlab.console.sweeps import print_outlook
-            from mnistlab.sweep.estimate import estimate
-
-            stacks = prepared.stacks()
-            print_outlook(prepared, stacks, estimate(prepared, stacks), as_json=as_json)
-            return
-        conclusion = run_sweep(
-            prepared,
-            runs_dir=runs,
-            reporter=reporter,
-            painter=painter,
-            resumed=folder,
-            wishes=Wishes(needed=needed, fail_fast=fail_fast, retry_failed=retry_failed),
-        )
+        stacks = prepared.stacks()
+        print_outlook(prepared, stacks, estimate(prepared, stacks), as_json=as_json)
+        return
+    conclusion = run_sweep(
+        prepared,
+        runs_dir=runs,
+        reporter=reporter,
+        start_painter=None if no_plots else partial(Painter, plugins),
+        resumed=folder,
+        wishes=Wishes(needed=needed, fail_fast=fail_fast, retry_failed=retry_failed),
+    )
     _print(conclusion, prepared.sweep, as_json=as_json)
 
 

@@ -19,6 +19,11 @@ BLOCK_ROWS = 1000
 """Rows whose outputs are reduced together, which hides the cost of the calls."""
 
 
+_WIDE = 8
+"""Columns from which on a comparison class by class beats argmax, which strides over a block for
+each image: 0.25 ms a thousand rows instead of 1.4 at K = 32, but 0.06 instead of 0.02 at K = 1."""
+
+
 @dataclass(frozen=True)
 class Metrics:
     """Mean loss (K,) and share of correct predictions (K,) over a split."""
@@ -47,7 +52,8 @@ def evaluate(
     total = np.zeros(K)
     predictions = np.empty((N, K), np.uint8)
     for part, losses, classes in _blocks(parameters, objective, samples, pixels):
-        total += losses.sum(axis=0, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            total += losses.sum(axis=0, dtype=np.float64)
         predictions[part] = classes
     correct = np.count_nonzero(predictions == samples.labels[:, None], axis=0)
     return Evaluation(Metrics(total / N, correct / N), predictions)
@@ -84,4 +90,22 @@ def _blocks(
             outputs, _ = objective.model.forward(products.A[: len(labels)])
             targets = one_hot(labels, C, parameters.dtype)
             losses = objective.loss.value(outputs, targets)
-        yield part, losses, outputs.argmax(axis=-1)
+        yield part, losses, largest_class(outputs)
+
+
+def largest_class(outputs: Array) -> NDArray[np.integer]:
+    """Return the class of the largest output, the lowest such class on a tie, (n, K).
+
+    What is not a number is not looked for: such a column has diverged, which its loss tells.
+    """
+    K, C = outputs.shape[1:]
+    if K < _WIDE:
+        classes: NDArray[np.integer] = outputs.argmax(axis=-1)
+        return classes
+    largest = outputs[..., 0].copy(order="K")
+    classes = np.zeros_like(largest, np.uint8)
+    for c in range(1, C):
+        larger = (outputs[..., c] > largest).view(np.uint8)
+        np.maximum(largest, outputs[..., c], out=largest)
+        np.maximum(classes, larger * np.uint8(c), out=classes)
+    return classes

@@ -10,7 +10,8 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -44,35 +45,47 @@ def serve(requests: Iterable[str], answers: TextIO) -> None:
 
 
 def draw_all(folder: RunFolder) -> list[str]:
-    """Draw every plot that the run has data for, and return their names.
-
-    A second process draws half of them (that took 0.2 s less); what it could not, because it
-    was killed say, is drawn here.
-    """
-    names = list(PLOTS)
-    if sys.platform != "linux":  # elsewhere a fork after such imports is not safe
-        return _draw(folder, names)
-    context = multiprocessing.get_context("fork")
-    helper = context.Process(target=_draw, args=(folder, names[1::2]))
-    helper.start()
-    _draw(folder, names[::2])
-    helper.join()
-    if helper.exitcode != 0:
-        _draw(folder, names[1::2])
-    return [name for name in names if folder.plot(name).exists()]
+    """Draw every plot that the run has data for, and return their names."""
+    return _draw_in_halves(partial(_draw, folder), list(PLOTS), folder)
 
 
 def draw_sweep(folder: SweepFolder) -> list[str]:
     """Draw every plot that says something of a sweep, and return their names."""
     from mnistlab.plots.sweep_gallery import SWEEP_PLOTS  # noqa: PLC0415 - `train` needs none
 
-    view = SweepView(folder)
-    return [name for name in SWEEP_PLOTS if keep_plot(SWEEP_PLOTS[name](view), folder, name)]
+    def draw_some(names: list[str]) -> None:
+        view = SweepView(folder)
+        for name in names:
+            keep_plot(SWEEP_PLOTS[name](view), folder, name)
+
+    return _draw_in_halves(draw_some, list(SWEEP_PLOTS), folder)
 
 
-def _draw(folder: RunFolder, names: list[str]) -> list[str]:
+def _draw_in_halves(
+    draw_some: Callable[[list[str]], None], names: list[str], folder: RunFolder
+) -> list[str]:
+    """Draw the plots of these names, and return those that there are.
+
+    A second process draws half of them (that took 0.2 s less); what it could not, because it
+    was killed say, is drawn here.
+    """
+    if sys.platform != "linux":  # elsewhere a fork after such imports is not safe
+        draw_some(names)
+    else:
+        context = multiprocessing.get_context("fork")
+        helper = context.Process(target=draw_some, args=(names[1::2],))
+        helper.start()
+        draw_some(names[::2])
+        helper.join()
+        if helper.exitcode != 0:
+            draw_some(names[1::2])
+    return [name for name in names if folder.plot(name).exists()]
+
+
+def _draw(folder: RunFolder, names: list[str]) -> None:
     view = RunView(folder)
-    return [name for name in names if draw(view, name)]
+    for name in names:
+        draw(view, name)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The main path of a sweep: from a prepared one to a folder of runs, the best one named."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -49,7 +49,7 @@ def run_sweep(
     *,
     runs_dir: Path,
     reporter: SweepReporter,
-    painter: Painter | None = None,
+    start_painter: Callable[[], Painter] | None = None,
     resumed: SweepFolder | None = None,
     wishes: Wishes = Wishes(),
 ) -> Conclusion:
@@ -77,6 +77,8 @@ def run_sweep(
             reporter.start(*_outlook(prepared, done))
             course.train(stacks, set(done), environment)
             reporter.stop()
+            # its imports would take a core from the training, which has use for all of them
+            painter = cleanup.enter_context(start_painter()) if start_painter else None
             conclusion = conclude(prepared, folder, course.seconds, started)
             if painter is not None:
                 _paint(painter, conclusion, reporter)

@@ -9,7 +9,7 @@ import pytest
 
 from mnistlab.core.curvature import largest_eigenvalue, stability_limit
 from mnistlab.core.losses import LOSSES
-from mnistlab.core.metrics import evaluate
+from mnistlab.core.metrics import evaluate, largest_class, score_images
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective, Products, copy_stack
 from mnistlab.core.optimizers import OPTIMIZERS
@@ -17,6 +17,7 @@ from mnistlab.core.pixels import PixelMap
 from mnistlab.core.registry import Registry
 from mnistlab.core.samples import FeatureReader, one_hot, shuffled
 from mnistlab.core.schedules import SCHEDULES
+from mnistlab.core.trainer import stack_parameters
 from mnistlab.errors import UnknownNameError
 
 from .helpers import C, random_samples, random_weights, run, settings, trainer
@@ -242,3 +243,22 @@ def test_a_fault_while_gathering_reaches_the_caller():
     images = np.zeros((5, 4), np.uint8)
     with pytest.raises(TypeError):
         next(shuffled(images, np.array(["x"] * 5), 2))
+
+
+@pytest.mark.parametrize("K", [1, 7, 8, 33])
+def test_the_largest_output_wins_and_the_lowest_class_on_a_tie(K):
+    outputs = np.random.default_rng(K).integers(0, 4, (50, K, 10)).astype(np.float32)
+    stored = np.ascontiguousarray(outputs.transpose(1, 2, 0)).transpose(2, 0, 1)
+    np.testing.assert_array_equal(largest_class(stored), np.argmax(outputs, axis=-1))
+
+
+@pytest.mark.parametrize("K", [1, 9])
+def test_each_images_scores_add_up_to_the_metrics(K):
+    chosen = Objective(MODELS["linear"], LOSSES["squared_error"], REDUCTIONS["mean"])
+    samples = random_samples(N=2345)
+    parameters = stack_parameters(random_weights(K), "float64")
+    losses, right = score_images(parameters, chosen, samples, PixelMap())
+    metrics = evaluate(parameters, chosen, samples, PixelMap()).metrics
+    np.testing.assert_allclose(losses.mean(axis=0), metrics.loss)
+    np.testing.assert_allclose(right.mean(axis=0), metrics.accuracy)
+    assert losses.shape == right.shape == (2345, K)
