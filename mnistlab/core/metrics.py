@@ -73,7 +73,7 @@ def score_images(
 
 def _blocks(
     parameters: Array, objective: Objective, samples: Samples, pixels: PixelMap
-) -> Iterator[tuple[slice, Array, NDArray[np.intp]]]:
+) -> Iterator[tuple[slice, Array, NDArray[np.integer]]]:
     """Yield a stretch of samples at a time with their losses (n, K) and predictions (n, K)."""
     N, C = len(samples), parameters.shape[2]
     block = min(BLOCK_ROWS, N)
