@@ -1,0 +1,140 @@
+"""What a sweep foretells, and what it shows while it runs."""
+
+import math
+import re
+
+import pytest
+
+from mnistlab.console import sweeping
+from mnistlab.console.sweeping import ConsoleSweepReporter, sparkline
+from mnistlab.plots.sweep_gallery import SWEEP_PLOTS
+from mnistlab.plots.sweep_view import SweepView
+from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.sweep.estimate import estimate
+from mnistlab.sweep.events import EpochEnded, RunEnded, StackEnded
+from mnistlab.sweep.preparation import prepare_sweep
+from mnistlab.sweep.spaces.settings import Metric
+from tests.sweep.helpers import settled, sweep
+
+ACCURACY = Metric("validation.accuracy", "maximize")
+
+
+def row(epoch, accuracy, loss=0.5):
+    return {"epoch": epoch, "validation_loss": loss, "validation_accuracy": accuracy}
+
+
+@pytest.fixture
+def reporter(capsys):
+    """Return a reporter off a terminal, and a function for what it has said since."""
+
+    def said():
+        return capsys.readouterr().err.splitlines()
+
+    return ConsoleSweepReporter(metric=ACCURACY), said
+
+
+def test_the_best_so_far_is_told_with_what_is_done(reporter):
+    console, said = reporter
+    console.start(["a=1", "a=2", "a=3"], set(), {0: 2, 1: 2, 2: 2})
+    console.tell(EpochEnded({0: row(1, 0.8), 1: row(1, 0.9), 2: row(1, math.nan)}))
+    console.tell(RunEnded(1, "completed", None))
+    assert said() == ["1/3 runs done; best so far: validation accuracy 90.00% (a=2)"]
+    console.tell(RunEnded(2, "diverged", "the loss overflowed"))
+    assert said()[0] == "run 2 (a=3): the loss overflowed"
+    console.tell(RunEnded(0, "failed", "ValueError()"))
+    assert said()[0] == "warning: run 0 (a=1) failed: ValueError()"
+    console.tell(StackEnded({}))
+    console.stop()
+    console.stop()
+    assert said() == []
+
+
+def test_the_lowest_loss_is_the_best_where_it_chooses(reporter):
+    _, said = reporter
+    console = ConsoleSweepReporter(metric=Metric("validation.loss", "minimize"))
+    console.start(["a=1", "a=2"], {0}, {1: 1})
+    console.tell(EpochEnded({1: row(1, 0.8, 0.25)}))
+    console.tell(RunEnded(1, "completed", None))
+    console.stop()
+    assert said() == [
+        "1 of 2 runs are done already",
+        "2/2 runs done; best so far: validation loss 0.2500 (a=2)",
+    ]
+
+
+def test_the_time_left(reporter, monkeypatch):
+    console, _ = reporter
+    clock = iter([0.0, 4.0])
+    monkeypatch.setattr(sweeping.time, "monotonic", lambda: next(clock))
+    console.start(["a", "b"], set(), {0: 4, 1: 4})
+    console._rows = {0: [row(1, 0.5)], 1: [row(1, 0.5)]}
+    assert console._left() == "12 s"
+
+
+def test_curves_as_bars():
+    assert sparkline([3, 2, 1]) == "█▄▁" or sparkline([3, 2, 1]) == "█▅▁"
+    assert sparkline([1, 1]) == "▁▁"
+    assert sparkline([]) == sparkline([math.nan]) == ""
+    assert len(sparkline(list(range(100)))) == 16
+
+
+def test_an_estimate_is_of_the_right_size(tmp_path):
+    prepared = prepare_sweep(
+        settled(tmp_path, "learning_rate=linspace(0.001,0.01,8)", "batch_size=50,100")
+    )
+    few = estimate(prepared, prepared.stacks())
+    assert 0 < few.seconds < 60
+    assert 1e8 < few.memory < 3e8
+    weights = 16 * 785 * 10 * 4
+    assert weights < few.disk < weights + 2e6
+    more = prepare_sweep(
+        settled(tmp_path, "learning_rate=linspace(0.001,0.01,8)", "batch_size=50,100", "epochs=100")
+    )
+    assert estimate(more, more.stacks()).seconds > 3 * few.seconds
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "drawn"),
+    [
+        (("learning_rate=0.01,0.1",), {}, {"learning_rate"}),
+        (("learning_rate=0.01,0.02", "batch_size=50,100"), {}, {"learning_rate", "heat_map"}),
+        (("batch_size=50,100", "weight_decay=0.0,0.1", "epochs=1,2"), {}, {"parallel_coordinates"}),
+        (("learning_rate=0.01,0.02", "batch_size=50,100", "zip=learning_rate,batch_size"), {},
+         {"learning_rate", "parallel_coordinates"}),
+        (("optimizer=sgd,adam", "data.preprocess=[],[deskew]"), {}, {"heat_map"}),
+        ((), {"seeds": 2}, set()),
+        (("learning_rate=0.1,0.2",), {}, {"learning_rate"}),
+    ],
+)  # fmt: skip
+def test_which_plots_a_sweep_gets(tmp_path, words, options, drawn):
+    folder = sweep(tmp_path, *words, text="epochs: 1\n" if "epochs=1,2" not in words else "",
+                   **options).folder  # fmt: skip
+    view = SweepView(folder)
+    figures = {name: SWEEP_PLOTS[name](view) for name in SWEEP_PLOTS}
+    assert {name for name, figure in figures.items() if figure} == {*drawn, "all_learning_curves"}
+
+
+def test_the_map_has_each_trial_where_it_belongs(tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        "mnistlab.plots.sweep_gallery.error_map",
+        lambda *given, **named: seen.update(named, a=given),
+    )
+    words = ("batch_size=250,100", "learning_rate=0.01,0.1")
+    conclusion = sweep(tmp_path, *words, text="epochs: 1\n")
+    SWEEP_PLOTS["heat_map"](SweepView(conclusion.folder))
+    x_values, y_values, errors, diverged = seen["a"]
+    assert (x_values, y_values) == ([100, 250], [0.01, 0.1])
+    accuracy = {one.trial.number: one.means["validation_accuracy"] for one in conclusion.results}
+    assert errors[0].tolist() == pytest.approx([100 * (1 - accuracy[2]), 100 * (1 - accuracy[0])])
+    assert diverged.tolist() == [[False, False], [True, diverged[1][1]]]
+    best = conclusion.best.trial.number
+    assert seen["best"] == (0, 0 if best == 2 else 1)
+
+
+def test_a_view_of_a_sweep_in_which_nothing_was_trained(tmp_path):
+    folder = sweep(tmp_path, "learning_rate=0.1,0.2", text="epochs: 1\n").folder
+    view = SweepView(SweepFolder(folder.path))
+    assert view.best is None
+    assert re.fullmatch(r"base on mnist-mini: 2 trials", view.title)
+    assert "learning rate" not in view.details
