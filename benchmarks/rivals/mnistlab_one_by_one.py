@@ -11,7 +11,7 @@ import numpy as np
 
 from mnistlab.config.load import load_config
 from mnistlab.console.progress import ConsoleReporter
-from mnistlab.experiment import prepare, run_group
+from mnistlab.experiment import prepare, train_run
 
 CONFIG = Path(__file__).parents[2] / "configs" / "linear.yaml"
 
@@ -29,7 +29,7 @@ def main() -> None:
         config = plan.configs[0].model_copy(update={"learning_rate": rate})
         hyper = {**plan.settings.hyper, "learning_rate": np.array([rate])}
         alone = replace(plan, configs=[config], settings=replace(plan.settings, hyper=hyper))
-        (run,) = run_group(alone, runs_dir=runs_dir, reporter=reporter)
+        run = train_run(alone, runs_dir=runs_dir, reporter=reporter)
         runs.append({"learning_rate": rate, **run.summary})
     work = time.perf_counter() - started
     print(json.dumps({"runs": runs, "seconds": {"work": work}}))

@@ -10,12 +10,14 @@ from mnistlab.cli.config import Plugins, print_settled
 
 if TYPE_CHECKING:
     from mnistlab.experiment import Plan, Run
+    from mnistlab.runs import RunFolder
 
 
 def train(
     config: Annotated[
-        Path, typer.Option("--config", "-c", metavar="FILE", help="The YAML file to train.")
-    ],
+        Path | None,
+        typer.Option("--config", "-c", metavar="FILE", help="The YAML file to train."),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
@@ -31,6 +33,14 @@ def train(
         Path | None,
         typer.Option(
             metavar="DIR", help="Where run folders go (default: $MNISTLAB_RUNS_DIR or runs)."
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with a run that was cut short: its folder, name or `latest`; with "
+            "epochs=N a run that is complete is made longer.",
         ),
     ] = None,
     plugin: Plugins = None,
@@ -71,26 +81,81 @@ def train(
         from mnistlab.config.load import load_config
         from mnistlab.datasets import NAME_CHECKS
         from mnistlab.plugins import load_plugins
+        from mnistlab.runs import default_runs_dir
 
         load_plugins(plugins)
-        settled = load_config(config, overrides or [], name=name, checks=NAME_CHECKS)
+        runs = runs_dir or default_runs_dir()
+        folder = _resumed(resume, config, overrides or [], name, runs)
+        path = folder.config if folder else config
+        settled = load_config(path, overrides or [], name=name, checks=NAME_CHECKS)
         if print_config:
             print_settled(settled, as_json=as_json)
             return
 
         from mnistlab.console.progress import ConsoleReporter
-        from mnistlab.experiment import prepare, run_group
-        from mnistlab.runs import default_runs_dir
+        from mnistlab.experiment import prepare, train_run
 
         reporter = ConsoleReporter(quiet=quiet)
         plan = prepare([settled], reporter, exact_limit=exact_limit)
         if dry_run:
             _print_plan(plan, as_json=as_json)
             return
-        (run,) = run_group(
-            plan, runs_dir=runs_dir or default_runs_dir(), reporter=reporter, painter=painter
+        resumption = None
+        if folder is not None:
+            from mnistlab.experiment.resuming import plan_resumption
+
+            known = load_config(folder.config, checks=NAME_CHECKS)
+            resumption = plan_resumption(folder, known, settled, plan.dataset.sha256)
+            if resumption is None:
+                _print_folder(folder, as_json=as_json)
+                return
+        run = train_run(
+            plan, runs_dir=runs, reporter=reporter, painter=painter, resumption=resumption
         )
     _print_run(run, plan, as_json=as_json)
+
+
+def _resumed(
+    resume: str | None, config: Path | None, overrides: list[str], name: str | None, runs: Path
+) -> "RunFolder | None":
+    """Return the folder of the run to go on with; refuse what would make it another run."""
+    from mnistlab.errors import InputError
+    from mnistlab.runs.find import find_run
+    from mnistlab.runs.sweep_folder import SweepFolder
+
+    if resume is None:
+        if config is None:
+            raise InputError("train: missing option '--config' / '-c'; see mnistlab train --help")
+        return None
+    others = [word for word in overrides if not word.startswith("epochs=")]
+    given = [*(["--config"] if config else []), *(["--name"] if name else []), *others]
+    if given:
+        raise InputError(
+            f"train: --resume goes on with the run as it was begun, so {given[0]} has no place; "
+            "only epochs=N may make it longer"
+        )
+    folder = find_run(resume, runs)
+    if isinstance(folder, SweepFolder):
+        raise InputError(f"{folder.name}: is a sweep; mnistlab sweep --resume goes on with it")
+    if "/" in folder.name:
+        raise InputError(
+            f"{folder.name}: belongs to a sweep, which goes on as a whole; to train it by itself: "
+            f"mnistlab train --config {folder.config}"
+        )
+    return folder
+
+
+def _print_folder(folder: "RunFolder", *, as_json: bool) -> None:
+    """Print a run that is complete already."""
+    from mnistlab.console.results import print_result
+    from mnistlab.runs.atomic import to_json
+
+    summary = folder.read_summary()
+    if as_json:
+        typer.echo(to_json(summary))
+    else:
+        drawn = sorted(path.name for path in folder.plots.glob("*.png"))
+        print_result(summary, ["It was complete already."], plots=drawn)
 
 
 def _print_run(run: "Run", plan: "Plan", *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ the end of an epoch, when it has finished or diverged.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -77,10 +77,6 @@ class Snapshot:
     best_loss: PerColumn
     best_epoch: PerColumn
     generator: Mapping[str, object]
-
-    def only(self, column: int) -> "Snapshot":
-        """Return the snapshot of one column as that of a stack of its own."""
-        return replace(self.keep(self.columns == column), columns=np.zeros(1, np.intp))
 
     def keep(self, kept: NDArray[np.bool_]) -> "Snapshot":
         """Return the snapshot of the same stack with only some of its columns left."""

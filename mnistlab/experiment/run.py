@@ -143,10 +143,10 @@ class Run:
         first_step = (len(self.rows) - 1) * steps_per_epoch + 1
         self.folder.write_divergence(first_step, losses.tolist())
 
-    def save_progress(self, snapshot: Snapshot, column: int) -> None:
+    def save_progress(self, snapshot: Snapshot) -> None:
         """Write what resuming needs, if any epoch of this run is done."""
-        if snapshot.epoch and column in snapshot.columns:
-            save_checkpoint(self.folder.checkpoint, snapshot.only(column))
+        if snapshot.epoch and len(snapshot.columns):
+            save_checkpoint(self.folder.checkpoint, snapshot)
 
     def write_summary(self) -> None:
         """Write summary.json as things stand."""

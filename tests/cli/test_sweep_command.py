@@ -258,3 +258,33 @@ def test_finding_runs(run, runs_dir):
         assert err.startswith("mnistlab: ")
     code, _, err = run("sweep", "--resume", f"{names[0]}/1")
     assert (code, "not a sweep" in err) == (2, True)
+
+
+def test_train_resume_from_the_command_line(run, runs_dir):
+    train = ("train", "-c", LINEAR, *MINI, "--no-plots", "-q")
+    code, out, _ = run(*train, "epochs=1", "--json")
+    first = json.loads(out)
+    code, out, _ = run("train", "--resume", "latest", "--json", "-q")
+    assert (code, json.loads(out)["run"]) == (0, first["run"])
+    code, out, _ = run("train", "--resume", "latest")
+    assert "complete already" in out
+    code, out, _ = run("train", "--resume", "latest", "epochs=3", "--json", "-q", "--no-plots")
+    longer = json.loads(out)
+    assert (code, longer["run"], longer["epochs"]) == (0, first["run"], 3)
+    code, out, _ = run(*train, "epochs=3", "--json")
+    assert json.loads(out)["train"] == longer["train"]
+
+
+def test_train_resume_takes_nothing_that_makes_another_run(run):
+    code, _, err = run("train", "-q")
+    assert (code, "--config" in err) == (2, True)
+    run(*QUICK, "learning_rate=0.01,0.02")
+    code, _, err = run("train", "--resume", "latest")
+    assert (code, "mnistlab sweep --resume" in err) == (2, True)
+    code, _, err = run("train", "--resume", "latest/0")
+    assert (code, "belongs to a sweep" in err) == (2, True)
+    for more in (["learning_rate=1"], ["--name", "x"], ["-c", LINEAR]):
+        code, _, err = run("train", "--resume", "latest", *more)
+        assert (code, "only epochs=N" in err) == (2, True)
+    code, _, err = run("train", "--resume", "nothing")
+    assert (code, "there is no run 'nothing'" in err) == (2, True)

@@ -270,18 +270,19 @@ def test_going_on_from_a_snapshot_is_bit_identical(optimizer):
     assert not np.array_equal(resumed[0], final[0])
 
 
-def test_one_column_of_a_snapshot_continues_alone():
-    chosen = settings(optimizer="adam", learning_rate=[0.01, 0.02], epochs=[4, 4])
-    weights = random_weights(2)
+def test_some_columns_of_a_snapshot_go_on_without_the_others():
+    chosen = settings(optimizer="adam", learning_rate=[0.01, 0.02, 0.03], epochs=[4, 4, 4])
+    weights = random_weights(3)
     stack = trainer(chosen, weights)
     epochs = stack.epochs()
     next(epochs)
-    taken = stack.snapshot.only(1)
+    taken = stack.snapshot.keep(np.array([False, True, True]))
     _, expected = run(trainer(chosen, weights))
-    single = trainer(only(chosen, 1), [weights[1]])
-    single.restore(taken)
-    _, final = run(single)
-    np.testing.assert_allclose(final[0], expected[1], rtol=1e-12)
+    stack.restore(taken)
+    _, final = run(stack)
+    assert sorted(final) == [1, 2]
+    for column in (1, 2):
+        np.testing.assert_allclose(final[column], expected[column], rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)

@@ -15,7 +15,7 @@ from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.core.statistics import wilson_interval
 from mnistlab.datasets import load
 from mnistlab.errors import ConfigError, DataError, InputError, Interrupted, RunFolderError
-from mnistlab.experiment import group, prepare, run_group
+from mnistlab.experiment import prepare, train_run, training
 from mnistlab.experiment.reporter import describe_epoch
 from mnistlab.experiment.run import Run, run_key
 from mnistlab.interpretation import interpret
@@ -59,10 +59,9 @@ def mini(*overrides):
 def train(*overrides, tmp_path, plots=False, reporter=None):
     with Painter() if plots else nullcontext() as painter:
         plan = prepare([load_config(None, mini(*overrides))])
-        (run,) = run_group(
+        return train_run(
             plan, runs_dir=tmp_path / "runs", reporter=reporter or Recorder(), painter=painter
         )
-    return run
 
 
 def test_a_run_leaves_every_file_of_the_contract(tmp_path):
@@ -109,7 +108,7 @@ def test_the_summary_is_what_the_files_say(tmp_path):
 def test_a_runs_config_repeats_it_to_the_byte(tmp_path):
     first = train("init=normal", "optimizer=momentum", tmp_path=tmp_path)
     plan = prepare([load_config(first.folder.config)])
-    (second,) = run_group(plan, runs_dir=tmp_path / "again", reporter=Recorder())
+    second = train_run(plan, runs_dir=tmp_path / "again", reporter=Recorder())
     assert first.folder.model.read_bytes() == second.folder.model.read_bytes()
     assert first.folder.predictions.read_bytes() == second.folder.predictions.read_bytes()
     other = train("init=normal", "optimizer=momentum", "seed=1", tmp_path=tmp_path)
@@ -119,23 +118,6 @@ def test_a_runs_config_repeats_it_to_the_byte(tmp_path):
 def test_the_seed_decides_the_data_order_too(tmp_path):
     first, second = (train(f"seed={seed}", tmp_path=tmp_path) for seed in (0, 1))
     assert first.folder.model.read_bytes() != second.folder.model.read_bytes()
-
-
-def test_several_configs_share_a_stack_and_get_a_folder_each(tmp_path):
-    rates = ("0.005", "0.01", "0.02")
-    configs = [
-        load_config(None, mini("init=normal", f"learning_rate={rate}", f"seed={seed}"))
-        for rate, seed in zip(rates, (0, 0, 0), strict=True)
-    ]
-    stacked = run_group(prepare(configs), runs_dir=tmp_path / "runs", reporter=Recorder())
-    assert len({run.folder.path for run in stacked}) == 3
-    for rate, run in zip(rates, stacked, strict=True):
-        alone = train("init=normal", f"learning_rate={rate}", tmp_path=tmp_path)
-        assert json.loads(run.folder.environment.read_text())["stack_width"] == 3
-        for split in ("train", "validation", "test"):
-            assert run.summary[split]["loss"] == pytest.approx(
-                alone.summary[split]["loss"], rel=1e-5
-            )
 
 
 def test_a_run_without_validation_has_none(tmp_path):
@@ -225,7 +207,7 @@ def test_a_failure_is_recorded_and_raised(tmp_path, monkeypatch):
     def fail(*_arguments, **_named):
         raise OSError(28, "No space left on device", "somewhere")
 
-    monkeypatch.setattr(group, "evaluate", fail)
+    monkeypatch.setattr(training, "evaluate", fail)
     with pytest.raises(OSError, match="No space left"):
         train(tmp_path=tmp_path)
     status = run_folder(tmp_path).read_status()
@@ -243,7 +225,7 @@ def test_plots_that_fail_only_warn(tmp_path, monkeypatch):
 
 def test_checkpoints_come_when_asked_for_and_go_at_the_end(tmp_path, monkeypatch):
     saved = []
-    monkeypatch.setattr(Run, "save_progress", lambda _run, s, _column: saved.append(s.epoch))
+    monkeypatch.setattr(Run, "save_progress", lambda _run, s: saved.append(s.epoch))
     train("epochs=5", "checkpoint_every=2", tmp_path=tmp_path)
     assert saved == [2, 4]
     monkeypatch.undo()

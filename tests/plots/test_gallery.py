@@ -14,7 +14,7 @@ import pytest
 
 from mnistlab.config.load import load_config
 from mnistlab.datasets import load
-from mnistlab.experiment import prepare, run_group
+from mnistlab.experiment import prepare, train_run
 from mnistlab.plots import __main__ as drawing_process
 from mnistlab.plots import gallery, page
 from mnistlab.plots.gallery import PLOTS, draw
@@ -26,7 +26,7 @@ from tests.experiment.test_experiment import Recorder, mini
 
 def make_run(tmp_path_factory, *overrides):
     plan = prepare([load_config(None, mini(*overrides))])
-    (run,) = run_group(plan, runs_dir=tmp_path_factory.mktemp("runs"), reporter=Recorder())
+    run = train_run(plan, runs_dir=tmp_path_factory.mktemp("runs"), reporter=Recorder())
     return run.folder
 
 

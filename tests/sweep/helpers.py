@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from mnistlab.config.load import load_config
-from mnistlab.experiment import prepare, run_group
+from mnistlab.experiment import prepare, train_run
 from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.sweep.preparation import Prepared, prepare_sweep
 from mnistlab.sweep.run import Wishes, run_sweep
@@ -75,10 +75,9 @@ def the_only(runs_dir: Path) -> SweepFolder:
 
 def train_alone(config: Path, tmp_path: Path):
     """Train a run's own config and return the run."""
-    (run,) = run_group(
+    return train_run(
         prepare([load_config(config)]), runs_dir=tmp_path / "alone", reporter=Recorder()
     )
-    return run
 
 
 def content(folder: SweepFolder) -> dict[str, object]:

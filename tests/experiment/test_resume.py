@@ -1,0 +1,182 @@
+"""A run that is cut short goes on to the bits that it would have come to."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mnistlab.config.load import load_config
+from mnistlab.errors import RunFolderError
+from mnistlab.experiment import prepare, resuming, train_run
+from mnistlab.experiment.resuming import plan_resumption
+from mnistlab.runs import RunFolder
+from mnistlab.runs.weights import load_checkpoint
+from tests.experiment.test_experiment import Recorder, mini
+
+SETTINGS = {
+    "sgd": ["epochs=5"],
+    "momentum, cosine": ["epochs=5", "optimizer=momentum", "schedule=cosine"],
+    "nesterov, step": ["epochs=5", "optimizer=nesterov", "schedule=step", "step_epochs=2"],
+    "adam": ["epochs=5", "optimizer=adam", "model=sigmoid"],
+    "seldom evaluated": ["epochs=5", "evaluate_every=2", "init=normal"],
+    "early stopping": ["epochs=40", "early_stopping=2", "model=sigmoid", "learning_rate=3.0"],
+    "stopped": ["epochs=9", "stop_after=5", "schedule=cosine"],
+}
+
+
+class Interrupter(Recorder):
+    """Ends training after so many epochs, as Ctrl-C would."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.after = after
+
+    def epoch(self, row, epochs):
+        super().epoch(row, epochs)
+        if row["epoch"] == self.after:
+            raise KeyboardInterrupt
+
+
+def resume(folder, *words, reporter=None):
+    known = load_config(folder.config)
+    config = load_config(folder.config, words)
+    plan = prepare([config])
+    resumption = plan_resumption(folder, known, config, plan.dataset.sha256)
+    if resumption is None:
+        return None
+    return train_run(
+        plan, runs_dir=folder.path.parent, reporter=reporter or Recorder(), resumption=resumption
+    )
+
+
+def content(folder):
+    metrics = folder.read_metrics()
+    del metrics["seconds"]
+    config = folder.config.read_text()
+    return folder.model.read_bytes(), folder.predictions.read_bytes(), repr(metrics), config
+
+
+def train(tmp_path, words, reporter):
+    plan = prepare([load_config(None, mini(*words))])
+    return train_run(plan, runs_dir=tmp_path / "runs", reporter=reporter)
+
+
+def cut_short(tmp_path, words, after):
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, words, Interrupter(after))
+    (path,) = (path for path in (tmp_path / "runs").iterdir() if not path.is_symlink())
+    folder = RunFolder(path)
+    assert folder.read_status()["status"] == "interrupted"
+    return folder
+
+
+@pytest.mark.parametrize("after", [1, 2, 4])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path, name, after):
+    whole = train(tmp_path / "whole", SETTINGS[name], Recorder())
+    folder = cut_short(tmp_path, SETTINGS[name], after)
+    reporter = Recorder()
+    run = resume(folder, reporter=reporter)
+    assert (run.status, run.folder.path) == ("completed", folder.path)
+    assert reporter.rows[0]["epoch"] == after + 1
+    assert content(folder) == content(whole.folder)
+    assert folder.read_status()["status"] == "completed"
+    assert not folder.checkpoint.exists()
+    assert folder.read_summary()["epochs"] == whole.summary["epochs"]
+
+
+def test_without_the_generators_state_the_bits_differ(tmp_path, monkeypatch):
+    whole = train(tmp_path / "whole", SETTINGS["sgd"], Recorder())
+    folder = cut_short(tmp_path, SETTINGS["sgd"], 2)
+
+    def forgetful(path):
+        snapshot, notes = load_checkpoint(path)
+        bits = {**snapshot.generator["state"], "state": 1}
+        return replace(snapshot, generator={**snapshot.generator, "state": bits}), notes
+
+    monkeypatch.setattr(resuming, "load_checkpoint", forgetful)
+    resume(folder)
+    assert content(folder) != content(whole.folder)
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum, cosine"])
+@pytest.mark.parametrize("complete", [True, False])
+def test_more_epochs_make_a_run_longer(tmp_path, name, complete):
+    words = SETTINGS[name]
+    longer = ["epochs=8", *words[1:]]
+    whole = train(tmp_path / "whole", longer, Recorder())
+    if complete:
+        folder = train(tmp_path, words, Recorder()).folder
+    else:
+        folder = cut_short(tmp_path, words, 3)
+    resume(folder, "epochs=8")
+    assert content(folder) == content(whole.folder)
+
+
+def test_a_complete_run_has_nothing_left_to_do(tmp_path):
+    folder = train(tmp_path, ["epochs=1"], Recorder()).folder
+    assert resume(folder) is None
+
+
+def test_what_cannot_go_on_is_refused(tmp_path, monkeypatch):
+    folder = train(tmp_path, ["epochs=2"], Recorder()).folder
+    with pytest.raises(RunFolderError, match="a run of 2 epochs"):
+        resume(folder, "epochs=1")
+    diverged = train(tmp_path, ["learning_rate=0.1"], Recorder()).folder
+    with pytest.raises(RunFolderError, match="has diverged"):
+        resume(diverged)
+    lock = folder.hold()
+    folder.write_status("running")
+    with pytest.raises(RunFolderError, match="another process"):
+        resume(folder)
+    lock.release()
+    monkeypatch.setattr("mnistlab.__version__", "0.0.0")
+    with pytest.raises(RunFolderError, match=r"was begun with mnistlab"):
+        resume(folder)
+    folder.status.write_text("")
+    with pytest.raises(RunFolderError, match=r"status\.json"):
+        resume(folder)
+
+
+def test_metrics_that_lack_an_epoch_are_named(tmp_path):
+    folder = cut_short(tmp_path, ["epochs=5"], 3)
+    lines = folder.metrics.read_text().splitlines(keepends=True)
+    folder.metrics.write_text("".join(lines[:2]))
+    with pytest.raises(RunFolderError, match=r"metrics\.csv: has not the 3 epochs"):
+        resume(folder)
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(tmp_path):
+    words = [*mini("epochs=400"), "checkpoint_every=7"]
+    environment = {**os.environ, "MNISTLAB_RUNS_DIR": str(tmp_path / "runs")}
+    config = tmp_path / "base.yaml"
+    config.write_text("optimizer: momentum\n")
+    command = [sys.executable, "-m", "mnistlab", "train", "--no-plots"]
+    process = subprocess.Popen(
+        [*command, "--config", str(config), *words], env=environment, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("runs/2*/checkpoint.safetensors")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    (path,) = (tmp_path / "runs").glob("2*")
+    folder = RunFolder(path)
+    assert folder.read_status()["status"] == "interrupted"
+    done = subprocess.run(
+        [*command, "--resume", "latest", "--json", "-q"], env=environment, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["epochs"] == 400
+    whole = subprocess.run(
+        [*command, "--config", str(config), *words, "--json", "-q"], env=environment,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert content(folder) == content(RunFolder(Path(json.loads(whole.stdout)["path"])))
