@@ -68,7 +68,7 @@ def run(words: Sequence[str]) -> int:
             raise InputError(error.format_message()) from None
         from mnistlab.cli.usage import explain
 
-        raise InputError(explain(error, words)) from None
+        raise InputError(explain(error)) from None
     signum = interrupts.received()
     if code == Interrupted().exit_code and signum is not None:
         raise Interrupted(signum)

@@ -180,12 +180,13 @@ def _resumed(
     retry_failed: bool,
 ) -> "SweepFolder | None":
     """Return the folder of the sweep to go on with; refuse what would make it another one."""
+    from mnistlab.cli.usage import missing_config
     from mnistlab.errors import InputError
     from mnistlab.runs.find import find_sweep
 
     if resume is None:
         if config is None:
-            raise InputError("sweep: missing option '--config' / '-c'; see mnistlab sweep --help")
+            raise missing_config("sweep", words)
         if retry_failed:
             raise InputError("sweep: --retry-failed goes with --resume SWEEP")
         return None

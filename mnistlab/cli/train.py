@@ -119,13 +119,14 @@ def _resumed(
     resume: str | None, config: Path | None, overrides: list[str], name: str | None, runs: Path
 ) -> "RunFolder | None":
     """Return the folder of the run to go on with; refuse what would make it another run."""
+    from mnistlab.cli.usage import missing_config
     from mnistlab.errors import InputError
     from mnistlab.runs.find import find_run
     from mnistlab.runs.sweep_folder import SweepFolder
 
     if resume is None:
         if config is None:
-            raise InputError("train: missing option '--config' / '-c'; see mnistlab train --help")
+            raise missing_config("train", overrides)
         return None
     others = [word for word in overrides if not word.startswith("epochs=")]
     given = [*(["--config"] if config else []), *(["--name"] if name else []), *others]
