@@ -20,6 +20,7 @@ class _State:
 
 def install() -> None:
     """Let Ctrl-C, SIGTERM and SIGHUP raise `Interrupted`; what the parent ignores stays ignored."""
+    _State.received = None
     for signum in _SIGNALS:
         if signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, _handle)
@@ -36,6 +37,16 @@ def deferred() -> Iterator[None]:
         if _State.depth == 0 and _State.pending is not None:
             signum, _State.pending = _State.pending, None
             raise Interrupted(signum)
+
+
+def check() -> None:
+    """Raise `Interrupted` if a signal came and what it raised was lost.
+
+    Python drops exceptions in destructors and in callbacks from C, such as those with which
+    threadpoolctl looks for libraries, so long work has to ask.
+    """
+    if _State.received is not None:
+        raise Interrupted(_State.received)
 
 
 def received() -> int | None:

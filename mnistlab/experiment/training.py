@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
+from mnistlab import interrupts
 from mnistlab.core.metrics import evaluate
 from mnistlab.core.objective import copy_stack
 from mnistlab.core.trainer import EpochRecord, Trainer
@@ -35,7 +36,7 @@ def train_run(
     saved as far as it got. Raises what cut it short.
     """
     started = time.perf_counter()
-    trainer = plan.trainer()
+    trainer = plan.trainer(interrupts.check)
     run: Run | None = None
     with ExitStack() as cleanup:
         cleanup.callback(reporter.stop)

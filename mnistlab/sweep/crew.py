@@ -13,6 +13,7 @@ from threading import Event as Flag
 from threading import Thread
 from typing import TypeVar
 
+from mnistlab import interrupts
 from mnistlab.sweep.events import Event
 from mnistlab.sweep.training import StoppedError
 
@@ -88,6 +89,7 @@ class Crew:
         try:
             while left:
                 event = self._events.get()
+                interrupts.check()
                 if isinstance(event, _Gone):
                     left -= 1
                     errors += [event.error] if event.error else []

@@ -283,7 +283,10 @@ def test_ctrl_c_at_any_moment_leaves_no_run_marked_running(config, tmp_path, del
         assert process.stdout.readline() == "up\n"
         time.sleep(delay)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        try:
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()  # else a run that goes on would be waited for
     if delay:  # before that the interpreter itself may answer
         assert process.returncode == 130
         assert "Traceback" not in err

@@ -260,7 +260,7 @@ def test_finding_runs(run, runs_dir):
     assert (code, "not a sweep" in err) == (2, True)
 
 
-def test_train_resume_from_the_command_line(run, runs_dir):
+def test_train_resume_from_the_command_line(run):
     train = ("train", "-c", LINEAR, *MINI, "--no-plots", "-q")
     code, out, _ = run(*train, "epochs=1", "--json")
     first = json.loads(out)

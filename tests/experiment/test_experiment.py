@@ -1,7 +1,10 @@
 """The main path, from configs to run folders, on the small dataset inside the package."""
 
+import ctypes
 import errno
 import json
+import os
+import signal
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from mnistlab import interrupts
 from mnistlab.config.load import load_config
 from mnistlab.core.contracts import REGISTRIES, check_part
 from mnistlab.core.losses import LOSSES, SquaredError
@@ -431,3 +435,19 @@ def run_folder(tmp_path):
 
 def plots_of(run):
     return sorted(path.name for path in run.folder.plots.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_whose_exception_is_lost_is_heard_all_the_same(tmp_path, monkeypatch):
+    """Python drops what is raised in a callback from C."""
+    handlers = {number: signal.getsignal(number) for number in interrupts._SIGNALS}
+    lose = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(training, "uncommitted_changes", lambda _: lose() or "")
+    interrupts.install()
+    try:
+        with pytest.raises(Interrupted, match="SIGTERM"):
+            train(tmp_path=tmp_path)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert run_folder(tmp_path).read_status()["status"] == "interrupted"
