@@ -5,17 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnistlab.cli.options import Plugins
+
 if TYPE_CHECKING:
     from mnistlab.config.schema import Config
-
-Plugins = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--plugin",
-        metavar="FILE.py",
-        help="Load a model, loss, optimizer, … of your own; may be repeated.",
-    ),
-]
 
 app = typer.Typer(
     help="Show, check and describe config files.", no_args_is_help=True, rich_markup_mode=None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.config import Plugins
+from mnistlab.cli.options import Plugins
 
 if TYPE_CHECKING:
     from mnistlab.gradcheck.suites import Options

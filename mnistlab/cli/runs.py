@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnistlab.cli.config import Plugins
+from mnistlab.cli.options import Plugins, RunsDir
 
 if TYPE_CHECKING:
     from mnistlab.runs import RunFolder
@@ -18,12 +18,6 @@ RunName = Annotated[
         metavar="RUN",
         help="A run's folder, its name or the beginning of it, `latest`, or SWEEP/7 for a run of "
         "a sweep.",
-    ),
-]
-RunsDir = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR", help="Where run folders are (default: $MNISTLAB_RUNS_DIR or runs)."
     ),
 ]
 

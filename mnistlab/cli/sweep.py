@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.config import Plugins
+from mnistlab.cli.options import ExactLimit, JsonResult, NoPlots, Plugins, Quiet, RunsDir
 
 if TYPE_CHECKING:
     from mnistlab.runs.sweep_folder import SweepFolder
@@ -80,12 +80,7 @@ def sweep(
         str | None,
         typer.Option(metavar="TEXT", help="Name the sweep (default: the config's name or file)."),
     ] = None,
-    runs_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Where run folders go (default: $MNISTLAB_RUNS_DIR or runs)."
-        ),
-    ] = None,
+    runs_dir: RunsDir = None,
     plugin: Plugins = None,
     dry_run: Annotated[
         bool,
@@ -93,20 +88,10 @@ def sweep(
             "--dry-run", help="Print trials, stacks, time, memory and disk; train nothing."
         ),
     ] = False,
-    exact_limit: Annotated[
-        bool,
-        typer.Option(
-            "--exact-limit",
-            help="Compute the learning-rate limit from all images instead of 10,000.",
-        ),
-    ] = False,
-    no_plots: Annotated[bool, typer.Option("--no-plots", help="Draw no plots.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as one JSON document.")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Show no progress, only warnings and the result.")
-    ] = False,
+    exact_limit: ExactLimit = False,
+    no_plots: NoPlots = False,
+    as_json: JsonResult = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train many configs together, each into a run folder, and name the best one.
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.config import Plugins, print_settled
+from mnistlab.cli.config import print_settled
+from mnistlab.cli.options import ExactLimit, JsonResult, NoPlots, Plugins, Quiet, RunsDir
 
 if TYPE_CHECKING:
     from mnistlab.experiment import Plan, Run
@@ -29,12 +30,7 @@ def train(
         str | None,
         typer.Option(metavar="TEXT", help="Name the run (default: the config's name or file)."),
     ] = None,
-    runs_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Where run folders go (default: $MNISTLAB_RUNS_DIR or runs)."
-        ),
-    ] = None,
+    runs_dir: RunsDir = None,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -50,20 +46,10 @@ def train(
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the resolved config and stop.")
     ] = False,
-    exact_limit: Annotated[
-        bool,
-        typer.Option(
-            "--exact-limit",
-            help="Compute the learning-rate limit from all images instead of 10,000.",
-        ),
-    ] = False,
-    no_plots: Annotated[bool, typer.Option("--no-plots", help="Draw no plots.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as one JSON document.")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Show no progress, only warnings and the result.")
-    ] = False,
+    exact_limit: ExactLimit = False,
+    no_plots: NoPlots = False,
+    as_json: JsonResult = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a config on real images and leave a run folder with metrics and plots.
 

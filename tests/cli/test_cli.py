@@ -23,22 +23,6 @@ MINI = ["data.dataset=mnist-mini", "data.validation=1000", "epochs=1"]
 
 
 @pytest.fixture
-def run(monkeypatch, capfd):
-    """Return a function that runs mnistlab in this process: exit code, stdout, stderr."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mnistlab", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        return caught.value.code, *capfd.readouterr()
-
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
-@pytest.fixture
 def config(tmp_path):
     path = tmp_path / "mini.yaml"
     path.write_text("epochs: 2\ndata: {dataset: mnist-mini, validation: 1000}\n")

@@ -1,13 +1,10 @@
 """`mnistlab sweep` and `mnistlab runs` as they are typed."""
 
 import json
-import signal
-import sys
 from pathlib import Path
 
 import pytest
 
-from mnistlab.__main__ import main
 from mnistlab.runs.find import find_run, find_sweep
 from mnistlab.runs.sweep_folder import SweepFolder
 
@@ -16,23 +13,6 @@ SHIPPED = sorted((CONFIGS / "sweeps").glob("*.yaml"))
 MINI = ("data.dataset=mnist-mini", "data.validation=1000")
 LINEAR = CONFIGS / "linear.yaml"
 QUICK = ("sweep", "-c", LINEAR, *MINI, "epochs=1", "--no-plots", "-q")
-
-
-@pytest.fixture
-def run(monkeypatch, capfd):
-    """Return a function that runs mnistlab in this process: exit code, stdout, stderr."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mnistlab", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capfd.readouterr()
-        return caught.value.code, out, err
-
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture
