@@ -21,15 +21,17 @@ def main() -> NoReturn:
 
         code = run(arguments)
     except KeyboardInterrupt as stop:
-        _exit("interrupted", getattr(stop, "exit_code", Interrupted().exit_code))
+        code = getattr(stop, "exit_code", Interrupted().exit_code)
+        _exit(f"interrupted{_advice(stop)}", code)
     except MnistlabError as error:
         if debug:
             traceback.print_exc()
-        _exit(f"error: {error}", error.exit_code)
+        _exit(f"error: {error}{_advice(error)}", error.exit_code)
     except OSError as error:
         if debug:
             traceback.print_exc()
-        _exit(f"error: {error.filename or 'input/output'}: {error.strerror or error}", 1)
+        place = error.filename or "input/output"
+        _exit(f"error: {place}: {error.strerror or error}{_advice(error)}", 1)
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -47,6 +49,11 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
         getattr(sys, name).reconfigure(errors="surrogateescape")
+
+
+def _advice(error: BaseException) -> str:
+    """Return what was noted on an error on its way: how to go on, say."""
+    return "".join(f"; {note}" for note in getattr(error, "__notes__", []))
 
 
 def _exit(message: str, code: int) -> NoReturn:

@@ -1,5 +1,7 @@
 """Options that several commands have in common."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -36,3 +38,11 @@ JsonResult = Annotated[bool, typer.Option("--json", help="Print the result as on
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Show no progress, only warnings and the result.")
 ]
+
+
+def resume_options(runs_dir: Path | None, plugins: Sequence[Path]) -> str:
+    """Return the options that a command needs again to go on with what it began."""
+    words = ["--runs-dir", str(runs_dir)] if runs_dir else []
+    for plugin in plugins:
+        words += ["--plugin", str(plugin)]
+    return f" {shlex.join(words)}" if words else ""

@@ -58,13 +58,18 @@ def plot(
         bool, typer.Option("--json", help="Print the files as one JSON document.")
     ] = False,
 ) -> None:
-    """Draw the plots of a run or a sweep from its folder, again if they are there already."""
+    """Draw the plots of a run or a sweep from its folder, again if they are there already.
+
+    For a run of a sweep that was not the best this evaluates the test split, as `runs show` does.
+    """
     from mnistlab.errors import MnistlabError
     from mnistlab.plots.painter import Painter
     from mnistlab.runs.atomic import to_json
 
     folder = _find(run, runs_dir)
     plugins = plugin or []
+    if not folder.summary.exists():
+        raise MnistlabError(f"{folder.name}: is not finished, so there is nothing to draw yet")
     with Painter(plugins) as painter:
         _complete(folder, plugins)
         try:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.options import ExactLimit, JsonResult, NoPlots, Plugins, Quiet, RunsDir
+from mnistlab.cli.options import (
+    ExactLimit,
+    JsonResult,
+    NoPlots,
+    Plugins,
+    Quiet,
+    RunsDir,
+    resume_options,
+)
 
 if TYPE_CHECKING:
     from mnistlab.runs.sweep_folder import SweepFolder
@@ -137,9 +145,9 @@ def sweep(
         reporter=reporter,
         start_painter=None if no_plots else partial(Painter, plugins),
         resumed=folder,
-        wishes=Wishes(needed=needed, fail_fast=fail_fast, retry_failed=retry_failed),
+        wishes=Wishes(needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)),
     )
-    _print(conclusion, prepared.sweep, as_json=as_json)
+    _print(conclusion, as_json=as_json)
 
 
 def _metric(minimize: str | None, maximize: str | None) -> "Metric | None":
@@ -199,7 +207,7 @@ def _settle(
     return load_sweep(path, words, checks=NAME_CHECKS, **settings)  # type: ignore[arg-type]
 
 
-def _print(conclusion: "Conclusion", sweep: "Sweep", *, as_json: bool) -> None:
+def _print(conclusion: "Conclusion", *, as_json: bool) -> None:
     from mnistlab.errors import SweepFailedError
     from mnistlab.runs.atomic import to_json
 
@@ -208,6 +216,6 @@ def _print(conclusion: "Conclusion", sweep: "Sweep", *, as_json: bool) -> None:
     else:
         from mnistlab.console.sweeps import print_conclusion
 
-        print_conclusion(conclusion, sweep)
+        print_conclusion(conclusion.folder, conclusion.document)
     if conclusion.status != "completed":
         raise SweepFailedError(f"the sweep {conclusion.status}: {conclusion.error}")

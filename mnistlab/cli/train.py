@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnistlab.cli.config import print_settled
-from mnistlab.cli.options import ExactLimit, JsonResult, NoPlots, Plugins, Quiet, RunsDir
+from mnistlab.cli.options import (
+    ExactLimit,
+    JsonResult,
+    NoPlots,
+    Plugins,
+    Quiet,
+    RunsDir,
+    resume_options,
+)
 
 if TYPE_CHECKING:
     from mnistlab.experiment import Plan, Run
@@ -96,7 +104,12 @@ def train(
                 _print_folder(folder, as_json=as_json)
                 return
         run = train_run(
-            plan, runs_dir=runs, reporter=reporter, painter=painter, resumption=resumption
+            plan,
+            runs_dir=runs,
+            reporter=reporter,
+            painter=painter,
+            resumption=resumption,
+            resume_options=resume_options(runs_dir, plugins),
         )
     _print_run(run, plan, as_json=as_json)
 

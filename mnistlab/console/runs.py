@@ -1,55 +1,73 @@
 """Prints a run or a sweep that is there to stdout."""
 
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any
 
+from mnistlab.config.strict_yaml import dump
+from mnistlab.console.sweeps import print_conclusion
+from mnistlab.errors import RunFolderError
 from mnistlab.runs import RunFolder
-
-_SHOWN = 10
+from mnistlab.runs.sweep_folder import SweepFolder
 
 
 def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:
     """Print status, config, metrics and files, as far as they are known."""
-    status, summary = facts["status"], facts["summary"] or {}
+    status, summary = facts["status"], facts["summary"]
     lines = [f"{facts['run']}: {status['status']}"]
-    if status.get("error"):
-        lines.append(f"  {status['error']}")
+    lines += [f"  {status[key]}" for key in ("error",) if status.get(key)]
+    if status.get("stopped"):
+        lines.append(f"  stopped by {status['stopped']}")
     if status.get("started"):
         ended = f", ended {status['ended']}" if status.get("ended") else ""
         lines.append(f"  started {status['started']}{ended}")
-    lines += _config(facts["config"])
-    lines += _trials(summary) if "results" in summary else _splits(summary)
-    lines.append(f"run folder: {folder.path}")
-    lines += [f"plot: {plot}" for plot in facts["plots"]]
-    sys.stdout.write("\n".join(lines) + "\n")
+    config = facts["config"]
+    told = dump(config) if config is not None else "config.yaml is missing or damaged\n"
+    lines += ["config:", *(f"  {line}" for line in told.splitlines())]
+    if not isinstance(folder, SweepFolder):
+        lines += [*_splits(folder, summary or {}), f"run folder: {folder.path}"]
+        lines += [f"plot: {plot}" for plot in facts["plots"]]
+        sys.stdout.write("\n".join(lines) + "\n")
+        return
+    sys.stdout.write("\n".join(lines) + "\n\n")
+    if summary is None:
+        sys.stdout.write(_unfinished(folder))
+    else:
+        print_conclusion(folder, summary)
 
 
-def _config(config: Mapping[str, Any] | None) -> list[str]:
-    if config is None:
-        return ["  config.yaml is missing or damaged"]
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        nested = value if isinstance(value, dict) else {"": value}
-        flat |= {f"{key}.{inner}".rstrip("."): one for inner, one in nested.items()}
-    width = max(map(len, flat), default=0)
-    return ["config:", *(f"  {key:{width}}  {value}" for key, value in flat.items())]
+def _unfinished(folder: SweepFolder) -> str:
+    done = len(folder.runs())
+    try:
+        runs = sum(len(column) for stack in folder.read_plan()["stacks"] for column in stack)
+    except (RunFolderError, KeyError, TypeError):
+        return f"{done} runs are done; plan.json is missing or damaged\n"
+    return (
+        f"{done} of {max(runs, done)} runs are done; to go on: mnistlab sweep --resume "
+        f"{folder.name}\nsweep folder: {folder.path}\n"
+    )
 
 
-def _splits(summary: Mapping[str, Any]) -> list[str]:
+def _splits(folder: RunFolder, summary: Mapping[str, Any]) -> list[str]:
+    """Return a line a split, of the last epoch that has finite numbers."""
     lines = []
     for split, label in (("train", "training"), ("validation", "validation"), ("test", "test")):
         loss, accuracy = ((summary.get(split) or {}).get(name) for name in ("loss", "accuracy"))
         if loss is not None and accuracy is not None:
             lines.append(f"  {label:10}  loss {loss:.4f}  accuracy {accuracy:.2%}")
-    return ["metrics:", *lines] if lines else ["  no metrics were measured"]
-
-
-def _trials(summary: Mapping[str, Any]) -> list[str]:
-    counts = [f"{summary[status]} {status}" for status in ("completed", "diverged", "failed")]
-    lines = [f"trials: {summary['trials']} ({', '.join(counts)})"]
-    best = summary.get("best")
-    if best is not None:
-        parameters = " ".join(f"{key}={value}" for key, value in best["parameters"].items())
-        lines += [f"best: trial {best['trial']} {parameters}", *_splits(best)[1:]]
-    return lines
+    if lines:
+        return ["metrics:", *lines]
+    try:
+        metrics = folder.read_metrics()
+    except (OSError, ValueError, KeyError):
+        return ["  no metrics were measured"]
+    finite = [
+        (epoch, loss)
+        for epoch, loss in zip(metrics["epoch"], metrics["train_loss"], strict=True)
+        if math.isfinite(loss)
+    ]
+    if not finite:
+        return ["  no metrics were measured"]
+    epoch, loss = finite[-1]
+    return [f"  the last finite training loss was {loss:.4g}, in epoch {epoch:.0f}"]

@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mnistlab.console.progress import ConsoleReporter
+from mnistlab.console.progress import NARROW, ConsoleReporter
 from mnistlab.sweep.events import EpochEnded, Event, RunEnded, SweepReporter
 from mnistlab.sweep.results import column_of
 
@@ -21,6 +21,9 @@ _SECONDS = 10.0
 """Off a terminal about 10 lines tell of the runs, or one every 10 s where that is more."""
 _BARS = "▁▂▃▄▅▆▇█"
 _TOLD = 5
+_CURVE = 16
+
+Row = Mapping[str, Any]
 
 
 class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
@@ -33,19 +36,23 @@ class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
         self._live: Live | None = None
         self._labels: Sequence[str] = ()
         self._epochs: Mapping[int, int] = {}
-        self._rows: dict[int, list[Mapping[str, Any]]] = {}
+        self._rows: dict[int, list[Row]] = {}
         self._ended: dict[int, str] = {}
+        self._complete: dict[int, Row] = {}
         self._before = 0
         self._began = self._last_said = time.monotonic()
         self._said = -1
 
-    def start(self, labels: Sequence[str], done: Set[int], epochs: Mapping[int, int]) -> None:  # type: ignore[override]
+    def start(  # type: ignore[override]
+        self, labels: Sequence[str], done: Mapping[int, Row], epochs: Mapping[int, int]
+    ) -> None:
         """Training begins; on a terminal a table comes up."""
         self._labels, self._epochs, self._before = labels, epochs, len(done)
+        self._complete = {run: row for run, row in done.items() if row["status"] == "completed"}
         self._began = self._last_said = time.monotonic()
+        if done:
+            self.message(f"{len(done)} of {len(labels)} runs are done already")
         if not self._animated:
-            if done:
-                self.message(f"{len(done)} of {len(labels)} runs are done already")
             return
         from rich.console import Console  # noqa: PLC0415 - only an animation needs it
         from rich.live import Live  # noqa: PLC0415
@@ -62,13 +69,7 @@ class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
             for run, row in event.rows.items():
                 self._rows.setdefault(run, []).append(row)
         elif isinstance(event, RunEnded):
-            self._ended[event.number] = event.status
-            if event.status == "failed":
-                self.warn(
-                    f"run {event.number} ({self._labels[event.number]}) failed: {event.error}"
-                )
-            elif event.status == "diverged" and self._count("diverged") <= _TOLD:
-                self.message(f"run {event.number} ({self._labels[event.number]}): {event.error}")
+            self._end(event)
         if self._live is None and self._labels and self._is_time():
             self.message(self._line())
             self._last_said, self._said = time.monotonic(), len(self._ended)
@@ -78,9 +79,20 @@ class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
         if self._live is not None:
             self._live.stop()
             self._live = None
-        elif self._labels and self._said != len(self._ended):
+        elif self._labels and self._epochs and self._said != len(self._ended):
             self.message(self._line())
         self._labels = ()
+
+    def _end(self, event: RunEnded) -> None:
+        number = event.number
+        self._ended[number] = event.status
+        label = f" ({self._labels[number]})" if self._labels[number] else ""
+        if event.status == "completed" and number in self._rows:
+            self._complete[number] = self._rows[number][-1]
+        elif event.status == "failed":
+            self.warn(f"run {number}{label} failed: {event.error}")
+        elif event.status == "diverged" and self._count("diverged") <= _TOLD:
+            self.message(f"run {number}{label}: {event.error}")
 
     def _write(self, text: str) -> None:
         if self._live is not None:
@@ -97,20 +109,26 @@ class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
     def _count(self, status: str) -> int:
         return sum(one == status for one in self._ended.values())
 
-    def _best(self) -> list[int]:
-        """Return the runs with the best last value, the best first."""
-        last = {run: rows[-1].get(self._metric, math.nan) for run, rows in self._rows.items()}
-        known = [run for run, value in last.items() if math.isfinite(value)]
-        return sorted(known, key=lambda run: (self._sign * last[run], run))
+    def _ranked(self, rows: Mapping[int, Row]) -> list[int]:
+        """Return the runs that have a value, the best first, as they are ranked at the end."""
+        known = [run for run, row in rows.items() if math.isfinite(_value(row, self._metric))]
+        return sorted(
+            known,
+            key=lambda run: (
+                self._sign * rows[run][self._metric],
+                _value(rows[run], "validation_loss"),
+                run,
+            ),
+        )
 
     def _line(self) -> str:
         text = f"{len(self._ended) + self._before}/{len(self._labels)} runs done"
         for status in ("diverged", "failed"):
             if count := self._count(status):
                 text += f", {count} {status}"
-        if best := self._best()[:1]:
-            value = self._rows[best[0]][-1][self._metric]
-            text += f"; best so far: {self._shown(value)} ({self._labels[best[0]]})"
+        if best := self._ranked(self._complete)[:1]:
+            text += f"; best so far: {self._shown(self._complete[best[0]][self._metric])}"
+            text += f" ({self._labels[best[0]]})" if self._labels[best[0]] else ""
         left = self._left()
         return text if left is None else f"{text}; about {left} left"
 
@@ -122,7 +140,7 @@ class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
         """Return the time left, None where it cannot be told yet or all is done."""
         whole = sum(self._epochs.values())
         passed = sum(
-            self._epochs.get(run, 0) if run in self._ended else len(rows)
+            self._epochs.get(run, 0) if run in self._ended else rows[-1]["epoch"]
             for run, rows in self._rows.items()
         )
         elapsed = time.monotonic() - self._began
@@ -132,33 +150,51 @@ class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
         return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
     def _render(self) -> "RenderableType":
-        """Return the table of the best so far above a line of what is done."""
+        """Return the table of the best runs, as they stand, above a line of what is done."""
         from rich.console import Group  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for heading in ("run", "best so far", "epoch", "loss", "accuracy", "loss by epoch"):
-            table.add_column(
-                heading, justify="left" if "best" in heading else "right", no_wrap=True
-            )
-        # the main thread goes on adding to what is drawn here by the display's own
-        for run in self._best()[:_SHOWN]:
-            rows = list(self._rows[run])
+        wide = self._live is not None and self._live.console.width >= NARROW
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
+        for heading, width in (("run", 5), ("best as they stand", None), ("epoch", 5),
+                               ("loss", 6), ("accuracy", 8)):  # fmt: skip
+            justify: Any = "left" if width is None else "right"
+            table.add_column(heading, justify=justify, no_wrap=True, min_width=width,
+                             ratio=1 if width is None else None)  # fmt: skip
+        if wide:
+            table.add_column("loss by epoch", no_wrap=True, min_width=_CURVE)
+        for run, rows in self._leaders():
             last = rows[-1]
-            losses = [row["validation_loss"] for row in rows if "validation_loss" in row]
-            table.add_row(
+            cells: list[str | Text] = [
                 str(run),
                 Text(self._labels[run] if self._labels else ""),
                 f"{last['epoch']}",
                 f"{last['validation_loss']:.4f}",
                 f"{last['validation_accuracy']:.2%}",
-                Text(sparkline(losses)),
-            )
+            ]
+            losses = [row["validation_loss"] for row in rows if "validation_loss" in row]
+            table.add_row(*cells, *([Text(sparkline(losses))] if wide else []))
         return Group(table, Text(self._line()))
 
+    def _leaders(self) -> list[tuple[int, list[Row]]]:
+        """Return the best runs with their rows; of runs that are one column so far, the first."""
+        # a copy: the main thread adds to it while the display's own draws
+        rows = {run: list(kept) for run, kept in list(self._rows.items())}
+        failed = [run for run, status in list(self._ended.items()) if status == "failed"]
+        last = {run: kept[-1] for run, kept in rows.items() if run not in failed}
+        leaders: dict[int, int] = {}
+        for run in self._ranked(last):
+            leaders.setdefault(id(last[run]), run)
+        return [(run, rows[run]) for run in list(leaders.values())[:_SHOWN]]
 
-def sparkline(values: Sequence[float], width: int = 16) -> str:
+
+def _value(row: Row, name: str) -> float:
+    value = row.get(name)
+    return math.nan if value is None else float(value)
+
+
+def sparkline(values: Sequence[float], width: int = _CURVE) -> str:
     """Return values as a row of bars, from the lowest to the highest; at most `width` of them."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:

@@ -1,22 +1,24 @@
-"""Prints what a sweep will take, and what came of it, to stdout."""
+"""Prints what a sweep will take, and what sweep.json says came of it, to stdout."""
 
+import os
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from mnistlab.core.curvature import tell_limit
 from mnistlab.runs.atomic import to_json
-from mnistlab.sweep.conclusion import Conclusion
+from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.sweep.estimate import Estimate
 from mnistlab.sweep.preparation import Prepared
-from mnistlab.sweep.results import TrialResult
-from mnistlab.sweep.run import tell_parameters
-from mnistlab.sweep.spaces.trials import Sweep
+from mnistlab.sweep.results import shown_value, tell_parameters
 from mnistlab.sweep.stacks import Stack
+from mnistlab.sweep.telling import SHOWN, Document, sentences
 
-_SHOWN = 10
-_NAMED = 12
+_PIPE_WIDTH = 200
+_TEXT_WIDTH = 100
 
 
 def print_outlook(
@@ -50,119 +52,111 @@ def print_outlook(
         for width, count in sorted(Counter(widths).items(), reverse=True)
     )
     facts["seconds"] = f"about {facts['seconds']:.3g}"
+    if prepared.common_limit is not None:
+        facts["learning_rate_limit"] = tell_limit(prepared.common_limit)
     if sweep.halving is not None:
         facts["seconds"] += " at most: halving stops most runs early"
     column = max(map(len, facts))
     for key, value in facts.items():
         if value is not None:
-            shown = f"{value:.4g}" if isinstance(value, float) else value
-            sys.stdout.write(f"{key.replace('_', ' '):{column}}  {shown}\n")
+            sys.stdout.write(f"{key.replace('_', ' '):{column}}  {value}\n")
 
 
-def print_conclusion(conclusion: Conclusion, sweep: Sweep) -> None:
+def print_conclusion(folder: SweepFolder, document: Document) -> None:
     """Print the best trials, what is known of the best one, and where everything is."""
     from rich.console import Console  # noqa: PLC0415 - a sweep with --json needs none of it
 
-    console = Console(highlight=False)
-    if conclusion.ranked:
-        console.print(_table(conclusion, sweep))
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    console = Console(highlight=False, width=_PIPE_WIDTH if piped else None)
+    ranked = _ranked(document)
+    if ranked:
+        console.print(_table(document, ranked, console.width))
         console.print()
-    for sentence in _sentences(conclusion, sweep):
-        console.print(textwrap.fill(sentence, console.width), markup=False, soft_wrap=True)
-    sys.stdout.write("\n".join(_places(conclusion)) + "\n")
+    width = min(console.width, _TEXT_WIDTH)
+    for sentence in sentences(document):
+        console.print(textwrap.fill(sentence, width), markup=False, soft_wrap=True)
+    sys.stdout.write("\n".join(_places(folder, document)) + "\n")
 
 
-def _table(conclusion: Conclusion, sweep: Sweep) -> Any:
+def _ranked(document: Document) -> list[Document]:
+    """Return the trials that could be chosen, the best first."""
+    results = document["results"]
+    return [results[number] for number in document["ranking"]]
+
+
+def _table(document: Document, ranked: Sequence[Document], width: int) -> Any:
+    """Return a table of the best trials that fits the width: what tells least gives way."""
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    columns = _columns(document, ranked[:SHOWN])
+    for droppable in ("training loss", "validation loss"):
+        if _needed(columns) > width and droppable.partition(" ")[0] != _metric_of(document):
+            columns.pop(droppable, None)
+    keys = list(document["parameters"])
+    if _needed(columns) > width:
+        told = [tell_parameters(result["parameters"]) for result in ranked[:SHOWN]]
+        columns = {"trial": columns["trial"], "parameters": told} | {
+            name: cells for name, cells in columns.items() if name not in ("trial", *keys)
+        }
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("trial", justify="right")
-    for key in sweep.keys:
-        table.add_column(Text(key), justify="right", no_wrap=True, min_width=len(key))
-    for heading in ("training loss", "validation loss", "validation accuracy", ""):
-        table.add_column(heading, justify="right" if heading else "left")
-    for result in conclusion.ranked[:_SHOWN]:
-        number = result.trial.number
-        mark = "best" if result is conclusion.best else "~" if number in conclusion.ties else ""
-        table.add_row(
-            str(number),
-            *(Text(_shown(value)) for value in result.trial.parameters.values()),
-            _loss(result, "train_loss", sweep),
-            _loss(result, "validation_loss", sweep),
-            _accuracy(result, sweep),
-            mark,
-        )
+    for name in columns:
+        fold = name == "parameters"
+        table.add_column(
+            Text(name), justify="left" if fold or not name else "right",
+            overflow="fold", no_wrap=not fold, min_width=None if fold else _width(name, columns),
+        )  # fmt: skip
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, cells))
     return table
 
 
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _columns(document: Document, ranked: Sequence[Document]) -> dict[str, list[str]]:
+    """Return the table's columns by heading."""
+    ties, chosen = set(document["indistinguishable"]), document["metric"]["name"]
+    columns = {"trial": [str(result["trial"]) for result in ranked]}
+    for key in document["parameters"]:
+        columns[key] = [shown_value(result["parameters"][key]) for result in ranked]
+    if len({result["epochs"] for result in ranked}) > 1 and "epochs" not in columns:
+        columns["epochs"] = [str(result["epochs"]) for result in ranked]
+    columns["training loss"] = [_loss(result["train"]["loss"]) for result in ranked]
+    for name, shown in (("validation.loss", _loss), ("validation.accuracy", _share)):
+        split, _, part = name.partition(".")
+        cells = []
+        for result in ranked:
+            half = result.get("half_width", {}).get(name) if name == chosen else None
+            cell = shown(result[split][part])
+            cells.append(cell if half is None else f"{cell} ± {shown(half)}")
+        columns[name.replace(".", " ")] = cells
+    marks = ["~" if result["trial"] in ties else "" for result in ranked]
+    return columns | {"": ["best", *marks[1:]]}
 
 
-def _loss(result: TrialResult, name: str, sweep: Sweep) -> str:
-    text = f"{result.means[name]:.4f}"
-    if result.half_width is not None and sweep.metric.name.replace(".", "_") == name:
-        text += f" ± {result.half_width:.4f}"
-    return text
+def _metric_of(document: Document) -> str:
+    return "validation" if document["metric"]["name"] == "validation.loss" else ""
 
 
-def _accuracy(result: TrialResult, sweep: Sweep) -> str:
-    text = f"{result.means['validation_accuracy']:.2%}"
-    if result.half_width is not None and sweep.metric.name == "validation.accuracy":
-        text += f" ± {result.half_width:.2%}"
-    return text
+def _width(name: str, columns: Mapping[str, Sequence[str]]) -> int:
+    return max(len(name), *(len(cell) for cell in columns[name]))
 
 
-def _sentences(conclusion: Conclusion, sweep: Sweep) -> list[str]:
-    best, document = conclusion.best, conclusion.document
-    sentences = []
-    if best is not None:
-        way = "highest" if sweep.metric.goal == "maximize" else "lowest"
-        of = f"of {len(conclusion.results)} trials" if len(conclusion.results) > 1 else ""
-        parameters = tell_parameters(best.trial.parameters) or "the config as it is"
-        sentences.append(
-            f"Best {of}, by the {way} {sweep.metric.name.replace('.', ' ')}: "
-            f"trial {best.trial.number}, {parameters}.".replace("Best ,", "Best,")
-        )
-        if sweep.seeds > 1:
-            sentences.append(f"Numbers are means over {sweep.seeds} seeds ± the 95 % interval.")
-        if conclusion.ties:
-            sentences.append(
-                f"{_trials(conclusion.ties)} cannot be told from it on these validation images "
-                "(~, at 95 %): what separates them may be chance."
-            )
-        test = document["best"]["test"]
-        low, high = test["interval"]
-        sentences.append(
-            f"Test accuracy of the best: {test['accuracy']:.2%} (95 % interval {low:.2%} to "
-            f"{high:.2%}), loss {test['loss']:.4f}. The test split was looked at for it alone."
-        )
-    for status in ("diverged", "failed"):
-        numbers = [one.trial.number for one in conclusion.results if one.status == status]
-        if numbers:
-            sentences.append(f"{_trials(numbers)} {status}.")
-    seconds = document["seconds"]
-    runs = len(conclusion.results) * sweep.seeds
-    sentences.append(
-        f"{runs} runs in {seconds['total']:.2f} s (training {seconds['train']:.2f} s, evaluation "
-        f"{seconds['evaluate']:.2f} s, writing {seconds['write']:.2f} s)"
-    )
-    return sentences
+def _needed(columns: Mapping[str, Sequence[str]]) -> int:
+    return sum(_width(name, columns) + 2 for name in columns)
 
 
-def _trials(numbers: Sequence[int]) -> str:
-    told = ", ".join(map(str, numbers[:_NAMED])) + (", …" if len(numbers) > _NAMED else "")
-    return f"Trial {told}" if len(numbers) == 1 else f"{len(numbers)} trials ({told})"
+def _loss(loss: float) -> str:
+    return f"{loss:.4f}" if loss < 1e4 else f"{loss:.3g}"
 
 
-def _places(conclusion: Conclusion) -> list[str]:
-    path = conclusion.folder.path
-    lines = [f"sweep folder: {path}", f"results: {conclusion.folder.results}"]
-    folders = [conclusion.folder]
-    if conclusion.best is not None:
-        best = conclusion.folder.run(conclusion.best.runs[0])
-        lines.append(f"best run: {best.path}")
-        folders.append(best)  # type: ignore[arg-type]
-    drawn = [plot for folder in folders for plot in sorted(folder.plots.glob("*.png"))]
+def _share(share: float) -> str:
+    return f"{share:.2%}"
+
+
+def _places(folder: SweepFolder, document: Document) -> list[str]:
+    lines = [f"sweep folder: {folder.path}", f"results: {folder.results}"]
+    drawn: list[Path] = sorted(folder.plots.glob("*.png"))
+    if document["best"] is not None:
+        runs = [folder.run(number) for number in document["best"]["runs"]]
+        lines.append(f"best run: {runs[0].path}" + (", and its other seeds" if runs[1:] else ""))
+        drawn += sorted(runs[0].plots.glob("*.png"))
     return [*lines, *(f"plot: {plot}" for plot in drawn)]

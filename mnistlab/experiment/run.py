@@ -18,7 +18,7 @@ from mnistlab.config.load import to_yaml
 from mnistlab.config.schema import Config
 from mnistlab.core.metrics import Evaluation
 from mnistlab.core.trainer import EpochRecord, Snapshot
-from mnistlab.errors import Interrupted, RunFolderError
+from mnistlab.errors import Interrupted, MnistlabError, RunFolderError
 from mnistlab.interrupts import deferred
 from mnistlab.runs import RunFolder, create_run_folder
 from mnistlab.runs.atomic import write_json, write_text
@@ -43,6 +43,8 @@ class Run:
         default_factory=lambda: dict.fromkeys(("total", "train", "evaluate"), 0.0)
     )
     meaning: list[str] = field(default_factory=list)
+    stopped: str | None = None
+    """Why a sweep ended the run before its last epoch, if it did."""
 
     @classmethod
     def open(cls, config: Config, runs_dir: Path) -> "Run":
@@ -154,7 +156,8 @@ class Run:
 
     def close(self) -> None:
         """Mark the run with its final status, which claims only what has been written."""
-        self.folder.write_status(self.status, ended=now(), error=self.error)
+        stopped = {"stopped": self.stopped} if self.stopped else {}
+        self.folder.write_status(self.status, ended=now(), error=self.error, **stopped)
         if self.status in ("completed", "diverged"):
             self.folder.checkpoint.unlink(missing_ok=True)
         if self.lock is not None:
@@ -164,7 +167,7 @@ class Run:
     def fail(self, error: BaseException) -> None:
         """Mark the run as interrupted or failed, and say why."""
         self.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        self.error = str(error) if isinstance(error, Interrupted | OSError) else repr(error)
+        self.error = tell_error(error)
 
     def abandon(self, error: BaseException) -> None:
         """Close a run that was cut short, whatever it had reached."""
@@ -172,6 +175,13 @@ class Run:
         with suppress(OSError):  # on a full disk the status still has to be told
             self.write_summary()
         self.close()
+
+
+def tell_error(error: BaseException) -> str:
+    """Return an error on one line, with its kind where the text alone might puzzle."""
+    text = " ".join(str(error).split())
+    known = isinstance(error, Interrupted | OSError | MnistlabError)
+    return text if known and text else f"{type(error).__name__}: {text}".rstrip(": ")
 
 
 def run_key(config: Config, data_sha256: str) -> str:

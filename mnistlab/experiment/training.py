@@ -28,12 +28,14 @@ def train_run(
     reporter: Reporter,
     painter: Painter | None = None,
     resumption: Resumption | None = None,
+    resume_options: str = "",
 ) -> Run:
     """Train a plan's only config and return its run, which has a folder of its own.
 
     With a `resumption` the run goes on in the folder that it has. With a `painter` it gets its
     plots. However this ends, the run does not stay marked as running: one that is cut short is
-    saved as far as it got. Raises what cut it short.
+    saved as far as it got. Raises what cut it short, with the command to go on as its note;
+    `resume_options` are part of that.
     """
     started = time.perf_counter()
     trainer = plan.trainer(interrupts.check)
@@ -78,6 +80,8 @@ def train_run(
                 if run is not None and run.is_open:
                     run.seconds["total"] += time.perf_counter() - started
                     _give_up(run, trainer, error, reporter)
+                    resume = f"mnistlab train --resume {run.folder.name}{resume_options}"
+                    error.add_note(f"to go on: {resume}")
             raise
     return run
 
@@ -101,7 +105,6 @@ def _give_up(run: Run, trainer: Trainer, error: BaseException, reporter: Reporte
         run.save_progress(trainer.snapshot)
     with suppress(OSError):
         run.abandon(error)
-    reporter.message(f"to go on: mnistlab train --resume {run.folder.name}")
 
 
 def _paint(painter: Painter, run: Run, reporter: Reporter) -> None:

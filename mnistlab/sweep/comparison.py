@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config
 from mnistlab.core.metrics import score_images
-from mnistlab.core.statistics import Z, differs, t_half_width
+from mnistlab.core.statistics import differs, t_half_width, z_quantile
 from mnistlab.core.trainer import join_parameters
 from mnistlab.experiment.plan import Data, as_rows, objective_of, stack_key
 from mnistlab.runs.sweep_folder import SweepFolder
@@ -32,16 +32,19 @@ def indistinguishable(
     """Return the numbers of the trials, without the best, that cannot be told from it at 95 %.
 
     Trials differ when the interval of their difference, paired by validation image, leaves out
-    zero, and with several seeds the one paired by seed does, too.
+    zero, and with several seeds the one paired by seed does, too. The intervals are wide enough
+    to hold for all trials together: the best is best because it was chosen among them.
     """
     if len(ranked) < 2:
         return []
+    comparisons = len(ranked) - 1
     best, *others = _within_reach(ranked, sweep.metric, data_of)
     images = dict(_scores([best, *others], sweep, folder, data_of))
     ties = []
     for other in others:
-        told_by_images = differs(images[other.trial.number], images[best.trial.number])
-        if not (told_by_images and _told_by_seeds(other, best, sweep, folder)):
+        mine, winners = images[other.trial.number], images[best.trial.number]
+        told_by_images = differs(mine, winners, comparisons)
+        if not (told_by_images and _told_by_seeds(other, best, sweep, folder, comparisons)):
             ties.append(other.trial.number)
     return sorted(ties)
 
@@ -53,7 +56,7 @@ def _within_reach(
     if metric.name != "validation.accuracy":
         return list(ranked)
     validation = data_of(ranked[0].trial.config).dataset.validation
-    reach = 1.01 * Z / math.sqrt(len(validation or ()) or 1)
+    reach = 1.01 * z_quantile(len(ranked) - 1) / math.sqrt(len(validation or ()) or 1)
     best = ranked[0].score(metric) or 0.0
     return [one for one in ranked if abs((one.score(metric) or 0.0) - best) <= reach]
 
@@ -88,7 +91,9 @@ def _scores(
     return scores
 
 
-def _told_by_seeds(one: TrialResult, best: TrialResult, sweep: Sweep, folder: SweepFolder) -> bool:
+def _told_by_seeds(
+    one: TrialResult, best: TrialResult, sweep: Sweep, folder: SweepFolder, comparisons: int
+) -> bool:
     """Return whether the seeds tell two trials apart; with one seed they have no say."""
     split, _, name = column_of(sweep.metric).partition("_")
     mine, other = (
@@ -96,5 +101,5 @@ def _told_by_seeds(one: TrialResult, best: TrialResult, sweep: Sweep, folder: Sw
         for result in (one, best)
     )
     differences = [a - b for a, b in zip(mine, other, strict=True)]
-    half = t_half_width(differences)
+    half = t_half_width(differences, comparisons)
     return half is None or abs(float(np.mean(differences))) > half

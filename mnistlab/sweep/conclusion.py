@@ -16,6 +16,7 @@ from mnistlab.sweep.results import (
     TrialResult,
     rank,
     read_rows,
+    shown_value,
     summarize,
 )
 
@@ -65,8 +66,9 @@ def conclude(
     ties = indistinguishable(ranked, sweep, folder, prepared.data_of)
 
     status, error = _status(results)
-    known = ("run", "trial", "seed", *sweep.keys, "status", "epochs_run", *METRICS, *TEST)
-    folder.write_results([*known, "seconds", "error"], rows)
+    known = ("run", "trial", "seed", *sweep.keys, "status", "stopped", "epochs_run")
+    shown = [{**row, **_as_typed(row, sweep.keys)} for row in rows]
+    folder.write_results([*known, *METRICS, *TEST, "seconds", "error"], shown)
     document = {
         "sweep": folder.name,
         "path": str(folder.path),
@@ -74,6 +76,7 @@ def conclude(
         "error": error,
         **_facts(prepared, results),
         "best": _best(prepared, ranked, rows) if ranked else None,
+        "ranking": [result.trial.number for result in ranked],
         "indistinguishable": ties,
         "results": [_shown(result, sweep.metric.name) for result in results],
         "seconds": {"total": time.perf_counter() - started, **seconds},
@@ -108,7 +111,12 @@ def _best(
     mean = best.means["test_accuracy"] or 0.0
     low, high = wilson_interval(mean, images)
     over_seeds = t_half_width(accuracies)
-    test = {"loss": best.means["test_loss"], "accuracy": mean, "interval": [low, high]}
+    test = {
+        "loss": best.means["test_loss"],
+        "accuracy": mean,
+        "interval": [low, high],
+        "images": images,
+    }
     return {
         **_shown(best, prepared.sweep.metric.name),
         "run": f"{rows[best.runs[0]]['run']}",
@@ -122,6 +130,8 @@ def _shown(result: TrialResult, metric: str) -> dict[str, Any]:
         "runs": list(result.runs),
         "parameters": dict(result.trial.parameters),
         "status": result.status,
+        "epochs": result.epochs,
+        "stopped": result.stopped,
         **{
             split: {name: result.means[f"{split}_{name}"] for name in ("loss", "accuracy")}
             for split in ("train", "validation")
@@ -143,6 +153,10 @@ def _status(results: Sequence[TrialResult]) -> tuple[str, str | None]:
     if all(result.status == "diverged" for result in results):
         return "diverged", "every trial diverged"
     return "completed", None
+
+
+def _as_typed(row: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: shown_value(row[key]) for key in keys if isinstance(row[key], list)}
 
 
 def _trials(numbers: Sequence[int]) -> str:

@@ -1,6 +1,6 @@
 """What the workers of a sweep tell the thread that waits for them, and it tells the console."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,11 +39,17 @@ class SweepReporter(Progress, Protocol):
     def warn(self, text: str) -> None:
         """Show a warning."""
 
-    def start(self, labels: Sequence[str], done: Set[int], epochs: Mapping[int, int]) -> None:
+    def start(
+        self,
+        labels: Sequence[str],
+        done: Mapping[int, Mapping[str, Any]],
+        epochs: Mapping[int, int],
+    ) -> None:
         """Training begins.
 
-        `labels` says of each run what is special about it, `done` are those that are finished
-        already, `epochs` tells how many epochs each of the others takes at most.
+        `labels` says of each run what is special about it, `done` has the status and the last
+        metrics of those that are finished already, `epochs` tells how many epochs each of the
+        others takes at most.
         """
 
     def tell(self, event: Event) -> None:

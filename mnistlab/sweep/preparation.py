@@ -55,7 +55,7 @@ class Prepared:
         is_, its = ("is", "its") if count == 1 else ("are", "their")
         return (
             f"{which} {is_} beyond the stability limit of this data, a learning rate of {told}: "
-            f"{its} loss will grow until it overflows"
+            f"{its} loss is likely to grow until it overflows"
         )
 
 

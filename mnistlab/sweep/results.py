@@ -21,11 +21,14 @@ class TrialResult:
     """A trial with the means over its seeds of each metric; None for what it does not have.
 
     `half_width` is half of Student's interval of the metric that chooses, over the seeds.
+    `epochs` are those of its longest run; halving has `stopped` it before its last.
     """
 
     trial: Trial
     runs: Sequence[int]
     status: str
+    epochs: int
+    stopped: bool
     means: Mapping[str, float | None]
     half_width: float | None
 
@@ -69,7 +72,8 @@ def _outcome(folder: SweepFolder, number: int) -> dict[str, Any]:
         summary = run.read_summary()
     except RunFolderError as error:
         return _numbers({}, "failed", str(error))
-    return _numbers(summary, status["status"], status.get("error"))
+    numbers = _numbers(summary, status["status"], status.get("error"))
+    return {**numbers, "stopped": status.get("stopped")}
 
 
 def _numbers(summary: Mapping[str, Any], status: str, error: str | None) -> dict[str, Any]:
@@ -97,6 +101,8 @@ def summarize(rows: Sequence[Mapping[str, Any]], sweep: Sweep) -> list[TrialResu
                 trial,
                 [row["run"] for row in mine],
                 status,
+                max(row["epochs_run"] or 0 for row in mine),
+                any(row.get("stopped") for row in mine),
                 {name: _mean([row[name] for row in mine]) for name in (*METRICS, *TEST)},
                 t_half_width(values) if whole else None,
             )
@@ -107,11 +113,16 @@ def summarize(rows: Sequence[Mapping[str, Any]], sweep: Sweep) -> list[TrialResu
 def rank(results: Sequence[TrialResult], metric: Metric) -> list[TrialResult]:
     """Return the trials that can be chosen, the best first.
 
-    Of equals the one with the lower validation loss comes first, then the one that stands first.
+    What halving stopped has lost, and is not compared with what was trained for longer. Of
+    equals the one with the lower validation loss comes first, then the one that stands first.
     """
     eligible = [result for result in results if result.score(metric) is not None]
+    whole = [result for result in eligible if not result.stopped]
+    if not whole:  # all that were left have diverged: those that came furthest are
+        furthest = max((result.epochs for result in eligible), default=0)
+        whole = [result for result in eligible if result.epochs == furthest]
     return sorted(
-        eligible,
+        whole,
         key=lambda result: (
             result.score(metric),
             result.means["validation_loss"],
@@ -127,3 +138,15 @@ def _severity(status: str) -> int:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if values and len(known) == len(values) else None
+
+
+def shown_value(value: Any) -> str:
+    """Return a parameter's value as one would type it, numbers to four digits."""
+    if isinstance(value, list):
+        return f"[{','.join(map(shown_value, value))}]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def tell_parameters(parameters: Mapping[str, Any]) -> str:
+    """Return parameters as one would type them."""
+    return " ".join(f"{key}={shown_value(value)}" for key, value in parameters.items())

@@ -12,8 +12,8 @@ import threadpoolctl
 from filelock import BaseFileLock
 
 import mnistlab
-from mnistlab.errors import Interrupted, RunFolderError
-from mnistlab.experiment.run import now, run_key
+from mnistlab.errors import RunFolderError
+from mnistlab.experiment.run import now, run_key, tell_error
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
 from mnistlab.runs import create_run_folder
@@ -26,8 +26,10 @@ from mnistlab.sweep.crew import Crew
 from mnistlab.sweep.events import Event, RunEnded, StackEnded, SweepReporter
 from mnistlab.sweep.halving import budgets
 from mnistlab.sweep.preparation import Prepared
+from mnistlab.sweep.results import read_rows, tell_parameters
 from mnistlab.sweep.reuse import copy_finished
 from mnistlab.sweep.stacks import Stack, from_plan, last_epoch, to_plan
+from mnistlab.sweep.telling import sentences
 from mnistlab.sweep.training import Rung, StoppedError, Work, end_runs, train_stack
 
 
@@ -37,11 +39,13 @@ class Wishes:
 
     `needed` takes runs that are finished elsewhere in the runs folder from there, `fail_fast`
     ends the sweep with the first run that fails, `retry_failed` trains those again that have.
+    `resume_options` are part of the command that is told to go on with.
     """
 
     needed: bool = False
     fail_fast: bool = False
     retry_failed: bool = False
+    resume_options: str = ""
 
 
 def run_sweep(
@@ -74,7 +78,7 @@ def run_sweep(
                 reporter.warn(warning)
                 folder.say(f"warning: {warning}")
             course = _Course(prepared, folder, reporter, wishes)
-            reporter.start(*_outlook(prepared, done))
+            reporter.start(*_outlook(prepared, folder, done))
             course.train(stacks, set(done), environment)
             reporter.stop()
             # its imports would take a core from the training, which has use for all of them
@@ -83,12 +87,13 @@ def run_sweep(
             if painter is not None:
                 _paint(painter, conclusion, reporter)
             folder.write_status(conclusion.status, ended=now(), error=conclusion.error)
+            folder.say(*sentences(conclusion.document))
             folder.say(f"{conclusion.status} after {time.perf_counter() - started:.2f} s")
             folder.lock_file.unlink(missing_ok=True)
         except BaseException as error:
             reporter.stop()
             with deferred():
-                _give_up(folder, error, reporter)
+                _give_up(folder, error, wishes.resume_options)
             raise
     return conclusion
 
@@ -160,25 +165,19 @@ def finished_runs(
     return done
 
 
-def _outlook(prepared: Prepared, done: set[int]) -> tuple[list[str], set[int], dict[int, int]]:
-    """Return each run's label, the runs that are done, and the epochs of the others."""
+def _outlook(
+    prepared: Prepared, folder: SweepFolder, done: set[int]
+) -> tuple[list[str], dict[int, dict[str, Any]], dict[int, int]]:
+    """Return each run's label, what is known of those that are done, the others' epochs."""
     sweep = prepared.sweep
-    labels = [
-        tell_parameters(trial.parameters)
-        + (f" seed={trial.config.seed + repeat}" if sweep.seeds > 1 else "")
-        for trial in sweep.trials
-        for repeat in range(sweep.seeds)
-    ]
+    labels = []
+    for trial in sweep.trials:
+        for repeat in range(sweep.seeds):
+            seed = {"seed": trial.config.seed + repeat} if sweep.seeds > 1 else {}
+            labels.append(tell_parameters({**trial.parameters, **seed}))
+    known = {run: row for run, row in enumerate(read_rows(folder, sweep)) if run in done}
     epochs = {run: last_epoch(one) for run, one in prepared.configs.items() if run not in done}
-    return labels, done, epochs
-
-
-def tell_parameters(parameters: Mapping[str, Any]) -> str:
-    """Return parameters as one would type them."""
-    return " ".join(
-        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
-        for key, value in parameters.items()
-    )
+    return labels, known, epochs
 
 
 @dataclass
@@ -242,14 +241,18 @@ def _paint(painter: Painter, conclusion: Conclusion, reporter: SweepReporter) ->
         conclusion.folder.say(f"warning: the plots could not be drawn: {error}")
 
 
-def _give_up(folder: SweepFolder, error: BaseException, reporter: SweepReporter) -> None:
-    """Mark the sweep as interrupted or failed, and say how to go on."""
+def _give_up(folder: SweepFolder, error: BaseException, resume_options: str) -> None:
+    """Mark the sweep as interrupted or failed, and note on the error how to go on."""
     interrupted = isinstance(error, KeyboardInterrupt)
-    told = str(error) if isinstance(error, Interrupted | OSError | RunFolderError) else repr(error)
+    told = tell_error(error)
     if not folder.plan.exists():
         folder.remove()
         return
     with suppress(OSError):  # what went wrong first is what is reported
         folder.write_status("interrupted" if interrupted else "failed", ended=now(), error=told)
         folder.say(told)
-    reporter.message(f"to go on: mnistlab sweep --resume {folder.name}")
+    done = len(folder.runs())
+    error.add_note(
+        f"{done} {'run is' if done == 1 else 'runs are'} done; to go on: "
+        f"mnistlab sweep --resume {folder.name}{resume_options}"
+    )

@@ -142,11 +142,14 @@ class _StackTraining:
         snapshot = self._load()
         if snapshot is None or snapshot.epoch != epoch:
             raise RunFolderError(f"{self._path}: is not the checkpoint of epoch {epoch}")
+        told = f"halving, after epoch {epoch}"
         for position, column in enumerate(snapshot.columns.tolist()):
             for run in runs & set(self.stack.columns[column].runs):
                 config = self.work.configs[run].model_copy(update={"stop_after": epoch})
                 parameters = snapshot.parameters[:, position, :]
-                self._end(run, config, column, partial(_complete, parameters=parameters))
+                self._end(
+                    run, config, column, partial(_complete, parameters=parameters, stopped=told)
+                )
 
     def fail(self, error: Exception) -> None:
         """Mark all runs of the stack that are not done as failed."""
@@ -258,8 +261,9 @@ class _StackTraining:
         return snapshot.keep(~np.array(lost, bool))
 
 
-def _complete(run: Run, parameters: NDArray[np.floating]) -> None:
+def _complete(run: Run, parameters: NDArray[np.floating], stopped: str | None = None) -> None:
     run.keep_result(parameters, test=None)
+    run.stopped = stopped
 
 
 def _diverge(run: Run, losses: NDArray[np.float64], steps: int) -> None:

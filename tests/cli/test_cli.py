@@ -240,7 +240,7 @@ def test_a_signal_saves_the_run_and_ends_with_its_code(config, tmp_path, number,
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
     assert process.returncode == code
-    assert err.splitlines()[-1] == "mnistlab: interrupted"
+    assert err.splitlines()[-1].startswith("mnistlab: interrupted; to go on: mnistlab train")
     assert "Traceback" not in err + out
     folder = RunFolder((tmp_path / "runs" / "latest").resolve())
     assert json.loads(folder.status.read_text())["status"] == "interrupted"

@@ -197,7 +197,7 @@ def test_runs_show_evaluates_the_test_split_when_asked(run):
     code, out, _ = run("runs", "show", name)
     assert "test " in out
     code, out, _ = run("runs", "show", "latest")
-    assert f"best: trial {found['best']['trial']}" in out
+    assert f"trial {found['best']['trial']}, learning_rate=" in " ".join(out.split())
     run("sweep", "--resume", "latest", "-q", "--no-plots")
     rows = (Path(found["path"]) / "results.csv").read_text().splitlines()
     assert ",,," in rows[1 + other] or rows[1 + other].count(",,") >= 1

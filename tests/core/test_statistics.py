@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mnistlab.core.statistics import differs, t_half_width, t_quantile, wilson_interval
+from mnistlab.core.statistics import (
+    differs,
+    t_half_width,
+    t_quantile,
+    wilson_interval,
+    z_quantile,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,3 +62,20 @@ def test_the_same_answers_do_not_differ():
     answers = np.random.default_rng(0).random(100)
     assert differs(answers, answers.copy()) is False
     assert differs(answers, answers + 1e-3) is True  # without any spread every difference counts
+
+
+def test_intervals_that_hold_together_are_wider():
+    assert z_quantile() == pytest.approx(1.959964, abs=1e-6)
+    assert z_quantile(10) == pytest.approx(stats.norm.ppf(1 - 0.0025))
+    assert t_quantile(4, 10) == pytest.approx(stats.t.ppf(1 - 0.0025, 4), rel=1e-9)
+    assert t_half_width([1.0, 2.0, 3.0], 5) == pytest.approx(stats.t.ppf(1 - 0.005, 2) / 3**0.5)
+
+
+def test_among_many_equals_few_look_different_from_the_best():
+    """64 copies of one classifier: chosen as the best of them, one must not seem better."""
+    generator = np.random.default_rng(5)
+    answers = generator.random((64, 10_000)) < 0.87
+    best = answers[answers.mean(axis=1).argmax()]
+    told = [differs(one, best, comparisons=63) for one in answers]
+    assert sum(told) <= 2
+    assert sum(differs(one, best) for one in answers) > 10  # without the correction

@@ -63,7 +63,7 @@ def test_a_list_of_trials_is_one_axis_typed_like_yaml(base, tmp_path):
     [
         ("", "is empty; its first line must name keys"),
         ("seed\n", "has no rows below its header"),
-        ("seed,epochs\n1,2\n1\n", "line 3: has 1 values for 2 keys"),
+        ("seed,epochs\n1,2\n1\n", "line 3: has 1 value for 2 keys"),
         ("seed,epochs\n1,2,3\n", "line 2: has 3 values for 2 keys"),
         ("seed,seed\n1,2\n", "line 1: 'seed' stands here twice"),
         ("seed,\n1,2\n", "line 1: column 2 has no name"),

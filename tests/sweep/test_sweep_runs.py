@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from mnistlab.sweep import training
 from mnistlab.sweep.events import EpochEnded, RunEnded
 from mnistlab.sweep.halving import budgets, choose_losers
 from mnistlab.sweep.preparation import prepare_sweep
+from mnistlab.sweep.results import TrialResult, rank
 from mnistlab.sweep.spaces.settings import Halving, Metric
 from tests.sweep.helpers import (
     SweepRecorder,
@@ -77,6 +79,10 @@ def test_diverged_and_halved_runs_equal_train_with_their_config_too(tmp_path):
     }
     assert conclusion.results[4].status == "diverged"
     assert sorted(epochs.values()) == [1, 1, 1, 2, 5]
+    assert [epochs[one.trial.number] for one in conclusion.ranked] == [5]
+    stopped = {one.trial.number: one.stopped for one in conclusion.results}
+    assert stopped == {number: epochs[number] < 5 and number != 4 for number in range(5)}
+    assert conclusion.document["results"][0]["stopped"] == stopped[0]
     for number in range(5):
         compare(conclusion.folder.run(number), tmp_path)
 
@@ -255,7 +261,7 @@ def test_needed_runs_only_the_new_cells(tmp_path):
         tmp_path, "learning_rate=0.005,0.01,0.02,0.1", "batch_size=100,50",
         text="epochs: 2\n", needed=True, reporter=reporter,
     )  # fmt: skip
-    assert reporter.started[1] == {2, 4, 6}
+    assert set(reporter.started[1]) == {2, 4, 6}
     trained = {one.number for one in reporter.events if isinstance(one, RunEnded)}
     assert trained == {0, 1, 3, 5, 7}
     mine = content(larger.folder)
@@ -272,7 +278,7 @@ def test_needed_takes_single_runs_too(tmp_path):
     train_alone(config, tmp_path)
     reporter = SweepRecorder()
     again = run_prepared(prepared, tmp_path / "alone", needed=True, reporter=reporter)
-    assert reporter.started[1] == {1}
+    assert set(reporter.started[1]) == {1}
     told = again.document["results"][1]
     assert "test" not in told
 
@@ -326,3 +332,28 @@ def test_checkpoints_come_by_time(tmp_path, monkeypatch):
     sweep(tmp_path, RATES, text="epochs: 4\n")
     assert len(saved) >= 3
     assert not (the_only(tmp_path / "runs").checkpoints).exists()
+
+
+def test_what_halving_stopped_is_not_the_best_though_it_looked_so(tmp_path):
+    """At a high rate the first epochs are the best ones; what goes on ends lower."""
+    words = ("learning_rate=logspace(0.001,0.025,9)", "halving.factor=3")
+    conclusion = sweep(tmp_path, *words, text="epochs: 10\n", method="halving")
+    assert conclusion.best.epochs == 10
+    assert not conclusion.best.stopped
+    assert all(one.epochs == 10 for one in conclusion.ranked)
+    run = conclusion.folder.run(next(one.runs[0] for one in conclusion.results if one.stopped))
+    assert run.read_status()["stopped"].startswith("halving, after epoch")
+
+
+def test_where_all_that_went_on_diverged_the_furthest_are_compared(tmp_path):
+    trial = settled(tmp_path, "learning_rate=0.01,0.02").trials[0]
+
+    def result(number, epochs, loss, status="completed", stopped=True):
+        numbered = replace(trial, number=number)
+        means = {"validation_loss": loss, "validation_accuracy": 0.9}
+        return TrialResult(numbered, [number], status, epochs, stopped, means, None)
+
+    results = [result(0, 1, 0.1), result(1, 3, 0.3), result(2, 3, 0.2),
+               result(3, 9, None, "diverged", stopped=False)]  # fmt: skip
+    ranked = rank(results, Metric("validation.loss", "minimize"))
+    assert [one.trial.number for one in ranked] == [2, 1]

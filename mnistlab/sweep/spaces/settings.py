@@ -47,7 +47,11 @@ def metric_named(name: str, goal: str | None = None, where: str = "--metric") ->
         raise ConfigError(f"{where}: unknown metric {name!r}{suggest(name, METRICS)}")
     if goal is not None and goal not in GOALS:
         raise ConfigError(f"{where}: unknown goal {goal!r}{suggest(goal, GOALS)}")
-    return Metric(dotted, goal or METRICS[dotted])
+    if goal not in (None, METRICS[dotted]):
+        raise ConfigError(
+            f"{where}: to {goal} {dotted} would choose the worst; {METRICS[dotted]} it"
+        )
+    return Metric(dotted, METRICS[dotted])
 
 
 def read_metric(given: Any, where: str) -> Metric:

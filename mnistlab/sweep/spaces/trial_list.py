@@ -31,7 +31,9 @@ def read_trial_list(path: Path, where: str) -> list[Axis]:
         raise ConfigError(f"{path}: has no rows below its header")
     for line, row in trials:
         if len(row) != len(keys):
-            raise ConfigError(f"{path}, line {line}: has {len(row)} values for {len(keys)} keys")
+            raise ConfigError(
+                f"{path}, line {line}: has {_count(len(row), 'value')} for {_count(len(keys), 'key')}"
+            )
     lines = tuple(line for line, _ in trials)
     read: dict[str, Any] = {}  # most texts of a list come again and again
     axes = []
@@ -68,3 +70,7 @@ def _rows(path: Path, where: str) -> list[tuple[int, list[str]]]:
         return [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except csv.Error as error:
         raise ConfigError(f"{path}, line {reader.line_num}: is not valid CSV: {error}") from None
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -69,7 +69,9 @@ def _call(text: str, where: str) -> Points | Values:
     except UnknownNameError as error:
         raise ConfigError(f"{where}: {error}") from None
     if not inner.endswith(")"):
-        raise ConfigError(f"{here}: the closing bracket is missing")
+        raise ConfigError(
+            f"{here}: the closing bracket is missing; inside {{ }} of a file put it in quotes"
+        )
     pieces = split_values(inner[:-1]) if inner[:-1].strip() else []
     arguments = [read_value(piece, here) for piece in pieces]
     if len(arguments) not in function.lengths:
