@@ -31,9 +31,8 @@ def read_trial_list(path: Path, where: str) -> list[Axis]:
         raise ConfigError(f"{path}: has no rows below its header")
     for line, row in trials:
         if len(row) != len(keys):
-            raise ConfigError(
-                f"{path}, line {line}: has {_count(len(row), 'value')} for {_count(len(keys), 'key')}"
-            )
+            values, needed = _count(len(row), "value"), _count(len(keys), "key")
+            raise ConfigError(f"{path}, line {line}: has {values} for {needed}")
     lines = tuple(line for line, _ in trials)
     read: dict[str, Any] = {}  # most texts of a list come again and again
     axes = []
