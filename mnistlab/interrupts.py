@@ -16,11 +16,12 @@ class _State:
     depth = 0
     pending: int | None = None
     received: int | None = None
+    advice: str | None = None
 
 
 def install() -> None:
     """Let Ctrl-C, SIGTERM and SIGHUP raise `Interrupted`; what the parent ignores stays ignored."""
-    _State.received = None
+    _State.received = _State.advice = None
     for signum in _SIGNALS:
         if signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, _handle)
@@ -47,6 +48,23 @@ def check() -> None:
     """
     if _State.received is not None:
         raise Interrupted(_State.received)
+
+
+def advise(error: BaseException, text: str) -> None:
+    """Note on an error what to do next; `interrupted` brings it back for a signal.
+
+    The command-line library catches what a signal raises and keeps nothing of it but a code.
+    """
+    error.add_note(text)
+    _State.advice = text
+
+
+def interrupted(signum: int) -> Interrupted:
+    """Return the error of a signal, with the last advice as its note."""
+    error = Interrupted(signum)
+    if _State.advice is not None:
+        error.add_note(_State.advice)
+    return error
 
 
 def received() -> int | None:

@@ -71,5 +71,5 @@ def run(words: Sequence[str]) -> int:
         raise InputError(explain(error)) from None
     signum = interrupts.received()
     if code == Interrupted().exit_code and signum is not None:
-        raise Interrupted(signum)
+        raise interrupts.interrupted(signum)
     return code

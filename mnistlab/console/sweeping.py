@@ -127,8 +127,12 @@ class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
             if count := self._count(status):
                 text += f", {count} {status}"
         if best := self._ranked(self._complete)[:1]:
-            text += f"; best so far: {self._shown(self._complete[best[0]][self._metric])}"
-            text += f" ({self._labels[best[0]]})" if self._labels[best[0]] else ""
+            row, label = self._complete[best[0]], self._labels[best[0]]
+            text += f"; best so far: {self._shown(row[self._metric])}"
+            text += f" ({label})" if label else ""
+            # halving ends most runs early: their numbers are not those of the end
+            if len({one.get("epoch") for one in self._complete.values()}) > 1:
+                text += f" after epoch {row.get('epoch')}"
         left = self._left()
         return text if left is None else f"{text}; about {left} left"
 

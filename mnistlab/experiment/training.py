@@ -81,7 +81,7 @@ def train_run(
                     run.seconds["total"] += time.perf_counter() - started
                     _give_up(run, trainer, error, reporter)
                     resume = f"mnistlab train --resume {run.folder.name}{resume_options}"
-                    error.add_note(f"to go on: {resume}")
+                    interrupts.advise(error, f"to go on: {resume}")
             raise
     return run
 

@@ -12,6 +12,7 @@ import threadpoolctl
 from filelock import BaseFileLock
 
 import mnistlab
+from mnistlab import interrupts
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.run import now, run_key, tell_error
 from mnistlab.interrupts import deferred
@@ -175,7 +176,8 @@ def _outlook(
         for repeat in range(sweep.seeds):
             seed = {"seed": trial.config.seed + repeat} if sweep.seeds > 1 else {}
             labels.append(tell_parameters({**trial.parameters, **seed}))
-    known = {run: row for run, row in enumerate(read_rows(folder, sweep)) if run in done}
+    rows = enumerate(read_rows(folder, sweep))
+    known = {run: {**row, "epoch": row["epochs_run"]} for run, row in rows if run in done}
     epochs = {run: last_epoch(one) for run, one in prepared.configs.items() if run not in done}
     return labels, known, epochs
 
@@ -252,7 +254,6 @@ def _give_up(folder: SweepFolder, error: BaseException, resume_options: str) -> 
         folder.write_status("interrupted" if interrupted else "failed", ended=now(), error=told)
         folder.say(told)
     done = len(folder.runs())
-    error.add_note(
-        f"{done} {'run is' if done == 1 else 'runs are'} done; to go on: "
-        f"mnistlab sweep --resume {folder.name}{resume_options}"
-    )
+    resume = f"mnistlab sweep --resume {folder.name}{resume_options}"
+    runs = "run is" if done == 1 else "runs are"
+    interrupts.advise(error, f"{done} {runs} done; to go on: {resume}")

@@ -44,7 +44,8 @@ def sentences(document: Document) -> list[str]:
 def _about_best(document: Document, best: Document) -> list[str]:
     way = "highest" if document["metric"]["goal"] == "maximize" else "lowest"
     count, seeds, ties = len(document["results"]), document["seeds"], document["indistinguishable"]
-    listed = "" if count <= SHOWN else f" The table shows the first {SHOWN}, results.csv has all."
+    cut = len(document["ranking"]) > SHOWN
+    listed = f" The table shows the first {SHOWN}, results.csv has all." if cut else ""
     name = document["metric"]["name"].replace(".", " ")
     first = f"Best{f' of {count} trials' if count > 1 else ''}, by the {way} {name}: trial "
     setting = tell_parameters(best["parameters"]) or "the config as it is"

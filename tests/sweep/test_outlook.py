@@ -35,7 +35,7 @@ def reporter(capsys):
 
 def test_the_best_so_far_is_told_with_what_is_done(reporter):
     console, said = reporter
-    console.start(["a=1", "a=2", "a=3"], set(), {0: 2, 1: 2, 2: 2})
+    console.start(["a=1", "a=2", "a=3"], {}, {0: 2, 1: 2, 2: 2})
     console.tell(EpochEnded({0: row(1, 0.8), 1: row(1, 0.9), 2: row(1, math.nan)}))
     console.tell(RunEnded(1, "completed", None))
     assert said() == ["1/3 runs done; best so far: validation accuracy 90.00% (a=2)"]
@@ -52,7 +52,7 @@ def test_the_best_so_far_is_told_with_what_is_done(reporter):
 def test_the_lowest_loss_is_the_best_where_it_chooses(reporter):
     _, said = reporter
     console = ConsoleSweepReporter(metric=Metric("validation.loss", "minimize"))
-    console.start(["a=1", "a=2"], {0}, {1: 1})
+    console.start(["a=1", "a=2"], {0: {**row(1, 0.8, 0.3), "status": "completed"}}, {1: 1})
     console.tell(EpochEnded({1: row(1, 0.8, 0.25)}))
     console.tell(RunEnded(1, "completed", None))
     console.stop()
@@ -62,11 +62,21 @@ def test_the_lowest_loss_is_the_best_where_it_chooses(reporter):
     ]
 
 
+def test_the_best_so_far_is_one_that_is_complete(reporter):
+    """One that leads early, or was done before, or failed, must not be taken for it."""
+    console, said = reporter
+    done = {0: {**row(3, 0.85), "status": "completed"}, 1: {**row(3, 0.99), "status": "failed"}}
+    console.start(["a", "b", "c", "d"], done, {2: 9, 3: 9})
+    console.tell(EpochEnded({2: row(1, 0.95), 3: row(1, 0.96)}))
+    console.tell(RunEnded(3, "failed", "boom"))
+    assert said()[-1] == "3/4 runs done, 1 failed; best so far: validation accuracy 85.00% (a)"
+
+
 def test_the_time_left(reporter, monkeypatch):
     console, _ = reporter
     clock = iter([0.0, 4.0])
     monkeypatch.setattr(sweeping.time, "monotonic", lambda: next(clock))
-    console.start(["a", "b"], set(), {0: 4, 1: 4})
+    console.start(["a", "b"], {}, {0: 4, 1: 4})
     console._rows = {0: [row(1, 0.5)], 1: [row(1, 0.5)]}
     assert console._left() == "12 s"
 

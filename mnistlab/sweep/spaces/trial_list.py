@@ -31,8 +31,8 @@ def read_trial_list(path: Path, where: str) -> list[Axis]:
         raise ConfigError(f"{path}: has no rows below its header")
     for line, row in trials:
         if len(row) != len(keys):
-            values, needed = _count(len(row), "value"), _count(len(keys), "key")
-            raise ConfigError(f"{path}, line {line}: has {values} for {needed}")
+            has, needs = _count(len(row), "value"), _count(len(keys), "key")
+            raise ConfigError(f"{path}, line {line}: has {has} for {needs}")
     lines = tuple(line for line, _ in trials)
     read: dict[str, Any] = {}  # most texts of a list come again and again
     axes = []
