@@ -17,6 +17,7 @@ from mnistlab.plots.axes import Scale, label, numeric
 from mnistlab.plots.sweep_colors import ErrorColors
 from mnistlab.plots.sweep_coordinates import parallel_coordinates
 from mnistlab.plots.sweep_curves import all_learning_curves
+from mnistlab.plots.sweep_labels import tell_values
 from mnistlab.plots.sweep_map import error_map
 from mnistlab.plots.sweep_rates import error_by_rate
 
@@ -225,7 +226,7 @@ def test_a_line_for_each_group_with_its_name_and_its_lowest_error():
     looks = [line for name, line in drawn(figure.axes[0]).items() if name in "abc"]
     assert len({line.get_color() for line in looks}) == 3
     assert len({str(line._dash_pattern) for line in looks}) == 3
-    assert {"lowest 8.00 %", "lowest 11.0 %", "all diverged"} <= set(texts_of(figure))
+    assert {"lowest 8.00 %", "lowest 11.00 %", "all diverged"} <= set(texts_of(figure))
 
 
 def test_of_many_groups_only_the_lower_envelope_is_a_line():
@@ -235,15 +236,146 @@ def test_of_many_groups_only_the_lower_envelope_is_a_line():
     assert len(drawn(figure.axes[0])["trials"].get_xdata()) == 14
 
 
-def test_rates_drawn_at_random_have_an_envelope_of_some_points():
+def test_rates_drawn_at_random_are_dots_without_a_line():
     generator = np.random.default_rng(0)
     random = 10 ** generator.uniform(-4, 0, 300)
     errors = 8 + generator.random(300)
-    axes = rates(random, errors, [str(n) for n in range(300)]).axes[0]
-    x, y = drawn(axes)["lowest"].get_data()
-    assert 10 <= len(x) <= 24
-    assert errors.min() in y
-    assert (np.diff(x) > 0).all()
+    figure = rates(random, errors, [str(n) for n in range(300)], best=int(errors.argmin()))
+    assert set(drawn(figure.axes[0])) == {"trials", "best"}
+    assert drawn(figure.axes[0])["trials"].get_alpha() < 1
+    assert not any("line" in text for text in texts_of(figure))
+    assert any("darker where several lie" in text for text in texts_of(figure))
+
+
+def test_a_loss_has_no_unit_and_a_percentage_two_decimals_as_in_the_table():
+    values, errors = [0.0096, 0.02], [0.378, 0.4]
+    assert "best: 0.378 at 0.0096" in texts_of(rates(values, errors, unit="", best=0))
+    assert "best: 12.85 % at 0.0096" in texts_of(rates(values, [12.85, 13], best=0))
+    legend = texts_of(rates(values, errors, ["a", "b"], unit=""))
+    assert {"lowest 0.378", "lowest 0.400"} <= set(legend)
+    for unit, told in ((" %", "the best, 12.85 %."), ("", "the best, 12.8.")):
+        for draw in (heat, lines):
+            best = (0, 0) if draw is heat else 0
+            figure = draw([[12.849, 13]], *([[12.849, 13]] * (draw is lines)), best=best, unit=unit)
+            assert any(told in text for text in texts_of(figure))
+
+
+def intervals(axes):
+    """Return the ends of the error bars."""
+    bars = [one for one in axes.collections if isinstance(one, LineCollection)]
+    return [tuple(segment[:, 1]) for one in bars for segment in one.get_segments()]
+
+
+def test_means_over_seeds_have_intervals():
+    halves = np.array([0.5, 1, NAN])
+    figure = rates([0.1, 0.2, 0.3], [9, 8, NAN], half_widths=halves, seeds=3)
+    np.testing.assert_allclose(intervals(figure.axes[0]), [(8.5, 9.5), (7, 9)])
+    assert figure.axes[0].get_ylim()[0] < 7
+    assert any("Means over 3 seeds with 95 % intervals." in text for text in texts_of(figure))
+    assert not any("interval" in text for text in texts_of(rates([0.1], [9], seeds=3)))
+    for huge in (1e3, 1e300):
+        figure = rates([0.1, 0.2], [9, 8], half_widths=np.array([huge, 1]), seeds=2, best=1)
+        assert_inside(figure)
+        assert figure.axes[0].get_ylim()[1] < 30
+
+
+def test_an_error_far_above_the_others_is_a_triangle_at_the_top():
+    figure = rates([0.1, 0.2, 0.3, 0.4], [9, 8, 10, 90], best=1)
+    axes = figure.axes[0]
+    assert axes.get_ylim()[1] < 20
+    (triangle,) = [
+        line for line in axes.lines if line.get_marker() == "^" and len(line.get_xdata())
+    ]
+    assert triangle.get_xdata().tolist() == [0.4]
+    assert 10 < triangle.get_ydata()[0] < axes.get_ylim()[1]
+    assert any("triangle at the top" in t and "90.00 %" in t for t in texts_of(figure))
+    assert not any("triangle" in text for text in texts_of(rates([0.1, 0.2], [8, 15])))
+    assert_inside(rates([0.1, 0.2, 0.3], [8, 9, 1e300], best=0))
+
+
+def test_where_every_trial_diverged_there_is_no_axis_of_errors():
+    figure = rates([0.1, 0.2], [NAN, NAN], limit=0.05)
+    axes = figure.axes[0]
+    assert not len(axes.get_yticks())
+    assert crosses(axes) == [0.1, 0.2]
+    assert {"stability limit 0.05", "Every trial diverged."} <= set(texts_of(figure))
+    assert figure.get_figheight() < 3
+
+
+def test_trials_stopped_early_are_hollow_and_no_line_joins_them():
+    stopped = np.array([False, True, False, True])
+    figure = rates([0.1, 0.2, 0.3, 0.4], [9, 8.5, 8, 60], stopped=stopped, best=2)
+    axes = figure.axes[0]
+    np.testing.assert_array_equal(drawn(axes)["trials"].get_data(), ([0.1, 0.3], [9, 8]))
+    hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
+    assert sorted(x for line in hollow for x in line.get_xdata()) == [0.2, 0.4]
+    assert any("Hollow: stopped early" in text for text in texts_of(figure))
+    legend = rates([0.1, 0.2, 0.3, 0.4], [9, 7, 8, 9], ["a", "a", "b", "a"], stopped=stopped)
+    assert "lowest 9.00 %" in texts_of(legend)
+    assert not any("stopped" in text for text in texts_of(rates([0.1], [9])))
+
+
+def by(values, errors, **more):
+    settings = {"limit": None, "best": None, "title": "sweep", "log": None} | more
+    return error_by_rate(values, np.array(errors, float), [""] * len(values), **settings)
+
+
+def test_the_error_by_names_is_marks_evenly_spaced():
+    steps = [[], ["deskew"], ["deskew", "standardize"]]
+    figure = by(steps, [12, 9, NAN], x_name="data.preprocess", best=1)
+    assert_inside(figure)
+    axes = figure.axes[0]
+    labels = [text.get_text() for text in axes.get_xticklabels()]
+    assert labels == ["[]", "[deskew]", "[deskew, standardize]"]
+    assert axes.get_xlabel() == "data.preprocess"
+    marks = drawn(axes)["trials"]
+    assert marks.get_linestyle() == "None"
+    np.testing.assert_array_equal(marks.get_xdata(), [0, 1, 2])
+    assert "best: 9.00 % at [deskew]" in texts_of(figure)
+    assert crosses(axes) == [2]
+    assert not axes.patches
+
+
+def test_the_error_by_a_number_has_an_axis_that_shows_it():
+    axes = by([100, 50, 25, 400], [9, 8, 7, 10], x_name="batch_size").axes[0]
+    assert axes.get_xscale() == "log"
+    assert axes.get_xlabel() == "batch size"
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["25", "50", "100", "400"]
+    np.testing.assert_array_equal(drawn(axes)["trials"].get_xdata(), [25, 50, 100, 400])
+    assert by([1, 2, 3], [9, 8, 7], x_name="epochs").axes[0].get_xscale() == "linear"
+    decays = by([0.1, 0.0, 1e-4], [9, 8, 7], x_name="weight_decay").axes[0]
+    assert [text.get_text() for text in decays.get_xticklabels()] == ["0", "0.0001", "0.1"]
+    np.testing.assert_array_equal(drawn(decays)["trials"].get_data(), ([0, 1, 2], [8, 7, 9]))
+
+
+@pytest.mark.parametrize(
+    "values", [HOSTILE, [None, 5], [True, False], [[], [1e-300]], [NAN, "a"], range(300), [1, "1"]]
+)
+def test_the_error_by_anything_can_be_drawn(values):
+    names = [f"a long name {value}" for value in values]
+    for chosen in (list(values), names):
+        assert_inside(by(chosen, range(1, len(chosen) + 1), best=1, x_name="a_name" * 50))
+
+
+def test_numbers_in_labels_have_one_style_and_names_no_underscore():
+    assert tell_values([0.000835, 0.0014, 0]) == ["0.000835", "0.0014", "0"]
+    assert tell_values([1e-9, 0.1]) == ["10⁻⁹", "0.1"]
+    assert tell_values([-0.00012, 12345.0]) == ["\N{MINUS SIGN}0.00012", "12345"]
+    assert tell_values([["deskew", "standardize"], [], "squared_error", None]) == [
+        "[deskew, standardize]",
+        "[]",
+        "squared error",
+        "none",
+    ]
+    figure = rates([0.0002, 0.0005, 0.002, 0.01], [9, 8, 7, 8], best=1)
+    assert not any("·10" in text or "10⁻" in text for text in texts_of(figure))
+    figures = (
+        heat([[8, 9]], x=["squared_error", "b_c"], error_name="a_b"),
+        lines([[1, 2], ["x_y", "z"]], [8, 9], ["learning_rate", "loss"], error_name="a_b"),
+        rates([0.1, 0.2], [8, 9], ["batch_size 1", "b"], error_name="a_b", x_name="learning_rate"),
+    )
+    for figure in figures:
+        assert not any("_" in text for text in texts_of(figure))
 
 
 @pytest.mark.parametrize(
@@ -261,13 +393,13 @@ def test_the_panel_is_shaded_from_where_every_rate_diverged(errors, edge):
 
 
 def test_the_best_and_the_limit_are_written_out_apart_from_each_other():
-    figure = rates([0.01, 0.02, 0.05], [9, 8.124, NAN], limit=0.0254, best=1)
+    figure = rates([0.01, 0.02, 0.05], [9, 8.124, NAN], limit=0.02545, best=1)
     assert {"stability limit 0.0254", "best: 8.12 % at 0.02"} <= set(texts_of(figure))
     axes = figure.axes[0]
     np.testing.assert_array_equal(drawn(axes)["best"].get_data(), ([0.02], [8.124]))
     figure.draw_without_rendering()
     box = next(text for text in axes.texts if "best" in text.get_text()).get_window_extent()
-    assert box.x1 < axes.transData.transform((0.0254, 8))[0]
+    assert box.x1 < axes.transData.transform((0.02545, 8))[0]
     assert box.y0 > axes.bbox.y0
 
 
@@ -360,12 +492,27 @@ def test_low_is_dark_missing_is_white_and_diverged_is_said():
     assert len(np.unique(hatched.reshape(-1, 3), axis=0)) > 5
 
 
+def test_cells_of_trials_stopped_early_are_hollow():
+    stopped = [[False, True], [True, False]]
+    figure = heat(
+        [[8, 9], [NAN, 12]], [[False, False], [True, False]], stopped=stopped, best=(0, 0)
+    )
+    axes = figure.axes[0]
+    left, right, bottom, top = axes.images[0].get_extent()
+    (centre, *_) = [one for one in axes.patches if one.get_facecolor() == (1, 1, 1, 1)]
+    hollow = centre.get_path().get_extents()
+    assert (left + right) / 2 < hollow.x0 < hollow.x1 < right
+    assert bottom < hollow.y0 < hollow.y1 < (bottom + top) / 2  # numbers rise
+    assert any("Hollow: stopped early" in text for text in texts_of(figure))
+    assert_inside(heat(np.ones((64, 64)), stopped=np.ones((64, 64), bool)))
+
+
 def test_trials_that_learned_nothing_leave_the_others_their_colours():
     colors = ErrorColors.of(np.array([8.0, 9, 10, 11, 90]))
     assert colors.scale.high == pytest.approx(20)
     assert colors.beyond(np.array([8.0, 90])) == 1
     assert np.all(colors(90) == colors(20))
-    assert any("Palest: over 20.0 %" in text for text in texts_of(heat([[8, 9, 10, 11, 90]])))
+    assert any("Palest: over 20.00 %" in text for text in texts_of(heat([[8, 9, 10, 11, 90]])))
 
 
 @pytest.mark.parametrize(("X", "Y"), [(1, 1), (2, 2), (64, 64), (64, 1), (1, 64), (64, 3), (5, 40)])
@@ -446,6 +593,33 @@ def test_the_lower_the_error_the_darker_and_the_further_in_front():
     assert (np.diff(heights) <= 0).all()
 
 
+def test_lines_through_one_value_lie_side_by_side_by_their_errors():
+    columns = [[1, 1, 1, 2, 2, 2], ["a", "b", "c"] * 2]
+    figure = lines(columns, [8, 9, 10, 11, 12, NAN])
+    solid, dashed = polylines(figure)
+    best_first = solid[::-1]
+    heights = np.array([segment[0, 1] for segment in best_first])
+    assert (np.diff(heights) > 0).all()
+    assert dashed[0][0][1] > heights[-1]
+    bundle, gap = heights[2] - heights[0], heights[3] - heights[2]
+    assert 0.05 < bundle < gap
+    alone = polylines(lines([[1, 2, 3]], [8, 9, 10]))[0]
+    assert alone[1][0, 1] == pytest.approx((alone[0][0, 1] + alone[2][0, 1]) / 2)
+
+
+def test_colours_tell_clustered_errors_apart():
+    errors = [*np.linspace(8, 8.1, 10), *np.linspace(15, 15.1, 10)]
+    _, solid = lines([range(20)], errors).axes[0].findobj(LineCollection)[:2]
+    steps = -np.diff(solid.get_colors()[:, :3].sum(axis=1))
+    assert steps.min() > 0.02
+
+
+def test_zero_and_decades_are_evenly_spaced():
+    heights = [s[0, 1] for s in polylines(lines([[0, 0.001, 0.1]], [8, 9, 10]))[0]][::-1]
+    assert heights[2] - heights[1] == pytest.approx(heights[1] - heights[0])
+    assert heights[2] > heights[1]
+
+
 @pytest.mark.parametrize("T", [1, 2, 64, 1000])
 @pytest.mark.parametrize("names", [1, 3, 8, 12])
 def test_any_number_of_trials_and_parameters_fits(T, names):
@@ -460,7 +634,7 @@ def test_any_number_of_trials_and_parameters_fits(T, names):
     figure = lines(columns, errors, [f"parameter_{n}" for n in range(names)], best=0)
     assert_inside(figure)
     assert any("first 8 of 12" in text for text in texts_of(figure)) == (names == 12)
-    heads = [text for text in texts_of(figure) if text.startswith("parameter_")]
+    heads = [text for text in texts_of(figure) if text.startswith("parameter ")]
     assert len(heads) == min(names, 8)
 
 
@@ -510,7 +684,7 @@ def test_every_curve_is_drawn_and_the_best_is_named():
     np.testing.assert_array_equal(others[1], [[1, 0.7], [2, 0.6], [3, 0.5]])
     np.testing.assert_array_equal(drawn(left)["best"].get_data(), ([1, 2], [0.6, 0.3]))
     np.testing.assert_array_equal(drawn(right)["best"].get_data(), ([1, 2], [18, 12.34]))
-    assert {"best\n0.300", "best\n12.3 %"} <= set(texts_of(figure))
+    assert {"best\n0.300", "best\n12.34 %"} <= set(texts_of(figure))
     assert left.get_ylabel() == "validation squared error"
     assert not any("leave" in text for text in texts_of(figure))
 
@@ -562,3 +736,47 @@ def test_no_curves_and_hostile_names():
     png(figure)
     for name in HOSTILE:
         assert_inside(curves([[0.5, 0.4]], loss_name=name, details=name, best=0))
+
+
+def test_different_losses_share_no_axis():
+    values = [np.array([20.0, 15]), np.array([18, 12.0])]
+    figure = all_learning_curves(
+        [np.arange(1, 3)] * 2, None, values, best=1, diverged=[False, False], loss_name=None,
+        title="sweep",
+    )  # fmt: skip
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == "validation error rate (%)"
+    assert axes.get_position().width * style.WIDTH > 5
+    assert_inside(figure)
+
+
+def test_every_seed_is_drawn_and_the_mean_of_the_best_is_told():
+    errors = [[20, 15], [20, 16], [18, 12], [18, 12.7]]
+    figure = curves(errors, errors, [False] * 2, trials=[0, 0, 1, 1], best=1)
+    axes = figure.axes[1]
+    blue = [line for line in axes.lines if line.get_label() == "best"]
+    assert [line.get_ydata()[-1] for line in blue] == [12, 12.7]
+    assert len(paths(axes)[1]) == 2
+    assert "mean\n12.35 %" in texts_of(figure)
+    said = "1 other completed trial in grey, the best in blue (its 2 runs and the mean"
+    assert any(said in text for text in texts_of(figure))
+
+
+def test_captions_count_what_is_to_be_seen():
+    three = [[0.5, 0.4], [0.6, 0.3], [0.7, 0.6]]
+    assert "2 other completed trials in grey, the best in blue." in texts_of(curves(three, best=1))
+    assert "3 completed trials in grey." in texts_of(curves(three))
+    assert "The only trial in blue." in texts_of(curves([[0.5, 0.4]], best=0))
+    for lost in ([NAN, NAN], [1e30, NAN]):
+        figure = curves([[0.5, 0.4], lost], diverged=[False, True], best=0)
+        assert not any("diverged" in text for text in texts_of(figure))
+    some = curves([[0.5, 0.4], [0.45, NAN], [NAN]], diverged=[False, True, True], best=0)
+    assert any("1 of 2 diverged trials in pale red" in text for text in texts_of(some))
+
+
+def test_where_every_trial_diverged_its_curve_or_a_statement_is_shown():
+    figure = curves([[NAN, NAN], [np.inf]], diverged=[True, True])
+    assert "every trial diverged before its first evaluation" in texts_of(figure)
+    assert_inside(figure)
+    lost, _ = paths(curves([[0.5, 0.9, NAN]], diverged=[True]).axes[0])
+    np.testing.assert_array_equal(lost[0], [[1, 0.5], [2, 0.9]])

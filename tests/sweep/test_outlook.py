@@ -113,6 +113,8 @@ def test_an_estimate_is_of_the_right_size(tmp_path):
          {"learning_rate", "parallel_coordinates"}),
         (("optimizer=sgd,adam", "data.preprocess=[],[deskew]"), {}, {"heat_map"}),
         ((), {"seeds": 2}, set()),
+        (("batch_size=50,100",), {}, {"parameter"}),
+        (("data.preprocess=[],[deskew]",), {}, {"parameter"}),
         (("learning_rate=0.1,0.2",), {}, {"learning_rate"}),
     ],
 )  # fmt: skip
@@ -148,3 +150,56 @@ def test_a_view_of_a_sweep_in_which_nothing_was_trained(tmp_path):
     assert view.best is None
     assert re.fullmatch(r"base on mnist-mini: 2 trials", view.title)
     assert "learning rate" not in view.details
+
+
+def view_of(tmp_path, *words, **options):
+    return SweepView(sweep(tmp_path, *words, text="epochs: 2\n", **options).folder)
+
+
+def test_what_was_varied_is_not_told_as_if_it_were_common(tmp_path):
+    view = view_of(tmp_path, "optimizer=sgd,adam", "batch_size=50,100", seeds=2)
+    assert view.details == "linear model, squared error, learning rate 0.01, 2 epochs"
+    assert view.title == "base on mnist-mini: 4 trials, 2 seeds each"
+    both = view_of(tmp_path, "model=linear,sigmoid", "epochs=1,2", "learning_rate=0.001")
+    assert both.details == "squared error, sgd, learning rate 0.001, batch size 100"
+    one = view_of(tmp_path, "learning_rate=0.001", seeds=3)
+    assert one.title == "base on mnist-mini: 1 trial, 3 seeds"
+
+
+def test_trials_stopped_early_are_not_said_to_have_had_all_epochs(tmp_path):
+    view = view_of(tmp_path, "learning_rate=0.001,0.002")
+    view.document["results"][0].update(stopped=True, epochs=1)
+    view.document["results"][1].update(epochs=2)
+    assert view.details.endswith("up to 2 epochs")
+    assert view.stopped.tolist() == [True, False]
+
+
+def test_different_losses_are_not_drawn_on_one_axis(tmp_path):
+    words = ("loss=squared_error,softmax_cross_entropy", "learning_rate=0.001")
+    (axes,) = SWEEP_PLOTS["all_learning_curves"](view_of(tmp_path, *words)).axes
+    assert "error rate" in axes.get_ylabel()
+
+
+def test_every_seed_and_its_interval_reach_the_plots(tmp_path, monkeypatch):
+    seen = {}
+
+    def keep(name):
+        return lambda *given, **named: seen.update({name: (given, named)})
+
+    for name in ("error_by_rate", "all_learning_curves"):
+        monkeypatch.setattr(f"mnistlab.plots.sweep_gallery.{name}", keep(name))
+    words = ("learning_rate=0.001,0.002",)
+    view = view_of(tmp_path, *words, seeds=3, metric=Metric("validation.loss", "minimize"))
+    for name in ("learning_rate", "all_learning_curves"):
+        SWEEP_PLOTS[name](view)
+    widths = [result["half_width"]["validation.loss"] for result in view.results]
+    _, named = seen["error_by_rate"]
+    assert named["half_widths"].tolist() == widths
+    assert (named["seeds"], named["unit"]) == (3, "")
+    (epochs, *_), named = seen["all_learning_curves"]
+    assert len(epochs) == 6
+    assert named["trials"] == [0, 0, 0, 1, 1, 1]
+    accurate = view_of(tmp_path, *words, seeds=3)
+    share = accurate.results[0]["half_width"]["validation.accuracy"]
+    assert accurate.half_widths[0] == pytest.approx(100 * share)
+    assert accurate.unit == " %"
