@@ -13,7 +13,7 @@ from harness.claims import SWEEP_CLAIMS, judge
 from harness.measure import BenchmarkError, Finished
 from harness.results import medians_table
 from harness.sweep import ALL, BOTH, EACH, GFLOPS, read_one, read_peak, read_rival, read_sweep
-from harness.work import LOSSES, RATES, SAMPLED, check_losses, operations, scaled
+from harness.work import LIT, LOSSES, RATES, SAMPLED, check_losses, operations, scaled
 
 
 def test_operations_by_hand():
@@ -21,6 +21,7 @@ def test_operations_by_hand():
     # an image evaluated: half of that; 10 epochs of 50,000 and 60,000 images
     assert operations(1) == 10 * (31_400 * 50_000 + 15_700 * 60_000) == 25.12e9
     assert operations(64) == 64 * operations(1)
+    assert operations(1, LIT) == operations(1) * 718 / 785
 
 
 def test_only_the_work_is_scaled():
@@ -121,7 +122,7 @@ def swept(tmp_path):
 def test_a_sweep_is_read(swept):
     measures = read_sweep(swept())
     assert (measures[ALL], measures[BOTH], measures["write"]) == (12.5, 10.0, 0.6)
-    assert measures[GFLOPS] == pytest.approx(64 * 25.12 / 10)
+    assert measures[GFLOPS] == pytest.approx(64 * 25.12 * 718 / 785 / 10)
 
 
 def test_the_table_has_a_column_for_every_part(swept):
@@ -168,7 +169,7 @@ def test_a_single_run_is_read_at_its_learning_rate(epochs, loss, tmp_path):
 
 def test_the_peak_is_told_as_the_sweeps_seconds_at_that_rate():
     measures = read_peak(Finished(1.0, 1, json.dumps({"gflops": 200.0})))
-    assert measures[BOTH] == pytest.approx(64 * 25.12 / 200)
+    assert measures[BOTH] == pytest.approx(64 * 25.12 * 718 / 785 / 200)
 
 
 @pytest.mark.parametrize(

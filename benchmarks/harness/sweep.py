@@ -16,7 +16,7 @@ from harness.contestants import (
     Measures,
 )
 from harness.measure import ROOT, BenchmarkError, Finished
-from harness.work import RATES, SAMPLED, check_losses, operations, scaled
+from harness.work import FEATURES, LIT, RATES, SAMPLED, check_losses, operations, scaled
 
 ALL, EACH, TRAINED = "all configurations", "each configuration", "trained"
 GFLOPS, WRITE, TOTAL = "gflops", "write", "total"
@@ -97,7 +97,7 @@ def read_sweep(finished: Finished) -> Measures:
         raise BenchmarkError(f"mnistlab sweep: no plots in {folder}")
     seconds = report["seconds"]
     parts = {WRITE: seconds["write"], TOTAL: seconds["total"]}
-    return {**_measures(finished, len(RATES)), **_rates(seconds, "train"), **parts}
+    return {**_measures(finished, len(RATES)), **_rates(seconds, "train", LIT), **parts}
 
 
 def read_one(finished: Finished) -> Measures:
@@ -133,7 +133,7 @@ def read_peak(finished: Finished) -> Measures:
         PROCESS: finished.seconds,
         PEAK: float(finished.peak_bytes),
         GFLOPS: gflops,
-        BOTH: operations(len(RATES)) / gflops / 1e9,
+        BOTH: operations(len(RATES), LIT) / gflops / 1e9,
     }
 
 
@@ -148,10 +148,10 @@ def _measures(finished: Finished, trained: int, work: float = 0.0) -> Measures:
     }
 
 
-def _rates(seconds: dict[str, float], train: str) -> Measures:
+def _rates(seconds: dict[str, float], train: str, features: int = FEATURES) -> Measures:
     steps, evaluate = seconds[train], seconds["evaluate"]
     both = steps + evaluate
-    gflops = operations(len(RATES)) / both / 1e9
+    gflops = operations(len(RATES), features) / both / 1e9
     return {STEPS: steps, EVALUATION: evaluate, BOTH: both, GFLOPS: gflops}
 
 

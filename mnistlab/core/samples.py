@@ -31,6 +31,15 @@ class Samples:
         """Return N."""
         return len(self.labels)
 
+    def only(self, pixels: NDArray[np.intp]) -> "Samples":
+        """Return a copy that has only these of the pixels."""
+        return Samples(np.ascontiguousarray(self.images[:, pixels]), self.labels)
+
+
+def lit_pixels(images: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Return which of the D pixels are above zero in at least one of the images (N, D)."""
+    return np.flatnonzero(images.max(axis=0, initial=0))
+
 
 class FeatureReader:
     """Converts rows of bytes to rows of features in a buffer that it reuses.

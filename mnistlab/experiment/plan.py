@@ -1,11 +1,13 @@
 """Everything that can be known and refused before anything is written."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import threadpoolctl
+from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config, option_keys
 from mnistlab.core.curvature import SUBSET_ROWS, largest_eigenvalue, stability_limit, tell_limit
@@ -14,7 +16,7 @@ from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
 from mnistlab.core.optimizers import OPTIMIZERS
-from mnistlab.core.samples import Samples
+from mnistlab.core.samples import Samples, lit_pixels
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Settings, Trainer, stack_parameters
 from mnistlab.datasets import DATASETS, Dataset, Progress, Split, load, resolve
@@ -34,6 +36,7 @@ class Plan:
     dataset: Dataset
     settings: Settings
     limits: Sequence[float | None]
+    compact: "Compact | None" = None
 
     @property
     def test(self) -> Samples:
@@ -56,23 +59,40 @@ class Plan:
         A config's seed feeds two generators, one for its weights and one for the data order,
         so that in a stack each configuration gets what it would get alone.
         """
-        D = self.dataset.train.images[0].size
-        weights = []
-        for config in self.configs:
-            generator, _ = _generators(config.seed)
-            scale = config.init_scale or 0.0
-            init = INITIALIZERS[config.init]
-            weights.append(init.weights(D, len(self.dataset.classes), scale, generator))
+        weights = self._initial_weights()
         validation = self.dataset.validation
+        train = as_rows(self.dataset.train)
+        held_out = None if validation is None else as_rows(validation)
+        if self.compact is not None:
+            weights = [W[self.compact.pixels] for W in weights]
+            train, held_out = self.compact.train, self.compact.validation
         return Trainer(
             self.settings,
             stack_parameters(weights, self.configs[0].dtype),
-            as_rows(self.dataset.train),
-            None if validation is None else as_rows(validation),
+            train,
+            held_out,
             self.dataset.pixels,
             _generators(self.configs[0].seed)[1],
             before_step,
         )
+
+    def whole(self, parameters: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return one configuration's parameters (D+1, C) from those the trainer has."""
+        if self.compact is None:
+            return parameters
+        D = self.dataset.train.images[0].size
+        whole = np.zeros((D + 1, parameters.shape[1]), parameters.dtype)
+        whole[[*self.compact.pixels, D]] = parameters
+        return whole
+
+    def _initial_weights(self) -> list[NDArray[np.float64]]:
+        D, C = self.dataset.train.images[0].size, len(self.dataset.classes)
+        weights = []
+        for config in self.configs:
+            generator, _ = _generators(config.seed)
+            init = INITIALIZERS[config.init]
+            weights.append(init.weights(D, C, config.init_scale or 0.0, generator))
+        return weights
 
     def warning(self) -> str | None:
         """Return what to say of a learning rate beyond its limit, None if there is none."""
@@ -104,6 +124,30 @@ class Data:
     dataset: Dataset
     eigenvalue: float
 
+    @cached_property
+    def compact(self) -> "Compact | None":
+        """The splits without dark pixels, None where a dark pixel does not mean a zero."""
+        if np.ndim(self.dataset.pixels.scale) or np.any(self.dataset.pixels.shift):
+            return None
+        train, validation = as_rows(self.dataset.train), self.dataset.validation
+        pixels = lit_pixels(train.images)
+        held_out = None if validation is None else as_rows(validation).only(pixels)
+        return Compact(pixels, train.only(pixels), held_out)
+
+
+@dataclass(frozen=True)
+class Compact:
+    """Training and validation split without the pixels that are dark in every training image.
+
+    These never get a gradient, so weights of zero stay zero there. Of MNIST's 784 pixels 67 are
+    dark in all of the first 50,000 images: a stack of 32 then takes 8 % less time, which is more
+    than the copy costs from some ten columns on.
+    """
+
+    pixels: NDArray[np.intp]
+    train: Samples
+    validation: Samples | None
+
 
 def open_data(config: Config, progress: Progress | None = None, *, exact: bool = False) -> Data:
     """Load a config's data and find its eigenvalue, from 10,000 images or the `exact` one."""
@@ -119,8 +163,11 @@ def open_data(config: Config, progress: Progress | None = None, *, exact: bool =
     return Data(dataset, eigenvalue)
 
 
-def plan_on(data: Data, configs: Sequence[Config]) -> Plan:
-    """Return the plan of a stack on data that is already there; raise ConfigError."""
+def plan_on(data: Data, configs: Sequence[Config], *, compact: bool = False) -> Plan:
+    """Return the plan of a stack on data that is already there; raise ConfigError.
+
+    With `compact` it is trained without dark pixels, if its weights are zero to begin with.
+    """
     configs = [with_absolute_data(config) for config in configs]
     images = len(data.dataset.train)
     largest = max(config.batch_size for config in configs)
@@ -131,7 +178,10 @@ def plan_on(data: Data, configs: Sequence[Config]) -> Plan:
         )
     settings = _settings(configs)
     limits = [_learning_rate_limit(data, config, settings) for config in configs]
-    return Plan(configs, data.dataset, settings, limits)
+    plan = Plan(configs, data.dataset, settings, limits)
+    if not compact or any(np.any(W) for W in plan._initial_weights()):
+        return plan
+    return replace(plan, compact=data.compact)
 
 
 def stack_key(config: Config) -> str:

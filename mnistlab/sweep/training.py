@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config
-from mnistlab.core.objective import copy_stack
 from mnistlab.core.trainer import EpochRecord, Snapshot, Trainer
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.plan import Data, plan_on
@@ -22,6 +21,9 @@ from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.runs.weights import load_checkpoint, save_checkpoint
 from mnistlab.sweep.events import EpochEnded, Event, RunEnded, StackEnded
 from mnistlab.sweep.stacks import Column, Stack, last_epoch
+
+_COMPACT_FROM = 8
+"""Columns from which on leaving out the dark pixels pays."""
 
 CHECKPOINT_SECONDS = 2.0
 """At most so much work is lost; writing one takes some 10 ms."""
@@ -78,8 +80,8 @@ def train_stack(stack: Stack, work: Work, rung: Rung = WHOLE) -> list[Stack]:
     except (StoppedError, OSError, RunFolderError):
         raise
     except Exception as error:
+        work.folder.checkpoint_of(stack.name).unlink(missing_ok=True)
         if len(stack.columns) > 1:
-            work.folder.checkpoint_of(stack.name).unlink(missing_ok=True)
             return [part for half in stack.split() for part in train_stack(half, work, rung)]
         training.fail(error)
     finally:
@@ -108,7 +110,8 @@ class _StackTraining:
     def __post_init__(self) -> None:
         columns = self.stack.columns
         self._data = self.work.data_of(columns[0].config)
-        self._plan = plan_on(self._data, [column.config for column in columns])
+        configs = [column.config for column in columns]
+        self._plan = plan_on(self._data, configs, compact=len(columns) >= _COMPACT_FROM)
         self._environment = {**self.work.environment, "stack_width": len(columns)}
         self._logs = [
             Run(column.config, self.work.folder.run(column.runs[-1])) for column in columns
@@ -146,7 +149,7 @@ class _StackTraining:
         for position, column in enumerate(snapshot.columns.tolist()):
             for run in runs & set(self.stack.columns[column].runs):
                 config = self.work.configs[run].model_copy(update={"stop_after": epoch})
-                parameters = snapshot.parameters[:, position, :]
+                parameters = self._plan.whole(snapshot.parameters[:, position, :])
                 self._end(
                     run, config, column, partial(_complete, parameters=parameters, stopped=told)
                 )
@@ -192,7 +195,7 @@ class _StackTraining:
         if record.finished[position]:
             ending += later  # stopped early: the longer ones would have been, too
         if ending:
-            parameters = copy_stack(trainer.parameters[:, [position], :])[:, 0, :]
+            parameters = self._plan.whole(trainer.parameters[:, position, :])
             for run in ending:
                 self._end(run, configs[run], column, partial(_complete, parameters=parameters))
 

@@ -9,9 +9,14 @@ import pytest
 
 from mnistlab.config.load import load_config
 from mnistlab.core.initializers import INITIALIZERS, Normal
+from mnistlab.core.statistics import z_quantile
 from mnistlab.errors import RunFolderError
+from mnistlab.experiment.plan import Plan, plan_on
+from mnistlab.experiment.run import Run
+from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.runs.weights import load_weights
-from mnistlab.sweep import training
+from mnistlab.sweep import comparison, training
+from mnistlab.sweep.contest import losers_at
 from mnistlab.sweep.events import EpochEnded, RunEnded
 from mnistlab.sweep.halving import budgets, choose_losers
 from mnistlab.sweep.preparation import prepare_sweep
@@ -357,3 +362,107 @@ def test_where_all_that_went_on_diverged_the_furthest_are_compared(tmp_path):
                result(3, 9, None, "diverged", stopped=False)]  # fmt: skip
     ranked = rank(results, Metric("validation.loss", "minimize"))
     assert [one.trial.number for one in ranked] == [2, 1]
+
+
+def test_dark_pixels_are_left_out_and_missed_by_nobody(tmp_path, monkeypatch):
+    words = "learning_rate=linspace(0.001,0.02,16)"
+    trained = []
+    whole = Plan.whole
+    monkeypatch.setattr(
+        Plan, "whole", lambda plan, given: (trained.append(given.shape), whole(plan, given))[1]
+    )
+    compact = sweep(tmp_path, words, text="epochs: 2\n", runs="compact").folder
+    assert {rows for rows, _ in trained} < set(range(400, 785))
+    monkeypatch.setattr(training, "_COMPACT_FROM", 1000)
+    plain = sweep(tmp_path, words, text="epochs: 2\n", runs="plain").folder
+    assert {rows for rows, _ in trained} > {785}
+    for number in range(16):
+        mine, other = (load_weights(folder.run(number).model) for folder in (compact, plain))
+        assert mine.shape == other.shape == (785, 10)
+        np.testing.assert_allclose(mine, other, atol=1e-5)
+        one, two = (folder.run(number).read_metrics() for folder in (compact, plain))
+        np.testing.assert_allclose(one["validation_loss"], two["validation_loss"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("text", ["init: normal\n", "data_preprocess: standardize\n"])
+def test_where_a_dark_pixel_is_no_zero_it_stays(tmp_path, text):
+    words = ["learning_rate=linspace(0.001,0.002,16)"]
+    if "standardize" in text:
+        text, words = "", [*words, "data.preprocess=[standardize]"]
+    prepared = prepare_sweep(settled(tmp_path, *words, text=f"{text}epochs: 1\n"))
+    plan = plan_on(prepared.data, list(prepared.configs.values()), compact=True)
+    assert plan.compact is None
+
+
+def test_a_diverged_seed_takes_its_trial_out_of_the_contest(tmp_path):
+    """Two rates whose seeds all go on, and one of which a seed has diverged."""
+    chosen = settled(tmp_path, "learning_rate=0.01,0.02,0.03", "halving.factor=2",
+                     text="epochs: 4\n", method="halving", seeds=2)  # fmt: skip
+    folder = SweepFolder(tmp_path / "sweep")
+    for run, accuracy in {0: 0.5, 1: 0.5, 2: 0.6, 3: 0.6, 4: 0.9}.items():
+        kept = folder.run(run)
+        kept.path.mkdir(parents=True)
+        kept.write_status("completed")
+        kept.write_metrics([{"epoch": 1, "validation_accuracy": accuracy}])
+    folder.run(5).path.mkdir()
+    folder.run(5).write_status("diverged")
+    assert losers_at(1, [], folder, chosen) == {0, 1, 4, 5}
+
+
+def test_a_failing_stack_leaves_no_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    calls = []
+    note_epoch = Run.note_epoch
+
+    def failing(run, record, position):
+        calls.append(position)
+        if record.epoch == 2 and run.config.learning_rate == 0.02:
+            raise ArithmeticError("in epoch 2")
+        return note_epoch(run, record, position)
+
+    monkeypatch.setattr(Run, "note_epoch", failing)
+    conclusion = sweep(tmp_path, "learning_rate=0.005,0.01,0.02,0.015", text="epochs: 3\n")
+    assert [one.status for one in conclusion.results] == [
+        "completed", "completed", "failed", "completed",
+    ]  # fmt: skip
+    assert not conclusion.folder.checkpoints.exists()
+
+
+def test_checkpoints_hold_only_columns_that_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("mnistlab.sweep.preparation.available_cores", lambda: 1)
+    saved = []
+    save = training.save_checkpoint
+    monkeypatch.setattr(
+        training,
+        "save_checkpoint",
+        lambda path, snapshot, notes: (
+            saved.append((snapshot.epoch, snapshot.columns.tolist())),
+            save(path, snapshot, notes),
+        ),
+    )
+    sweep(tmp_path, "schedule=cosine,constant", "epochs=2,4", "learning_rate=0.01,0.02")
+    assert saved
+    epochs_of = {1: 4, 2: 2, 3: 2}
+    assert all(len(columns) <= epochs_of.get(epoch, 4) for epoch, columns in saved)
+    assert any(epoch >= 2 and len(columns) < 4 for epoch, columns in saved)
+
+
+def test_ties_are_never_lost_to_the_quick_look(tmp_path):
+    """The filter before the comparison must keep whatever could not be told apart."""
+    results = []
+    trial = settled(tmp_path, RATES).trials[0]
+    accuracies = [0.87, 0.8695, 0.86, 0.85, 0.80, 0.70]
+    for number, accuracy in enumerate(accuracies):
+        means = {"validation_loss": 1.0, "validation_accuracy": accuracy}
+        results.append(TrialResult(replace(trial, number=number), [number], "completed", 1, False,
+                                   means, None))  # fmt: skip
+    prepared = prepare_sweep(settled(tmp_path, RATES))
+    metric = Metric("validation.accuracy", "maximize")
+    kept = comparison._within_reach(results, metric, prepared.data_of)
+    # of 1,000 images, answers that disagree on every one have a standard error of 1/sqrt(1000)
+    reach = z_quantile(5) / np.sqrt(1000)
+    assert [one.trial.number for one in kept] == [
+        number for number, accuracy in enumerate(accuracies) if 0.87 - accuracy <= 1.01 * reach
+    ]
+    assert len(kept) == 5
