@@ -35,6 +35,9 @@ def main() -> NoReturn:
     except Exception as error:
         if debug:
             traceback.print_exc()
+        signum = interrupts.received()
+        if signum is not None:  # raised in the midst of an import, it comes out as something else
+            _exit("interrupted", Interrupted(signum).exit_code)
         _exit(
             f"error: unexpected {type(error).__name__}: {error}; "
             "this is a fault of mnistlab, --debug shows where",

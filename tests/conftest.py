@@ -1,8 +1,12 @@
 """What every test may rely on: no test writes to the user's cache or run folders."""
 
+import signal
+import sys
+
 import pytest
 
 from mnistlab import interrupts
+from mnistlab.__main__ import main
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +19,19 @@ def _own_folders(tmp_path, monkeypatch):
 def _no_signal_yet(monkeypatch):
     """Forget the signals that an earlier test in this process has sent itself."""
     monkeypatch.setattr(interrupts._State, "received", None)
+
+
+@pytest.fixture
+def run(monkeypatch, capfd):
+    """Return a function that runs mnistlab in this process: exit code, stdout, stderr."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mnistlab", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        return caught.value.code, *capfd.readouterr()
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -1,6 +1,8 @@
 """`mnistlab sweep`: many configs, trained together, the best one named."""
 
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -139,14 +141,15 @@ def sweep(
         stacks = prepared.stacks()
         print_outlook(prepared, stacks, estimate(prepared, stacks), as_json=as_json)
         return
-    conclusion = run_sweep(
-        prepared,
-        runs_dir=runs,
-        reporter=reporter,
-        start_painter=None if no_plots else partial(Painter, plugins),
-        resumed=folder,
-        wishes=Wishes(needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)),
-    )
+    with redirect_stdout(sys.stderr):  # what a plugin prints is no result
+        conclusion = run_sweep(
+            prepared,
+            runs_dir=runs,
+            reporter=reporter,
+            start_painter=None if no_plots else partial(Painter, plugins),
+            resumed=folder,
+            wishes=Wishes(needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)),
+        )
     _print(conclusion, as_json=as_json)
 
 

@@ -1,6 +1,7 @@
 """`mnistlab train`: one config, one run folder."""
 
-from contextlib import ExitStack
+import sys
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,14 +104,15 @@ def train(
             if resumption is None:
                 _print_folder(folder, as_json=as_json)
                 return
-        run = train_run(
-            plan,
-            runs_dir=runs,
-            reporter=reporter,
-            painter=painter,
-            resumption=resumption,
-            resume_options=resume_options(runs_dir, plugins),
-        )
+        with redirect_stdout(sys.stderr):  # what a plugin prints is no result
+            run = train_run(
+                plan,
+                runs_dir=runs,
+                reporter=reporter,
+                painter=painter,
+                resumption=resumption,
+                resume_options=resume_options(runs_dir, plugins),
+            )
     _print_run(run, plan, as_json=as_json)
 
 

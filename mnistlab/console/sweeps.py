@@ -144,7 +144,9 @@ def _needed(columns: Mapping[str, Sequence[str]]) -> int:
     return sum(_width(name, columns) + 2 for name in columns)
 
 
-def _loss(loss: float) -> str:
+def _loss(loss: float | None) -> str:
+    if loss is None:
+        return "\N{EN DASH}"
     return f"{loss:.4f}" if loss < 1e4 else f"{loss:.3g}"
 
 

@@ -65,5 +65,7 @@ def differs(scores: NDArray[np.floating], best: NDArray[np.floating], comparison
     large-sample form. `comparisons` are those that are made together, as with `z_quantile`.
     """
     difference = np.asarray(best, float) - np.asarray(scores, float)
+    if len(difference) < 2:
+        return False
     error = float(np.std(difference, ddof=1)) / math.sqrt(len(difference))
     return abs(float(difference.mean())) > z_quantile(comparisons) * error

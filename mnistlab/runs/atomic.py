@@ -30,8 +30,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write UTF-8 text like `write_bytes`."""
-    write_bytes(path, content.encode())
+    """Write UTF-8 text like `write_bytes`; bytes of file names that are none stay as they are."""
+    write_bytes(path, content.encode("utf-8", "surrogateescape"))
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -133,7 +133,7 @@ class RunFolder:
     def read_status(self) -> dict[str, Any]:
         """Return status.json; a `running` run whose lock nobody holds reads as interrupted."""
         status = self._read_json(self.status)
-        if status is None:
+        if status is None or not isinstance(status.get("status"), str):
             return {"status": "damaged", "error": "status.json is missing or cannot be read"}
         if status.get("status") == "running" and not self._is_held():
             status["status"] = "interrupted"
@@ -189,7 +189,7 @@ class RunFolder:
     def say(self, *texts: str) -> None:
         """Append lines to log.txt."""
         at = time.strftime("%H:%M:%S")
-        with self.log.open("a", encoding="utf-8") as file:
+        with self.log.open("a", encoding="utf-8", errors="surrogateescape") as file:
             file.writelines(f"{at} {text}\n" for text in texts)
 
     def remove(self) -> None:

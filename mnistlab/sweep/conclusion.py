@@ -66,7 +66,7 @@ def conclude(
     ties = indistinguishable(ranked, sweep, folder, prepared.data_of)
 
     status, error = _status(results)
-    known = ("run", "trial", "seed", *sweep.keys, "status", "stopped", "epochs_run")
+    known = dict.fromkeys(("run", "trial", "seed", *sweep.keys, "status", "stopped", "epochs_run"))
     shown = [{**row, **_as_typed(row, sweep.keys)} for row in rows]
     folder.write_results([*known, *METRICS, *TEST, "seconds", "error"], shown)
     document = {

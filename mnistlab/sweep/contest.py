@@ -1,7 +1,7 @@
 """Compares the trials of a sweep at the end of a budget, from what is on disk."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.runs.weights import load_checkpoint
@@ -12,15 +12,18 @@ from mnistlab.sweep.stacks import Stack
 
 
 def losers_at(
-    epoch: int, stacks: Sequence[Stack], folder: SweepFolder, sweep: Sweep
+    epoch: int, stacks: Sequence[Stack], folder: SweepFolder, sweep: Sweep, done: Set[int]
 ) -> frozenset[int]:
     """Return the runs that do not go on after this epoch.
 
+    Runs that are `done` speak through their folders, the others through checkpoints: what is
+    left of a folder that was being written when the process died says nothing.
     The same files give the same answer, so a sweep that is resumed decides as it did before.
     """
     assert sweep.halving is not None  # noqa: S101 - who calls this has budgets from it
     name = column_of(sweep.metric)
-    values = _from_checkpoints(epoch, stacks, folder, name) | _from_folders(epoch, folder, name)
+    values = _from_checkpoints(epoch, stacks, folder, name)
+    values |= _from_folders(epoch, folder, name, done)
     sign = 1 if sweep.metric.goal == "minimize" else -1
     scores = {}
     for trial in sweep.trials:
@@ -52,10 +55,10 @@ def _from_checkpoints(
     return values
 
 
-def _from_folders(epoch: int, folder: SweepFolder, name: str) -> dict[int, float]:
+def _from_folders(epoch: int, folder: SweepFolder, name: str, done: Set[int]) -> dict[int, float]:
     """Return the values of runs that have ended, NaN for those that did not get there whole."""
     values: dict[int, float] = {}
-    for number in folder.runs():
+    for number in done:
         run = folder.run(number)
         whole = run.read_status()["status"] == "completed"
         metrics = run.read_metrics() if whole else {"epoch": []}

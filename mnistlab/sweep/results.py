@@ -1,5 +1,6 @@
 """What came of a sweep, read from the folders of its runs alone."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ def rank(results: Sequence[TrialResult], metric: Metric) -> list[TrialResult]:
         whole,
         key=lambda result: (
             result.score(metric),
-            result.means["validation_loss"],
+            math.inf if (loss := result.means["validation_loss"]) is None else loss,
             result.trial.number,
         ),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from mnistlab.runs import RunFolder
 from mnistlab.runs.atomic import write_bytes
 from mnistlab.runs.sweep_folder import SweepFolder, is_sweep
+from mnistlab.runs.whole import is_whole
 
 _NOT_TAKEN = {"run.lock", "checkpoint.safetensors"}
 
@@ -17,7 +18,7 @@ def copy_finished(folder: SweepFolder, runs_dir: Path, keys: Mapping[str, int]) 
         number = keys.get(str(run.read_environment().get("key")), -1)
         if number < 0 or number in found:
             continue
-        if run.read_status()["status"] in ("completed", "diverged"):
+        if is_whole(run):
             _copy(run, folder.run(number))
             found.add(number)
     return found

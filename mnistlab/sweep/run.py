@@ -1,5 +1,6 @@
 """The main path of a sweep: from a prepared one to a folder of runs, the best one named."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -21,6 +22,7 @@ from mnistlab.runs import create_run_folder
 from mnistlab.runs.atomic import write_json, write_text
 from mnistlab.runs.environment import describe_environment, uncommitted_changes
 from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.whole import ENDS, is_whole
 from mnistlab.sweep.conclusion import Conclusion, conclude
 from mnistlab.sweep.contest import losers_at
 from mnistlab.sweep.crew import Crew
@@ -31,7 +33,14 @@ from mnistlab.sweep.results import read_rows, tell_parameters
 from mnistlab.sweep.reuse import copy_finished
 from mnistlab.sweep.stacks import Stack, from_plan, last_epoch, to_plan
 from mnistlab.sweep.telling import sentences
-from mnistlab.sweep.training import Rung, StoppedError, Work, end_runs, train_stack
+from mnistlab.sweep.training import (
+    Rung,
+    StoppedError,
+    StorageError,
+    Work,
+    end_runs,
+    train_stack,
+)
 
 
 @dataclass(frozen=True)
@@ -64,23 +73,28 @@ def run_sweep(
     kept and can be resumed. Raises what cut it short.
     """
     started = time.perf_counter()
-    folder, lock = _open(prepared, runs_dir, resumed)
+    folder: SweepFolder | None = None
     with ExitStack() as cleanup:
-        cleanup.callback(lock.release)
         cleanup.callback(reporter.stop)
         cleanup.enter_context(threadpoolctl.threadpool_limits(1, "blas"))
         try:
+            with deferred():
+                folder, lock = _open(prepared, runs_dir, resumed)
+                cleanup.callback(lock.release)
             environment = describe_environment()
             done = finished_runs(folder, prepared, retry_failed=wishes.retry_failed)
             if resumed is None:
                 done |= _begin(folder, prepared, environment, runs_dir, wishes)
-            stacks = from_plan(folder.read_plan()["stacks"], prepared.configs)
+            stacks = _planned(folder, prepared, done)
             if warning := prepared.warning():
                 reporter.warn(warning)
                 folder.say(f"warning: {warning}")
             course = _Course(prepared, folder, reporter, wishes)
             reporter.start(*_outlook(prepared, folder, done))
-            course.train(stacks, set(done), environment)
+            try:
+                course.train(stacks, set(done), environment)
+            except StorageError as error:
+                raise error.cause from None
             reporter.stop()
             # its imports would take a core from the training, which has use for all of them
             painter = cleanup.enter_context(start_painter()) if start_painter else None
@@ -93,8 +107,9 @@ def run_sweep(
             folder.lock_file.unlink(missing_ok=True)
         except BaseException as error:
             reporter.stop()
-            with deferred():
-                _give_up(folder, error, wishes.resume_options)
+            if folder is not None:
+                with deferred():
+                    _give_up(folder, error, wishes.resume_options, created=resumed is None)
             raise
     return conclusion
 
@@ -104,10 +119,9 @@ def _open(
 ) -> tuple[SweepFolder, BaseFileLock]:
     """Return the sweep's folder, new or found, and its lock, which this process now holds."""
     if resumed is None:
-        with deferred():
-            folder = SweepFolder(create_run_folder(runs_dir, prepared.sweep.name).path)
-            lock = folder.hold()
-            folder.write_status("running", started=now())
+        folder = SweepFolder(create_run_folder(runs_dir, prepared.sweep.name).path)
+        lock = folder.hold()
+        folder.write_status("running", started=now())
         return folder, lock
     lock = resumed.hold()
     known = resumed.read_environment()
@@ -143,25 +157,48 @@ def _begin(
     if patch := uncommitted_changes(environment):
         write_text(folder.uncommitted_patch, patch)
     write_text(folder.config, prepared.sweep.to_yaml())
-    folder.write_plan({"stacks": to_plan(stacks)})
+    # from here on the sweep is one that can be resumed
+    folder.write_plan({"stacks": to_plan(stacks), "config_sha256": _config_hash(folder)})
     return found
+
+
+def _config_hash(folder: SweepFolder) -> str:
+    return hashlib.sha256(folder.config.read_bytes()).hexdigest()
+
+
+def _planned(folder: SweepFolder, prepared: Prepared, done: set[int]) -> list[Stack]:
+    """Return the stacks of plan.json; raise RunFolderError where they are not this sweep's."""
+    plan = folder.read_plan()
+    if plan.get("config_sha256") != _config_hash(folder):
+        raise RunFolderError(
+            f"{folder.config}: was changed since the sweep began; begin a new one with --config, "
+            "which takes finished runs over with --needed"
+        )
+    try:
+        stacks = from_plan(plan["stacks"], prepared.configs)
+        runs = [run for stack in stacks for run in stack.runs]
+    except (KeyError, TypeError, IndexError, AttributeError):
+        runs, stacks = [], []
+    if set(runs) | done < prepared.configs.keys() or len(set(runs)) < len(runs):
+        raise RunFolderError(f"{folder.plan}: is not the plan of this sweep")
+    return stacks
 
 
 def finished_runs(
     folder: SweepFolder, prepared: Prepared, *, retry_failed: bool = False
 ) -> set[int]:
     """Return the numbers of the runs whose folder is whole and made with the same config."""
-    ends = {"completed", "diverged"} | (set() if retry_failed else {"failed"})
+    ends = ENDS if retry_failed else ENDS | {"failed"}
     sha256 = prepared.data.dataset.sha256
     done = set()
     for number in folder.runs():
         run = folder.run(number)
-        if number not in prepared.configs or run.read_status()["status"] not in ends:
+        if number not in prepared.configs or not is_whole(run, ends):
             continue
         config = prepared.configs[number]
-        key = run.read_environment().get("key")
         stopped = config.model_copy(update={"stop_after": len(run.read_metrics()["epoch"])})
-        if key in (run_key(config, sha256), run_key(stopped, sha256)):
+        keys = (run_key(config, sha256), run_key(stopped, sha256))
+        if run.read_environment().get("key") in keys:
             done.add(number)
     return done
 
@@ -207,7 +244,7 @@ class _Course:
         with suppress(StoppedError):  # a run failed, and that was to end it
             for following in [*rungs[1:], None] if rungs else []:
                 stacks = self._climb(stacks, work, rung)
-                losers = losers_at(rung.until or 0, stacks, self.folder, sweep)
+                losers = losers_at(rung.until or 0, stacks, self.folder, sweep, work.done)
                 for stack in stacks:
                     end_runs(stack, work, losers, rung.until or 0)
                 rung = Rung(following, rung.until or 0, losers)
@@ -243,11 +280,13 @@ def _paint(painter: Painter, conclusion: Conclusion, reporter: SweepReporter) ->
         conclusion.folder.say(f"warning: the plots could not be drawn: {error}")
 
 
-def _give_up(folder: SweepFolder, error: BaseException, resume_options: str) -> None:
+def _give_up(
+    folder: SweepFolder, error: BaseException, resume_options: str, *, created: bool
+) -> None:
     """Mark the sweep as interrupted or failed, and note on the error how to go on."""
     interrupted = isinstance(error, KeyboardInterrupt)
     told = tell_error(error)
-    if not folder.plan.exists():
+    if created and not folder.plan.exists():  # nothing has begun yet
         folder.remove()
         return
     with suppress(OSError):  # what went wrong first is what is reported

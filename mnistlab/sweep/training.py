@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,26 @@ class StoppedError(Exception):
     """The sweep is asked to end: not a fault of the stack that is told so."""
 
 
+class StorageError(Exception):
+    """What a run or a checkpoint came to cannot be written: no fault of the training."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+@contextmanager
+def _storing(seconds: dict[str, float]) -> Iterator[None]:
+    """Count the block's time as that of writing, and tell its OSError from others."""
+    began = time.perf_counter()
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(error) from None
+    finally:
+        seconds["write"] += time.perf_counter() - began
+
+
 @dataclass(frozen=True)
 class Work:
     """What all stacks of a sweep share.
@@ -77,9 +98,9 @@ def train_stack(stack: Stack, work: Work, rung: Rung = WHOLE) -> list[Stack]:
     training = _StackTraining(stack, work)
     try:
         training.run(rung)
-    except (StoppedError, OSError, RunFolderError):
+    except (StoppedError, StorageError, RunFolderError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a plugin may call exit()
         work.folder.checkpoint_of(stack.name).unlink(missing_ok=True)
         if len(stack.columns) > 1:
             return [part for half in stack.split() for part in train_stack(half, work, rung)]
@@ -143,8 +164,10 @@ class _StackTraining:
     def end_at(self, runs: Set[int], epoch: int) -> None:
         """End some runs with what the checkpoint holds of them."""
         snapshot = self._load()
-        if snapshot is None or snapshot.epoch != epoch:
+        if snapshot is None or snapshot.epoch < epoch:
             raise RunFolderError(f"{self._path}: is not the checkpoint of epoch {epoch}")
+        if snapshot.epoch > epoch:  # an earlier decision let them go on
+            return
         told = f"halving, after epoch {epoch}"
         for position, column in enumerate(snapshot.columns.tolist()):
             for run in runs & set(self.stack.columns[column].runs):
@@ -154,7 +177,7 @@ class _StackTraining:
                     run, config, column, partial(_complete, parameters=parameters, stopped=told)
                 )
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Mark all runs of the stack that are not done as failed."""
         for column, member in enumerate(self.stack.columns):
             for run in member.runs:
@@ -203,7 +226,6 @@ class _StackTraining:
         """Write a run's whole folder, its status last."""
         if number in self.work.done:
             return
-        began = time.perf_counter()
         log = self._logs[column]
         run = replace(
             log,
@@ -212,35 +234,35 @@ class _StackTraining:
             rows=list(log.rows),
             seconds={**log.seconds, "total": log.seconds["train"] + log.seconds["evaluate"]},
         )
-        if run.folder.path.exists():  # left half written by a process that was killed
-            shutil.rmtree(run.folder.path)
+        with _storing(self.seconds):
+            self._write(run, keep)
+        self.work.done.add(number)
+        self.work.tell(RunEnded(number, run.status, run.error))
+
+    def _write(self, run: Run, keep: Callable[[Run], None]) -> None:
+        _clear(run.folder.path)  # left half written by a process that was killed
         run.folder.path.mkdir(parents=True)
         run.begin(self.started)
         run.record_origin(self._environment, self._data.dataset.sha256)
         run.folder.write_metrics(run.rows)
         keep(run)
         run.write_summary()
-        lines = [describe_epoch(row, config.epochs) for row in run.rows]
         run.folder.say(
             f"trained as one of {len(self.stack.columns)} in a stack of {self.work.folder.name}",
-            *lines,
+            *(describe_epoch(row, run.config.epochs) for row in run.rows),
             *([run.error] if run.error else []),
         )
         run.close()
-        self.work.done.add(number)
-        self.seconds["write"] += time.perf_counter() - began
-        self.work.tell(RunEnded(number, run.status, run.error))
 
     def _is_due(self) -> bool:
         return time.monotonic() - self._saved > CHECKPOINT_SECONDS
 
     def _save(self, snapshot: Snapshot) -> None:
-        began = time.perf_counter()
-        self._path.parent.mkdir(exist_ok=True)
         notes = [{"rows": log.rows, "seconds": log.seconds} for log in self._logs]
-        save_checkpoint(self._path, snapshot, notes)
+        with _storing(self.seconds):
+            self._path.parent.mkdir(exist_ok=True)
+            save_checkpoint(self._path, snapshot, notes)
         self._saved = time.monotonic()
-        self.seconds["write"] += time.perf_counter() - began
 
     def _load(self) -> Snapshot | None:
         """Return the checkpoint, None where there is none that can be read."""
@@ -271,3 +293,10 @@ def _complete(run: Run, parameters: NDArray[np.floating], stopped: str | None = 
 
 def _diverge(run: Run, losses: NDArray[np.float64], steps: int) -> None:
     run.keep_divergence(losses, steps)
+
+
+def _clear(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ import pytest
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.mistakes import MISTAKES
 from mnistlab.core.models import MODELS
-from tests.cli.test_cli import config, run  # noqa: F401 - fixtures
+from tests.cli.test_cli import config  # noqa: F401 - a fixture
 from tests.gradcheck.test_target import STUDENTS
 
 KEYS = {
@@ -16,7 +16,7 @@ KEYS = {
 }  # fmt: skip
 
 
-def test_the_default_shows_three_points_side_by_side(run):  # noqa: F811
+def test_the_default_shows_three_points_side_by_side(run):
     code, out, err = run("gradcheck")
     assert (code, err) == (0, "")
     assert out.count("point 1 of 3: label") == 1
@@ -29,7 +29,7 @@ def test_the_default_shows_three_points_side_by_side(run):  # noqa: F811
 @pytest.mark.parametrize("classes", [2, 10, 1000])
 @pytest.mark.parametrize("scale", [1, 30, 1000])
 @pytest.mark.parametrize(("method", "bound"), [("central", 1e-9), ("complex", 1e-13)])
-def test_json_has_the_keys_and_meets_the_bounds(run, classes, scale, method, bound):  # noqa: F811
+def test_json_has_the_keys_and_meets_the_bounds(run, classes, scale, method, bound):
     words = ["--classes", classes, "--scale", scale, "--method", method, "--points", 1]
     code, out, _ = run("gradcheck", "--json", *words)
     report = json.loads(out)
@@ -43,7 +43,7 @@ def test_json_has_the_keys_and_meets_the_bounds(run, classes, scale, method, bou
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_every_break_is_caught_and_named(run, name):  # noqa: F811
+def test_every_break_is_caught_and_named(run, name):
     code, out, _ = run("gradcheck", "--break", name, "--json")
     report = json.loads(out)
     assert code == 1
@@ -55,13 +55,13 @@ def test_every_break_is_caught_and_named(run, name):  # noqa: F811
     assert MISTAKES[name].sentence in " ".join(out.split())
 
 
-def test_break_list_lists_them_all(run):  # noqa: F811
+def test_break_list_lists_them_all(run):
     code, out, _ = run("gradcheck", "--break", "list")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == list(MISTAKES)
 
 
-def test_all_covers_every_pair(run):  # noqa: F811
+def test_all_covers_every_pair(run):
     code, out, _ = run("gradcheck", "--all", "--points", 1)
     assert code == 0
     for model in MODELS:
@@ -73,7 +73,7 @@ def test_all_covers_every_pair(run):  # noqa: F811
         assert f"passed  question {question}" in out
 
 
-def test_a_plugins_loss_appears_in_all(run, tmp_path, monkeypatch):  # noqa: F811
+def test_a_plugins_loss_appears_in_all(run, tmp_path, monkeypatch):
     monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
     plugin = tmp_path / "mine.py"
     plugin.write_text(
@@ -105,7 +105,7 @@ def test_config_checks_what_it_would_train(run, config):  # noqa: F811
     assert MISTAKES["penalty_missing"].sentence in " ".join(out.split())
 
 
-def test_save_leaves_a_folder_with_table_and_picture(run, tmp_path):  # noqa: F811
+def test_save_leaves_a_folder_with_table_and_picture(run, tmp_path):
     code, out, _ = run("gradcheck", "--break", "sign", "--save", "--runs-dir", tmp_path / "here")
     assert code == 1
     (folder,) = (tmp_path / "here").iterdir()
@@ -117,7 +117,7 @@ def test_save_leaves_a_folder_with_table_and_picture(run, tmp_path):  # noqa: F8
     assert (folder / "environment.json").exists()
 
 
-def test_a_students_file_from_the_command_line(run):  # noqa: F811
+def test_a_students_file_from_the_command_line(run):
     code, out, _ = run("gradcheck", "--target", STUDENTS / "right_single.py", "-q")
     assert (code, out) == (0, "passed\n")
     names = ["--loss", "loss", "--gradient", "gradient"]
@@ -150,7 +150,7 @@ def test_a_students_file_from_the_command_line(run):  # noqa: F811
         (["--config", "none.yaml"], "none.yaml: there is no such file"),
     ],
 )
-def test_wrong_use_is_one_line_and_exit_2(run, words, message):  # noqa: F811
+def test_wrong_use_is_one_line_and_exit_2(run, words, message):
     code, _, err = run("gradcheck", *words)
     assert code == 2
     assert message in err

@@ -4,15 +4,20 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from mnistlab.config.load import load_config
 from mnistlab.errors import RunFolderError
+from mnistlab.experiment.run import Run
 from mnistlab.runs import atomic, folder, sweep_folder, weights
 from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.sweep import training
@@ -144,11 +149,16 @@ def test_a_missing_plan_is_named(tmp_path):
 
 
 def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "mnistlab", "sweep", *words, "--no-plots"]
+    # a shell that starts the tests in the background lets them ignore Ctrl-C
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from mnistlab.__main__ import main; main()"
+    )
+    command = [sys.executable, "-c", program, "sweep", *words, "--no-plots"]
     environment = {**os.environ, "MNISTLAB_RUNS_DIR": str(tmp_path / "runs")}
     return subprocess.Popen(
-        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
 
 
 BIG = ("learning_rate=linspace(0.001,0.02,12)", "epochs=10,30", "batch_size=100,50")
@@ -218,3 +228,136 @@ def test_modules_that_write_are_all_caught_here():
     users = {module.__name__ for module in (atomic, folder, weights, sweep_folder)
              if hasattr(module, "write_bytes")}  # fmt: skip
     assert users == {atomic.__name__, folder.__name__, weights.__name__}
+
+
+class DiedError(BaseException):
+    """Stands for the end of a process in the midst of a run's folder."""
+
+
+@pytest.mark.parametrize("at", range(1, 8))
+def test_a_death_within_any_runs_folder_changes_nothing(tmp_path, kind, at, monkeypatch):
+    words, options, expected = kind
+    close, lock, count = Run.close, threading.Lock(), []
+
+    def die(run):
+        with lock:
+            count.append(run)
+            if len(count) >= at:
+                raise DiedError
+        close(run)
+
+    monkeypatch.setattr(Run, "close", die)
+    with suppress(DiedError):
+        sweep(tmp_path, *words, **options)
+    monkeypatch.setattr(Run, "close", close)
+    cut = the_only(tmp_path / "runs")
+    assert resume(cut).status == "completed"
+    assert content(cut) == expected
+
+
+def test_halving_lets_what_failed_take_part_again(tmp_path, monkeypatch):
+    """It competes with those that took its place; an empty folder of its must not count."""
+    words, options, text = KINDS["halving"]
+    whole = sweep(tmp_path, *words, text=text, runs="whole", **options)
+    best = load_config(whole.folder.run(whole.best.runs[0]).config).learning_rate
+    note_epoch = Run.note_epoch
+
+    def failing(run, record, position):
+        if run.config.learning_rate == best:
+            raise ArithmeticError
+        return note_epoch(run, record, position)
+
+    monkeypatch.setattr(Run, "note_epoch", failing)
+    failed = sweep(tmp_path, *words, text=text, **options)
+    assert failed.status == "failed"
+    monkeypatch.setattr(Run, "note_epoch", note_epoch)
+    mended = resume(failed.folder, retry_failed=True)
+    assert mended.status == "completed"
+    assert mended.best.epochs == 6
+    assert mended.results[whole.best.trial.number].epochs > 1
+
+
+DAMAGE = {
+    "no weights": lambda run: run.model.unlink(),
+    "half the weights": lambda run: run.model.write_bytes(run.model.read_bytes()[:1000]),
+    "no metrics": lambda run: run.metrics.unlink(),
+    "no numbers": lambda run: run.metrics.write_bytes(b"\xff\x00nothing"),
+    "no summary": lambda run: run.summary.unlink(),
+    "a list": lambda run: run.summary.write_text('{"validation": [], "epochs": 4}'),
+    "no status": lambda run: run.status.write_text("{}"),
+    "no environment": lambda run: run.environment.unlink(),
+    "no config": lambda run: run.config.unlink(),
+    "a file": lambda run: (shutil.rmtree(run.path), run.path.write_text("")),
+    "a broken link": lambda run: (shutil.rmtree(run.path), run.path.symlink_to("nowhere")),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_run_is_trained_again(tmp_path, name):
+    done = sweep(tmp_path, "learning_rate=0.005,0.01,0.02", text="epochs: 2\n")
+    expected = content(done.folder)
+    DAMAGE[name](done.folder.run(1))
+    assert resume(done.folder).status == "completed"
+    assert content(done.folder) == expected
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_run_is_not_taken_over(tmp_path, name):
+    words = ("learning_rate=0.005,0.01,0.02",)
+    first = sweep(tmp_path, *words, text="epochs: 2\n")
+    expected = content(first.folder)
+    DAMAGE[name](first.folder.run(1))
+    told = SweepRecorder()
+    again = sweep(tmp_path, *words, text="epochs: 2\n", needed=True, reporter=told)
+    assert again.status == "completed"
+    assert set(told.started[1]) == {0, 2}
+    mine = content(again.folder)
+    assert [mine[run] for run in "02"] == [expected[run] for run in "02"]
+
+
+@pytest.mark.parametrize(
+    "plan", ["{}", '{"stacks": null}', '{"stacks": [[["x"]]]}', '{"stacks": [[[0], [0], [1]]]}']
+)
+def test_a_plan_of_another_sweep_is_refused(tmp_path, plan):
+    done = sweep(tmp_path, "learning_rate=0.005,0.01", text="epochs: 1\n").folder
+    done.run(0).model.unlink()
+    known = json.loads(done.plan.read_text())
+    done.plan.write_text(json.dumps({**known, "stacks": None} | json.loads(plan)))
+    with pytest.raises(RunFolderError, match=r"plan\.json: is not the plan"):
+        resume(done)
+    assert done.run(1).model.exists()
+
+
+def test_an_edited_config_is_refused(tmp_path):
+    done = sweep(tmp_path, "learning_rate=0.005,0.01", text="epochs: 1\n").folder
+    done.config.write_text(done.config.read_text().replace("0.005", "0.006"))
+    with pytest.raises(RunFolderError, match=r"was changed since the sweep began"):
+        resume(done)
+
+
+def test_a_resumed_sweep_is_never_removed(tmp_path, monkeypatch):
+    done = sweep(tmp_path, "learning_rate=0.005,0.01", text="epochs: 1\n").folder
+    done.run(0).model.unlink()
+
+    def vanish(*_):
+        done.plan.unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mnistlab.sweep.run._planned", vanish)
+    with pytest.raises(KeyboardInterrupt):
+        resume(done)
+    assert done.run(1).model.exists()
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "no table"), SystemExit(3)])
+def test_whatever_a_trial_raises_it_stops_no_other(tmp_path, error, monkeypatch):
+    note_epoch = Run.note_epoch
+
+    def failing(run, record, position):
+        if run.config.learning_rate == 0.01:
+            raise error
+        return note_epoch(run, record, position)
+
+    monkeypatch.setattr(Run, "note_epoch", failing)
+    conclusion = sweep(tmp_path, "learning_rate=0.005,0.01,0.02", text="epochs: 1\n")
+    assert [one.status for one in conclusion.results] == ["completed", "failed", "completed"]

@@ -406,7 +406,7 @@ def test_a_diverged_seed_takes_its_trial_out_of_the_contest(tmp_path):
         kept.write_metrics([{"epoch": 1, "validation_accuracy": accuracy}])
     folder.run(5).path.mkdir()
     folder.run(5).write_status("diverged")
-    assert losers_at(1, [], folder, chosen) == {0, 1, 4, 5}
+    assert losers_at(1, [], folder, chosen, set(range(6))) == {0, 1, 4, 5}
 
 
 def test_a_failing_stack_leaves_no_checkpoint(tmp_path, monkeypatch):
