@@ -26,7 +26,7 @@ from mnistlab.sweep.stacks import Column, Stack, last_epoch
 _COMPACT_FROM = 8
 """Columns from which on leaving out the dark pixels pays."""
 
-CHECKPOINT_SECONDS = 2.0
+CHECKPOINT_SECONDS = 1.0
 """At most so much work is lost; writing one takes some 10 ms."""
 
 

@@ -196,7 +196,8 @@ def test_a_full_disk_is_named_with_its_path(run, config, monkeypatch):
     monkeypatch.setattr("mnistlab.runs.folder.write_bytes", fail)
     code, _, err = run("train", "-c", config, "-q", "--no-plots")
     assert code == 1
-    assert re.fullmatch(r"mnistlab: error: \S+/predictions\.npy: No space left on device\n", err)
+    told = r"mnistlab: error: \S+/predictions\.npy: No space left on device; to go on: .+\n"
+    assert re.fullmatch(told, err)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
