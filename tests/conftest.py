@@ -9,6 +9,18 @@ from mnistlab import interrupts
 from mnistlab.__main__ import main
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _signals_are_heard():
+    """Undo what a shell in the background or `nohup` has the tests' processes ignore."""
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("MNISTLAB_DATA_DIR", str(tmp_path / "data"))

@@ -149,12 +149,7 @@ def test_a_missing_plan_is_named(tmp_path):
 
 
 def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
-    # a shell that starts the tests in the background lets them ignore Ctrl-C
-    program = (
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from mnistlab.__main__ import main; main()"
-    )
-    command = [sys.executable, "-c", program, "sweep", *words, "--no-plots"]
+    command = [sys.executable, "-m", "mnistlab", "sweep", *words, "--no-plots"]
     environment = {**os.environ, "MNISTLAB_RUNS_DIR": str(tmp_path / "runs")}
     return subprocess.Popen(
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
