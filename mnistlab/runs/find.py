@@ -55,7 +55,8 @@ def _find_in(runs_dir: Path, name: str) -> Path:
         return matches[0]
     if matches:
         told = ", ".join(sorted(path.name for path in matches)[:_TOLD])
-        raise RunFolderError(f"{name!r} is the beginning of {len(matches)} runs: {told}, …")
+        more = ", …" if len(matches) > _TOLD else ""
+        raise RunFolderError(f"{name!r} is the beginning of {len(matches)} runs: {told}{more}")
     newest = sorted((path.name for path in runs), reverse=True)[:_TOLD]
     raise RunFolderError(f"{runs_dir}: there is no run {name!r}{suggest(name, newest)}")
 

@@ -39,7 +39,7 @@ def indistinguishable(
         return []
     comparisons = len(ranked) - 1
     best, *others = _within_reach(ranked, sweep.metric, data_of)
-    images = dict(_scores([best, *others], sweep, folder, data_of))
+    images = _scores([best, *others], sweep, folder, data_of)
     ties = []
     for other in others:
         mine, winners = images[other.trial.number], images[best.trial.number]
