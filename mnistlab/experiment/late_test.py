@@ -7,8 +7,8 @@ from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_weights
 
 
-def evaluate_test(folder: RunFolder, config: Config, data: Data) -> None:
-    """Add the test split's loss, accuracy and predictions to a completed run."""
+def evaluate_test(folder: RunFolder, config: Config, data: Data) -> dict[str, float]:
+    """Add the test split's predictions, loss and accuracy to a completed run; return the latter."""
     parameters = load_weights(folder.model)[:, None, :]
     test = evaluate(
         parameters, objective_of(config), as_rows(data.dataset.test), data.dataset.pixels
@@ -17,3 +17,4 @@ def evaluate_test(folder: RunFolder, config: Config, data: Data) -> None:
     metrics = test.metrics
     numbers = {"loss": float(metrics.loss[0]), "accuracy": float(metrics.accuracy[0])}
     folder.write_summary({**folder.read_summary(), "test": numbers})
+    return numbers

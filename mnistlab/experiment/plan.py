@@ -140,8 +140,7 @@ class Compact:
     """Training and validation split without the pixels that are dark in every training image.
 
     These never get a gradient, so weights of zero stay zero there. Of MNIST's 784 pixels 67 are
-    dark in all of the first 50,000 images: a stack of 32 then takes 8 % less time, which is more
-    than the copy costs from some ten columns on.
+    dark in all of the first 50,000 images: epochs then took 7 to 11 % less time.
     """
 
     pixels: NDArray[np.intp]

@@ -52,15 +52,12 @@ def conclude(
     good. `seconds` are those of the training, `started` when all began (time.perf_counter).
     """
     sweep = prepared.sweep
-    ranked = rank(summarize(read_rows(folder, sweep), sweep), sweep.metric)
-    winners = set(ranked[0].runs) if ranked else set()
-    for number in winners:
+    rows = [{**row, **dict.fromkeys(TEST)} for row in read_rows(folder, sweep)]
+    ranked = rank(summarize(rows, sweep), sweep.metric)
+    for number in ranked[0].runs if ranked else ():
         config = prepared.configs[number]
-        evaluate_test(folder.run(number), config, prepared.data_of(config))
-    rows = read_rows(folder, sweep)
-    for row in rows:
-        if row["run"] not in winners:
-            row.update(dict.fromkeys(TEST))
+        numbers = evaluate_test(folder.run(number), config, prepared.data_of(config))
+        rows[number].update({f"test_{name}": value for name, value in numbers.items()})
     results = summarize(rows, sweep)
     ranked = rank(results, sweep.metric)
     ties = indistinguishable(ranked, sweep, folder, prepared.data_of)
@@ -75,7 +72,7 @@ def conclude(
         "status": status,
         "error": error,
         **_facts(prepared, results),
-        "best": _best(prepared, ranked, rows) if ranked else None,
+        "best": _best(prepared, folder, ranked[0], rows) if ranked else None,
         "ranking": [result.trial.number for result in ranked],
         "indistinguishable": ties,
         "results": [_shown(result, sweep.metric.name) for result in results],
@@ -103,9 +100,9 @@ def _facts(prepared: Prepared, results: Sequence[TrialResult]) -> dict[str, Any]
 
 
 def _best(
-    prepared: Prepared, ranked: Sequence[TrialResult], rows: Sequence[Mapping[str, Any]]
+    prepared: Prepared, folder: SweepFolder, best: TrialResult, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    best = ranked[0]
+    run = folder.run(best.runs[0])
     images = len(prepared.data.dataset.test)
     accuracies = [rows[run]["test_accuracy"] for run in best.runs]
     mean = best.means["test_accuracy"] or 0.0
@@ -119,7 +116,8 @@ def _best(
     }
     return {
         **_shown(best, prepared.sweep.metric.name),
-        "run": f"{rows[best.runs[0]]['run']}",
+        "run": run.name,
+        "path": str(run.path),
         "test": test if over_seeds is None else {**test, "half_width": over_seeds},
     }
 

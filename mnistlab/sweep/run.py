@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,9 +82,9 @@ def run_sweep(
                 folder, lock = _open(prepared, runs_dir, resumed)
                 cleanup.callback(lock.release)
             environment = describe_environment()
-            done = finished_runs(folder, prepared, retry_failed=wishes.retry_failed)
             if resumed is None:
-                done |= _begin(folder, prepared, environment, runs_dir, wishes)
+                _begin(folder, prepared, environment, runs_dir, wishes)
+            done = finished_runs(folder, prepared, retry_failed=wishes.retry_failed)
             stacks = _planned(folder, prepared, done)
             if warning := prepared.warning():
                 reporter.warn(warning)
@@ -133,6 +133,11 @@ def _open(
                 f"{resumed.name}: was begun with {what} {known.get(what)}, now it is {value}; "
                 "begin a new sweep, which may take finished runs over with --needed"
             )
+    try:
+        _planned(resumed, prepared, set())
+    except RunFolderError:
+        lock.release()
+        raise
     resumed.write_status("running", resumed=now(), error=None)
     return resumed, lock
 
@@ -143,8 +148,8 @@ def _begin(
     environment: Mapping[str, Any],
     runs_dir: Path,
     wishes: Wishes,
-) -> set[int]:
-    """Write what a new sweep is and how it will be trained; return the runs that were found."""
+) -> None:
+    """Write what a new sweep is and how it will be trained, and take over what is there."""
     sha256 = prepared.data.dataset.sha256
     found: set[int] = set()
     if wishes.needed:
@@ -158,8 +163,8 @@ def _begin(
         write_text(folder.uncommitted_patch, patch)
     write_text(folder.config, prepared.sweep.to_yaml())
     # from here on the sweep is one that can be resumed
-    folder.write_plan({"stacks": to_plan(stacks), "config_sha256": _config_hash(folder)})
-    return found
+    plan = {"stacks": to_plan(stacks), "taken_over": sorted(found)}
+    folder.write_plan({**plan, "config_sha256": _config_hash(folder)})
 
 
 def _config_hash(folder: SweepFolder) -> str:
@@ -167,7 +172,10 @@ def _config_hash(folder: SweepFolder) -> str:
 
 
 def _planned(folder: SweepFolder, prepared: Prepared, done: set[int]) -> list[Stack]:
-    """Return the stacks of plan.json; raise RunFolderError where they are not this sweep's."""
+    """Return the stacks of plan.json, and one of runs that were taken over and are not `done`.
+
+    Raises RunFolderError where the plan is not that of this sweep.
+    """
     plan = folder.read_plan()
     if plan.get("config_sha256") != _config_hash(folder):
         raise RunFolderError(
@@ -175,13 +183,15 @@ def _planned(folder: SweepFolder, prepared: Prepared, done: set[int]) -> list[St
             "which takes finished runs over with --needed"
         )
     try:
+        taken_over = [int(run) for run in plan["taken_over"]]
         stacks = from_plan(plan["stacks"], prepared.configs)
-        runs = [run for stack in stacks for run in stack.runs]
-    except (KeyError, TypeError, IndexError, AttributeError):
-        runs, stacks = [], []
-    if set(runs) | done < prepared.configs.keys() or len(set(runs)) < len(runs):
+        runs = [run for stack in stacks for run in stack.runs] + taken_over
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        runs, stacks, taken_over = [], [], []
+    if sorted(runs) != sorted(prepared.configs):
         raise RunFolderError(f"{folder.plan}: is not the plan of this sweep")
-    return stacks
+    lost = prepared.stacks([run for run in taken_over if run not in done])
+    return stacks + [replace(stack, name=f"taken-over-{stack.name}") for stack in lost]
 
 
 def finished_runs(

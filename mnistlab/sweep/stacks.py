@@ -51,6 +51,11 @@ class Stack:
         """The numbers of all its runs."""
         return [run for column in self.columns for run in column.runs]
 
+    @property
+    def column_epochs(self) -> int:
+        """The epochs of all its columns together."""
+        return sum(last_epoch(column.config) for column in self.columns)
+
     def cost(self, images: int) -> float:
         """Return roughly the seconds that training on so many images takes on one core."""
         lasts = sorted(last_epoch(column.config) for column in self.columns)

@@ -23,11 +23,12 @@ from mnistlab.runs.weights import load_checkpoint, save_checkpoint
 from mnistlab.sweep.events import EpochEnded, Event, RunEnded, StackEnded
 from mnistlab.sweep.stacks import Column, Stack, last_epoch
 
-_COMPACT_FROM = 8
-"""Columns from which on leaving out the dark pixels pays."""
+_COMPACT_FROM = 100
+"""Epochs of all columns together from which on leaving out the dark pixels pays: on MNIST the copy
+takes 0.27 s and saves 3 ms of each column's epoch."""
 
-CHECKPOINT_SECONDS = 1.0
-"""At most so much work is lost; writing one takes some 10 ms."""
+CHECKPOINT_SECONDS = 0.25
+"""At most so much work is lost, or an epoch; a checkpoint of 64 columns takes 1 ms."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class _StackTraining:
         columns = self.stack.columns
         self._data = self.work.data_of(columns[0].config)
         configs = [column.config for column in columns]
-        self._plan = plan_on(self._data, configs, compact=len(columns) >= _COMPACT_FROM)
+        self._plan = plan_on(self._data, configs, compact=self.stack.column_epochs >= _COMPACT_FROM)
         self._environment = {**self.work.environment, "stack_width": len(columns)}
         self._logs = [
             Run(column.config, self.work.folder.run(column.runs[-1])) for column in columns

@@ -356,3 +356,25 @@ def test_whatever_a_trial_raises_it_stops_no_other(tmp_path, error, monkeypatch)
     monkeypatch.setattr(Run, "note_epoch", failing)
     conclusion = sweep(tmp_path, "learning_rate=0.005,0.01,0.02", text="epochs: 1\n")
     assert [one.status for one in conclusion.results] == ["completed", "failed", "completed"]
+
+
+@pytest.mark.parametrize("name", ["plan", "config"])
+def test_a_refused_resume_leaves_a_sweep_as_it_was(tmp_path, name):
+    done = sweep(tmp_path, "learning_rate=0.005,0.01", text="epochs: 1\n").folder
+    path = getattr(done, name)
+    path.write_text(path.read_text().replace("0.005", "0.006").replace('"stacks"', '"piles"'))
+    before = done.status.read_bytes()
+    with pytest.raises(RunFolderError) as caught:
+        resume(done)
+    assert done.status.read_bytes() == before
+    assert not getattr(caught.value, "__notes__", [])
+
+
+def test_a_run_that_was_taken_over_and_damaged_is_trained(tmp_path):
+    sweep(tmp_path, "learning_rate=0.005,0.01", text="epochs: 1\n")
+    larger = sweep(tmp_path, "learning_rate=0.005,0.01,0.02", text="epochs: 1\n", needed=True)
+    larger.folder.run(0).model.unlink()
+    told = SweepRecorder()
+    assert resume(larger.folder, reporter=told).status == "completed"
+    assert [one.number for one in told.events if isinstance(one, RunEnded)] == [0]
+    assert larger.folder.run(0).model.exists()

@@ -368,6 +368,7 @@ def test_dark_pixels_are_left_out_and_missed_by_nobody(tmp_path, monkeypatch):
     words = "learning_rate=linspace(0.001,0.02,16)"
     trained = []
     whole = Plan.whole
+    monkeypatch.setattr(training, "_COMPACT_FROM", 1)
     monkeypatch.setattr(
         Plan, "whole", lambda plan, given: (trained.append(given.shape), whole(plan, given))[1]
     )
