@@ -8,7 +8,7 @@ CONFIG ?= configs/linear.yaml
 SWEEP ?= configs/sweeps/assignment.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check report sweep gradcheck bench clean
+.PHONY: help run test check stress report sweep gradcheck bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,14 +17,17 @@ run: $(BIN)/.installed ## install, get MNIST, train configs/linear.yaml (or CONF
 	@$(BIN)/mnistlab train --config $(CONFIG)
 
 test: $(BIN)/.installed-dev ## run the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: $(BIN)/.installed-dev ## format, lint, types, layers, then the tests with coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest -n auto --cov
+
+stress: $(BIN)/.installed-stress ## kill, starve, cut and fuzz it for an hour; figures go to tests/STRESS.md
+	$(BIN)/python -m tests.stress
 
 gradcheck: $(BIN)/.installed ## prove every gradient, and show the softmax' at three points
 	@$(BIN)/mnistlab gradcheck --all
@@ -58,6 +61,10 @@ $(BIN)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python $(PIP_INSTALL) --editable '.[dev]'
 	@$(BIN)/python -m compileall -q mnistlab
 	@touch $@ $(BIN)/.installed
+
+$(BIN)/.installed-stress: $(BIN)/.installed-dev
+	@$(BIN)/python $(PIP_INSTALL) --editable '.[dev,stress]'
+	@touch $@
 
 $(BENCH_VENV)/.installed: pyproject.toml constraints.txt
 	@echo "installing mnistlab and its rivals into $(BENCH_VENV) (once; a few minutes)"

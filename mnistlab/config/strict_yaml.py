@@ -15,6 +15,7 @@ import yaml
 from mnistlab.errors import ConfigError
 
 MAX_BYTES = 64 * 1024
+MAX_SWEEP_BYTES = 1024 * 1024  # lists of values are longer than configs
 MAX_DEPTH = 8
 MAX_NODES = 50_000  # read in two seconds; a config has some dozens, a sweep some thousands
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.config.load import is_sweep, read_config, shown
-from mnistlab.config.strict_yaml import MAX_BYTES, Lines, read_file
+from mnistlab.config.strict_yaml import MAX_BYTES, MAX_SWEEP_BYTES, Lines, read_file
 from mnistlab.errors import ConfigError, UnknownNameError, suggest
 from mnistlab.sweep.spaces.draft import Draft, check_key, read_group
 from mnistlab.sweep.spaces.points import DISTRIBUTIONS, Values, distribution
@@ -18,8 +18,6 @@ from mnistlab.sweep.spaces.settings import (
 )
 from mnistlab.sweep.spaces.space import Axis
 from mnistlab.sweep.spaces.values import is_call, read_values
-
-MAX_SWEEP_BYTES = 1024 * 1024  # lists of values are longer than configs
 
 KEYS = (
     "base",

@@ -1,0 +1,45 @@
+"""How the commands are told which runs they are about, and how a shell completes that."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mnistlab.runs import RunFolder
+
+_HELP = (
+    "A run's folder, its name or the beginning of it, `latest`, or SWEEP/7 for a run of a sweep."
+)
+
+RunName = Annotated[str, typer.Argument(metavar="RUN", help=_HELP)]
+
+RunNames = Annotated[list[str], typer.Argument(metavar="RUN...", help=_HELP)]
+
+
+def find(run: str, runs_dir: Path | None) -> "RunFolder":
+    """Return the folder that a run's name stands for; raise RunFolderError."""
+    from mnistlab.runs import default_runs_dir
+    from mnistlab.runs.find import find_run
+
+    return find_run(run, runs_dir or default_runs_dir())
+
+
+def evaluate_late(folder: "RunFolder", plugins: list[Path]) -> None:
+    """Evaluate the test split for a complete run that has not seen it: one of a sweep."""
+    from mnistlab.runs.sweep_folder import SweepFolder
+
+    if isinstance(folder, SweepFolder) or folder.predictions.exists():
+        return
+    if folder.read_status()["status"] != "completed":
+        return
+    from mnistlab.config.load import load_config
+    from mnistlab.console.progress import ConsoleReporter
+    from mnistlab.datasets import NAME_CHECKS
+    from mnistlab.experiment.late_test import evaluate_test
+    from mnistlab.experiment.plan import open_data
+    from mnistlab.plugins import load_plugins
+
+    load_plugins(plugins)
+    config = load_config(folder.config, checks=NAME_CHECKS)
+    evaluate_test(folder, config, open_data(config, ConsoleReporter()))

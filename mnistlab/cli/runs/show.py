@@ -1,0 +1,60 @@
+"""`mnistlab runs show`: what a run's folder says of it."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mnistlab.cli.options import Plugins, RunsDir
+from mnistlab.cli.runs.naming import RunName, evaluate_late, find
+
+if TYPE_CHECKING:
+    from mnistlab.runs import RunFolder
+
+
+def show(
+    run: RunName,
+    runs_dir: RunsDir = None,
+    plugin: Plugins = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print everything as one JSON document.")
+    ] = False,
+) -> None:
+    """Show a run or a sweep.
+
+    A run of a sweep that was not the best has not seen the test split yet: asked for by name, it
+    is evaluated now, and the numbers are kept in its folder.
+    """
+    from mnistlab.runs.atomic import to_json
+
+    folder = find(run, runs_dir)
+    evaluate_late(folder, plugin or [])
+    facts = _facts(folder)
+    if as_json:
+        typer.echo(to_json(facts))
+        return
+    from mnistlab.console.runs import print_run
+
+    print_run(folder, facts)
+
+
+def _facts(folder: "RunFolder") -> dict[str, Any]:
+    """Return what the folder says of itself; what is missing or damaged is None."""
+    from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
+    from mnistlab.errors import InputError
+
+    facts: dict[str, Any] = {
+        "run": folder.name,
+        "path": str(folder.path),
+        "status": folder.read_status(),
+    }
+    try:
+        facts["config"] = read_file(folder.config, MAX_SWEEP_BYTES)[0]
+    except InputError:
+        facts["config"] = None
+    try:
+        facts["summary"] = folder.read_summary()
+    except InputError:
+        facts["summary"] = None
+    facts["environment"] = folder.read_environment() or None
+    facts["plots"] = sorted(str(path) for path in folder.plots.glob("*.png"))
+    return facts

@@ -1,0 +1,13 @@
+"""What a part of the stress run has to tell: how often something was tried, and how often it failed."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of tests/STRESS.md; `bad` counts the tries that broke a promise."""
+
+    what: str
+    tries: int
+    bad: int
+    note: str = ""
