@@ -1,4 +1,4 @@
-"""What a part of the stress run has to tell: how often something was tried, and how often it failed."""
+"""What a part of the stress run has to tell: how much it tried, and how much of it failed."""
 
 from dataclasses import dataclass
 
