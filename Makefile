@@ -36,8 +36,8 @@ gradcheck: $(BIN)/.installed ## prove every gradient, and show the softmax' at t
 sweep: $(BIN)/.installed ## sweep around the assignment's setting (or SWEEP=FILE) and name the best
 	@$(BIN)/mnistlab sweep --config $(SWEEP)
 
-report: ## (not there yet)
-	@echo "make $@: the command 'mnistlab $@' does not exist yet" >&2; exit 1
+report: $(BIN)/.installed-report ## answer the assignment: runs/report/index.html and report.pdf
+	@$(BIN)/mnistlab report
 
 bench: $(BENCH_VENV)/.installed ## time mnistlab against PyTorch, JAX and scikit-learn
 	$(BENCH_VENV)/bin/python benchmarks/run.py
@@ -56,11 +56,17 @@ $(BIN)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python -m compileall -q mnistlab
 	@touch $@
 
+$(BIN)/.installed-report: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing mnistlab and what its reports need into $(VENV) (once; under a minute)"
+	@$(BIN)/python $(PIP_INSTALL) --editable '.[report]'
+	@$(BIN)/python -m compileall -q mnistlab
+	@touch $@ $(BIN)/.installed
+
 $(BIN)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing mnistlab and its test tools into $(VENV) (once; about a minute)"
 	@$(BIN)/python $(PIP_INSTALL) --editable '.[dev]'
 	@$(BIN)/python -m compileall -q mnistlab
-	@touch $@ $(BIN)/.installed
+	@touch $@ $(BIN)/.installed $(BIN)/.installed-report
 
 $(BIN)/.installed-stress: $(BIN)/.installed-dev
 	@$(BIN)/python $(PIP_INSTALL) --editable '.[dev,stress]'

@@ -56,7 +56,7 @@ class UnknownNameError(InputError):
     """A name stands in no registry; the message lists the valid ones and the nearest."""
 
     def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
-        super().__init__(f"unknown {kind} {name!r}{suggest(name, valid)}")
+        super().__init__(f"unknown {kind} '{shown(name)}'{suggest(name, valid)}")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -67,11 +67,33 @@ class Interrupted(KeyboardInterrupt):
         self.exit_code = 128 + signum
 
 
+_LONGEST = 200  # letters of a name that a message repeats
+
+
+def shown(name: object) -> str:
+    """Return a path, a name or a text from a file as a message can show it.
+
+    What a terminal would obey, a newline too, is escaped, and the middle of a long one left out.
+    """
+    text = str(name)
+    text = text if text.isprintable() else repr(text)[1:-1]
+    return text if len(text) <= _LONGEST else f"{text[:60]}…{text[-_LONGEST + 61 :]}"
+
+
+def tell(error: BaseException) -> str:
+    """Return an error as one line, with its path if the disk failed, its kind if unforeseen."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror or error}"
+    text = " ".join(str(error).split())
+    known = isinstance(error, Interrupted | OSError | MnistlabError)
+    return text if known and text else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
 def suggest(name: str, valid: Iterable[str]) -> str:
     """Return "; did you mean 'x'? (valid: a, b, x)" for a name that is not valid."""
     import difflib  # noqa: PLC0415 - needed for a message only, and slow to import
 
     names = sorted(valid)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name)[:_LONGEST], names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{hint} (valid: {', '.join(names)})"

@@ -18,9 +18,11 @@ def interpret(
     commonest: float,
     images: int,
     epochs: int,
+    least_loss: float | None = None,
 ) -> list[str]:
     """Return sentences on the test accuracy's certainty and on whether training was done.
 
+    `least_loss` is the training loss that no such model can beat, None if it is not known.
     `commonest` is the share of the most frequent class among the `images` of the test split,
     `epochs` how many the config asks for; a completed run with fewer was stopped early.
     """
@@ -41,6 +43,13 @@ def interpret(
         )
     elif len(evaluated) >= 2:
         sentences.append(_on_training(evaluated))
+    if least_loss and evaluated and summary["status"] == "completed":
+        above = evaluated[-1]["train_loss"] / least_loss - 1
+        if above >= 0:  # with a penalty a run that has not settled may lie below
+            sentences.append(
+                f"The training loss is {above:.2%} above the least that such a model can come to "
+                f"on this data, {least_loss:.4f}."
+            )
     return sentences
 
 

@@ -29,7 +29,10 @@ def install() -> None:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Hold signals back inside the block; one that came is raised at its end."""
+    """Hold a signal back inside the block; one that came is raised at its end, or by `check`.
+
+    A second signal is not held back: who presses Ctrl-C twice wants to leave at once.
+    """
     _State.depth += 1
     try:
         yield
@@ -47,6 +50,7 @@ def check() -> None:
     threadpoolctl looks for libraries, so long work has to ask.
     """
     if _State.received is not None:
+        _State.pending = None
         raise Interrupted(_State.received)
 
 
@@ -73,8 +77,10 @@ def received() -> int | None:
 
 
 def _handle(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal module's own form
+    again = _State.received is not None
     _State.received = signum
-    if _State.depth:
+    if _State.depth and not again:
         _State.pending = signum
     else:
+        _State.pending = None
         raise Interrupted(signum)

@@ -73,8 +73,9 @@ def test_the_readme_names_every_key_and_every_file():
     for key in valid_keys():
         assert key.rpartition(".")[2] in README
     for name, member in vars(RunFolder).items():
-        if isinstance(member, property) and name not in ("name", "lock_file"):
-            assert member.fget(RunFolder(Path("run"))).name in README
+        value = member.fget(RunFolder(Path("run"))) if isinstance(member, property) else None
+        if isinstance(value, Path) and name != "lock_file":
+            assert value.name in README
     sweep = SweepFolder(Path("run"))
     for file in (sweep.plan, sweep.summary, sweep.results, sweep.checkpoints):
         assert file.name in README

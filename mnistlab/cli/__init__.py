@@ -7,7 +7,7 @@ import typer
 
 import mnistlab
 from mnistlab import interrupts
-from mnistlab.cli import config, data, gradcheck, runs, sweep, train
+from mnistlab.cli import config, data, gradcheck, report, runs, sweep, train
 from mnistlab.errors import InputError, Interrupted
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ app.command(
 app.command("gradcheck", short_help="Prove gradients; say what is wrong with one.")(
     gradcheck.gradcheck
 )
+app.command("report", short_help="Write a report on runs: a page, a PDF, Markdown.")(report.report)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")

@@ -3,9 +3,12 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from mnistlab.runs import RunFolder
 
 Plugins = Annotated[
     list[Path] | None,
@@ -46,3 +49,14 @@ def resume_options(runs_dir: Path | None, plugins: Sequence[Path]) -> str:
     for plugin in plugins:
         words += ["--plugin", str(plugin)]
     return f" {shlex.join(words)}" if words else ""
+
+
+def refuse_missing_plots(folder: "RunFolder", reason: str | None) -> None:
+    """Raise MnistlabError if a run or a sweep that is done has not the plots that it should."""
+    from mnistlab.errors import MnistlabError
+
+    if reason is not None:
+        raise MnistlabError(
+            f"{folder.path}: all is done but the plots, which could not be drawn ({reason}); to "
+            f"draw them: mnistlab runs plot {folder.name}"
+        )

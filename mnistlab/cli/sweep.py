@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnistlab.cli.completion import complete_sweep
 from mnistlab.cli.options import (
     ExactLimit,
     JsonResult,
@@ -16,6 +17,7 @@ from mnistlab.cli.options import (
     Plugins,
     Quiet,
     RunsDir,
+    refuse_missing_plots,
     resume_options,
 )
 
@@ -73,6 +75,7 @@ def sweep(
         str | None,
         typer.Option(
             metavar="SWEEP",
+            autocompletion=complete_sweep,
             help="Go on with a sweep that was cut short: its folder, name or `latest`.",
         ),
     ] = None,
@@ -222,3 +225,4 @@ def _print(conclusion: "Conclusion", *, as_json: bool) -> None:
         print_conclusion(conclusion.folder, conclusion.document)
     if conclusion.status != "completed":
         raise SweepFailedError(f"the sweep {conclusion.status}: {conclusion.error}")
+    refuse_missing_plots(conclusion.folder, conclusion.not_drawn)

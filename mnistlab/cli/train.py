@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnistlab.cli.completion import complete_run
 from mnistlab.cli.config import print_settled
 from mnistlab.cli.options import (
     ExactLimit,
@@ -15,6 +16,7 @@ from mnistlab.cli.options import (
     Plugins,
     Quiet,
     RunsDir,
+    refuse_missing_plots,
     resume_options,
 )
 
@@ -44,6 +46,7 @@ def train(
         str | None,
         typer.Option(
             metavar="RUN",
+            autocompletion=complete_run,
             help="Go on with a run that was cut short: its folder, name or `latest`; with "
             "epochs=N a run that is complete is made longer.",
         ),
@@ -174,6 +177,7 @@ def _print_run(run: "Run", plan: "Plan", *, as_json: bool) -> None:
         print_result(run.summary, run.meaning, plots=drawn)
     if run.status == "diverged":
         raise RunDivergedError(f"the run diverged: {run.error}; {_advice(plan)}")
+    refuse_missing_plots(run.folder, run.not_drawn)
 
 
 def _advice(plan: "Plan") -> str:

@@ -1,6 +1,7 @@
 """Brings a config together: defaults, then the file, then the command line; and checks it."""
 
 import functools
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,11 @@ from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import KeyPath, dump, read_file
 from mnistlab.errors import ConfigError, InputError, suggest
 
-_TOLD = 5  # faults named at once
+_TOLD = 5  # faults named at once,
+_LONGEST = 560  # and letters that they may take; the first is told in any case
+_DESCRIBED = 1_000  # of more than that nobody needs to know
+
+_VALID = " (valid: "
 
 Origins = dict[KeyPath, str]
 """Where each key's value is from: a file and line, or a word on the command line."""
@@ -84,11 +89,24 @@ def settle(
     """
     config = try_config(data)
     if not isinstance(config, Config):
-        told = list(dict.fromkeys(f"{fault.where(origins) or source}: {fault}" for fault in config))
-        more = [f"and {len(told) - _TOLD:,} more"] if len(told) > _TOLD else []
-        raise ConfigError("\n".join([*told[:_TOLD], *more]))
+        faults = dict.fromkeys(f"{fault.where(origins) or source}: {fault}" for fault in config)
+        raise ConfigError(_tell(list(faults)))
     run_checks(config, origins, source, checks)
     return config
+
+
+def _tell(faults: list[str]) -> str:
+    """Return several faults as one sentence that is no longer than one can read."""
+    told = faults[:1]
+    for fault in faults[1:_TOLD]:
+        problem, _, valid = fault.partition(_VALID)
+        text = problem if valid and valid in faults[0] else fault  # the same names are listed once
+        if sum(map(len, told)) + len(text) > _LONGEST:
+            break
+        told.append(text)
+    left = len(faults) - len(told)
+    many = "many" if len(faults) >= _DESCRIBED else f"{left:,}"
+    return "; ".join([*told, *([f"and {many} more"] if left else [])])
 
 
 def run_checks(
@@ -176,11 +194,11 @@ class Fault:
 
 
 def try_config(data: Mapping[str, Any]) -> Config | list[Fault]:
-    """Return the config that `data` is, or everything that is wrong with it."""
+    """Return the config that `data` is, or what is wrong with it: a thousand faults at most."""
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        return [_describe(fault) for fault in error.errors()]
+        return [_describe(fault) for fault in error.errors()[:_DESCRIBED]]
 
 
 def _describe(fault: Mapping[str, Any]) -> Fault:
@@ -203,4 +221,13 @@ def _describe(fault: Mapping[str, Any]) -> Fault:
 
 def shown(value: Any) -> str:
     """Return a value as YAML writes it, on one line, cut where it is long."""
-    return shorten(" ".join(dump(value, flow=True).removesuffix("...\n").split()))
+    return shorten(" ".join(dump(_cut(value), flow=True).removesuffix("...\n").split()))
+
+
+def _cut(value: Any) -> Any:
+    """Return the beginning of a value, more of which is never shown."""
+    if isinstance(value, dict):
+        return {key: _cut(value[key]) for key in itertools.islice(value, 60)}
+    if isinstance(value, list | str):
+        return [_cut(item) for item in value[:60]] if isinstance(value, list) else value[:200]
+    return value

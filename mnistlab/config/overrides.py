@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mnistlab.config.strict_yaml import KeyPath, read_value
+from mnistlab.config.strict_yaml import MAX_KEY, KeyPath, read_value
 from mnistlab.errors import ConfigError
 
 
@@ -64,6 +64,8 @@ def split_word(word: str) -> tuple[str, str]:
         is_config = word.endswith((".yaml", ".yml"))
         hint = f"; a config file is given as --config {word}" if is_config else ""
         raise ConfigError(f"{shown}: an override is written key=value{hint}")
+    if len(key) > MAX_KEY:
+        raise ConfigError(f"{shown}: a key has {MAX_KEY} letters at most")
     return key.strip(), value
 
 

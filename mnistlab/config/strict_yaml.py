@@ -12,12 +12,14 @@ from typing import Any
 
 import yaml
 
-from mnistlab.errors import ConfigError
+from mnistlab.errors import ConfigError, shown
 
 MAX_BYTES = 64 * 1024
 MAX_SWEEP_BYTES = 1024 * 1024  # lists of values are longer than configs
 MAX_DEPTH = 8
-MAX_NODES = 50_000  # read in two seconds; a config has some dozens, a sweep some thousands
+BYTES_A_NODE = 20  # a config has some dozens of keys and values; 3,000 are read in 0.2 s
+MAX_NODES = 50_000  # read in two seconds: what a sweep with lists of values may have
+MAX_KEY = 100  # letters
 
 KeyPath = tuple[str, ...]
 Lines = dict[KeyPath, int]
@@ -30,17 +32,19 @@ class _Loader(yaml.SafeLoader):
     where = ""
     depth = 0
     nodes = 0
+    max_nodes = MAX_NODES
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
-            raise _error(self.where, event, f"aliases are not allowed (*{event.anchor})")
+            problem = f"aliases are not allowed (*{shown(event.anchor)})"
+            raise _error(self.where, event, problem)
         tag = getattr(event, "tag", None)
         if tag is not None and tag != "!":
-            raise _error(self.where, event, f"tags are not allowed ({tag})")
+            raise _error(self.where, event, f"tags are not allowed ({shown(tag)})")
         self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise _error(self.where, event, f"more than {MAX_NODES:,} keys and values")
+        if self.nodes > self.max_nodes:
+            raise _error(self.where, event, f"more than {self.max_nodes:,} keys and values")
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise _error(self.where, event, f"nested deeper than {MAX_DEPTH} levels")
@@ -86,7 +90,8 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], L
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a folder, not a config file") from None
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path}: cannot be read: {reason}") from error
     if len(content) > max_bytes:
         raise ConfigError(f"{path}: larger than {max_bytes // 1024} KB, so it is no config")
     if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
@@ -98,7 +103,7 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], L
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ConfigError(f"{path}, line {line}: is not UTF-8 text; save it as UTF-8") from None
-    data, lines = _parse(text, str(path))
+    data, lines = _parse(text, str(path), min(MAX_NODES, max_bytes // BYTES_A_NODE))
     if data is None:
         raise ConfigError(f"{path}: is empty; it needs at least one `key: value`")
     if not isinstance(data, dict):
@@ -125,11 +130,11 @@ def dump(data: Any, *, flow: bool | None = None) -> str:
     )
 
 
-def _parse(text: str, where: str) -> tuple[Any, Lines]:
+def _parse(text: str, where: str, max_nodes: int = MAX_NODES) -> tuple[Any, Lines]:
     lines: Lines = {}
     try:
         loader = _Loader(text)
-        loader.where = where
+        loader.where, loader.max_nodes = where, max_nodes
         try:
             node = loader.get_single_node()
             return (None if node is None else _build(loader, node, (), lines)), lines
@@ -144,10 +149,10 @@ def _parse(text: str, where: str) -> tuple[Any, Lines]:
         place = f"{where}, line {mark.line + 1}" if mark else where
         if "'\\t'" in problem:
             problem = "a tab; indent with spaces"
-        raise ConfigError(f"{place}: is not valid YAML: {problem}") from None
+        raise ConfigError(f"{place}: is not valid YAML: {shown(problem)}") from None
     except yaml.YAMLError as error:  # a character that YAML does not allow
         message = str(error).splitlines()[0]
-        raise ConfigError(f"{where}: is not valid YAML: {message}") from None
+        raise ConfigError(f"{where}: is not valid YAML: {shown(message)}") from None
 
 
 def _build(loader: _Loader, node: yaml.Node, path: KeyPath, lines: Lines) -> Any:
@@ -158,6 +163,9 @@ def _build(loader: _Loader, node: yaml.Node, path: KeyPath, lines: Lines) -> Any
             if not isinstance(key_node, yaml.ScalarNode):
                 raise _error(loader.where, key_node, "a key must be plain text")
             key = str(key_node.value)
+            if not key.isprintable() or len(key) > MAX_KEY:
+                problem = f"a key must be plain text of {MAX_KEY} letters at most"
+                raise _error(loader.where, key_node, problem)
             if key in mapping:
                 first = lines[*path, key]
                 raise _error(

@@ -71,6 +71,14 @@ def score_images(
     return losses, right
 
 
+def pre_activations(parameters: Array, images: NDArray[np.uint8], pixels: PixelMap) -> Array:
+    """Return A (n, C) of some images (n, D) by one configuration's parameters (D+1, C)."""
+    n, D = images.shape
+    reader = FeatureReader(pixels, D, max(1, n), parameters.dtype)
+    A: Array = reader.read(images) @ parameters * reader.factor
+    return A
+
+
 def _blocks(
     parameters: Array, objective: Objective, samples: Samples, pixels: PixelMap
 ) -> Iterator[tuple[slice, Array, NDArray[np.integer]]]:

@@ -69,3 +69,21 @@ def differs(scores: NDArray[np.floating], best: NDArray[np.floating], comparison
         return False
     error = float(np.std(difference, ddof=1)) / math.sqrt(len(difference))
     return abs(float(difference.mean())) > z_quantile(comparisons) * error
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """Return the two-sided p of McNemar's test for two classifiers on the same images.
+
+    `only_first` images only the first classifier got right, `only_second` only the second; those
+    on which both were right or both wrong say nothing of a difference (McNemar, Psychometrika 12,
+    1947). If neither were better, each of the n others would fall to either side like a coin, so
+    the exact p is twice the binomial tail sum_{i <= k} C(n, i) / 2^n with k the smaller count, at
+    most 1. The tail is taken relative to its largest term, whose logarithm does not underflow.
+    """
+    n, k = only_first + only_second, min(only_first, only_second)
+    share = tail = 1.0
+    for i in range(k, 0, -1):
+        share *= i / (n - i + 1)  # C(n, i - 1) / C(n, i)
+        tail += share
+    largest = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2)
+    return min(1.0, 2 * math.exp(largest + math.log(tail)))

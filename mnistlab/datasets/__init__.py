@@ -4,7 +4,7 @@ from mnistlab.datasets.catalog import DATASETS, NamedDataset
 from mnistlab.datasets.fetch import fetch, home_of, is_present, verify
 from mnistlab.datasets.files import DataFile
 from mnistlab.datasets.idx import read_idx, write_idx
-from mnistlab.datasets.loading import NAME_CHECKS, Dataset, Split, load, resolve
+from mnistlab.datasets.loading import NAME_CHECKS, Dataset, Split, as_rows, load, resolve
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, check_steps
 from mnistlab.datasets.progress import Progress, Silent
 from mnistlab.datasets.store import data_dir
@@ -21,6 +21,7 @@ __all__ = [
     "Progress",
     "Silent",
     "Split",
+    "as_rows",
     "check_steps",
     "data_dir",
     "fetch",

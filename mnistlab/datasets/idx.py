@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.datasets.store import replacing
-from mnistlab.errors import DataError
+from mnistlab.errors import DataError, shown
 
 Content = bytes | mmap.mmap
 
@@ -34,8 +34,14 @@ OTHER_TYPES = {
 MAX_DIMENSIONS = 64  # NumPy's own limit
 LONGEST_HEADER = 4 + 4 * MAX_DIMENSIONS
 
-# All of MNIST is 55 MB; a gzip file that wants more than this in memory is better unpacked first.
+# All of MNIST is 55 MB; a packed file that wants more than this in memory is better unpacked first.
 GZIP_CAP = 1 << 30
+
+# A packed file that is small may unpack to as much as MNIST, a large one to so many times its own
+# size: MNIST's images shrink to a fifth, drawings of one thin line to a thirtieth, and zeros, of
+# which a bomb is made, to a thousandth.
+FREE = 1 << 26
+MOST_TIMES = 100
 
 
 def read_idx(path: Path, ndim: int | None = None) -> NDArray[np.uint8]:
@@ -95,20 +101,31 @@ def unpack(stored: Content, label: str) -> Content:
         return stored
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(stored)) as packed:
-            head = packed.read(LONGEST_HEADER)
-            shape, start = _parse_header(head, label)
+            shape, start = _parse_header(packed.read(LONGEST_HEADER), label)
             size = start + math.prod(shape)
-            if size > GZIP_CAP:
+            if size > most_unpacked(len(stored)):
                 raise DataError(
-                    f"{label}: its header promises {size:,} bytes, too many to unpack in memory; "
-                    "if that is right, unpack it with gunzip first"
+                    f"{label}: its header promises {number(size)} bytes, too many to unpack in "
+                    "memory; if that is right, unpack it with gunzip first"
                 )
+            packed.seek(0)
             # One byte past the promise also makes gzip check its own checksum at the end.
-            return head + packed.read(max(1, size + 1 - len(head)))
+            return packed.read(max(LONGEST_HEADER, size) + 1)
     except EOFError:
         raise DataError(f"{label}: the gzip file is cut short; get it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{label}: the gzip file is corrupt ({error}); get it again") from None
+        reason = shown(error)
+        raise DataError(f"{label}: the gzip file is corrupt ({reason}); get it again") from None
+
+
+def most_unpacked(stored: int) -> int:
+    """Return how many bytes a packed file of `stored` bytes may unpack to; more is a bomb."""
+    return min(GZIP_CAP, max(FREE, MOST_TIMES * stored))
+
+
+def number(value: int) -> str:
+    """Return a count as text, however large a file says that it is."""
+    return f"{value:,}" if value < 10**20 else f"about 10^{len(str(value)) - 1}"
 
 
 def parse(content: Content, label: str, ndim: int | None = None) -> NDArray[np.uint8]:
@@ -122,10 +139,10 @@ def parse(content: Content, label: str, ndim: int | None = None) -> NDArray[np.u
         )
     promised, present = math.prod(shape), len(content) - start
     if present < promised:
-        dimensions = " x ".join(map(str, shape))
+        dimensions = " x ".join(map(str, shape[:8])) + (" x …" if len(shape) > 8 else "")
         raise DataError(
-            f"{label}: the header promises {dimensions} = {promised:,} bytes of data and only "
-            f"{present:,} follow; the file is truncated or damaged, get it again"
+            f"{label}: the header promises {dimensions} = {number(promised)} bytes of data and "
+            f"only {present:,} follow; the file is truncated or damaged, get it again"
         )
     if present > promised:
         raise DataError(
@@ -135,7 +152,8 @@ def parse(content: Content, label: str, ndim: int | None = None) -> NDArray[np.u
     try:
         return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
     except ValueError as error:  # such as 0 x 2^32 x 2^32 x 2^32: no bytes, yet too big to count
-        raise DataError(f"{label}: the header's dimensions {shape} cannot be ({error})") from None
+        sizes = shown(shape)
+        raise DataError(f"{label}: the header's dimensions {sizes} cannot be ({error})") from None
 
 
 def looks_like_web_page(head: bytes) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.core.pixels import PixelMap
+from mnistlab.core.samples import Samples
 from mnistlab.datasets.catalog import DATASETS, DIGITS
 from mnistlab.datasets.checks import check_counts, check_images, check_labels, check_same_size
 from mnistlab.datasets.copies import moved
@@ -21,7 +22,7 @@ from mnistlab.datasets.npz import KEYS, read_npz
 from mnistlab.datasets.preprocess import PREPROCESSING, MovePixels, check_steps
 from mnistlab.datasets.progress import Progress, Silent
 from mnistlab.datasets.store import data_dir
-from mnistlab.errors import DataError, UnknownNameError
+from mnistlab.errors import DataError, UnknownNameError, shown
 
 DIMENSIONS = (3, 1, 3, 1)  # of training images and labels, test images and labels
 
@@ -35,6 +36,11 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+def as_rows(split: Split) -> Samples:
+    """Return a split's images as rows of bytes (N, D)."""
+    return Samples(split.images.reshape(len(split), -1), split.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,11 +133,12 @@ def resolve(name: str) -> None:
     """Raise UnknownNameError unless `name` is a registered dataset or an existing path."""
     if name in DATASETS:
         return
-    with suppress(OSError, RuntimeError):  # a name too long for a path; a ~user who is not there
+    # a name too long for a path or with a NUL in it; a ~user who is not there
+    with suppress(OSError, ValueError, RuntimeError):
         if Path(name).expanduser().exists():
             return
     if "/" in name or Path(name).suffix:
-        raise DataError(f"{name}: there is no such file or folder")
+        raise DataError(f"{shown(name)}: there is no such file or folder")
     error = UnknownNameError("dataset", name, DATASETS)
     error.args = (f"{error}; the path of a folder of IDX files or of an .npz works too",)
     raise error

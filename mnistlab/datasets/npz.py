@@ -1,18 +1,26 @@
-"""Keras hands MNIST out as one .npz, so such a file can be named where a dataset is asked for."""
+"""Keras hands MNIST out as one .npz, so such a file can be named where a dataset is asked for.
 
+An .npz is a zip archive of .npy files. Each one's header says how many bytes follow; nothing is
+unpacked before that fits what the archive says, what images and labels are, and the file's size.
+"""
+
+import math
+import warnings
 import zipfile
-import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.datasets.idx import GZIP_CAP, looks_like_web_page, map_file
-from mnistlab.errors import DataError
+from mnistlab.datasets.idx import looks_like_web_page, map_file, most_unpacked, number
+from mnistlab.errors import DataError, shown
 
 # In the order of the four IDX files: training images and labels, test images and labels.
 KEYS = ("x_train", "y_train", "x_test", "y_test")
+
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
+_ENCRYPTED = 0x1
 
 
 def read_npz(path: Path) -> dict[str, NDArray[np.integer]]:
@@ -20,59 +28,100 @@ def read_npz(path: Path) -> dict[str, NDArray[np.integer]]:
 
     Nothing is ever unpickled. Raises DataError when the file is no .npz or holds other things.
     """
-    head = map_file(path)[:512]
-    if looks_like_web_page(head):
+    stored = map_file(path)
+    if looks_like_web_page(stored[:512]):
         raise DataError(f"{path}: looks like a web page instead of an .npz; get the file again")
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path}: not an .npz file (no zip archive); get it again")
     try:
-        _refuse_bomb(path)
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in KEYS if key not in archive.files]
-            if missing:
-                raise DataError(
-                    f"{path}: lacks {', '.join(missing)}; an .npz dataset holds {', '.join(KEYS)}"
-                )
-            arrays = {key: _member(archive, key, path) for key in KEYS}
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        with zipfile.ZipFile(path) as archive:
+            members = _find(archive, path, most_unpacked(len(stored)))
+            return {key: _read(archive, member, key, path) for key, member in members.items()}
+    except DataError:
+        raise
+    except Exception as error:  # an archive can be damaged in more ways than zipfile has names for
+        reason = shown(str(error).partition("\n")[0] or type(error).__name__)
         raise DataError(f"{path}: the .npz is damaged ({reason}); get it again") from error
-    return {
-        key: _checked(array, f"{path}: {key}", images=key.startswith("x"))
-        for key, array in arrays.items()
-    }
 
 
-def _member(archive: "np.lib.npyio.NpzFile", key: str, path: Path) -> NDArray[np.generic]:
-    try:
-        array: NDArray[np.generic] = archive[key]
-    except (ValueError, TypeError, OverflowError, MemoryError, SyntaxError) as error:
-        # Most often an object array, which could run code when read.
+def _find(archive: zipfile.ZipFile, path: Path, most: int) -> dict[str, zipfile.ZipInfo]:
+    """Return the member of each key, none of which is packed so that it could be a bomb."""
+    known = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    missing = [key for key in KEYS if key not in known]
+    if missing:
         raise DataError(
-            f"{path}: {key} cannot be read as plain numbers ({str(error).splitlines()[0]}); "
+            f"{path}: lacks {', '.join(missing)}; an .npz dataset holds {', '.join(KEYS)}"
+        )
+    members = {key: known[key] for key in KEYS}
+    size = sum(info.file_size for info in members.values())
+    if size > most:
+        raise DataError(
+            f"{path}: would unpack to {number(size)} bytes, too many for memory or for a file "
+            "of its size; if that is right, unpack it: save it with numpy.savez"
+        )
+    for key, info in members.items():
+        if info.compress_type not in _PACKINGS or info.flag_bits & _ENCRYPTED:
+            raise DataError(
+                f"{path}: {key} is packed as NumPy packs nothing; save it with numpy.savez"
+            )
+    return members
+
+
+def _read(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, key: str, path: Path
+) -> NDArray[np.integer]:
+    with archive.open(info) as member:
+        shape, in_columns, dtype = _read_header(member, f"{path}: {key}")
+        _check(shape, dtype, f"{path}: {key}", images=key.startswith("x"))
+        promised, follow = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
+        if promised != follow:
+            raise DataError(
+                f"{path}: {key} promises {number(promised)} bytes and {number(follow)} follow; "
+                "the .npz is damaged, get it again"
+            )
+        # Not without a number: a stream may hold far more than the archive says. After the last
+        # of these zipfile checks the checksum.
+        content = member.read(promised)
+    values: NDArray[np.integer] = np.frombuffer(content, dtype, math.prod(shape))
+    return values.reshape(shape, order="F" if in_columns else "C")
+
+
+def _read_header(member: IO[bytes], label: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, whether the first dimension is fastest, and number type of a .npy file."""
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    try:
+        version = np.lib.format.read_magic(member)
+    except ValueError:
+        raise DataError(f"{label} is not an array; save it with numpy.savez") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a header that is no proper Python literal
+            return readers[version](member)
+    except Exception as error:  # NumPy parses it as a literal, which can fail in many ways
+        reason = shown(str(error).partition("\n")[0] or type(error).__name__)
+        raise DataError(
+            f"{label} cannot be read as plain numbers ({reason}); "
             "save uint8 images and integer labels"
         ) from None
-    if not isinstance(array, np.ndarray):  # a member that is no .npy comes back as bytes
-        raise DataError(f"{path}: {key} is not an array; save it with numpy.savez")
-    return array
 
 
-def _refuse_bomb(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        size = sum(member.file_size for member in archive.infolist())
-    if size > GZIP_CAP:
-        raise DataError(f"{path}: would unpack to {size:,} bytes, too many for memory")
-
-
-def _checked(array: NDArray[Any], label: str, *, images: bool) -> NDArray[np.integer]:
-    if images and (array.dtype != np.uint8 or array.ndim != 3):
+def _check(shape: tuple[int, ...], dtype: np.dtype[Any], label: str, *, images: bool) -> None:
+    """Raise DataError unless these are the shape and type of images, or of labels."""
+    if dtype.hasobject:  # which could run code when read
         raise DataError(
-            f"{label} is {array.dtype} of shape {array.shape}; images must be uint8 of shape "
+            f"{label} cannot be read as plain numbers (it holds Python objects); "
+            "save uint8 images and integer labels"
+        )
+    if images and (dtype != np.uint8 or len(shape) != 3):
+        raise DataError(
+            f"{label} is {shown(dtype)} of shape {shown(shape)}; images must be uint8 of shape "
             "(count, height, width)"
         )
-    if not images and (not np.issubdtype(array.dtype, np.integer) or array.ndim != 1):
+    if not images and (dtype.kind not in "iu" or len(shape) != 1):
         raise DataError(
-            f"{label} is {array.dtype} of shape {array.shape}; labels must be integers of shape "
+            f"{label} is {shown(dtype)} of shape {shown(shape)}; labels must be integers of shape "
             "(count,)"
         )
-    return array

@@ -2,8 +2,11 @@
 
 from mnistlab.config.schema import Config
 from mnistlab.core.metrics import evaluate
-from mnistlab.experiment.plan import Data, as_rows, objective_of
+from mnistlab.datasets import as_rows
+from mnistlab.experiment.plan import Data, objective_of
 from mnistlab.runs import RunFolder
+from mnistlab.runs.atomic import to_json
+from mnistlab.runs.forms import predictions_as_bytes
 from mnistlab.runs.weights import load_weights
 
 
@@ -13,8 +16,13 @@ def evaluate_test(folder: RunFolder, config: Config, data: Data) -> dict[str, fl
     test = evaluate(
         parameters, objective_of(config), as_rows(data.dataset.test), data.dataset.pixels
     )
-    folder.write_predictions(test.predictions[:, 0])
     metrics = test.metrics
     numbers = {"loss": float(metrics.loss[0]), "accuracy": float(metrics.accuracy[0])}
-    folder.write_summary({**folder.read_summary(), "test": numbers})
+    summary = to_json({**folder.read_summary(), "test": numbers}) + "\n"
+    folder.replace_files(
+        {
+            folder.predictions: predictions_as_bytes(test.predictions[:, 0]),
+            folder.summary: summary.encode(),
+        }
+    )
     return numbers

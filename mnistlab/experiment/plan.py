@@ -19,7 +19,7 @@ from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.samples import Samples, lit_pixels
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Settings, Trainer, stack_parameters
-from mnistlab.datasets import DATASETS, Dataset, Progress, Split, load, resolve
+from mnistlab.datasets import DATASETS, Dataset, Progress, as_rows, load, resolve
 from mnistlab.errors import ConfigError
 
 _OF_A_COLUMN = (
@@ -238,8 +238,3 @@ def _learning_rate_limit(data: Data, config: Config, settings: Settings) -> floa
 def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:
     """Return independent generators for the initial weights and for the data order."""
     return np.random.default_rng([seed, 1]), np.random.default_rng(seed)
-
-
-def as_rows(split: Split) -> Samples:
-    """Return a split's images as rows of bytes."""
-    return Samples(split.images.reshape(len(split), -1), split.labels)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,10 +19,11 @@ from mnistlab.config.load import to_yaml
 from mnistlab.config.schema import Config
 from mnistlab.core.metrics import Evaluation
 from mnistlab.core.trainer import EpochRecord, Snapshot
-from mnistlab.errors import Interrupted, MnistlabError, RunFolderError
+from mnistlab.errors import tell
 from mnistlab.interrupts import deferred
 from mnistlab.runs import RunFolder, create_run_folder
-from mnistlab.runs.atomic import write_json, write_text
+from mnistlab.runs.atomic import sync_folder, write_json, write_text
+from mnistlab.runs.creation import cannot_keep
 from mnistlab.runs.weights import save_checkpoint, save_weights
 
 
@@ -45,6 +47,10 @@ class Run:
     meaning: list[str] = field(default_factory=list)
     stopped: str | None = None
     """Why a sweep ended the run before its last epoch, if it did."""
+    not_drawn: str | None = None
+    """Why the run has not all of its plots, if it should have."""
+    clock: float = field(default_factory=time.perf_counter)
+    """Since when `seconds["total"]` has not been brought up to date (time.perf_counter)."""
 
     @classmethod
     def open(cls, config: Config, runs_dir: Path) -> "Run":
@@ -56,11 +62,7 @@ class Run:
                 run.begin()
             except OSError as error:
                 folder.remove()
-                reason = error.strerror or error
-                raise RunFolderError(
-                    f"{runs_dir}: no run can be kept here ({reason}); free some space or choose "
-                    "another place with --runs-dir"
-                ) from None
+                raise cannot_keep(runs_dir, error) from None
         return run
 
     def begin(self, started: str | None = None) -> None:
@@ -147,8 +149,16 @@ class Run:
 
     def save_progress(self, snapshot: Snapshot) -> None:
         """Write what resuming needs, if any epoch of this run is done."""
+        self.stop_clock()
         if snapshot.epoch and len(snapshot.columns):
-            save_checkpoint(self.folder.checkpoint, snapshot)
+            sync_folder(self.folder.path)  # a checkpoint is of no use without its config
+            notes = {"rows": self.rows, "seconds": self.seconds, "origin": origin_of(self.config)}
+            save_checkpoint(self.folder.checkpoint, snapshot, notes)
+
+    def stop_clock(self) -> None:
+        """Add the time since the clock was last stopped to the run's total."""
+        self.clock, before = time.perf_counter(), self.clock
+        self.seconds["total"] += self.clock - before
 
     def write_summary(self) -> None:
         """Write summary.json as things stand."""
@@ -157,7 +167,8 @@ class Run:
     def close(self) -> None:
         """Mark the run with its final status, which claims only what has been written."""
         stopped = {"stopped": self.stopped} if self.stopped else {}
-        self.folder.write_status(self.status, ended=now(), error=self.error, **stopped)
+        files = self.folder.digests()
+        self.folder.write_status(self.status, files=files, ended=now(), error=self.error, **stopped)
         if self.status in ("completed", "diverged"):
             self.folder.checkpoint.unlink(missing_ok=True)
         if self.lock is not None:
@@ -167,21 +178,20 @@ class Run:
     def fail(self, error: BaseException) -> None:
         """Mark the run as interrupted or failed, and say why."""
         self.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        self.error = tell_error(error)
+        self.error = tell(error)
 
     def abandon(self, error: BaseException) -> None:
         """Close a run that was cut short, whatever it had reached."""
         self.fail(error)
+        self.stop_clock()
         with suppress(OSError):  # on a full disk the status still has to be told
             self.write_summary()
         self.close()
 
 
-def tell_error(error: BaseException) -> str:
-    """Return an error on one line, with its kind where the text alone might puzzle."""
-    text = " ".join(str(error).split())
-    known = isinstance(error, Interrupted | OSError | MnistlabError)
-    return text if known and text else f"{type(error).__name__}: {text}".rstrip(": ")
+def origin_of(config: Config) -> dict[str, Any]:
+    """Return what must not change when a run goes on: all of its config but name and epochs."""
+    return config.model_dump(exclude={"name", "epochs"})
 
 
 def run_key(config: Config, data_sha256: str) -> str:

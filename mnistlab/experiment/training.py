@@ -11,7 +11,8 @@ from mnistlab import interrupts
 from mnistlab.core.metrics import evaluate
 from mnistlab.core.objective import copy_stack
 from mnistlab.core.trainer import EpochRecord, Trainer
-from mnistlab.experiment.plan import Plan, as_rows
+from mnistlab.datasets import as_rows
+from mnistlab.experiment.plan import Plan
 from mnistlab.experiment.reporter import Reporter, describe_epoch
 from mnistlab.experiment.resuming import Resumption
 from mnistlab.experiment.run import Run
@@ -19,6 +20,7 @@ from mnistlab.interpretation import interpret
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
 from mnistlab.runs.environment import describe_environment, uncommitted_changes
+from mnistlab.yardstick.optima import known_yardstick
 
 
 def train_run(
@@ -46,6 +48,7 @@ def train_run(
             with deferred():
                 (config,) = plan.configs
                 run = resumption.open() if resumption else Run.open(config, runs_dir)
+                run.clock = started
             if painter is not None:
                 painter.load(run.folder.path)
             # for one configuration a second thread only waits for the first
@@ -55,22 +58,26 @@ def train_run(
             if warning := plan.warning():
                 reporter.warn(warning)
                 run.folder.say(f"warning: {warning}")
+            if resumption is not None and resumption.warning is not None:
+                reporter.warn(resumption.warning)
+                run.folder.say(f"warning: {resumption.warning}")
             if resumption is not None and resumption.snapshot is not None:
                 trainer.restore(resumption.snapshot)
 
             reporter.start(config.epochs)
-            for record in trainer.epochs():
-                row = run.note_epoch(record, 0)
-                run.folder.write_metrics(run.rows)
-                reporter.epoch(row, config.epochs)
-                run.folder.say(describe_epoch(row, config.epochs))
-                _keep(record, run, plan, trainer)
+            with deferred():  # a signal is heard between two steps
+                for record in trainer.epochs():
+                    row = run.note_epoch(record, 0)
+                    run.folder.write_metrics(run.rows)
+                    reporter.epoch(row, config.epochs)
+                    run.folder.say(describe_epoch(row, config.epochs))
+                    _keep(record, run, plan, trainer)
             reporter.stop()
 
-            run.seconds["total"] += time.perf_counter() - started
+            run.stop_clock()
             run.write_summary()
             if painter is not None:
-                _paint(painter, run, reporter)
+                run.not_drawn = _paint(painter, run)
             run.meaning = _interpret(run, plan)
             said = [*run.meaning, *([run.error] if run.error else [])]
             run.folder.say(*said, f"{run.status} after {run.seconds['total']:.2f} s")
@@ -78,7 +85,6 @@ def train_run(
         except BaseException as error:
             with deferred():
                 if run is not None and run.is_open:
-                    run.seconds["total"] += time.perf_counter() - started
                     _give_up(run, trainer, error, reporter)
                     resume = f"mnistlab train --resume {run.folder.name}{resume_options}"
                     interrupts.advise(error, f"to go on: {resume}")
@@ -107,17 +113,19 @@ def _give_up(run: Run, trainer: Trainer, error: BaseException, reporter: Reporte
         run.abandon(error)
 
 
-def _paint(painter: Painter, run: Run, reporter: Reporter) -> None:
-    """Draw the run's plots; without them it is still whole, so a failure only warns."""
+def _paint(painter: Painter, run: Run) -> str | None:
+    """Draw the run's plots; return why not, as the run is whole without them."""
     try:
         painter.draw(run.folder.path)
     except RuntimeError as error:
-        reporter.warn(f"the plots could not be drawn: {error}")
         run.folder.say(f"warning: the plots could not be drawn: {error}")
+        return str(error)
+    return None
 
 
 def _interpret(run: Run, plan: Plan) -> list[str]:
     labels = plan.dataset.test.labels
+    yardstick = known_yardstick(run.config, plan.dataset.sha256)
     commonest = float(np.bincount(labels).max() / len(labels))
     return interpret(
         run.summary,
@@ -125,4 +133,5 @@ def _interpret(run: Run, plan: Plan) -> list[str]:
         commonest=commonest,
         images=len(labels),
         epochs=run.config.epochs,
+        least_loss=None if yardstick is None else yardstick.loss,
     )

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from mnistlab.errors import MnistlabError, tell
 from mnistlab.plots.gallery import PLOTS, draw, keep_plot
 from mnistlab.plots.sweep_view import SweepView
 from mnistlab.plots.view import RunView, load_data_of
@@ -28,7 +29,10 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a plugin prints is no answer
     load_plugins([Path(word) for word in sys.argv[1:]])
-    serve(sys.stdin, answers)
+    try:
+        serve(sys.stdin, answers)
+    except (OSError, MnistlabError) as error:  # the last line is what the run tells of it
+        sys.exit(tell(error))
 
 
 def serve(requests: Iterable[str], answers: TextIO) -> None:
@@ -73,13 +77,21 @@ def _draw_in_halves(
         draw_some(names)
     else:
         context = multiprocessing.get_context("fork")
-        helper = context.Process(target=draw_some, args=(names[1::2],))
+        helper = context.Process(target=_try, args=(draw_some, names[1::2]))
         helper.start()
         draw_some(names[::2])
         helper.join()
         if helper.exitcode != 0:
             draw_some(names[1::2])
     return [name for name in names if folder.plot(name).exists()]
+
+
+def _try(draw_some: Callable[[list[str]], None], names: list[str]) -> None:
+    """Draw in the second process; what fails is told when it fails in the first one too."""
+    try:
+        draw_some(names)
+    except Exception:
+        sys.exit(1)
 
 
 def _draw(folder: RunFolder, names: list[str]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.config.strict_yaml import read_file
-from mnistlab.core.samples import FeatureReader
+from mnistlab.core.metrics import pre_activations
 from mnistlab.datasets import Dataset, load
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_weights
@@ -73,12 +73,7 @@ class RunView:
     def pre_activations(self, index: NDArray[np.intp]) -> NDArray[Any]:
         """Return A (n, C) of chosen test images."""
         images = self.dataset.test.images[index].reshape(len(index), -1)
-        parameters = self.parameters
-        reader = FeatureReader(
-            self.dataset.pixels, images.shape[1], max(1, len(index)), parameters.dtype
-        )
-        activations: NDArray[Any] = reader.read(images) @ parameters * reader.factor
-        return activations
+        return pre_activations(self.parameters, images, self.dataset.pixels)
 
 
 def load_data_of(folder: RunFolder) -> None:

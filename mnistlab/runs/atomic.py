@@ -1,12 +1,17 @@
 """Writes files so that a reader sees the old one or the new one, never half of one."""
 
 import contextlib
+import errno
 import json
 import math
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Any
+
+_ASIDE = re.compile(r"\..+\.[0-9a-f]{8}")
+"""The names that `write_bytes` gives to what is not whole yet."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -27,6 +32,61 @@ def write_bytes(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
         raise
+
+
+def clear_asides(folder: Path) -> None:
+    """Remove what `write_bytes` of a process that was killed has left aside in a folder."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _ASIDE.fullmatch(entry.name) and not entry.is_dir(follow_symlinks=False):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder last: what was renamed into it is there after a power cut.
+
+    Not every file system offers this for folders; where it does not, nothing is done.
+    """
+    if os.name != "posix":
+        return
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            error.filename = str(path)
+            raise
+    finally:
+        os.close(folder)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's content last, if there is one; raise OSError that names it."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            error.filename = str(path)
+            raise
+
+
+def append_text(path: Path, content: str) -> None:
+    """Append UTF-8 text to a file, the whole of it or, with an OSError that names it, nothing."""
+    data = content.encode("utf-8", "surrogateescape")
+    with path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            if file.write(data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            error.filename = str(path)
+            with contextlib.suppress(OSError):
+                os.truncate(path, before)
+            raise
 
 
 def write_text(path: Path, content: str) -> None:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from mnistlab.errors import RunFolderError, suggest
 from mnistlab.runs.folder import RunFolder
-from mnistlab.runs.guard import check_inside
+from mnistlab.runs.guard import check_inside, shown
 from mnistlab.runs.sweep_folder import SweepFolder, is_sweep
 
 _TOLD = 5
+_LONGEST = 4096  # letters of a name: the longest path that Linux takes
+_SHOWN = 100  # letters of it that a message repeats
+_MOST_DIGITS = 9
 
 
 def find_run(name: str, runs_dir: Path) -> RunFolder:
@@ -19,31 +22,21 @@ def find_run(name: str, runs_dir: Path) -> RunFolder:
     of it if no other run's name begins so, or `latest`; with /7 after a sweep's, its run 7.
     Raises RunFolderError, for a folder outside `runs_dir` or with links in it too.
     """
-    if not name or "\0" in name:
-        raise RunFolderError(f"{name!r} is no run's name")
-    given = Path(name)
-    if len(given.parts) > 1 and _is_run(given):
-        check_inside(given, runs_dir)
-        place = Path(os.path.realpath(given)).relative_to(os.path.realpath(runs_dir))
-        return _folder(runs_dir / place)
-    sweep, slash, number = name.rpartition("/")
-    if slash and number.isascii() and number.isdecimal():
-        found = find_sweep(sweep, runs_dir)
-        run = found.run(int(number))
-        if not _is_run(run.path):
-            raise RunFolderError(f"{found.name}: has no run {int(number)} (yet)")
-        check_inside(run.path, runs_dir)
-        return run
-    path = _find_in(runs_dir, name)
+    path = _find_path(name, runs_dir)
+    if path is None:
+        sweep, slash, number = name.rstrip("/").rpartition("/")
+        if not (slash and number.isascii() and number.isdecimal()):
+            raise _no_run(name, runs_dir)
+        path = _find_in_sweep(sweep, number, runs_dir)
     check_inside(path, runs_dir)
-    return _folder(path)
+    return SweepFolder(path) if is_sweep(path) else RunFolder(path)
 
 
 def find_sweep(name: str, runs_dir: Path) -> SweepFolder:
     """Return the folder of a sweep that is named as for `find_run`; raise RunFolderError."""
     folder = find_run(name, runs_dir)
     if not isinstance(folder, SweepFolder):
-        raise RunFolderError(f"{folder.name}: is a single run, not a sweep")
+        raise RunFolderError(f"{shown(folder.name)}: is a single run, not a sweep")
     return folder
 
 
@@ -52,31 +45,83 @@ def run_paths(runs_dir: Path) -> list[Path]:
     return [path for path in _children(runs_dir) if _is_run(path)]
 
 
-def _find_in(runs_dir: Path, name: str) -> Path:
+def _find_path(name: str, runs_dir: Path) -> Path | None:
+    """Return the run or sweep that a path or a name stands for, if there is one."""
+    name = name.rstrip("/")
+    if not name or "\0" in name or len(name) > _LONGEST:
+        raise RunFolderError(f"{_quoted(name)} is no run's name")
+    given = Path(name)
+    if "/" in name:
+        return _place_in(runs_dir, given) if _is_run(given) else None
+    return _find_in(runs_dir, name)
+
+
+def _place_in(runs_dir: Path, given: Path) -> Path:
+    """Return where in `runs_dir` a folder lies, links followed.
+
+    Raises RunFolderError unless that is where runs are: `runs_dir` itself or a sweep's `runs`.
+    """
+    root, place = Path(os.path.realpath(runs_dir)), Path(os.path.realpath(given))
+    match place.relative_to(root).parts if root in place.parents else ():
+        case (_,) | (_, "runs", _):
+            return runs_dir / place.relative_to(root)
+    raise RunFolderError(
+        f"{shown(given)}: is no run of the runs folder {shown(runs_dir)}; name its own with "
+        f"--runs-dir {shown(place.parent)}"
+    )
+
+
+def _find_in_sweep(sweep: str, number: str, runs_dir: Path) -> Path:
+    path = _find_path(sweep, runs_dir)
+    if path is None:
+        raise _no_run(sweep, runs_dir)
+    check_inside(path, runs_dir, of_runs=False)
+    if not is_sweep(path):
+        raise RunFolderError(f"{shown(path.name)}: is a single run, not a sweep")
+    run = SweepFolder(path).run(int(number[-_MOST_DIGITS:])).path
+    if len(number) > _MOST_DIGITS or not _is_run(run):
+        raise RunFolderError(f"{shown(path.name)}: has no run {shown(number)} (yet)")
+    return run
+
+
+def _find_in(runs_dir: Path, name: str) -> Path | None:
+    """Return the run with this name, or the only one whose name begins so."""
     if name == "latest":
         return _latest(runs_dir)
     begin_so = [path for path in _children(runs_dir) if path.name.startswith(name)]
     runs = [path for path in begin_so if _is_run(path)]
     matches = [path for path in runs if path.name == name] or runs
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        told = ", ".join(sorted(path.name for path in matches)[:_TOLD])
+    if len(matches) > 1:
+        names = sorted(path.name for path in matches)[:_TOLD]
+        told = ", ".join(map(shown, names))
         more = ", …" if len(matches) > _TOLD else ""
-        raise RunFolderError(f"{name!r} is the beginning of {len(matches)} runs: {told}{more}")
+        raise RunFolderError(
+            f"{_quoted(name)} is the beginning of {len(matches)} runs: {told}{more}"
+        )
+    return matches[0] if matches else None
+
+
+def _no_run(name: str, runs_dir: Path) -> RunFolderError:
     newest = sorted((path.name for path in run_paths(runs_dir)), reverse=True)[:_TOLD]
-    raise RunFolderError(f"{runs_dir}: there is no run {name!r}{suggest(name, newest)}")
+    hint = suggest(name[:_LONGEST], map(shown, newest))
+    return RunFolderError(f"{shown(runs_dir)}: there is no run {_quoted(name)}{hint}")
+
+
+def _quoted(name: str) -> str:
+    return repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
 
 
 def _latest(runs_dir: Path) -> Path:
     """Return where the link `latest` points, if that is a run beside it, else the newest run."""
-    with suppress(OSError):
-        target = runs_dir / (runs_dir / "latest").readlink()
-        if target.parent == runs_dir and _is_run(target):
-            return target
+    with suppress(OSError, ValueError):
+        target = (runs_dir / "latest").readlink()
+        path = runs_dir / target.name
+        beside = len(target.parts) == 1 and target.name != ".."
+        if beside and not path.is_symlink() and _is_run(path):
+            return path
     runs = run_paths(runs_dir)
     if not runs:
-        raise RunFolderError(f"{runs_dir}: there is no run here yet")
+        raise RunFolderError(f"{shown(runs_dir)}: there is no run here yet")
     return max(runs, key=lambda path: path.name)
 
 
@@ -89,7 +134,7 @@ def _children(folder: Path) -> list[Path]:
                 for entry in entries
                 if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
             ]
-    except OSError:
+    except (OSError, ValueError):  # there is no such folder, or no such name can be
         return []
 
 
@@ -99,7 +144,3 @@ def _is_run(path: Path) -> bool:
         return folder.status.exists() or folder.config.exists()
     except (OSError, ValueError):  # a name that no file can have
         return False
-
-
-def _folder(path: Path) -> RunFolder:
-    return SweepFolder(path) if is_sweep(path) else RunFolder(path)

@@ -1,11 +1,8 @@
 """A run is its folder: every file is a named property, and its state is read from its files."""
 
-import contextlib
 import csv
-import io
+import hashlib
 import json
-import os
-import secrets
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -14,12 +11,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs.atomic import write_bytes, write_json, write_text
+from mnistlab.runs.atomic import (
+    append_text,
+    clear_asides,
+    sync_file,
+    sync_folder,
+    write_bytes,
+    write_json,
+    write_text,
+)
+from mnistlab.runs.forms import predictions_as_bytes, sha256_of, to_csv
 
 if TYPE_CHECKING:
     import numpy as np
     from filelock import BaseFileLock
     from numpy.typing import NDArray
+
+STATUSES = ("running", "completed", "diverged", "failed", "interrupted")
+"""What a run can be; a status that says anything else is damaged."""
 
 METRICS_COLUMNS = (
     "epoch",
@@ -114,8 +123,19 @@ class RunFolder:
         """Held by the process that works on the run."""
         return self.path / "run.lock"
 
+    @property
+    def claimed(self) -> tuple[Path, ...]:
+        """The files whose content the status of a run that has ended vouches for."""
+        return (
+            *(self.config, self.environment, self.uncommitted_patch, self.metrics),
+            *(self.divergence, self.summary, self.predictions, self.model),
+        )
+
     def hold(self) -> "BaseFileLock":
-        """Take the run's lock for this process and return it; it dies with the process."""
+        """Take the run's lock for this process and return it; it dies with the process.
+
+        What a process that was killed had begun to write is cleared away.
+        """
         from filelock import FileLock, Timeout  # noqa: PLC0415 - reading a folder needs no lock
 
         lock = FileLock(self.lock_file, blocking=False)
@@ -123,17 +143,72 @@ class RunFolder:
             lock.acquire()
         except Timeout:
             raise RunFolderError(f"{self.name}: another process is working on it") from None
+        for folder in (self.path, self.plots):
+            clear_asides(folder)
         return lock
 
-    def write_status(self, status: str, **details: Any) -> None:
-        """Replace status.json, keeping what it already says and `details` does not."""
+    def write_status(
+        self, status: str, *, files: Mapping[str, Any] | None = None, **details: Any
+    ) -> None:
+        """Replace status.json, keeping what it already says and `details` does not.
+
+        `files` are the SHA-256 of files by name that it vouches for. What it claims is on the
+        disk before it is, and it is itself when this returns.
+        """
         known = self._read_json(self.status) or {}
-        write_json(self.status, {**known, "status": status, **details})
+        known.pop("files", None)
+        claims = {"files": files} if files else {}
+        if status != "running":
+            sync_file(self.log)
+        sync_folder(self.path)
+        write_json(self.status, {**known, "status": status, **details, **claims})
+        sync_folder(self.path)
+
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 of each claimed file that is there, by its name."""
+        found = {path.name: sha256_of(path) for path in self.claimed}
+        return {name: digest for name, digest in found.items() if digest is not None}
+
+    def vouched(self) -> dict[str, Any]:
+        """Return what the status says of files: their SHA-256 by name; none of an unfinished run's.
+
+        Of one that is just being replaced it is a list: as it was, None if it was not, and as it
+        is to be.
+        """
+        files = (self._read_json(self.status) or {}).get("files")
+        return files if isinstance(files, dict) else {}
+
+    def damaged_files(self) -> list[str]:
+        """Return the names of files that are not what the status vouches for, missing ones too.
+
+        Raises OSError where the disk fails.
+        """
+        files = self.vouched()
+        return [
+            path.name
+            for path in self.claimed
+            if path.name in files and not _is_as_claimed(path, files[path.name])
+        ]
+
+    def replace_files(self, contents: Mapping[Path, bytes]) -> None:
+        """Replace files of a run that has ended, which is whole at every moment of it.
+
+        Until all are written the status vouches for each as it was or as it is to be.
+        """
+        status, files = self.read_status()["status"], self.vouched()
+        new = {path.name: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
+        if files:
+            either = {name: [files.get(name), digest] for name, digest in new.items()}
+            self.write_status(status, files={**files, **either})
+        for path, content in contents.items():
+            write_bytes(path, content)
+        if files:
+            self.write_status(status, files={**files, **new})
 
     def read_status(self) -> dict[str, Any]:
         """Return status.json; a `running` run whose lock nobody holds reads as interrupted."""
         status = self._read_json(self.status)
-        if status is None or not isinstance(status.get("status"), str):
+        if status is None or status.get("status") not in STATUSES:
             return {"status": "damaged", "error": "status.json is missing or cannot be read"}
         if status.get("status") == "running" and not self._is_held():
             status["status"] = "interrupted"
@@ -166,11 +241,7 @@ class RunFolder:
 
     def write_predictions(self, predictions: "NDArray[np.uint8]") -> None:
         """Replace predictions.npy by the predicted classes (N,)."""
-        import numpy as np  # noqa: PLC0415 - a folder is read without it
-
-        buffer = io.BytesIO()
-        np.save(buffer, predictions, allow_pickle=False)
-        write_bytes(self.predictions, buffer.getvalue())
+        write_bytes(self.predictions, predictions_as_bytes(predictions))
 
     def write_divergence(self, first_step: int, losses: Sequence[float]) -> None:
         """Write the batch loss before each step of the epoch in which the run diverged.
@@ -187,10 +258,9 @@ class RunFolder:
         return [int(row["step"]) for row in rows], [float(row["loss"]) for row in rows]
 
     def say(self, *texts: str) -> None:
-        """Append lines to log.txt."""
+        """Append lines to log.txt, all of them or none."""
         at = time.strftime("%H:%M:%S")
-        with self.log.open("a", encoding="utf-8", errors="surrogateescape") as file:
-            file.writelines(f"{at} {text}\n" for text in texts)
+        append_text(self.log, "".join(f"{at} {text}\n" for text in texts))
 
     def remove(self) -> None:
         """Take away a folder in which nothing was done yet; what cannot be removed stays."""
@@ -212,59 +282,17 @@ class RunFolder:
 
     @staticmethod
     def _read_json(path: Path) -> dict[str, Any] | None:
+        """Return what a file says, None where it is not there or says nothing.
+
+        Raises OSError where the disk fails: that does not make a run another one.
+        """
         try:
             data = json.loads(path.read_bytes())
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
             return None
         return data if isinstance(data, dict) else None
 
 
-def default_runs_dir() -> Path:
-    """Return MNISTLAB_RUNS_DIR, or `runs` where it is unset."""
-    return Path(os.environ.get("MNISTLAB_RUNS_DIR") or "runs")
-
-
-def create_run_folder(runs_dir: Path, name: str, *, latest: bool = True) -> RunFolder:
-    """Create `runs_dir/YYYYmmdd-HHMMSS-NAME-XXXX/` for this process alone.
-
-    With `latest`, `runs_dir/latest` then points to it. Raises RunFolderError where no folder can
-    be made.
-    """
-    try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-        while True:
-            stamp = time.strftime("%Y%m%d-%H%M%S")
-            path = runs_dir / f"{stamp}-{name}-{secrets.token_hex(2)}"
-            with contextlib.suppress(FileExistsError):
-                path.mkdir()
-                break
-    except OSError as error:
-        is_file = runs_dir.exists() and not runs_dir.is_dir()
-        reason = "it is a file" if is_file else error.strerror or str(error)
-        raise RunFolderError(
-            f"{runs_dir}: no run folder can be made here ({reason}); "
-            "choose another place with --runs-dir or MNISTLAB_RUNS_DIR"
-        ) from None
-    if latest:
-        _point_latest_to(path)
-    return RunFolder(path)
-
-
-def _point_latest_to(path: Path) -> None:
-    """Replace the link `latest`; a file system without links goes without."""
-    aside = path.with_name(f".latest.{secrets.token_hex(4)}")
-    with contextlib.suppress(OSError):
-        aside.symlink_to(path.name)
-        try:
-            aside.replace(path.with_name("latest"))
-        except OSError:  # `latest` is a folder of somebody's
-            aside.unlink()
-
-
-def to_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as CSV text with a header; missing values are empty cells."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def _is_as_claimed(path: Path, claim: Any) -> bool:
+    """Return whether a file is what a status vouches for, or one of the two that it may be."""
+    return sha256_of(path) in (claim if isinstance(claim, list) else [claim])

@@ -9,51 +9,75 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from mnistlab.errors import RunFolderError
+from mnistlab.errors import RunFolderError, shown
 
-_INNER = ("plots", "checkpoints", "runs")
+__all__ = ["check_inside", "foreign_entries", "shown"]
+
+_OF_FILES = ("plots", "checkpoints")
+_RUNS = "runs"
 """The folders that a run folder may have; what `runs` holds are run folders again."""
 
 
-def check_inside(folder: Path, runs_dir: Path) -> None:
-    """Raise RunFolderError unless `folder` lies in `runs_dir` and is made of plain files."""
+def check_inside(folder: Path, runs_dir: Path, *, of_runs: bool = True) -> None:
+    """Raise RunFolderError unless `folder` lies in `runs_dir` and is made of plain files.
+
+    With `of_runs`, so must be the runs inside a sweep.
+    """
     root, place = Path(os.path.realpath(runs_dir)), Path(os.path.realpath(folder))
     if root not in place.parents:
         raise RunFolderError(
-            f"{folder}: lies outside the runs folder {runs_dir}; name its own with "
-            f"--runs-dir {place.parent}"
+            f"{shown(folder)}: lies outside the runs folder {shown(runs_dir)}; name its own with "
+            f"--runs-dir {shown(place.parent)}"
         )
-    for entry in foreign_entries(folder):
+    for entry in foreign_entries(folder, runs=of_runs):
         raise RunFolderError(
-            f"{entry}: is a link or no plain file, which mnistlab never makes; "
-            "nothing here is opened until it is gone"
+            f"{shown(entry)}: is a link, no plain file or closed to you, which mnistlab never "
+            "makes; nothing here is opened until it is gone"
         )
 
 
-def foreign_entries(folder: Path) -> Iterator[Path]:
+def foreign_entries(folder: Path, *, runs: bool = False) -> Iterator[Path]:
     """Yield what in a run folder is neither a plain file nor one of the folders it may have.
 
-    The runs inside a sweep are looked at only so far as they are folders themselves.
+    So is a folder that cannot be looked into: what it holds could be anything. Of the runs
+    inside a sweep this says only whether they are folders; what is in them, with `runs`.
     """
     try:
         mode = folder.lstat().st_mode
-    except OSError:
+    except OSError:  # nothing is there, so nothing of it is opened
         return
     if not stat.S_ISDIR(mode):
         yield folder
         return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name in _INNER:
-                    yield from _foreign_inside(Path(entry.path), folders=entry.name == "runs")
-            elif not entry.is_file(follow_symlinks=False):
-                yield Path(entry.path)
+    try:
+        yield from _foreign_in(folder, runs)
+    except OSError:
+        yield folder
 
 
-def _foreign_inside(folder: Path, *, folders: bool) -> Iterator[Path]:
+def _foreign_in(folder: Path, runs: bool) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            plain = entry.is_file(follow_symlinks=False)
-            if not (plain or (folders and entry.is_dir(follow_symlinks=False))):
-                yield Path(entry.path)
+            path = Path(entry.path)
+            if not entry.is_dir(follow_symlinks=False):
+                yield from _unless_file(entry)
+            elif entry.name == _RUNS:
+                yield from _foreign_runs(path, runs)
+            elif entry.name in _OF_FILES:
+                with os.scandir(path) as files:
+                    for file in files:
+                        yield from _unless_file(file)
+
+
+def _foreign_runs(folder: Path, inside: bool) -> Iterator[Path]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                yield from _unless_file(entry)
+            elif inside:
+                yield from foreign_entries(Path(entry.path))
+
+
+def _unless_file(entry: os.DirEntry[str]) -> Iterator[Path]:
+    if not entry.is_file(follow_symlinks=False):
+        yield Path(entry.path)

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs.atomic import write_json, write_text
-from mnistlab.runs.folder import RunFolder, to_csv
+from mnistlab.runs.atomic import clear_asides, sync_folder, write_json, write_text
+from mnistlab.runs.folder import RunFolder
+from mnistlab.runs.forms import to_csv
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,23 @@ class SweepFolder(RunFolder):
         """What resuming needs, a file a stack; gone once the sweep is complete."""
         return self.path / "checkpoints"
 
+    @property
+    def claimed(self) -> tuple[Path, ...]:
+        """The files whose content the status of a sweep that has ended vouches for."""
+        return (
+            *(self.config, self.environment, self.uncommitted_patch),
+            *(self.plan, self.results, self.summary),
+        )
+
     def checkpoint_of(self, stack: str) -> Path:
         """Return where the checkpoint of this stack is."""
         return self.checkpoints / f"{stack}.safetensors"
+
+    def hold(self) -> "BaseFileLock":
+        """Take the sweep's lock as that of a run, and clear away half checkpoints too."""
+        lock = super().hold()
+        clear_asides(self.checkpoints)
+        return lock
 
     def run(self, number: int) -> RunFolder:
         """Return the folder of one run, whether it is there yet or not."""
@@ -46,6 +64,13 @@ class SweepFolder(RunFolder):
         folder = self.path / "runs"
         names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
         return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
+    def sync_runs(self) -> None:
+        """Make the folders of the runs so far last; raise OSError where that fails."""
+        folder = self.path / "runs"
+        if folder.is_dir():
+            sync_folder(folder)
+        sync_folder(self.path)
 
     def write_plan(self, plan: Any) -> None:
         """Replace plan.json."""

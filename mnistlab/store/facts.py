@@ -13,49 +13,63 @@ from mnistlab.errors import InputError
 from mnistlab.runs import RunFolder
 from mnistlab.runs.guard import foreign_entries
 from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.store.keys import KEY, RESULT_KEYS, SPLITS, STATE_KEYS, Facts, are_plain
 
-Facts = dict[str, Any]
+__all__ = ["SPLITS", "Facts", "flatten", "read_facts"]
 
-SPLITS = ("train", "validation", "test")
-"""The parts of a dataset in the order in which tables show them."""
+_MOST_CONFIG_KEYS = 200  # a config has some thirty; what has more is none
 
 
-def read_facts(folder: RunFolder) -> Facts:
+def read_facts(folder: RunFolder, *, tolerant: bool = True) -> Facts:
     """Return what is known of a run or a sweep; what is missing or damaged has no key.
+
+    A disk that fails makes a run a damaged one, or, if not `tolerant`, raises its OSError.
 
     Besides the keys of its config: `run`, `kind` (run or sweep), `status`, `error`, `started`,
     `ended`, `trained_epochs`, `train.loss` … `test.accuracy`, `seconds.total`, `key`,
     `data_sha256`, `mnistlab` (the version), and for a sweep `method` and `runs`. `damaged` lists
-    the files that are missing, cannot be read, or are no plain files.
+    the files that are missing, cannot be read, or are no plain files. Whatever the folder holds,
+    a value is text, a number, true or false, or a list of these.
     """
     kind = "sweep" if isinstance(folder, SweepFolder) else "run"
-    foreign = [entry.name for entry in foreign_entries(folder.path)]
-    if foreign:
-        return {"run": folder.name, "kind": kind, "status": "damaged", "damaged": foreign}
+    lost: Facts = {"run": folder.name, "kind": kind, "status": "damaged"}
+    try:
+        foreign = [entry.name for entry in foreign_entries(folder.path)]
+        return lost | {"damaged": foreign} if foreign else _read(folder, kind)
+    except RecursionError:  # nested without end
+        return lost | {"damaged": [folder.status.name]}
+    except OSError:
+        if not tolerant:
+            raise
+        return lost | {"damaged": [folder.status.name]}
+
+
+def _read(folder: RunFolder, kind: str) -> Facts:
     status = folder.read_status()
     facts: Facts = {
         "run": folder.name,
         "kind": kind,
-        "status": status["status"],
-        **{key: status[key] for key in ("error", "started", "ended", "stopped") if status.get(key)},
+        **_plain({key: status.get(key) for key in ("status", "error", "stopped")}),
+        **_plain({key: status.get(key) for key in ("started", "ended")}),
     }
     damaged = [folder.status.name] if status["status"] == "damaged" else []
     try:
-        config = read_file(folder.config, MAX_SWEEP_BYTES)[0]
-        facts.update(_of_sweep(config) if kind == "sweep" else flatten(config))
-    except InputError:
+        facts.update(_of_config(read_file(folder.config, MAX_SWEEP_BYTES)[0], kind))
+    except InputError as error:
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None
         damaged.append(folder.config.name)
-    environment = folder.read_environment()
-    if environment:
-        known = ("key", "data_sha256", "mnistlab")
-        facts.update({key: environment[key] for key in known if key in environment})
-    else:
-        damaged.append(folder.environment.name)
     try:
         facts.update(_of_summary(folder.read_summary(), kind))
     except InputError:
         if status["status"] in ("completed", "diverged"):
             damaged.append(folder.summary.name)
+    environment = folder.read_environment()
+    if environment:
+        known = ("key", "data_sha256", "mnistlab")
+        facts.update(_plain({key: environment.get(key) for key in known}))
+    else:
+        damaged.append(folder.environment.name)
     if damaged:
         facts["damaged"] = damaged
     return facts
@@ -68,6 +82,27 @@ def flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _plain(facts: Mapping[str, Any]) -> Facts:
+    """Return the facts without what no fact is; empty texts and nulls say nothing."""
+    return {
+        key: value
+        for key, value in facts.items()
+        if value != "" and are_plain([value]) and KEY.fullmatch(key)
+    }
+
+
+def _of_config(config: Mapping[str, Any], kind: str) -> Facts:
+    """Return a config's own keys, for a sweep those that all of its runs have in common.
+
+    Raises InputError for what has more keys than any config.
+    """
+    shown = _of_sweep(config) if kind == "sweep" else dict(flatten(config))
+    if len(shown) > _MOST_CONFIG_KEYS:
+        raise InputError("more keys than a config can have")
+    ours = {*STATE_KEYS, *RESULT_KEYS} - {"method"}
+    return _plain({key: value for key, value in shown.items() if key not in ours})
 
 
 def _of_sweep(config: Mapping[str, Any]) -> Facts:
@@ -83,11 +118,15 @@ def _of_summary(summary: Mapping[str, Any], kind: str) -> Facts:
     """Return the metrics of a run, or those of a sweep's best trial."""
     facts: Facts = {}
     if kind == "sweep":
-        facts["runs"] = summary.get("runs")
-        source = summary.get("best") or {}
+        trials, seeds = summary.get("trials"), summary.get("seeds")
+        if isinstance(trials, int) and isinstance(seeds, int):
+            facts["runs"] = trials * seeds
+        source = summary.get("best")
     else:
         facts["trained_epochs"] = summary.get("epochs")
         source = summary
+    if not isinstance(source, Mapping):
+        source = {}
     for split in SPLITS:
         numbers = source.get(split)
         if isinstance(numbers, Mapping):
@@ -95,4 +134,4 @@ def _of_summary(summary: Mapping[str, Any], kind: str) -> Facts:
     seconds = summary.get("seconds")
     if isinstance(seconds, Mapping):
         facts["seconds.total"] = seconds.get("total")
-    return {key: value for key, value in facts.items() if value is not None}
+    return _plain(facts)

@@ -10,7 +10,8 @@ from mnistlab.config.schema import Config
 from mnistlab.core.metrics import score_images
 from mnistlab.core.statistics import differs, t_half_width, z_quantile
 from mnistlab.core.trainer import join_parameters
-from mnistlab.experiment.plan import Data, as_rows, objective_of, stack_key
+from mnistlab.datasets import as_rows
+from mnistlab.experiment.plan import Data, objective_of, stack_key
 from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.runs.weights import load_weights
 from mnistlab.sweep.results import TrialResult, column_of

@@ -26,7 +26,7 @@ class Conclusion:
     """What a sweep came to; `document` is what sweep.json holds.
 
     `ranked` are the trials that can be chosen, the best first; `ties` the numbers of those that
-    cannot be told from it.
+    cannot be told from it. `not_drawn` says why the plots that it should have are not there.
     """
 
     folder: SweepFolder
@@ -36,6 +36,7 @@ class Conclusion:
     status: str
     error: str | None
     document: Mapping[str, Any]
+    not_drawn: str | None = None
 
     @property
     def best(self) -> TrialResult | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import threadpoolctl
 
+from mnistlab.config.schema import Config
 from mnistlab.core.samples import Samples
 from mnistlab.core.trainer import Settings, Trainer
 from mnistlab.experiment.plan import Plan, plan_on
@@ -15,8 +16,8 @@ from mnistlab.sweep.stacks import Stack, last_epoch
 _STEPS = 30
 _KINDS = 8
 """Widths that are timed at most; of more, the nearest one stands for the others."""
-_PROCESS_BYTES = 150e6
-"""A process with NumPy, a mapped dataset and its evaluation buffers took 130 to 160 MB."""
+_PROCESS_BYTES = 165e6
+"""A process with NumPy, mapped MNIST and its evaluation buffers took 160 to 170 MB."""
 _RUN_BYTES = 28_000
 """A run folder without its weights: seven files, each in blocks of 4 KB."""
 _PLOT_BYTES = 700_000
@@ -42,10 +43,16 @@ def estimate(prepared: Prepared, stacks: Sequence[Stack]) -> Estimate:
     weights = sum(_one_configuration(prepared, column.config) * len(column.runs)
                   for stack in stacks for column in stack.columns)  # fmt: skip
     runs = sum(len(stack.runs) for stack in stacks)
+    # a copy of the images without dark pixels, which stacks with much to do train on
+    copy = (
+        prepared.data.dataset.train.images.nbytes
+        if any(stack.is_compact for stack in stacks)
+        else 0
+    )
     return Estimate(
         max(ends, default=0.0),
         # parameters, gradient, optimizer state, two snapshots, and a copy at each end
-        _PROCESS_BYTES + sum(6 * size for size in sizes[: prepared.workers]),
+        _PROCESS_BYTES + copy + sum(6 * size for size in sizes[: prepared.workers]),
         weights + runs * _RUN_BYTES + _PLOT_BYTES,
     )
 
@@ -97,9 +104,9 @@ def _short_trainer(plan: Plan, count: int) -> Trainer:
     return Trainer(settings, whole.parameters, samples, None, plan.dataset.pixels, generator)
 
 
-def _one_configuration(prepared: Prepared, config: object) -> float:
+def _one_configuration(prepared: Prepared, config: Config) -> float:
     dataset = prepared.data.dataset
-    itemsize = np.dtype(getattr(config, "dtype", "float32")).itemsize
+    itemsize = np.dtype(config.dtype).itemsize
     return float((dataset.train.images[0].size + 1) * len(dataset.classes) * itemsize)
 
 

@@ -8,7 +8,7 @@ from mnistlab.runs.atomic import write_bytes
 from mnistlab.runs.sweep_folder import SweepFolder, is_sweep
 from mnistlab.runs.whole import is_whole
 
-_NOT_TAKEN = {"run.lock", "checkpoint.safetensors"}
+_NOT_TAKEN = {"run.lock", "checkpoint.safetensors", "status.json", "summary.json"}
 
 
 def copy_finished(folder: SweepFolder, runs_dir: Path, keys: Mapping[str, int]) -> set[int]:
@@ -43,10 +43,10 @@ def _copy(source: RunFolder, target: RunFolder) -> None:
     files = [
         path for path in source.path.iterdir() if path.is_file() and path.name not in _NOT_TAKEN
     ]
-    for path in sorted(files, key=lambda path: path == source.status):
-        if path != source.summary:
-            write_bytes(target.path / path.name, path.read_bytes())
-        else:
-            known = source.read_summary()
-            target.write_summary({**known, "run": target.name, "path": str(target.path)})
+    for path in files:
+        write_bytes(target.path / path.name, path.read_bytes())
+    known = source.read_summary()
+    target.write_summary({**known, "run": target.name, "path": str(target.path)})
     target.say(f"taken over from {source.name}")
+    details = {key: value for key, value in source.read_status().items() if key != "files"}
+    target.write_status(**details, files=target.digests())

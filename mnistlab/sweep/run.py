@@ -14,12 +14,13 @@ from filelock import BaseFileLock
 
 import mnistlab
 from mnistlab import interrupts
-from mnistlab.errors import RunFolderError
-from mnistlab.experiment.run import now, run_key, tell_error
+from mnistlab.errors import RunFolderError, tell
+from mnistlab.experiment.run import now, run_key
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
 from mnistlab.runs import create_run_folder
-from mnistlab.runs.atomic import write_json, write_text
+from mnistlab.runs.atomic import sync_folder, write_json, write_text
+from mnistlab.runs.creation import cannot_keep
 from mnistlab.runs.environment import describe_environment, uncommitted_changes
 from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.runs.whole import ENDS, is_whole
@@ -100,10 +101,13 @@ def run_sweep(
             painter = cleanup.enter_context(start_painter()) if start_painter else None
             conclusion = conclude(prepared, folder, course.seconds, started)
             if painter is not None:
-                _paint(painter, conclusion, reporter)
-            folder.write_status(conclusion.status, ended=now(), error=conclusion.error)
+                conclusion = replace(conclusion, not_drawn=_paint(painter, conclusion))
             folder.say(*sentences(conclusion.document))
             folder.say(f"{conclusion.status} after {time.perf_counter() - started:.2f} s")
+            folder.sync_runs()
+            folder.write_status(
+                conclusion.status, files=folder.digests(), ended=now(), error=conclusion.error
+            )
             folder.lock_file.unlink(missing_ok=True)
         except BaseException as error:
             reporter.stop()
@@ -120,8 +124,12 @@ def _open(
     """Return the sweep's folder, new or found, and its lock, which this process now holds."""
     if resumed is None:
         folder = SweepFolder(create_run_folder(runs_dir, prepared.sweep.name).path)
-        lock = folder.hold()
-        folder.write_status("running", started=now())
+        try:
+            lock = folder.hold()
+            folder.write_status("running", started=now())
+        except OSError as error:
+            folder.remove()
+            raise cannot_keep(runs_dir, error) from None
         return folder, lock
     lock = resumed.hold()
     known = resumed.read_environment()
@@ -165,6 +173,7 @@ def _begin(
     # from here on the sweep is one that can be resumed
     plan = {"stacks": to_plan(stacks), "taken_over": sorted(found)}
     folder.write_plan({**plan, "config_sha256": _config_hash(folder)})
+    sync_folder(folder.path)
 
 
 def _config_hash(folder: SweepFolder) -> str:
@@ -279,15 +288,16 @@ class _Course:
                 self.crew.stop()
 
 
-def _paint(painter: Painter, conclusion: Conclusion, reporter: SweepReporter) -> None:
-    """Draw the sweep's plots and the winner's; without them a sweep is still whole."""
+def _paint(painter: Painter, conclusion: Conclusion) -> str | None:
+    """Draw the sweep's plots and the winner's; return why not, as a sweep is whole without them."""
     try:
         painter.draw(conclusion.folder.path)
         if conclusion.best is not None:
             painter.draw(conclusion.folder.run(conclusion.best.runs[0]).path)
     except RuntimeError as error:
-        reporter.warn(f"the plots could not be drawn: {error}")
         conclusion.folder.say(f"warning: the plots could not be drawn: {error}")
+        return str(error)
+    return None
 
 
 def _give_up(
@@ -295,7 +305,7 @@ def _give_up(
 ) -> None:
     """Mark the sweep as interrupted or failed, and note on the error how to go on."""
     interrupted = isinstance(error, KeyboardInterrupt)
-    told = tell_error(error)
+    told = tell(error)
     if created and not folder.plan.exists():  # nothing has begun yet
         folder.remove()
         return

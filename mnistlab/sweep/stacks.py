@@ -18,6 +18,10 @@ MOST_COLUMNS = 64
 """The widest stack. On MNIST with batches of 100 a column's epoch took 48 ms in a stack of 4 on one
 core, 40 in 8, 34 in 16, 31 in 32, and 32 in 64 and in 128."""
 
+COMPACT_FROM = 100
+"""Epochs of all columns together from which on leaving out the dark pixels pays: on MNIST the copy
+takes 0.27 s and saves 3 ms of each column's epoch."""
+
 _MOST_ROUNDS = 4
 """Stacks a worker, so that they end at about the same time; more only make them narrower."""
 
@@ -52,9 +56,9 @@ class Stack:
         return [run for column in self.columns for run in column.runs]
 
     @property
-    def column_epochs(self) -> int:
-        """The epochs of all its columns together."""
-        return sum(last_epoch(column.config) for column in self.columns)
+    def is_compact(self) -> bool:
+        """Whether it has so much to do that it is trained without the dark pixels."""
+        return sum(last_epoch(column.config) for column in self.columns) >= COMPACT_FROM
 
     def cost(self, images: int) -> float:
         """Return roughly the seconds that training on so many images takes on one core."""

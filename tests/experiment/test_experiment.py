@@ -27,6 +27,7 @@ from mnistlab.plots.painter import Painter
 from mnistlab.plugins import load_plugins
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_checkpoint
+from mnistlab.runs.whole import is_whole
 
 MINI = {"data.dataset": "mnist-mini", "data.validation": "1000", "epochs": "2"}
 PLOTS = ["confusion_matrix.png", "learning_curves.png", "mistakes.png", "weights.png"]
@@ -219,12 +220,12 @@ def test_a_failure_is_recorded_and_raised(tmp_path, monkeypatch):
     assert "No space left" in status["error"]
 
 
-def test_plots_that_fail_only_warn(tmp_path, monkeypatch):
+def test_a_run_whose_plots_fail_is_complete_and_says_why_it_has_none(tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "no-such-backend")
-    reporter = Recorder()
-    run = train(tmp_path=tmp_path, plots=True, reporter=reporter)
+    run = train(tmp_path=tmp_path, plots=True)
     assert run.status == "completed"
-    assert "the plots could not be drawn" in reporter.warnings[-1]
+    assert "no-such-backend" in run.not_drawn
+    assert is_whole(run.folder)
 
 
 def test_checkpoints_come_when_asked_for_and_go_at_the_end(tmp_path, monkeypatch):

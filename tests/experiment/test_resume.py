@@ -144,12 +144,43 @@ def test_what_cannot_go_on_is_refused(tmp_path, monkeypatch):
         resume(folder)
 
 
-def test_metrics_that_lack_an_epoch_are_named(tmp_path):
+def test_what_is_resumed_needs_no_metrics_only_the_checkpoint(tmp_path):
+    expected = content(train(tmp_path / "whole", ["epochs=5"], Recorder()).folder)
     folder = cut_short(tmp_path, ["epochs=5"], 3)
-    lines = folder.metrics.read_text().splitlines(keepends=True)
-    folder.metrics.write_text("".join(lines[:2]))
-    with pytest.raises(RunFolderError, match=r"metrics\.csv: has not the 3 epochs"):
+    folder.metrics.unlink()
+    resume(folder)
+    assert content(folder) == expected
+
+
+def test_a_damaged_checkpoint_is_told_and_the_run_starts_from_its_beginning(tmp_path):
+    expected = content(train(tmp_path / "whole", ["epochs=5"], Recorder()).folder)
+    folder = cut_short(tmp_path, ["epochs=5"], 3)
+    damaged = bytearray(folder.checkpoint.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    folder.checkpoint.write_bytes(damaged)
+    told = Recorder()
+    resume(folder, reporter=told)
+    assert "checkpoint.safetensors: is damaged" in told.warnings[0]
+    assert "from its beginning" in told.warnings[0]
+    assert content(folder) == expected
+
+
+def test_a_config_that_was_changed_meanwhile_is_refused(tmp_path):
+    folder = cut_short(tmp_path, ["epochs=5"], 3)
+    text = folder.config.read_text()
+    folder.config.write_text(text.replace("learning_rate: 0.01", "learning_rate: 0.02"))
+    with pytest.raises(RunFolderError, match=r"config\.yaml: is not what the run was begun with"):
         resume(folder)
+    folder.config.write_text(text)
+    assert resume(folder).status == "completed"
+
+
+def test_the_time_of_all_stretches_is_added_up(tmp_path):
+    folder = cut_short(tmp_path, ["epochs=5"], 3)
+    before = folder.read_summary()["seconds"]
+    after = resume(folder).summary["seconds"]
+    assert all(0 < before[part] < after[part] for part in ("total", "train", "evaluate"))
+    assert after["total"] >= after["train"] + after["evaluate"]
 
 
 def test_a_killed_run_goes_on_from_its_checkpoint(tmp_path):

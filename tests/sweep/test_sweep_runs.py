@@ -15,7 +15,7 @@ from mnistlab.experiment.plan import Plan, plan_on
 from mnistlab.experiment.run import Run
 from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.runs.weights import load_weights
-from mnistlab.sweep import comparison, training
+from mnistlab.sweep import comparison, stacks, training
 from mnistlab.sweep.contest import losers_at
 from mnistlab.sweep.events import EpochEnded, RunEnded
 from mnistlab.sweep.halving import budgets, choose_losers
@@ -368,13 +368,13 @@ def test_dark_pixels_are_left_out_and_missed_by_nobody(tmp_path, monkeypatch):
     words = "learning_rate=linspace(0.001,0.02,16)"
     trained = []
     whole = Plan.whole
-    monkeypatch.setattr(training, "_COMPACT_FROM", 1)
+    monkeypatch.setattr(stacks, "COMPACT_FROM", 1)
     monkeypatch.setattr(
         Plan, "whole", lambda plan, given: (trained.append(given.shape), whole(plan, given))[1]
     )
     compact = sweep(tmp_path, words, text="epochs: 2\n", runs="compact").folder
     assert {rows for rows, _ in trained} < set(range(400, 785))
-    monkeypatch.setattr(training, "_COMPACT_FROM", 1000)
+    monkeypatch.setattr(stacks, "COMPACT_FROM", 1000)
     plain = sweep(tmp_path, words, text="epochs: 2\n", runs="plain").folder
     assert {rows for rows, _ in trained} > {785}
     for number in range(16):

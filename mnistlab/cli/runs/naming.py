@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnistlab.cli.completion import complete_run
+
 if TYPE_CHECKING:
     from mnistlab.runs import RunFolder
 
@@ -12,9 +14,11 @@ _HELP = (
     "A run's folder, its name or the beginning of it, `latest`, or SWEEP/7 for a run of a sweep."
 )
 
-RunName = Annotated[str, typer.Argument(metavar="RUN", help=_HELP)]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help=_HELP, autocompletion=complete_run)]
 
-RunNames = Annotated[list[str], typer.Argument(metavar="RUN...", help=_HELP)]
+RunNames = Annotated[
+    list[str], typer.Argument(metavar="RUN", help=_HELP, autocompletion=complete_run)
+]
 
 
 def find(run: str, runs_dir: Path | None) -> "RunFolder":
@@ -29,7 +33,9 @@ def evaluate_late(folder: "RunFolder", plugins: list[Path]) -> None:
     """Evaluate the test split for a complete run that has not seen it: one of a sweep."""
     from mnistlab.runs.sweep_folder import SweepFolder
 
-    if isinstance(folder, SweepFolder) or folder.predictions.exists():
+    if isinstance(folder, SweepFolder):
+        return
+    if isinstance(folder.vouched().get(folder.predictions.name), str):
         return
     if folder.read_status()["status"] != "completed":
         return

@@ -1,0 +1,125 @@
+"""`mnistlab report`: run folders as a page, a PDF or Markdown."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mnistlab.cli.options import Plugins, Quiet, RunsDir
+
+if TYPE_CHECKING:
+    from mnistlab.console.progress import ConsoleReporter
+    from mnistlab.report.write import Request
+
+_ASSIGNMENT_TITLE = "Classification with linear regression and softmax"
+_TITLE = "Runs of mnistlab"
+
+
+def report(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN|SWEEP]...",
+            help="Runs and sweeps: folder, name or its beginning, `latest`, SWEEP/7. None: the "
+            "assignment's, which are trained if they are not there.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to write (default: `report` in the runs folder)."),
+    ] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="html,pdf,md", help="What to write (default: html and pdf)."
+        ),
+    ] = None,
+    title: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The heading of the report.")
+    ] = None,
+    author: Annotated[str, typer.Option(metavar="TEXT", help="Who hands it in.")] = "",
+    runs_dir: RunsDir = None,
+    plugin: Plugins = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Write it even if nothing has changed since.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the files as one JSON document.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a report on runs and sweeps: one page that works offline, a PDF, Markdown.
+
+    Without names it answers the assignment: derivations, plots, results, and a canvas to draw
+    digits on; what it needs and does not find is trained first. A run that is damaged, diverged
+    or interrupted is listed with what it lacks. Exit codes: 0 written; 1 one of the formats
+    could not be; 2 a wrong name or option.
+    """
+    from mnistlab.console.progress import ConsoleReporter
+    from mnistlab.errors import MnistlabError
+    from mnistlab.plugins import load_plugins
+    from mnistlab.report.write import FORMATS, write_report
+    from mnistlab.runs import default_runs_dir
+    from mnistlab.runs.atomic import to_json
+
+    chosen = _formats(formats, FORMATS)
+    load_plugins(plugin or [])
+    runs = runs_dir or default_runs_dir()
+    teller = ConsoleReporter(quiet=quiet)
+    request = _request(names or [], chosen, title, author, runs, plugin or [], teller, quiet=quiet)
+    written = write_report(request, out or runs / "report", teller.message, anew=anew)
+    if as_json:
+        typer.echo(to_json({form: str(path) for form, path in written.files.items()}))
+    else:
+        if not written.is_new:
+            teller.message("nothing has changed since this report was written; --anew writes it")
+        for form, path in written.files.items():
+            typer.echo(f"{form}: {path}")
+    if written.failed and formats is None and list(written.failed) == ["pdf"]:
+        teller.warn(written.failed["pdf"])  # not asked for by name
+    elif written.failed:
+        raise MnistlabError("; ".join(written.failed.values()))
+
+
+def _formats(given: str | None, known: tuple[str, ...]) -> list[str]:
+    from mnistlab.errors import InputError, suggest
+
+    chosen = ["html", "pdf"] if given is None else [word.strip() for word in given.split(",")]
+    for form in chosen:
+        if form not in known:
+            raise InputError(f"--format: unknown format {form!r}{suggest(form, known)}")
+    return list(dict.fromkeys(chosen))
+
+
+def _request(
+    names: list[str],
+    formats: list[str],
+    title: str | None,
+    author: str,
+    runs_dir: Path,
+    plugins: list[Path],
+    teller: "ConsoleReporter",
+    *,
+    quiet: bool,
+) -> "Request":
+    from mnistlab.report.write import Request
+
+    if names:
+        from mnistlab.runs.find import find_run
+
+        folders = [find_run(name, runs_dir) for name in names]
+        return Request(folders, formats, title or _TITLE, author)
+    from mnistlab.console.sweeping import ConsoleSweepReporter
+    from mnistlab.plots.painter import Painter
+    from mnistlab.report.assignment import complete_assignment
+
+    found = complete_assignment(
+        runs_dir,
+        teller,
+        lambda metric: ConsoleSweepReporter(quiet=quiet, metric=metric),
+        teller.message,
+        partial(Painter, plugins),
+    )
+    needed = {**found.runs, "sweep": found.sweep}
+    return Request(found.folders, formats, title or _ASSIGNMENT_TITLE, author, needed)

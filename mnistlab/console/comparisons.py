@@ -1,0 +1,238 @@
+"""Prints what differs between two runs, or among several, to stdout."""
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mnistlab.config.load import shown
+from mnistlab.store.comparison import Comparison, is_number
+from mnistlab.store.differences import Differences, Flips, Pair
+
+_FEW = 5  # runs that stand side by side; more stand below each other
+_GAP = "  "
+_LONG = 24  # letters of a value that gets a line of its own
+_TOLD = 10  # images told by number
+_LEVEL = 0.05
+_DASH = "\N{EN DASH}"
+_NAMES = {"train": "training", "trained_epochs": "epochs trained", "seconds.total": "seconds"}
+_HASH = re.compile("[0-9a-f]{40,}")  # of a commit or a file; so many letters say no more
+
+
+def print_differences(found: Differences) -> None:
+    """Print two runs side by side: settings, environment, metrics, weights, and test images."""
+    width = max(map(len, found.runs))
+    lines = [
+        f"{name}  {run:{width}}  {status}"
+        for name, run, status in zip("AB", found.runs, found.status, strict=True)
+    ]
+    if found.same_run:
+        lines.append("A and B are the same run.")
+    lines += ["", *_pairs("config", found.config), *_pairs("environment", found.environment)]
+    lines += _metrics(found)
+    if found.weights is not None:
+        apart = f"differ by at most {found.weights.largest:.3g}"
+        lines.append(f"weights: {'identical' if found.weights.identical else apart}")
+    else:
+        lines.append(f"weights: not compared: {found.incomparable['weights']}")
+    lines.append("")
+    if found.flips is not None:
+        lines += _flips(found.flips)
+    else:
+        lines.append(f"test images: not compared: {found.incomparable['predictions']}")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def conclude(flips: Flips) -> str:
+    """Return in a sentence which run is right more often and whether that may be chance."""
+    a, b = flips.only_first, flips.only_second
+    if a == b == 0:
+        return f"A and B are right on the same {flips.both:,} of {flips.images:,} test images."
+    names, counts = ("AB", (a, b)) if a > b else ("BA", (b, a))
+    told = (
+        f"{names[0]} is right on {_images(counts[0])} that {names[1]} gets wrong, "
+        f"{names[1]} on {counts[1]:,} that {names[0]} gets wrong: p {_p(flips.p)}"
+    )
+    if flips.p < _LEVEL:
+        return f"{told}, so the difference is not chance on these images."
+    return f"{told}, so on these images they cannot be told apart."
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
+
+
+def _p(p: float) -> str:
+    """Return "= 0.032", "= 2e-8" or "< 1e-300"."""
+    if p < 1e-300:
+        return "< 1e-300"
+    if p >= 1e-3:
+        return f"= {p:.2g}"
+    digit, _, power = f"{p:.0e}".partition("e")
+    return f"= {digit}e{int(power)}"
+
+
+def _pairs(title: str, pairs: Mapping[str, Pair]) -> list[str]:
+    """Return a section of keys with both values, long ones below each other."""
+    if not pairs:
+        return [f"{title}: the same", ""]
+    told = {key: tuple(map(_tell, pair)) for key, pair in pairs.items()}
+    short = {key: pair for key, pair in told.items() if max(map(len, pair)) <= _LONG}
+    heading = [title, "A", "B"] if short else [title]
+    lines = list(_table([heading, *([f"  {key}", *short[key]] for key in short)]))
+    for key, pair in told.items():
+        if key not in short:
+            lines += [f"  {key}", f"    A  {pair[0]}", f"    B  {pair[1]}"]
+    return [*lines, ""]
+
+
+def _tell(value: Any) -> str:
+    if value is None:
+        return _DASH
+    return value[:12] if isinstance(value, str) and _HASH.fullmatch(value) else shown(value)
+
+
+def _metrics(found: Differences) -> list[str]:
+    rows = [["metrics", "A", "B", "B \N{MINUS SIGN} A"]]
+    for key, pair in found.metrics.items():
+        rows.append([f"  {_name(key)}", *(_number(key, value) for value in pair), _gain(key, pair)])
+    lines = list(_table(rows)) if len(rows) > 1 else []
+    if "metrics" in found.incomparable:
+        lines.append(f"epochs: not compared: {found.incomparable['metrics']}")
+    elif found.first_epoch is None:
+        lines.append("metrics.csv is the same in every epoch.")
+    else:
+        lines.append(f"metrics.csv differs from epoch {found.first_epoch} on.")
+    return lines
+
+
+def _name(key: str) -> str:
+    split, _, name = key.partition(".")
+    return _NAMES.get(key) or f"{_NAMES.get(split, split)} {name}"
+
+
+def _number(key: str, value: Any) -> str:
+    if not is_number(value):
+        return _DASH if value is None else shown(value)
+    if key.endswith("accuracy"):
+        return f"{value:.2%}"
+    if key == "trained_epochs":
+        return f"{value:,}"
+    if key == "seconds.total":
+        return f"{value:.2f}"
+    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3g}"
+
+
+def _gain(key: str, pair: Pair) -> str:
+    """Return by how much the second value is larger."""
+    if not all(map(is_number, pair)):
+        return ""
+    gain = pair[1] - pair[0]
+    if key.endswith("accuracy"):
+        return f"{100 * gain:+.2f} points"
+    return ("+" if gain >= 0 else "") + _number(key, gain)
+
+
+def _flips(flips: Flips) -> list[str]:
+    lines = [conclude(flips)]
+    if not flips.differing:
+        return [*lines, "They name the same class for every test image."]
+    lines.append(
+        f"Both are right on {flips.both:,} of {flips.images:,}, neither on {flips.none:,}; they "
+        f"name different classes for {flips.differing:,}.\n"
+    )
+    rows = [["class", "images", "both right", "only A", "only B", "neither"]]
+    for one in flips.classes:
+        counts = (one.images, one.both, one.only_first, one.only_second, one.none)
+        rows.append([one.name, *(f"{count:,}" for count in counts)])
+    lines += _table(rows)
+    for name, images in (("A", flips.only_first_images), ("B", flips.only_second_images)):
+        if images:
+            more = ", …" if len(images) > _TOLD else ""
+            lines.append(f"only {name} right on: {', '.join(map(str, images[:_TOLD]))}{more}")
+    return lines
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print the runs by letter, then what differs and the metrics, the best marked with `*`."""
+    runs, width = comparison.runs, max(map(len, comparison.runs))
+    letters = [chr(ord("A") + at) for at in range(len(runs))]
+    lines = [
+        f"{letter}  {run:{width}}  {status}"
+        for letter, run, status in zip(letters, runs, comparison.status, strict=True)
+    ]
+    lines += [f"all: {comparison.shared}"] if comparison.shared else []
+    columns = _columns(comparison)
+    room = shutil.get_terminal_size().columns
+    side_by_side = list(_table([["", *letters], *([key, *columns[key]] for key in columns)]))
+    if len(runs) <= _FEW and max(map(len, side_by_side)) <= room:
+        lines += side_by_side
+    else:
+        lines += _in_blocks(letters, columns, room)
+    if not comparison.config:
+        lines.append("Their configs are the same.")
+    if any(comparison.best.values()):
+        lines.append("* the best of these runs")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _columns(comparison: Comparison) -> dict[str, list[str]]:
+    """Return the told values of each run by what they are, settings first."""
+    columns = {key: [_cut(_tell(value)) for value in row] for key, row in comparison.config.items()}
+    for key, row in comparison.metrics.items():
+        if key == "trained_epochs" and all(epochs == row[0] for epochs in row):
+            continue
+        best = comparison.best[key]
+        # where one value has a mark the others get room for it, so that digits stay aligned
+        marks = ["*" if at in best else " " for at in range(len(row))] if best else [""] * len(row)
+        told = [_number(key, value) for value in row]
+        columns[_name(key)] = [f"{text}{mark}" for text, mark in zip(told, marks, strict=True)]
+    return columns
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
+
+
+def _in_blocks(
+    letters: Sequence[str], columns: Mapping[str, Sequence[str]], room: int
+) -> Iterator[str]:
+    """Yield a line a run, with as many columns beside each other as there is room for."""
+    block: list[tuple[list[str], Sequence[str]]] = []
+    used = 1
+    for key, cells in columns.items():
+        heading = _two_lines(key)
+        needed = len(_GAP) + max(map(len, (*heading, *cells)))
+        if block and used + needed > room:
+            yield from _block(letters, block)
+            block, used = [], 1
+        block.append((heading, cells))
+        used += needed
+    yield from _block(letters, block)
+
+
+def _block(
+    letters: Sequence[str], block: Sequence[tuple[Sequence[str], Sequence[str]]]
+) -> Iterator[str]:
+    heads = [["", *(heading[line] for heading, _ in block)] for line in (0, 1)]
+    rows = [[name, *(cells[at] for _, cells in block)] for at, name in enumerate(letters)]
+    yield ""
+    yield from _table([*(head for head in heads if any(head)), *rows])
+
+
+def _two_lines(key: str) -> list[str]:
+    """Return a heading on two lines, cut where a word of it ends nearest to its middle."""
+    cuts = [at + 1 for at, sign in enumerate(key) if sign in "._ "]
+    if not cuts:
+        return ["", key]
+    cut = min(cuts, key=lambda at: abs(2 * at - len(key)))
+    return [key[:cut].strip(), key[cut:].strip()]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield lines in which columns are aligned: the first on its left, all others right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
+        yield _GAP.join([f"{first:{widths[0]}}", *cells]).rstrip()

@@ -1,0 +1,210 @@
+"""Sets a report as a PDF through typst, which sees the report as data and never as markup."""
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, cast
+
+from mnistlab.errors import MnistlabError
+from mnistlab.report.document import (
+    Block,
+    Code,
+    Derivation,
+    Listing,
+    Math,
+    Number,
+    Paragraph,
+    Picture,
+    Pieces,
+    Report,
+    Table,
+)
+from mnistlab.report.formula import Formula
+from mnistlab.report.numbers import numbers_of
+from mnistlab.report.pictures import Pictures
+from mnistlab.report.plain import breakable, visible
+from mnistlab.report.relations import at_relation
+from mnistlab.runs.atomic import to_json
+
+_TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
+_RUNNING = 90  # letters of title and author at the foot of each page
+_HEAD = 200  # letters of a column's head, which stands on each page of the table
+_LONG_NUMBER = 30  # letters
+_CODE_LINE = 90  # letters
+_WIDE = 6  # columns; a table of more has little room for each
+_LONGEST, _LONGEST_IN_WIDE = 16, 8  # letters of a word that need not be broken
+
+# PDF/UA promises that a screen reader can read it all out, and typst refuses to make it with a
+# letter that no font has. The fonts in typst itself are the same on every machine, so they come
+# first; a name in Chinese, say, is then looked for in the machine's own, and at last set as a box.
+_ATTEMPTS: Sequence[tuple[bool, list[Any]]] = ((True, ["ua-1"]), (False, ["ua-1"]), (False, []))
+
+_Data = dict[str, Any]
+
+
+def render_pdf(report: Report, pictures: Pictures) -> bytes:
+    """Return a report as PDF; the same report gives the same bytes.
+
+    numbers.json in its attachments names the run and the key that each number comes from. Raises
+    MnistlabError where typst is not installed.
+    """
+    try:
+        import typst  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise MnistlabError(
+            "a PDF needs typst, which is not installed: pip install 'mnistlab[pdf]'"
+        ) from None
+    day = _day(report.date)
+    inputs = {"report": json.dumps(_describe(report, pictures, day))}
+    # the report's own day, or any that stays: the time of writing would differ each time
+    moment = datetime.combine(day or date(2000, 1, 1), time(), UTC)
+    problem = None
+    # typst can read what lies below its root and nothing else; there is nothing
+    with tempfile.TemporaryDirectory() as nothing:
+        for only_its_own_fonts, standards in _ATTEMPTS:
+            compiler = typst.Compiler(
+                _TEMPLATE.read_bytes(),
+                root=nothing,
+                package_path=nothing,
+                package_cache_path=nothing,
+                ignore_system_fonts=only_its_own_fonts,
+                sys_inputs=inputs,
+            )
+            try:
+                made = compiler.compile(format="pdf", pdf_standards=standards, timestamp=moment)
+            except typst.TypstError as error:
+                problem = error.message
+            else:
+                return cast("bytes", made)  # a PDF is one file; only pictures are a list
+    raise MnistlabError(f"typst could not set the report: {problem}")
+
+
+def _describe(report: Report, pictures: Pictures, day: date | None) -> _Data:
+    """Return a report as the template reads it."""
+    title, author = visible(report.title).strip(), visible(report.author).strip()
+    running = ", ".join(filter(None, (author, title)))
+    return {
+        "title": title or "Report",  # without one it would be no accessible document
+        "author": author,
+        "shown-title": breakable(title or "Report", _LONGEST),
+        "shown-author": breakable(author, _LONGEST),
+        "date": {"year": day.year, "month": day.month, "day": day.day} if day else None,
+        "shown-date": _tell(report.date),
+        "running": _cut(running, _RUNNING),
+        "numbers": to_json(numbers_of(report)),
+        "sections": [
+            {
+                "title": _tell(section.title),
+                "level": section.level,
+                "blocks": [_describe_block(block, pictures) for block in section.blocks],
+            }
+            for section in report.sections
+        ],
+    }
+
+
+def _describe_block(block: Block, pictures: Pictures) -> _Data:
+    if isinstance(block, Picture):
+        return _describe_picture(block, pictures)
+    return _BLOCKS[type(block)](block)
+
+
+def _describe_paragraph(block: Paragraph) -> _Data:
+    return {"kind": "paragraph", "pieces": _describe_pieces(block.pieces)}
+
+
+def _describe_derivation(block: Derivation) -> _Data:
+    steps = []
+    for step in block.steps:
+        left, right = at_relation(step.formula)
+        sides = {"left": left and _describe_formula(left), "right": _describe_formula(right)}
+        steps.append({**sides, "reason": _tell(step.reason)})
+    return {"kind": "derivation", "steps": steps}
+
+
+def _describe_listing(block: Listing) -> _Data:
+    code = visible(block.code, lines=True)
+    softened = "\n".join(breakable(line, _LONGEST) for line in code.split("\n"))
+    height = sum(1 + len(line) // _CODE_LINE for line in code.split("\n"))
+    return {"kind": "listing", "code": softened, "height": height, "source": _tell(block.source)}
+
+
+def _describe_table(block: Table) -> _Data:
+    is_wide = len(block.header) > _WIDE
+    longest = _LONGEST_IN_WIDE if is_wide else _LONGEST
+    return {
+        "kind": "table",
+        "header": [breakable(_cut(visible(word), _HEAD), longest) for word in block.header],
+        "rows": [[_describe_pieces(cell, longest) for cell in row] for row in block.rows],
+        "caption": _tell(block.caption),
+        "numeric": sorted(block.numeric),
+        "wide": is_wide,
+    }
+
+
+def _describe_picture(block: Picture, pictures: Pictures) -> _Data:
+    drawn = pictures.svg(block)
+    caption = _describe_pieces(block.caption)
+    if drawn is None:
+        return {"kind": "failure", "caption": caption, "reason": _tell(pictures.failure(block))}
+    alternative = visible(block.alternative) or "no description"
+    return {
+        "kind": "picture",
+        "svg": drawn.decode(),
+        "caption": caption,
+        "alternative": alternative,
+    }
+
+
+def _describe_pieces(pieces: Pieces, longest: int = _LONGEST) -> list[list[str]]:
+    return [_PIECES[type(piece)](piece, longest) for piece in pieces]
+
+
+def _describe_number(piece: Number, longest: int) -> list[str]:
+    """Return a number that is not torn apart, unless it is as long as no number is."""
+    shown = visible(piece.shown)
+    if len(shown) < _LONG_NUMBER:
+        return ["number", shown]
+    return ["text", breakable(shown, longest)]
+
+
+def _describe_formula(formula: Formula) -> list[str]:
+    """Return a formula as typst reads it, and as it is read out."""
+    return [
+        "".join(
+            letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in source
+        )
+        for source in (formula.typst(), formula.latex())
+    ]
+
+
+def _tell(text: str, longest: int = _LONGEST) -> str:
+    return breakable(visible(text), longest)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _day(shown: str) -> date | None:
+    """Return the day that a report's date names; a date in words is shown, and no more."""
+    try:
+        return date.fromisoformat(shown[:10])
+    except ValueError:
+        return None
+
+
+_BLOCKS: dict[type, Callable[[Any], _Data]] = {
+    Paragraph: _describe_paragraph,
+    Derivation: _describe_derivation,
+    Listing: _describe_listing,
+    Table: _describe_table,
+}
+_PIECES: dict[type, Callable[[Any, int], list[str]]] = {
+    str: lambda piece, longest: ["text", _tell(piece, longest)],
+    Number: _describe_number,
+    Math: lambda piece, _: ["math", *_describe_formula(piece.formula)],
+    Code: lambda piece, longest: ["code", _tell(piece.text, longest)],
+}

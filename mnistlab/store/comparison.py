@@ -1,0 +1,146 @@
+"""Several runs side by side: what differs among them, what they share, and which is best at what.
+
+R is the number of runs.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mnistlab.errors import InputError
+from mnistlab.runs import RunFolder
+from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.store.differences import METRICS, config_facts
+from mnistlab.store.facts import Facts, read_facts
+
+MOST_RUNS = 12
+"""More than these can neither be told apart in a picture nor be read beside each other."""
+
+PHRASES = {
+    "data.dataset": "{}",
+    "data.preprocess": "{}",
+    "model": "{} model",
+    "loss": "{}",
+    "optimizer": "{}",
+    "learning_rate": "learning rate {}",
+    "batch_size": "batch size {}",
+}
+"""How settings are told; those that all runs have in common are told in this order."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """R runs side by side; every list has a value a run, in their order.
+
+    `config` holds the keys under which their configs (name aside), data or version of mnistlab
+    differ; a run without the key has None. `metrics` are those of METRICS that a run has.
+    `best` are the positions of the runs that have a metric's best value: none where only one run
+    has the metric, or where the runs' values are not of the same thing. `shared` says in words
+    what the runs have in common.
+    """
+
+    runs: list[str]
+    status: list[str]
+    config: dict[str, list[Any]]
+    metrics: dict[str, list[Any]]
+    best: dict[str, list[int]]
+    shared: str
+
+
+def choose_runs(folders: Sequence[RunFolder]) -> list[RunFolder]:
+    """Return the runs to compare, each once, a sweep's runs in its place.
+
+    Raises InputError for fewer than two or more than MOST_RUNS.
+    """
+    chosen: dict[str, RunFolder] = {}
+    for folder in folders:
+        runs = [folder]
+        if isinstance(folder, SweepFolder):
+            runs = [folder.run(number) for number in folder.runs()]
+        chosen.update({run.name: run for run in runs})
+    sweeps = [folder.name for folder in folders if isinstance(folder, SweepFolder)]
+    if len(chosen) > MOST_RUNS:
+        example = f", of a sweep by number: {sweeps[0]}/7" if sweeps else ""
+        raise InputError(
+            f"{len(chosen):,} runs cannot be compared at once, only {MOST_RUNS}; name those that "
+            f"matter{example}"
+        )
+    if len(chosen) < 2:
+        raise InputError("a comparison needs two different runs or more")
+    return list(chosen.values())
+
+
+def compare_runs(folders: Sequence[RunFolder]) -> Comparison:
+    """Return the runs side by side; raise RunFolderError for a config that cannot be read."""
+    configs = [_compared(folder) for folder in folders]
+    facts = [read_facts(folder) for folder in folders]
+    metrics = {
+        key: [one.get(key) for one in facts] for key in METRICS if any(key in one for one in facts)
+    }
+    keys = dict.fromkeys(key for config in configs for key in config)
+    values = {key: [config.get(key) for config in configs] for key in keys}
+    config = {key: row for key, row in values.items() if any(value != row[0] for value in row)}
+    return Comparison(
+        runs=[folder.name for folder in folders],
+        status=[one["status"] for one in facts],
+        config=config,
+        metrics=metrics,
+        best={key: _best(key, row, set(config)) for key, row in metrics.items()},
+        shared=_shared(configs[0], set(config)),
+    )
+
+
+def _compared(folder: RunFolder) -> Facts:
+    """Return what a run's result may depend on: its config, name aside, data and code."""
+    facts = read_facts(folder)
+    config = {key: value for key, value in config_facts(folder).items() if key != "name"}
+    return config | {key: facts[key] for key in ("data_sha256", "mnistlab") if key in facts}
+
+
+def _best(key: str, values: Sequence[Any], differing: set[str]) -> list[int]:
+    """Return where a metric has its best value, nowhere if the values are of different things."""
+    split, _, name = key.partition(".")
+    if split not in ("train", "validation", "test") or "data_sha256" in differing:
+        return []
+    if (split != "test" and "data.validation" in differing) or (
+        name == "loss" and "loss" in differing
+    ):
+        return []
+    known = [value for value in values if is_number(value)]
+    if len(known) < 2:
+        return []
+    best = min(known) if name == "loss" else max(known)
+    return [at for at, value in enumerate(values) if is_number(value) and value == best]
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value, from a file that anybody may have written, is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
+
+
+def _shared(config: Facts, differing: set[str]) -> str:
+    """Return dataset, model, loss and the like, as far as all runs have them in common."""
+    keys = [key for key in PHRASES if key not in differing]
+    return ", ".join(filter(None, (tell_setting(key, config.get(key)) for key in keys)))
+
+
+def tell_setting(key: str, value: Any) -> str:
+    """Return a setting as a person says it, nothing for one that is not there."""
+    if value is None or value == []:
+        return ""
+    if key == "data.dataset":
+        value = Path(str(value)).name
+    words = value if isinstance(value, list) else [value]
+    told = ", ".join(_spell(str(word)) for word in words)
+    return PHRASES.get(key, f"{_spell(key.removeprefix('data.'))} {{}}").format(told)
+
+
+def _spell(word: str) -> str:
+    return word.replace("_", " ")

@@ -1,0 +1,72 @@
+"""Draws the curves of compared runs together, each named by what sets it apart."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mnistlab.errors import RunFolderError
+from mnistlab.plots.compared_curves import RunCurves, compared_curves
+from mnistlab.runs import RunFolder
+from mnistlab.runs.folder import METRICS_COLUMNS
+from mnistlab.store.comparison import Comparison, tell_setting
+from mnistlab.store.differences import config_facts, read_curves
+
+_NOT_SPOKEN = ("data_sha256",)  # says nothing to a person; the dataset's name does
+
+
+def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> Figure:
+    """Return the figure of the runs' curves; `comparison` is theirs, in the same order.
+
+    A run without any metrics has a line in the legend alone.
+    """
+    runs = [
+        _curves(folder, label, status)
+        for folder, label, status in zip(
+            folders, run_labels(comparison), comparison.status, strict=True
+        )
+    ]
+    loss = None if "loss" in comparison.config else config_facts(folders[0]).get("loss")
+    return compared_curves(
+        runs,
+        loss_name=None if loss is None else str(loss),
+        title=f"Learning curves of {len(runs)} runs",
+        details=comparison.shared,
+    )
+
+
+def run_labels(comparison: Comparison) -> list[str]:
+    """Return what tells each run from the others: settings, or its name where that is not enough.
+
+    A setting that a run does not have is left out.
+    """
+    labels = []
+    for at in range(len(comparison.runs)):
+        told = [
+            tell_setting(key, values[at])
+            for key, values in comparison.config.items()
+            if key not in _NOT_SPOKEN
+        ]
+        labels.append(", ".join(filter(None, told)))
+    return [
+        label if label and labels.count(label) == 1 else f"{label} {name}".strip()
+        for label, name in zip(labels, comparison.runs, strict=True)
+    ]
+
+
+def _curves(folder: RunFolder, label: str, status: str) -> RunCurves:
+    try:
+        metrics = read_curves(folder)
+    except RunFolderError:
+        metrics = {column: [] for column in METRICS_COLUMNS}
+        label = f"{label} ({status}, no metrics)"
+    columns = {name: np.array(values, dtype=float) for name, values in metrics.items()}
+    return RunCurves(
+        label=label,
+        epochs=columns["epoch"],
+        train_loss=columns["train_loss"],
+        validation_loss=columns["validation_loss"],
+        train_error=100 * (1 - columns["train_accuracy"]),
+        validation_error=100 * (1 - columns["validation_accuracy"]),
+        diverged=status == "diverged",
+    )

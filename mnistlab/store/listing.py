@@ -1,0 +1,138 @@
+"""Chooses the runs that a listing shows, sorts them, and names the columns that tell most."""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mnistlab.errors import InputError, UnknownNameError, suggest
+from mnistlab.store.filters import Filter
+from mnistlab.store.keys import RESULT_KEYS, STATE_KEYS, STATUSES, Facts, is_of_config
+
+_OF_RUNS = (
+    *("run", "status", "runs", "model", "optimizer", "learning_rate", "epochs"),
+    *("validation.accuracy", "test.accuracy", "started", "damaged"),
+)
+_OF_A_SWEEP = (
+    *("train.loss", "validation.loss", "validation.accuracy", "test.accuracy", "damaged"),
+)
+
+LEAST_TELLING = (
+    *("optimizer", "started", "train.loss", "runs", "validation.loss", "epochs", "model"),
+    *("test.accuracy", "learning_rate"),
+)
+"""The default columns that give way where a terminal is narrow, the first of them first."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The runs that were chosen, and why some could not be judged, if any."""
+
+    runs: list[Facts]
+    warning: str | None = None
+
+
+def select(
+    runs: Iterable[Facts], condition: Filter | None = None, status: str | None = None
+) -> Selection:
+    """Return the runs with this status that meet the condition, in their order.
+
+    A run with a value of the wrong kind, as a damaged one may have, is left out. Raises
+    InputError if that leaves nothing, for an unknown status, and for an unknown key.
+    """
+    if status is not None and status not in STATUSES:
+        raise UnknownNameError("status", status, STATUSES)
+    runs = list(runs)
+    if condition is not None:
+        for key, position in condition.keys.items():
+            check_key(key, runs, f"filter, position {position}")
+    chosen, refused = [], []
+    for facts in runs:
+        try:
+            if status in (None, facts["status"]) and (
+                condition is None or condition.matches(facts)
+            ):
+                chosen.append(facts)
+        except InputError as error:
+            refused.append(error)
+    if refused and not chosen:
+        raise refused[0]
+    count = "a run is" if len(refused) == 1 else f"{len(refused):,} runs are"
+    return Selection(chosen, f"{count} left out: {refused[0]}" if refused else None)
+
+
+def check_key(key: str, runs: Sequence[Facts], where: str) -> None:
+    """Raise InputError, with the nearest valid one, for a key that no run and no config has."""
+    if key in STATE_KEYS or key in RESULT_KEYS or any(key in facts for facts in runs):
+        return
+    from mnistlab.config.load import valid_keys  # noqa: PLC0415 - slow to import
+
+    known = {*STATE_KEYS, *RESULT_KEYS, *valid_keys(), *(key for facts in runs for key in facts)}
+    if key not in known:
+        raise InputError(f"{where}: unknown key {key!r}{suggest(key, known)}")
+
+
+def arrange(runs: Iterable[Facts], sort: str | None = None) -> list[Facts]:
+    """Return the runs sorted by a key, from the largest with a `-` before it; else newest first.
+
+    Numbers come before text; runs without the key, or with no number in it, are last either way.
+    The runs inside a sweep are in the order of their numbers. Raises InputError for an unknown
+    key.
+    """
+    runs = sorted(runs, key=lambda facts: facts["run"], reverse=True)
+    if all("/" in facts["run"] for facts in runs):
+        runs.sort(key=lambda facts: _number_last(facts["run"]))
+    if sort is None:
+        return runs
+    key = sort.removeprefix("-")
+    check_key(key, runs, "--sort")
+    known = [facts for facts in runs if _has_order(facts.get(key))]
+    unknown = [facts for facts in runs if not _has_order(facts.get(key))]
+    known.sort(key=lambda facts: _rank(facts[key]), reverse=sort.startswith("-"))
+    return known + unknown
+
+
+def columns_of(runs: Sequence[Facts], *, of_sweep: bool) -> list[str]:
+    """Return the columns that tell most of these runs; those without any value are left out.
+
+    Of a sweep's runs these are the keys of the config that differ.
+    """
+    wanted = ["run", "status", *varying_keys(runs), *_OF_A_SWEEP] if of_sweep else [*_OF_RUNS]
+    return [key for key in wanted if key in ("run", "status") or any(key in run for run in runs)]
+
+
+def varying_keys(runs: Sequence[Facts]) -> list[str]:
+    """Return the keys of the runs' configs that do not have the same value in all of them."""
+    keys = dict.fromkeys(key for facts in runs for key in facts if is_of_config(key))
+    return [
+        key
+        for key in keys
+        if key != "name" and any(facts.get(key) != runs[0].get(key) for facts in runs)
+    ]
+
+
+def parse_columns(text: str, runs: Sequence[Facts]) -> list[str]:
+    """Return the keys that `a,b,c` names; raise InputError for an unknown one or none at all."""
+    keys = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not keys:
+        raise InputError("--columns: name at least one key, such as run,status,test.accuracy")
+    for key in keys:
+        check_key(key, runs, "--columns")
+    return keys
+
+
+def _number_last(name: str) -> tuple[bool, int | str]:
+    """Return what sorts SWEEP/10 behind SWEEP/9."""
+    number = name.rpartition("/")[2]
+    return (False, int(number)) if re.fullmatch(r"[0-9]{1,9}", number) else (True, number)
+
+
+def _has_order(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
+
+
+def _rank(value: Any) -> tuple[int, Any]:
+    if isinstance(value, int | float):
+        return 0, value
+    return (1, value) if isinstance(value, str) else (2, list(map(str, value)))

@@ -1,0 +1,198 @@
+"""Asks a run what it takes pictures and test images for.
+
+n images of H x W pixels, D = H * W features, C classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.config.load import load_config
+from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy, softmax
+from mnistlab.core.metrics import largest_class, pre_activations
+from mnistlab.core.models import MODELS
+from mnistlab.datasets import (
+    NAME_CHECKS,
+    PREPROCESSING,
+    Dataset,
+    MovePixels,
+    Progress,
+    load,
+)
+from mnistlab.datasets.drawing import as_digit, check_file, read_picture
+from mnistlab.errors import DataError, InputError, RunFolderError
+from mnistlab.runs import RunFolder
+from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.weights import load_weights
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a run says of one image.
+
+    `image` is what was asked for, `seen` (H, W) uint8 what the model saw, before its bytes became
+    features. `outputs` are C numbers; `label` is the true class, known of test images alone.
+    """
+
+    image: str
+    predicted: int
+    outputs: list[float]
+    label: int | None
+    seen: NDArray[np.uint8]
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the prediction is the true class; None where that is not known."""
+        return None if self.label is None else self.predicted == self.label
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run says of some images; their outputs are probabilities where the loss says so."""
+
+    run: str
+    are_probabilities: bool
+    classes: tuple[str, ...]
+    images: list[Prediction]
+
+    @property
+    def outputs(self) -> str:
+        """What the number of a class is."""
+        return "softmax probability" if self.are_probabilities else "model output"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything but the pixels, with the names of the classes."""
+        told = []
+        for one in self.images:
+            label = None if one.label is None else self.classes[one.label]
+            told.append(
+                {
+                    "image": one.image,
+                    "predicted": one.predicted,
+                    "class": self.classes[one.predicted],
+                    "outputs": one.outputs,
+                    "label": one.label,
+                    "label_class": label,
+                    "right": one.right,
+                }
+            )
+        return {
+            "run": self.run,
+            "outputs": self.outputs,
+            "classes": self.classes,
+            "images": told,
+        }
+
+
+def predict(
+    folder: RunFolder, images: Sequence[str], progress: Progress | None = None
+) -> Predictions:
+    """Return what a run says of `images`: files of pictures, or indices into the test split.
+
+    A picture is brought into the form of the dataset's images and then, as these were, through
+    the run's own preprocessing. Raises InputError for a run without weights, weights that do
+    not fit the data, data that are no longer those of the run, and an image that is missing,
+    broken or blank; FetchError where the data cannot be had.
+    """
+    _check_has_weights(folder)
+    config = load_config(folder.config, checks=NAME_CHECKS)
+    for word in images:
+        if not _is_index(word):
+            check_file(Path(word))
+    data = config.data
+    dataset = load(
+        data.dataset, validation=data.validation, preprocess=data.preprocess, progress=progress
+    )
+    parameters = _parameters(folder, dataset)
+    known = folder.read_environment().get("data_sha256")
+    if known is not None and known != dataset.sha256:
+        raise RunFolderError(f"{folder.name}: {data.dataset} has changed since the run was made")
+    seen: list[NDArray[np.uint8]] = []
+    labels: list[int | None] = []
+    for word in images:
+        if _is_index(word):
+            at = _index(word, len(dataset.test))
+            seen.append(dataset.test.images[at])
+            labels.append(int(dataset.test.labels[at]))
+        else:
+            seen.append(_picture(Path(word), dataset))
+            labels.append(None)
+    shown = np.stack(seen)
+    with np.errstate(over="ignore", invalid="ignore"):  # of weights that all but diverged
+        A = pre_activations(parameters, shown.reshape(len(shown), -1), dataset.pixels)
+        outputs, _ = MODELS[config.model].forward(A[:, None, :])
+        predicted = largest_class(outputs)[:, 0]
+        are_probabilities = isinstance(LOSSES[config.loss], SoftmaxCrossEntropy)
+        if are_probabilities:
+            outputs = softmax(outputs)
+    rows = zip(images, predicted, outputs[:, 0], labels, shown, strict=True)
+    return Predictions(
+        run=folder.name,
+        are_probabilities=are_probabilities,
+        classes=dataset.classes,
+        images=[
+            Prediction(word, int(c), values.tolist(), label, image)
+            for word, c, values, label, image in rows
+        ],
+    )
+
+
+def _check_has_weights(folder: RunFolder) -> None:
+    name = folder.name
+    if isinstance(folder, SweepFolder):
+        raise RunFolderError(f"{name}: is a sweep; name one of its runs, {name}/7 for its run 7")
+    status = folder.read_status()["status"]
+    if status == "diverged":
+        raise RunFolderError(f"{name}: has diverged, so it has no weights to predict with")
+    if not folder.model.exists():
+        raise RunFolderError(f"{name}: is {status} and has no weights to predict with")
+    if folder.model.name in folder.damaged_files():
+        raise RunFolderError(f"{folder.model}: is not what the run wrote; it is damaged")
+
+
+def _parameters(folder: RunFolder, dataset: Dataset) -> NDArray[np.floating]:
+    """Return weights and biases (D+1, C); raise RunFolderError if they do not fit the data."""
+    parameters = load_weights(folder.model)
+    shape = (dataset.test.images[0].size + 1, len(dataset.classes))
+    if parameters.shape != shape or not np.issubdtype(parameters.dtype, np.floating):
+        raise RunFolderError(
+            f"{folder.model}: weights of shape {parameters.shape} in {parameters.dtype} do not fit "
+            f"the images of {dataset.name}, which take {shape}"
+        )
+    if not np.isfinite(parameters).all():
+        raise RunFolderError(f"{folder.model}: has weights that are not finite")
+    return parameters
+
+
+def _is_index(word: str) -> bool:
+    return word.isascii() and word.isdecimal()
+
+
+def _index(word: str, N: int) -> int:
+    """Return an index below N; raise InputError."""
+    if len(word) > len(str(N)) + 10 or int(word) >= N:
+        shortened = word if len(word) < 20 else f"{word[:20]}…"
+        raise InputError(
+            f"{shortened}: the test split has {N:,} images, 0 to {N - 1}; a file of this name is "
+            f"./{shortened}"
+        )
+    return int(word)
+
+
+def _picture(path: Path, dataset: Dataset) -> NDArray[np.uint8]:
+    """Return a picture (H, W) in the form of the dataset's images, its moves made."""
+    height, width = dataset.test.images.shape[1:]
+    levels = read_picture(path)
+    try:
+        image = as_digit(levels, (height, width))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    for name in dataset.preprocess:
+        step = PREPROCESSING[name]
+        if isinstance(step, MovePixels):
+            image = step.move(image[np.newaxis])[0]
+    return image

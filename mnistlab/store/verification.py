@@ -1,0 +1,149 @@
+"""Trains a run once more from what its folder records, and says whether the same comes out."""
+
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mnistlab.config.load import load_config
+from mnistlab.datasets import NAME_CHECKS
+from mnistlab.errors import RunFolderError
+from mnistlab.experiment import Reporter, prepare, train_run
+from mnistlab.runs import RunFolder
+from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.whole import ENDS
+from mnistlab.store.differences import Differences, Pair, find_differences, read_curves
+
+IDENTICAL, WITHIN_TOLERANCE, DIFFERS = "identical", "within tolerance", "differs"
+
+ROUNDINGS = 1000
+"""Units of rounding by which losses may differ, relative to the larger one. A stack of 64 and the
+same run alone were at most 4 units of float32 apart after ten epochs."""
+
+ACCURACY_TOLERANCE = 0.001
+"""By how much an accuracy may differ: where two outputs are nearly equal, rounding decides."""
+
+_LOSSES = ("train_loss", "validation_loss")
+_ACCURACIES = ("train_accuracy", "validation_accuracy")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of training a run again.
+
+    `epoch` is the first whose metrics are beyond the tolerance, None where none is. `loss` is the
+    largest relative difference of a loss and `tolerance` what is allowed; `weight` the largest
+    absolute one of a weight. `changed` holds what of the environment is another one now, by its
+    dotted key. `damaged` names the files that are not what the run left.
+    """
+
+    run: str
+    verdict: str
+    epochs: int
+    epoch: int | None
+    loss: float
+    tolerance: float
+    weight: float | None
+    predictions: int | None
+    changed: Mapping[str, Pair]
+    damaged: Sequence[str]
+
+
+def verify(folder: RunFolder, reporter: Reporter) -> Verification:
+    """Train a finished run again, beside the runs folder, and compare the two.
+
+    Raises RunFolderError for what has not ended, or lacks its metrics, and any InputError of its
+    config or data.
+    """
+    check_verifiable(folder)
+    known = read_curves(folder)
+    config = load_config(folder.config, checks=NAME_CHECKS)
+    plan = prepare([config], reporter)
+    with tempfile.TemporaryDirectory(prefix="mnistlab-verify-") as aside:
+        again = train_run(plan, runs_dir=Path(aside), reporter=reporter).folder
+        differences = find_differences(folder, again, reporter)
+        curves = read_curves(again)
+    tolerance = ROUNDINGS * float(np.finfo(config.dtype).eps)
+    epoch = first_epoch_beyond(known, curves, tolerance)
+    damaged = folder.damaged_files()
+    weights, flips = differences.weights, differences.flips
+    return Verification(
+        run=folder.name,
+        verdict=_verdict(differences, epoch, damaged),
+        epochs=len(known["epoch"]),
+        epoch=epoch,
+        loss=largest_difference(known, curves),
+        tolerance=tolerance,
+        weight=None if weights is None else weights.largest,
+        predictions=None if flips is None else flips.differing,
+        changed=differences.environment,
+        damaged=damaged,
+    )
+
+
+def check_verifiable(folder: RunFolder) -> None:
+    """Raise RunFolderError for what cannot be verified."""
+    if isinstance(folder, SweepFolder):
+        raise RunFolderError(
+            f"{folder.name}: is a sweep; verify one of its runs, {folder.name}/0 say"
+        )
+    status = folder.read_status()["status"]
+    if status not in ENDS:
+        raise RunFolderError(
+            f"{folder.name}: is {status}, so there is no result to verify; to go on with it: "
+            f"mnistlab runs resume {folder.name}"
+        )
+
+
+def first_epoch_beyond(
+    known: Mapping[str, Sequence[float]], again: Mapping[str, Sequence[float]], tolerance: float
+) -> int | None:
+    """Return the first epoch whose metrics differ by more than is allowed, or that one lacks.
+
+    Both are columns of metrics.csv; losses may differ by `tolerance`, relative to the larger.
+    """
+    epochs, others = known["epoch"], again["epoch"]
+    for at in range(min(len(epochs), len(others))):
+        losses = [_apart(known[name][at], again[name][at]) for name in _LOSSES]
+        accuracies = [(known[name][at], again[name][at]) for name in _ACCURACIES]
+        same = all(_equal(*pair) or abs(pair[0] - pair[1]) <= ACCURACY_TOLERANCE
+                   for pair in accuracies)  # fmt: skip
+        if not same or max(losses) > tolerance:
+            return at + 1
+    return None if len(epochs) == len(others) else min(len(epochs), len(others)) + 1
+
+
+def largest_difference(
+    known: Mapping[str, Sequence[float]], again: Mapping[str, Sequence[float]]
+) -> float:
+    """Return the largest relative difference of two runs' losses, in the epochs that both have."""
+    pairs = [pair for name in _LOSSES for pair in zip(known[name], again[name], strict=False)]
+    return max((_apart(*pair) for pair in pairs), default=0.0)
+
+
+def _apart(one: float, other: float) -> float:
+    """Return the difference of two numbers relative to the larger; infinite if one is no number."""
+    if _equal(one, other):
+        return 0.0
+    if not (math.isfinite(one) and math.isfinite(other)):
+        return math.inf
+    return abs(one - other) / max(abs(one), abs(other))
+
+
+def _equal(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
+def _verdict(differences: Differences, epoch: int | None, damaged: Sequence[str]) -> str:
+    """Return the verdict; weights that differ where the metrics do not were changed afterwards."""
+    if epoch is not None or damaged or differences.status[0] != differences.status[1]:
+        return DIFFERS
+    same_rows = differences.first_epoch is None
+    same_weights = differences.weights is None or differences.weights.identical
+    same_answers = differences.flips is None or differences.flips.differing == 0
+    if same_rows and same_weights and same_answers:
+        return IDENTICAL
+    return WITHIN_TOLERANCE if not same_rows else DIFFERS

@@ -1,0 +1,32 @@
+"""When a call on the disk fails, the command says so in a sentence and loses nothing."""
+
+import errno
+
+import pytest
+
+from tests.faults.failing import Fault, faults_of
+
+# one in so many of all faults, so that each takes about two seconds
+EVERY = {
+    "train": 67,
+    "train --resume": 67,
+    "sweep": 401,
+    "sweep --resume": 301,
+    "runs delete": 41,
+    "runs export": 41,
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_failing_call_is_told_and_loses_nothing(scenarios, tmp_path, name):
+    scenario = scenarios[name]
+    faults = list(faults_of(scenario.count(tmp_path), EVERY[name]))
+    problems = [scenario.attempt(fault, tmp_path) for fault in faults]
+    assert sum(problem is not None for problem in problems) > len(faults) * 0.9
+    assert [line for found in problems for line in found or ()] == []
+
+
+@pytest.mark.parametrize("kind", ["write", "replace"])
+def test_plots_that_cannot_be_kept_are_told(scenarios, tmp_path, kind):
+    fault = Fault(kind, 2, errno.ENOSPC, for_good=True)
+    assert scenarios["runs plot"].attempt(fault, tmp_path) == []

@@ -1,0 +1,43 @@
+"""Kill it, interrupt it, start many at once: nothing finished is lost, and all goes on."""
+
+import random
+import signal
+import sys
+
+import pytest
+
+from tests.faults import processes
+from tests.faults.crowd import crowd
+from tests.faults.processes import KINDS, LONG, Victim
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+
+@pytest.mark.parametrize("kind", ["momentum, step", "seeds"])
+def test_what_is_killed_goes_on_to_the_same_bits(tmp_path, kind):
+    victim = Victim(kind, tmp_path / "victim", KINDS[kind]).learn()
+    moments = random.Random(20191120)  # noqa: S311 - moments, no secrets
+    assert [problem for _ in range(2) for problem in victim.kill(moments.uniform(0.3, 1.0))] == []
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_a_second_ctrl_c_leaves_at_once(tmp_path, kind):
+    victim = Victim(kind, tmp_path / "victim", LONG[kind])
+    assert victim.interrupt(1.2, signal.SIGINT, again=0.01) == []
+
+
+def test_a_hangup_saves_a_sweep(tmp_path):
+    victim = Victim("sweep", tmp_path / "victim", LONG["sweep"])
+    assert victim.interrupt(1.2, signal.SIGHUP) == []
+
+
+def test_a_child_that_stays_behind_is_seen(tmp_path, monkeypatch):
+    """Else the tests above would prove nothing of it."""
+    monkeypatch.setattr(processes, "_below", lambda _: {1})
+    victim = Victim("train", tmp_path / "victim", LONG["train"])
+    assert "child process is still there" in victim.interrupt(0.8, signal.SIGTERM)[0]
+
+
+@pytest.mark.parametrize("few", [False, True], ids=["", "few names"])
+def test_processes_that_start_at_one_instant_share_no_folder(tmp_path, few):
+    assert crowd(8, tmp_path / "crowd" / "runs", few=few) == []

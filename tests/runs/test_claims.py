@@ -1,0 +1,210 @@
+"""A status vouches for the files beside it, and for nothing that is not on the disk."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mnistlab.runs import RunFolder
+from mnistlab.runs import folder as folder_module
+from mnistlab.runs.atomic import clear_asides, to_json
+from mnistlab.runs.whole import is_whole
+from tests.experiment.test_experiment import train
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return train("epochs=2", tmp_path=tmp_path_factory.mktemp("original")).folder
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    copy = RunFolder(tmp_path / original.name)
+    copy.path.mkdir()
+    for path in original.path.iterdir():
+        (copy.path / path.name).write_bytes(path.read_bytes())
+    return copy
+
+
+def to_bytes(data):
+    return to_json(data).encode()
+
+
+CLAIMED = ("config", "environment", "metrics", "summary", "predictions", "model")
+
+
+def test_a_run_that_is_over_is_whole_wherever_it_is_copied(folder):
+    assert folder.damaged_files() == []
+    assert is_whole(folder)
+    files = set(folder.read_status()["files"]) - {"uncommitted.patch"}
+    assert files == {getattr(folder, name).name for name in CLAIMED}
+
+
+@pytest.mark.parametrize("name", CLAIMED)
+@pytest.mark.parametrize("harm", ["gone", "cut", "flipped", "longer"])
+def test_a_file_that_is_not_as_it_was_left_is_named(folder, name, harm):
+    path = getattr(folder, name)
+    content = path.read_bytes()
+    middle = len(content) // 2
+    harmed = {
+        "cut": content[:-1],
+        "flipped": content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :],
+        "longer": content + b"\n",
+    }
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(harmed[harm])
+    assert folder.damaged_files() == [path.name]
+    assert not is_whole(folder)
+
+
+def test_a_status_without_claims_makes_nothing_whole(folder):
+    folder.write_status("completed")
+    assert not is_whole(folder)
+    assert folder.damaged_files() == []
+
+
+def test_claims_that_are_nonsense_are_no_claims(folder):
+    folder.status.write_text('{"status": "completed", "files": ["config.yaml"]}')
+    assert not is_whole(folder)
+
+
+def test_a_link_makes_a_run_no_run(folder, tmp_path):
+    outside = tmp_path / "outside"
+    folder.model.rename(outside)
+    folder.model.symlink_to(outside)
+    assert folder.damaged_files() == []
+    assert not is_whole(folder)
+
+
+def test_a_run_whose_files_are_replaced_is_whole_at_every_moment(folder, monkeypatch):
+    seen = []
+    real = folder_module.write_bytes
+
+    def look(path, content):
+        assert is_whole(folder)
+        real(path, content)
+        assert is_whole(folder)
+        seen.append(path.name)
+
+    folder.predictions.unlink()
+    folder.write_status("completed", files=folder.digests())
+    monkeypatch.setattr(folder_module, "write_bytes", look)
+    monkeypatch.setattr(folder_module, "write_json", lambda path, data: look(path, to_bytes(data)))
+    folder.replace_files({folder.predictions: b"new", folder.summary: b"newer"})
+    assert seen == ["status.json", "predictions.npy", "summary.json", "status.json"]
+    assert folder.predictions.read_bytes() == b"new"
+    assert isinstance(folder.vouched()["predictions.npy"], str)
+
+
+def test_a_replacement_that_was_cut_short_can_be_repeated(folder, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def die(*_given):
+        raise Killed
+
+    monkeypatch.setattr(folder_module, "write_bytes", die)
+    with pytest.raises(Killed):
+        folder.replace_files({folder.predictions: b"new"})
+    monkeypatch.undo()
+    assert is_whole(folder)
+    assert isinstance(folder.vouched()["predictions.npy"], list)
+    folder.replace_files({folder.predictions: b"newest"})
+    assert is_whole(folder)
+    assert folder.predictions.read_bytes() == b"newest"
+
+
+def test_replacing_one_file_does_not_vouch_for_another_that_is_damaged(folder):
+    folder.metrics.write_text("nonsense")
+    folder.replace_files({folder.predictions: b"new"})
+    assert folder.damaged_files() == ["metrics.csv"]
+
+
+def test_a_status_that_no_run_can_have_is_damaged(folder):
+    folder.status.write_text(folder.status.read_text().replace("completed", "complfted"))
+    assert folder.read_status()["status"] == "damaged"
+
+
+def test_a_disk_that_fails_does_not_make_a_run_another_one(folder, monkeypatch):
+    def fail(path):
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    for read in (folder.read_status, folder.read_summary, folder.digests, folder.vouched):
+        with pytest.raises(OSError, match="Input/output"):
+            read()
+
+
+def test_a_line_of_the_log_is_whole_or_not_there(folder, monkeypatch):
+    before = folder.log.read_bytes()
+    real = Path.open
+
+    class Failing:
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+        def write(self, content):
+            self.file.write(content[:3])
+            self.file.flush()
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda path, mode, **more: Failing(real(path, mode, **more)))
+        with pytest.raises(OSError, match="No space left") as caught:
+            folder.say("one", "two")
+    assert caught.value.filename == str(folder.log)
+    assert folder.log.read_bytes() == before
+
+
+def test_a_status_comes_after_a_sync_of_what_it_claims_and_is_synced_itself(tmp_path, monkeypatch):
+    events = []
+    real_sync, real_replace = os.fsync, Path.replace
+
+    def sync(descriptor):
+        what = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        events.append(("sync", "folder" if what == str(tmp_path) else "file"))
+        real_sync(descriptor)
+
+    def replace(path, target):
+        events.append(("rename", Path(target).name))
+        return real_replace(path, target)
+
+    monkeypatch.setattr("mnistlab.runs.atomic.os.fsync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
+    folder = RunFolder(tmp_path)
+    folder.write_metrics([])
+    folder.write_status("completed", files=folder.digests())
+    assert events == [
+        ("sync", "file"),
+        ("rename", "metrics.csv"),
+        ("sync", "folder"),
+        ("sync", "file"),
+        ("rename", "status.json"),
+        ("sync", "folder"),
+    ]
+
+
+def test_who_takes_a_run_clears_away_what_a_killed_process_had_begun(folder):
+    folder.plots.mkdir()
+    begun = [folder.path / ".metrics.csv.0123abcd", folder.plots / ".weights.png.0123abcd"]
+    kept = [folder.path / ".hidden", folder.path / ".metrics.csv.0123ABCD", folder.path / "x.y"]
+    for path in [*begun, *kept]:
+        path.write_text("half")
+    folder.hold().release()
+    assert not any(path.exists() for path in begun)
+    assert all(path.exists() for path in kept)
+
+
+def test_clearing_a_folder_that_is_not_there_is_no_error(tmp_path):
+    clear_asides(tmp_path / "none")

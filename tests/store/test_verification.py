@@ -1,0 +1,193 @@
+"""A run trained again is the same, the same up to rounding, or says from where on it differs."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mnistlab.core.losses import LOSSES, SquaredError
+from mnistlab.datasets import load
+from mnistlab.errors import RunFolderError
+from mnistlab.experiment.run import Run
+from mnistlab.store.verification import (
+    DIFFERS,
+    IDENTICAL,
+    WITHIN_TOLERANCE,
+    check_verifiable,
+    first_epoch_beyond,
+    largest_difference,
+    verify,
+)
+from tests.experiment.test_experiment import Recorder, train
+from tests.experiment.test_resume import cut_short
+from tests.sweep.helpers import sweep
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.path.iterdir() if path.is_file()}
+
+
+def curves(losses, accuracies=None):
+    gaps = [float("nan")] * len(losses)
+    return {
+        "epoch": list(range(1, len(losses) + 1)),
+        "train_loss": losses,
+        "train_accuracy": accuracies or gaps,
+        "validation_loss": gaps,
+        "validation_accuracy": gaps,
+    }
+
+
+@pytest.mark.parametrize(
+    ("again", "epoch", "largest"),
+    [
+        (curves([2.0, 1.0]), None, 0.0),
+        (curves([2.0, 1.0 + 1e-6]), None, 1e-6),
+        (curves([2.0, 1.01]), 2, 0.0099),
+        (curves([2.02, 1.01]), 1, 0.0099),
+        (curves([2.0]), 2, 0.0),
+        (curves([2.0, 1.0, 0.9]), 3, 0.0),
+        (curves([2.0, float("inf")]), 2, float("inf")),
+    ],
+)
+def test_the_first_epoch_beyond_the_tolerance(again, epoch, largest):
+    known = curves([2.0, 1.0])
+    assert first_epoch_beyond(known, again, 1e-4) == epoch
+    assert largest_difference(known, again) == pytest.approx(largest, rel=0.01)
+
+
+def test_overflows_at_the_same_place_are_the_same():
+    known = curves([2.0, float("inf")])
+    assert first_epoch_beyond(known, curves([2.0, float("inf")]), 1e-4) is None
+    assert largest_difference(known, known) == 0.0
+
+
+def test_accuracies_may_differ_by_a_tenth_of_a_point():
+    known = curves([1.0], [0.9])
+    assert first_epoch_beyond(known, curves([1.0], [0.9009]), 1e-4) is None
+    assert first_epoch_beyond(known, curves([1.0], [0.902]), 1e-4) == 1
+
+
+@pytest.mark.parametrize("words", [[], ["learning_rate=0.1", "epochs=9"]], ids=["ends", "diverges"])
+def test_what_is_trained_again_is_identical_and_stays_as_it_was(tmp_path, words):
+    folder = train("epochs=3", "optimizer=momentum", *words, tmp_path=tmp_path).folder
+    before = content(folder)
+    found = verify(folder, Recorder())
+    assert (found.verdict, found.epoch, found.loss) == (IDENTICAL, None, 0.0)
+    assert (found.damaged, dict(found.changed)) == ([], {})
+    assert content(folder) == before
+    assert len(list(folder.path.parent.iterdir())) == 2  # the run and `latest`
+
+
+def test_a_run_of_a_sweep_is_the_same_up_to_rounding(tmp_path):
+    folder = sweep(tmp_path, "learning_rate=linspace(0.001,0.02,16)", text="epochs: 3\n").folder
+    found = verify(folder.run(9), Recorder())
+    assert found.verdict in (WITHIN_TOLERANCE, IDENTICAL)
+    assert 0 <= found.loss < 1e-5
+    assert found.changed["stack_width"][1] == 1
+    with pytest.raises(RunFolderError, match="verify one of its runs"):
+        verify(folder, Recorder())
+
+
+def test_metrics_that_were_touched_up_are_found_out(tmp_path):
+    folder = train("epochs=3", tmp_path=tmp_path).folder
+    rows = folder.metrics.read_text().splitlines()
+    cells = rows[2].split(",")
+    cells[1] = "0.1"
+    folder.metrics.write_text("\n".join([*rows[:2], ",".join(cells), *rows[3:]]) + "\n")
+    found = verify(folder, Recorder())
+    assert (found.verdict, found.epoch, found.damaged) == (DIFFERS, 2, ["metrics.csv"])
+
+
+@pytest.mark.parametrize("name", ["model", "predictions"])
+def test_a_file_that_was_exchanged_is_found_out(tmp_path, name):
+    folder = train("epochs=2", tmp_path=tmp_path).folder
+    other = train("epochs=2", "learning_rate=0.02", tmp_path=tmp_path / "other").folder
+    getattr(folder, name).write_bytes(getattr(other, name).read_bytes())
+    found = verify(folder, Recorder())
+    assert (found.verdict, found.epoch) == (DIFFERS, None)
+    assert found.damaged == [getattr(folder, name).name]
+
+
+def test_a_whole_forgery_is_found_out(tmp_path):
+    folder = train("epochs=2", tmp_path=tmp_path).folder
+    other = train("epochs=2", "learning_rate=0.02", tmp_path=tmp_path / "other").folder
+    folder.model.write_bytes(other.model.read_bytes())
+    folder.write_status("completed", files=folder.digests())
+    found = verify(folder, Recorder())
+    assert (found.verdict, found.damaged) == (DIFFERS, [])
+
+
+def test_data_that_has_changed_is_named(tmp_path):
+    mini = load("mnist-mini", validation=0)
+    arrays = {
+        "x_train": np.array(mini.train.images), "y_train": np.array(mini.train.labels),
+        "x_test": np.array(mini.test.images), "y_test": np.array(mini.test.labels),
+    }  # fmt: skip
+    data = tmp_path / "data.npz"
+    np.savez(data, **arrays)
+    folder = train(f"data.dataset={data}", "epochs=2", tmp_path=tmp_path).folder
+    arrays["x_train"][:50] = 255
+    np.savez(data, **arrays)
+    found = verify(folder, Recorder())
+    assert (found.verdict, found.epoch) == (DIFFERS, 1)
+    assert "data_sha256" in found.changed
+
+
+def test_code_that_has_changed_shows_from_the_epoch_on_where_it_matters(tmp_path, monkeypatch):
+    class Changed(SquaredError):
+        calls = 0
+
+        def gradient(self, outputs, targets):
+            type(self).calls += 1
+            change = 1.01 if type(self).calls > 60 else 1.0  # 50 steps an epoch
+            return super().gradient(outputs, targets) * change
+
+    folder = train("epochs=3", tmp_path=tmp_path).folder
+    monkeypatch.setitem(LOSSES._entries, "squared_error", Changed())
+    found = verify(folder, Recorder())
+    assert (found.verdict, found.epoch) == (DIFFERS, 2)
+
+
+def test_what_has_not_ended_has_nothing_to_verify(tmp_path):
+    folder = cut_short(tmp_path, ["epochs=5"], 2)
+    with pytest.raises(RunFolderError, match=r"is interrupted.*runs resume"):
+        check_verifiable(folder)
+
+
+def test_the_command_says_so_and_its_code_tells(run, tmp_path, monkeypatch):
+    runs = tmp_path / "runs"
+    folder = train("epochs=2", tmp_path=tmp_path).folder
+    code, out, _ = run("runs", "verify", "latest", "--runs-dir", runs)
+    assert (code, out.splitlines()[0]) == (0, f"{folder.name}: identical")
+    changed = Run.note_epoch
+
+    def note(self, record, position):
+        record.train.loss[position] *= 1 + (record.epoch == 2) * 0.1
+        return changed(self, record, position)
+
+    monkeypatch.setattr(Run, "note_epoch", note)
+    code, out, err = run("runs", "verify", "latest", "--runs-dir", runs, "-q")
+    assert (code, f"{folder.name}: differs from epoch 2" in out) == (1, True)
+    assert err == f"mnistlab: error: not the same came out for {folder.name}\n"
+    code, out, _ = run("runs", "verify", "latest", "latest", "--runs-dir", runs, "-q", "--json")
+    assert code == 1
+    assert [one["epoch"] for one in json.loads(out)] == [2, 2]
+    code, out, _ = run("runs", "verify", "nothing", "--runs-dir", runs)
+    assert (code, out) == (2, "")
+
+
+def test_resume_is_one_command_for_runs_and_sweeps(run, tmp_path):
+    folder = cut_short(tmp_path, ["epochs=5"], 2)
+    runs = ["--runs-dir", folder.path.parent, "--no-plots", "-q"]
+    code, out, _ = run("runs", "resume", "latest", *runs, "--json")
+    assert (code, json.loads(out)["epochs"]) == (0, 5)
+    code, out, _ = run("runs", "resume", "latest", "epochs=6", *runs, "--json")
+    assert (code, json.loads(out)["epochs"]) == (0, 6)
+    done = sweep(tmp_path, "learning_rate=0.005,0.01", text="epochs: 1\n").folder
+    (done.run(1).model).unlink()
+    code, out, _ = run("runs", "resume", done.name, *runs, "--json")
+    assert (code, json.loads(out)["completed"]) == (0, 2)
+    assert done.run(1).model.exists()
+    code, _, err = run("runs", "resume", done.name, "epochs=3", *runs)
+    assert (code, "--needed" in err) == (2, True)

@@ -1,0 +1,73 @@
+"""A signal is held back where it would hurt, once; the second one is not."""
+
+import os
+import signal
+
+import pytest
+
+from mnistlab import interrupts
+from mnistlab.errors import Interrupted
+from mnistlab.interrupts import check, deferred
+
+
+@pytest.fixture(autouse=True)
+def _heard():
+    known = {number: signal.getsignal(number) for number in interrupts._SIGNALS}
+    interrupts.install()
+    yield
+    for number, handler in known.items():
+        signal.signal(number, handler)
+    interrupts._State.received = interrupts._State.pending = None
+    assert interrupts._State.depth == 0
+
+
+def send(number=signal.SIGINT):
+    os.kill(os.getpid(), number)
+
+
+def test_a_signal_is_raised_at_once_where_nothing_holds_it_back():
+    with pytest.raises(Interrupted) as caught:
+        send(signal.SIGTERM)
+    assert caught.value.exit_code == 143
+
+
+def test_a_signal_is_held_back_to_the_end_of_the_outermost_block():
+    done = []
+    with pytest.raises(Interrupted) as caught, deferred():  # noqa: PT012 - what comes after is the point
+        with deferred():
+            send(signal.SIGHUP)
+            done.append("inner")
+        done.append("outer")
+    assert done == ["inner", "outer"]
+    assert caught.value.exit_code == 129
+
+
+def test_a_check_hears_what_is_held_back_and_it_is_raised_only_once():
+    with pytest.raises(Interrupted) as caught, deferred():  # noqa: PT012
+        send()
+        check()
+    assert caught.value.__context__ is None
+
+
+def test_the_second_signal_leaves_at_once():
+    done = []
+    with pytest.raises(Interrupted) as caught, deferred():  # noqa: PT012
+        send()
+        done.append("held back")
+        send(signal.SIGTERM)
+        done.append("never")
+    assert done == ["held back"]
+    assert caught.value.exit_code == 143
+
+
+def test_saving_after_a_signal_can_be_cut_short_by_another():
+    saved = []
+    with pytest.raises(Interrupted):  # noqa: PT012
+        try:
+            send()
+        except Interrupted:
+            with deferred():
+                saved.append("begun")
+                send()
+                saved.append("never")
+    assert saved == ["begun"]

@@ -1,0 +1,143 @@
+"""The yardstick: against scikit-learn and a plain descent, with its cache."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mnistlab.config.load import load_config
+from mnistlab.core.pixels import PixelMap
+from mnistlab.core.samples import Samples
+from mnistlab.datasets import as_rows, load
+from mnistlab.errors import MnistlabError
+from mnistlab.yardstick import find_yardstick, known_yardstick, optima, softmax
+from mnistlab.yardstick.softmax import LARGEST_GRADIENT, softmax_optimum
+from tests.experiment.test_experiment import mini, train
+
+
+def config(*words):
+    return load_config(None, mini(*words))
+
+
+def small(N=300, D=10, C=3, seed=0):
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 256, (N, D), dtype=np.uint8)
+    return Samples(images, generator.integers(0, C, N))
+
+
+def objective(P, rows, pixels, ridge):
+    x = np.column_stack([rows.images * np.asarray(pixels.scale) + pixels.shift, np.ones(len(rows))])
+    A = x @ P
+    logs = np.log(np.exp(A).sum(axis=1)) - A[np.arange(len(rows)), rows.labels]
+    return logs.mean() + ridge / 2 * np.square(P[:-1]).sum()
+
+
+@pytest.mark.parametrize("pixels", [PixelMap(), PixelMap(np.full(10, 0.01), np.full(10, -0.5))])
+def test_no_small_step_leads_below_the_softmax_optimum(pixels):
+    pytest.importorskip("scipy")
+    rows, ridge = small(), 0.01
+    P, value, steepest = softmax_optimum(rows, pixels, 3, ridge)
+    assert steepest <= LARGEST_GRADIENT
+    assert value == pytest.approx(objective(P, rows, pixels, ridge), rel=1e-12)
+    generator = np.random.default_rng(1)
+    for size in (1e-3, 1e-1):
+        for _ in range(20):
+            step = generator.normal(size=P.shape) * size
+            assert objective(P + step, rows, pixels, ridge) > value
+
+
+def test_the_softmax_optimum_is_that_of_scikit_learn():
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    rows, ridge = as_rows(load("mnist-mini", validation=1000).train), 0.01
+    P, value, _ = softmax_optimum(rows, PixelMap(), 10, ridge)
+    peer = linear_model.LogisticRegression(C=1 / (ridge * len(rows)), tol=1e-8, max_iter=5000)
+    peer.fit(rows.images / 255, rows.labels)
+    theirs = np.concatenate([peer.coef_.T, peer.intercept_[None]])
+    assert objective(theirs, rows, PixelMap(), ridge) == pytest.approx(value, rel=1e-7)
+    np.testing.assert_allclose(P[:-1], theirs[:-1], atol=2e-3)
+
+
+def test_a_softmax_that_is_not_found_says_how_far_it_came(monkeypatch):
+    pytest.importorskip("scipy")
+    monkeypatch.setattr(softmax, "_MOST_STEPS", 2)
+    with pytest.raises(MnistlabError, match=r"after 2 steps its gradient is still \d"):
+        softmax_optimum(small(), PixelMap(), 3, 1e-4)
+
+
+def test_without_scipy_it_is_said_what_is_missing(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "scipy.optimize", None)
+    with pytest.raises(MnistlabError, match="needs SciPy"):
+        softmax_optimum(small(), PixelMap(), 3, 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("words", "has"),
+    [
+        ([], True),
+        (["weight_decay=0.1"], True),
+        (["model=sigmoid"], False),
+        (["loss=softmax_cross_entropy"], False),
+        (["loss=softmax_cross_entropy", "weight_decay=0.1"], True),
+    ],
+)
+def test_only_convex_objectives_with_a_minimum_have_a_yardstick(words, has):
+    assert optima.has_yardstick(config(*words)) == has
+
+
+def test_the_optimum_is_what_training_comes_near_to(tmp_path):
+    words = ["learning_rate=0.02", "epochs=60", "weight_decay=0.05"]
+    run = train(*words, tmp_path=tmp_path)
+    dataset = load("mnist-mini", validation=1000)
+    found = find_yardstick(run.config, dataset)
+    weights = run.folder.read_metrics()["train_loss"][-1]
+    assert 0 < weights - found.loss < 0.02
+
+
+def test_a_summed_batch_weakens_the_penalty():
+    summed = config("reduction=sum", "batch_size=50", "weight_decay=0.5")
+    assert optima.ridge_of(summed) == pytest.approx(0.01)
+    assert optima.ridge_of(config("weight_decay=0.5")) == 0.5
+
+
+def test_what_was_found_is_kept_by_what_decides_it(monkeypatch):
+    dataset = load("mnist-mini", validation=1000)
+    first = config()
+    assert known_yardstick(first, dataset.sha256) is None
+    found = find_yardstick(first, dataset)
+    monkeypatch.setattr(optima, "_FINDERS", dict.fromkeys(optima._FINDERS))
+    for same in (first, config("learning_rate=0.5", "epochs=3", "optimizer=adam", "seed=4")):
+        assert find_yardstick(same, dataset) == found
+    for other in (config("weight_decay=0.1"), config("data.validation=900")):
+        assert known_yardstick(other, dataset.sha256) is None
+    assert known_yardstick(first, "0" * 64) is None
+
+
+def test_a_damaged_cache_is_no_cache():
+    dataset = load("mnist-mini", validation=1000)
+    found = find_yardstick(config(), dataset)
+    (place,) = (optima.data_dir() / "optima").iterdir()
+    for content in ("", "[]", json.dumps({"loss": 1.0}), "{"):
+        place.write_text(content)
+        assert known_yardstick(config(), dataset.sha256) is None
+        assert find_yardstick(config(), dataset) == found
+
+
+def test_it_can_be_left_at_any_step():
+    pytest.importorskip("scipy")
+
+    def leave():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        softmax_optimum(small(), PixelMap(), 3, 1e-4, leave)
+
+
+def test_a_run_says_how_far_it_is_from_the_best_once_that_is_known(tmp_path):
+    assert not any("above the least" in line for line in train(tmp_path=tmp_path).meaning)
+    found = find_yardstick(config(), load("mnist-mini", validation=1000))
+    run = train(tmp_path=tmp_path)
+    above = run.summary["train"]["loss"] / found.loss - 1
+    assert run.meaning[-1] == (
+        f"The training loss is {above:.2%} above the least that such a model can come to on this "
+        f"data, {found.loss:.4f}."
+    )
