@@ -84,6 +84,10 @@ def train(
         load_plugins(plugins)
         runs = runs_dir or default_runs_dir()
         folder = _resumed(resume, config, overrides or [], name, runs)
+        if folder is not None:
+            from mnistlab.experiment.resuming import check_resumable, plan_resumption
+
+            check_resumable(folder)
         path = folder.config if folder else config
         settled = load_config(path, overrides or [], name=name, checks=NAME_CHECKS)
         if print_config:
@@ -100,8 +104,6 @@ def train(
             return
         resumption = None
         if folder is not None:
-            from mnistlab.experiment.resuming import plan_resumption
-
             known = load_config(folder.config, checks=NAME_CHECKS)
             resumption = plan_resumption(folder, known, settled, plan.dataset.sha256)
             if resumption is None:

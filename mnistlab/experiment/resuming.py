@@ -43,16 +43,10 @@ class Resumption:
         return run
 
 
-def plan_resumption(
-    folder: RunFolder, known: Config, config: Config, data_sha256: str
-) -> Resumption | None:
-    """Return how a run with the config `known` goes on with `config`, which may have more epochs.
+def check_resumable(folder: RunFolder) -> None:
+    """Raise RunFolderError for a run that cannot go on, whatever its config says.
 
-    None means that it is complete as it is.
-    What was completed has no checkpoint any more and is trained again from its beginning, and
-    so is what a schedule that counts epochs makes another run, or whose checkpoint is damaged;
-    the result is the same as that of a run that was never cut short. Raises RunFolderError where
-    it would not be.
+    That is one which is being worked on, has diverged, or is not what it was left as.
     """
     status = folder.read_status()["status"]
     if status == "running":
@@ -72,6 +66,21 @@ def plan_resumption(
             f"{folder.path / damaged[0]}: is not what the run left; train it anew with "
             f"--config {folder.config}"
         )
+
+
+def plan_resumption(
+    folder: RunFolder, known: Config, config: Config, data_sha256: str
+) -> Resumption | None:
+    """Return how a run with the config `known` goes on with `config`, which may have more epochs.
+
+    None means that it is complete as it is.
+    What was completed has no checkpoint any more and is trained again from its beginning, and
+    so is what a schedule that counts epochs makes another run, or whose checkpoint is damaged;
+    the result is the same as that of a run that was never cut short. Raises RunFolderError where
+    it would not be.
+    """
+    check_resumable(folder)
+    status = folder.read_status()["status"]
     if status == "completed" and config == known:
         return None
     if config.epochs < known.epochs:

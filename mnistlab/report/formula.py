@@ -57,7 +57,7 @@ _LATEX = {
     "%": r"\%",
 }
 # what means something to typst, and a comma, which would end the argument of a function
-_TYPST = {mark: f"\\{mark}" for mark in ',;()[]/#$&_^"\\'} | {"|": "bar.v"}
+_TYPST = {mark: f"\\{mark}" for mark in r',;()[]{}/#$&_^"' + "\\"} | {"|": "bar.v"}
 # what means something to LaTeX
 _LATEX_TEXT = {mark: f"\\{mark}" for mark in "{}%#&_$"} | {
     "\\": r"\textbackslash{}",

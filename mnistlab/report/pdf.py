@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +33,8 @@ _RUNNING = 90  # letters of title and author at the foot of each page
 _HEAD = 200  # letters of a column's head, which stands on each page of the table
 _LONG_NUMBER = 30  # letters
 _CODE_LINE = 90  # letters
+_LONG_COMMAND = 40  # letters; beside a longer one, words would be torn apart to fill the line
+_LETTERS_TOGETHER = 1000  # of a table or a caption: what may not fit on a page must be broken
 _WIDE = 6  # columns; a table of more has little room for each
 _LONGEST, _LONGEST_IN_WIDE = 16, 8  # letters of a word that need not be broken
 
@@ -56,10 +58,7 @@ def render_pdf(report: Report, pictures: Pictures) -> bytes:
         raise MnistlabError(
             "a PDF needs typst, which is not installed: pip install 'mnistlab[pdf]'"
         ) from None
-    day = _day(report.date)
-    inputs = {"report": json.dumps(_describe(report, pictures, day))}
-    # the report's own day, or any that stays: the time of writing would differ each time
-    moment = datetime.combine(day or date(2000, 1, 1), time(), UTC)
+    inputs = {"report": json.dumps(_describe(report, pictures))}
     problem = None
     # typst can read what lies below its root and nothing else; there is nothing
     with tempfile.TemporaryDirectory() as nothing:
@@ -73,7 +72,7 @@ def render_pdf(report: Report, pictures: Pictures) -> bytes:
                 sys_inputs=inputs,
             )
             try:
-                made = compiler.compile(format="pdf", pdf_standards=standards, timestamp=moment)
+                made = compiler.compile(format="pdf", pdf_standards=standards)
             except typst.TypstError as error:
                 problem = error.message
             else:
@@ -81,7 +80,7 @@ def render_pdf(report: Report, pictures: Pictures) -> bytes:
     raise MnistlabError(f"typst could not set the report: {problem}")
 
 
-def _describe(report: Report, pictures: Pictures, day: date | None) -> _Data:
+def _describe(report: Report, pictures: Pictures) -> _Data:
     """Return a report as the template reads it."""
     title, author = visible(report.title).strip(), visible(report.author).strip()
     running = ", ".join(filter(None, (author, title)))
@@ -90,7 +89,7 @@ def _describe(report: Report, pictures: Pictures, day: date | None) -> _Data:
         "author": author,
         "shown-title": breakable(title or "Report", _LONGEST),
         "shown-author": breakable(author, _LONGEST),
-        "date": {"year": day.year, "month": day.month, "day": day.day} if day else None,
+        "date": _day(report.date),
         "shown-date": _tell(report.date),
         "running": _cut(running, _RUNNING),
         "numbers": to_json(numbers_of(report)),
@@ -112,15 +111,23 @@ def _describe_block(block: Block, pictures: Pictures) -> _Data:
 
 
 def _describe_paragraph(block: Paragraph) -> _Data:
-    return {"kind": "paragraph", "pieces": _describe_pieces(block.pieces)}
+    last = block.pieces[-1] if block.pieces else ""
+    commands = [piece for piece in block.pieces if isinstance(piece, Code)]
+    return {
+        "kind": "paragraph",
+        "pieces": _describe_pieces(block.pieces, _LONGEST),
+        "leads": isinstance(last, str) and last.rstrip().endswith(":"),
+        "justify": all(len(command.text) <= _LONG_COMMAND for command in commands),
+    }
 
 
 def _describe_derivation(block: Derivation) -> _Data:
     steps = []
     for step in block.steps:
-        left, right = at_relation(step.formula)
-        sides = {"left": left and _describe_formula(left), "right": _describe_formula(right)}
-        steps.append({**sides, "reason": _tell(step.reason)})
+        before, _ = at_relation(step.formula)
+        formula = _describe_formula(step.formula)
+        left = before and _describe_formula(before)
+        steps.append({"formula": formula, "left": left, "reason": _tell(step.reason)})
     return {"kind": "derivation", "steps": steps}
 
 
@@ -134,6 +141,7 @@ def _describe_listing(block: Listing) -> _Data:
 def _describe_table(block: Table) -> _Data:
     is_wide = len(block.header) > _WIDE
     longest = _LONGEST_IN_WIDE if is_wide else _LONGEST
+    letters = sum(_count_letters(cell) for row in block.rows for cell in row)
     return {
         "kind": "table",
         "header": [breakable(_cut(visible(word), _HEAD), longest) for word in block.header],
@@ -141,12 +149,13 @@ def _describe_table(block: Table) -> _Data:
         "caption": _tell(block.caption),
         "numeric": sorted(block.numeric),
         "wide": is_wide,
+        "breakable": letters > _LETTERS_TOGETHER,
     }
 
 
 def _describe_picture(block: Picture, pictures: Pictures) -> _Data:
     drawn = pictures.svg(block)
-    caption = _describe_pieces(block.caption)
+    caption = _describe_pieces(block.caption, _LONGEST)
     if drawn is None:
         return {"kind": "failure", "caption": caption, "reason": _tell(pictures.failure(block))}
     alternative = visible(block.alternative) or "no description"
@@ -155,11 +164,16 @@ def _describe_picture(block: Picture, pictures: Pictures) -> _Data:
         "svg": drawn.decode(),
         "caption": caption,
         "alternative": alternative,
+        "breakable": _count_letters(block.caption) > _LETTERS_TOGETHER,
     }
 
 
-def _describe_pieces(pieces: Pieces, longest: int = _LONGEST) -> list[list[str]]:
+def _describe_pieces(pieces: Pieces, longest: int) -> list[list[str]]:
     return [_PIECES[type(piece)](piece, longest) for piece in pieces]
+
+
+def _count_letters(pieces: Pieces) -> int:
+    return sum(len(part) for piece in _describe_pieces(pieces, _LONGEST) for part in piece[1:])
 
 
 def _describe_number(piece: Number, longest: int) -> list[str]:
@@ -188,12 +202,16 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _day(shown: str) -> date | None:
-    """Return the day that a report's date names; a date in words is shown, and no more."""
+def _day(shown: str) -> dict[str, int] | None:
+    """Return the day that a report's date names; a date in words is shown, and no more.
+
+    It is the only time in the file: that of writing would differ each time.
+    """
     try:
-        return date.fromisoformat(shown[:10])
+        day = date.fromisoformat(shown[:10])
     except ValueError:
         return None
+    return {"year": day.year, "month": day.month, "day": day.day}
 
 
 _BLOCKS: dict[type, Callable[[Any], _Data]] = {

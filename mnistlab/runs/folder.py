@@ -1,5 +1,6 @@
 """A run is its folder: every file is a named property, and its state is read from its files."""
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -264,7 +265,12 @@ class RunFolder:
 
     def remove(self) -> None:
         """Take away a folder in which nothing was done yet; what cannot be removed stays."""
+        for path in (self.lock_file, self.status, self.config):  # even where it cannot be listed
+            with contextlib.suppress(OSError):
+                path.unlink()
         shutil.rmtree(self.path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
         latest = self.path.with_name("latest")
         if latest.is_symlink() and not latest.exists():
             latest.unlink(missing_ok=True)

@@ -119,7 +119,7 @@ def _metrics(folder: RunFolder) -> dict[str, list[float]] | None:
         return None
     try:
         return folder.read_metrics()
-    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, csv.Error):
         return None
 
 

@@ -53,6 +53,8 @@ class Scenario:
     in_drawing: bool = False
     empties: bool = False
     """Whether the command takes folders away: what cannot be opened cannot be emptied."""
+    makes_a_run: bool = True
+    """Whether it trains something, so that a power cut can lose it."""
     harmless: frozenset[str] = frozenset()
     """Names of files that the command can do without where they cannot be opened."""
 
@@ -236,7 +238,10 @@ def _deleting(old: Path, place: Path) -> Scenario:
 
     # whether a process works on a run is told by its lock, which is taken in any case
     harmless = frozenset({"status.json"})
-    return Scenario("runs delete", place, old, command, go_on, empties=True, harmless=harmless)
+    return Scenario(
+        "runs delete", place, old, command, go_on,
+        empties=True, makes_a_run=False, harmless=harmless,
+    )  # fmt: skip
 
 
 def _exporting(plain: Path, old: Path) -> Scenario:
@@ -252,7 +257,7 @@ def _exporting(plain: Path, old: Path) -> Scenario:
         wrong = before not in (None, target.read_bytes())
         return ["the file that was left is not the whole export"] if wrong else []
 
-    return Scenario("runs export", plain, old, command, go_on)
+    return Scenario("runs export", plain, old, command, go_on, makes_a_run=False)
 
 
 def _plotting(plain: Path, old: Path) -> Scenario:

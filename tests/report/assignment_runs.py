@@ -32,6 +32,7 @@ class Folders:
 
     runs: dict[str, RunFolder]
     sweep: RunFolder
+    data: Path
 
     def collect(self) -> AssignmentRuns:
         """Return the runs as nobody has read them yet."""
@@ -47,7 +48,7 @@ def train_assignment(place: Path) -> Folders:
         overrides = [*MINI, "epochs=1,2", "learning_rate=0.005,0.01", "batch_size=100"]
         sweep = load_sweep(CONFIGS / "sweeps" / "assignment.yaml", overrides, checks=NAME_CHECKS)
         conclusion = run_sweep(prepare_sweep(sweep), runs_dir=place / "runs", reporter=Silent())
-    return Folders(runs, conclusion.folder)
+    return Folders(runs, conclusion.folder, place / "data")
 
 
 def _train(name: str, runs_dir: Path) -> RunFolder:

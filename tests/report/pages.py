@@ -31,7 +31,7 @@ SETTINGS = (
     ("name=plain",),
     ("name=straight", "loss=softmax_cross_entropy", "data.preprocess=[deskew]"),
     ("name=scaled", "loss=softmax_cross_entropy", "data.preprocess=[standardize]"),
-    ("name=squashed", "model=sigmoid", "learning_rate=1"),
+    ("name=squashed", "model=sigmoid", "optimizer=adam", "learning_rate=0.003", "epochs=5"),
 )
 
 
@@ -42,7 +42,9 @@ class Stub:
         self.works = works
 
     def svg(self, _picture):
-        svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"><path d="M0 0h9v4"/></svg>'
+        svg = (
+            b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"><path d="M0 0h9v4"/></svg>'
+        )
         return svg if self.works else None
 
 
@@ -93,7 +95,7 @@ class Parsed(HTMLParser):
         self._last = Element(tag, dict(attrs))
         self.elements.append(self._last)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, _tag):
         self._last = None
 
     def handle_data(self, data):

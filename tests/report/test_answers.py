@@ -3,9 +3,9 @@
 import json
 import math
 import shutil
-import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -55,8 +55,14 @@ def folders(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sections(folders):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MNISTLAB_DATA_DIR", str(folders.sweep.path.parent.parent / "data"))
+        patch.setenv("MNISTLAB_DATA_DIR", str(folders.data))
         return answer_sections(folders.collect())
+
+
+@pytest.fixture(autouse=True)
+def _one_cache(folders, monkeypatch):
+    """Let all tests share what was straightened and which optima were found."""
+    monkeypatch.setenv("MNISTLAB_DATA_DIR", str(folders.data))
 
 
 def blocks_of(sections, kind):
@@ -94,10 +100,6 @@ def section(sections, start, question, nth=0):
 
 
 def test_the_sections_stand_in_the_order_of_the_assignment(sections):
-    assert [(one.title.split(":")[0].split(" The")[0], one.level) for one in sections][0] == (
-        "Question 1",
-        1,
-    )
     assert len(sections) == len(TITLES)
     for one, (start, level) in zip(sections, TITLES, strict=True):
         assert one.title.startswith(start)
@@ -129,7 +131,7 @@ def test_every_formula_is_well_formed_in_all_notations(sections):
     formulas = formulas_of(sections)
     assert len(formulas) > 50
     for formula in formulas:
-        ElementTree.fromstring(equation_mathml(formula, display=True))
+        ElementTree.fromstring(equation_mathml(formula, display=True))  # noqa: S314 - our own
         assert is_balanced(formula.latex())
     typst = pytest.importorskip("typst", reason="typst, of the extra pdf, is not installed")
     source = "\n".join(f"$ {formula.typst()} $" for formula in formulas)
@@ -229,8 +231,7 @@ def test_the_interval_is_wilsons(folders, sections):
     assert f"{low:.2%} to {high:.2%}" in text_of(section(sections, "(d)", "Question 1"))
 
 
-def test_the_limit_is_that_of_the_exact_eigenvalue(folders, monkeypatch):
-    monkeypatch.setenv("MNISTLAB_DATA_DIR", str(folders.sweep.path.parent.parent / "data"))
+def test_the_limit_is_that_of_the_exact_eigenvalue(folders):
     run = folders.collect().linear
     x = run.dataset.train.images.reshape(len(run.dataset.train), -1) / 255
     x = np.hstack([x, np.ones((len(x), 1))])
@@ -242,7 +243,7 @@ def test_the_limit_is_that_of_the_exact_eigenvalue(folders, monkeypatch):
     assert limit.factor(limit.rate) == pytest.approx(-1)
 
 
-def test_the_forecast_growth_is_what_was_measured(folders, sections):
+def test_the_forecast_growth_is_what_was_measured(sections):
     text = text_of(section(sections, "(e)", "Question 1"))
     forecast = float(text.split("grows by a factor of about ")[1].split()[0])
     measured = float(text.split("second half of the curve: ")[1].split(")")[0])
@@ -271,38 +272,39 @@ def test_without_any_run_each_answer_says_what_is_missing():
     assert not [piece for piece in pieces_of(found) if isinstance(piece, Number)]
 
 
-LOST = [
-    "config.yaml",
-    "summary.json",
-    "metrics.csv",
-    "environment.json",
-    "status.json",
-    "sweep.json",
-]
+DAMAGE = {
+    "config.yaml": (None, b"", b"model: [linear"),
+    "summary.json": (None, b"\xff{", b'{"test": {"loss": "x", "accuracy": 7}}'),
+    "metrics.csv": (None, b"", b"epoch\n1\n"),
+    "environment.json": (None,),
+    "status.json": (None, b"[]"),
+    "sweep.json": (None, b'{"best": 3, "results": [null, {}, {"train": 1, "runs": []}]}'),
+    "divergence.csv": (None, b"", b"step,loss\n1,nan\n"),
+    "model.safetensors": (None,),
+}
 
 
-@pytest.mark.parametrize("file", [*LOST, "divergence.csv", "results.csv"])
-@pytest.mark.parametrize("content", [None, b"", b"\xff{", b'{"best": 3, "results": [null, {}]}'])
+@pytest.mark.parametrize(
+    ("file", "content"), [(file, one) for file, ways in DAMAGE.items() for one in ways]
+)
 def test_a_damaged_folder_is_told_and_never_fatal(tmp_path, folders, file, content):
-    places = {}
+    copies = []
     for folder in (*folders.runs.values(), folders.sweep):
-        place = tmp_path / folder.path.name
-        shutil.copytree(folder.path, place, symlinks=True)
-        places[folder.path.name] = type(folder)(place)
-        for path in place.rglob(file):
+        copies.append(type(folder)(tmp_path / folder.path.name))
+        shutil.copytree(folder.path, copies[-1].path, symlinks=True)
+        for path in copies[-1].path.rglob(file):
             path.unlink() if content is None else path.write_bytes(content)
-    runs, sweeps = collect(list(places.values()))
+    runs, sweeps = collect(copies)
     given = AssignmentRuns(**dict(zip(folders.runs, runs, strict=True)), sweep=sweeps[0])
     found = answer_sections(given)
     assert len(found) == len(TITLES)
-    assert "Missing" in text_of(*found) or file == "results.csv"
+    assert "Missing here" in text_of(*found)
     for picture in blocks_of(found, Picture):
         picture.draw()
 
 
 @pytest.mark.parametrize("lost", [*NAMES, "sweep"])
-def test_one_run_less_is_told(folders, lost, monkeypatch):
-    monkeypatch.setenv("MNISTLAB_DATA_DIR", str(folders.sweep.path.parent.parent / "data"))
+def test_one_run_less_is_told(folders, lost):
     found = answer_sections(replace(folders.collect(), **{lost: None}))
     config = "sweeps/assignment" if lost == "sweep" else lost
     assert f"configs/{config}.yaml" in text_of(*found).split("Missing here", 1)[1]

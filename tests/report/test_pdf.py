@@ -117,11 +117,18 @@ def test_pictures_and_formulas_have_their_alternative_text():
     spoken = [text.decode() for text in re.findall(rb"/Alt\((.*?)\)/A", pdf)]
     assert spoken.count("a falling line") == 1
     assert r"\\hat{\\mathbf{y}}" in spoken  # as PDF writes a backslash
-    assert len(spoken) == 1 + 4  # a formula in the text, and the sides of two equations
+    assert len(spoken) == 1 + 3  # a formula in the text, and two equations
 
 
 def test_same_report_gives_the_same_bytes():
     assert render_pdf(sample(), Pictures()) == render_pdf(sample(), Pictures())
+
+
+@pytest.mark.parametrize(("date", "days"), [("2024-02-03", {b"20240203"}), ("soon", set())])
+def test_its_only_time_is_the_day_of_the_report(date, days):
+    times = re.findall(rb"D:(\d{8})(\d*)", render_pdf(report_of(date=date), Pictures()))
+    assert {day for day, _ in times} == days
+    assert all(not clock.strip(b"0") for _, clock in times)
 
 
 def test_date_in_words_is_shown(render):
@@ -152,6 +159,7 @@ def test_hostile_texts_are_shown_as_they_are(render):
             Listing(f"<{at}l>{text}", f"<{at}s>{text}"),
             Table([f"<{at}h>{text}"], []),
             Table([""], [[[f"<{at}t>{text}", f"</{at}>"]]]),
+            picture(f"<{at}f>{text}", cannot_draw),
         ]
         sections.append(Section(f"<{at}>{text}", blocks, 1 + at % 2))
     path = render(ReportDocument("T", "A", "", sections))
@@ -162,12 +170,18 @@ def test_hostile_texts_are_shown_as_they_are(render):
     for at, text in enumerate(texts):
         line = squeeze(visible(text))
         code = squeeze(visible(text, lines=True))
-        for mark, expected in (("", line), ("p", line), ("n", line), ("c", line), ("s", line)):
-            assert f"<{at}{mark}>{expected}" in text_shown, (at, mark, text)
+        for mark in ("", "p", "n", "c", "s", "f"):
+            assert f"<{at}{mark}>{line}" in text_shown, (at, mark, text)
         assert f"<{at}l>{code}" in text_shown, (at, "listing", text)
         assert f"<{at}t>{line}</{at}>" in text_shown, (at, "cell", text)
         # a column's head stands on each page, so that it is cut if it is long
         assert f"<{at}h>{line[:100]}" in text_shown, (at, "head", text)
+
+
+def test_long_caption_goes_on_on_the_next_page(render):
+    text = words_of(render(report_of(picture("word " * 1500 + "last"))))
+    assert text.count("word") == 1500
+    assert "last" in text
 
 
 @pytest.mark.parametrize("text", LONG)
@@ -192,7 +206,7 @@ def test_hostile_texts_without_letters_for_them_compile():
     assert render_pdf(ReportDocument("T", "A", "", sections), Pictures()).startswith(b"%PDF")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=ANY_TEXT)
 def test_any_text_compiles(text):
     blocks = [block for block in blocks_with(text) if type(block).__name__ != "Picture"]

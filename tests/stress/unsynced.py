@@ -16,7 +16,7 @@ def measure(scale: float, scratch: Path) -> list[Figure]:
     figures = []
     choice = random.Random(20191120)  # noqa: S311 - samples, no secrets
     for index, scenario in enumerate(scenarios(scratch)):
-        if scenario.in_drawing:
+        if scenario.in_drawing or not scenario.makes_a_run:
             continue
         cuts = Cuts(scenario, scratch / f"cuts-{index}")
         tally = Tally(f"power cut during `{scenario.name}`")

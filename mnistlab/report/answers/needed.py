@@ -96,9 +96,7 @@ def tell_interval(accuracy: float, images: int | None) -> str:
     """Return Wilson's interval for an accuracy over so many images, in words."""
     if images is None:
         return "its interval is not known, as the data is not at hand"
-    return (
-        f"with {images:,} images the 95\N{NO-BREAK SPACE}% interval is {interval(accuracy, images)}"
-    )
+    return f"with {images:,} images the 95 % interval is {interval(accuracy, images)}"
 
 
 def interval(accuracy: float | None, images: int | None) -> str:

@@ -93,12 +93,12 @@ def overflow(linear: ReportRun | None, diverged: ReportRun | None) -> Section:
 def _show(diverged: ReportRun | None, limit: Limit | None) -> list[Block]:
     if diverged is None:
         return [tell_absent("linear_overflow")]
-    if diverged.divergence is None:
+    if not any(0 < loss < np.inf for loss in (diverged.divergence or ([], []))[1]):
         return [
             *tell_missing(diverged, "linear_overflow"),
             tell_lost(diverged, "the losses on the way to the overflow (divergence.csv)"),
         ]
-    steps, losses = diverged.divergence
+    steps, losses = diverged.divergence or ([], [])
     lost = [step for step, loss in zip(steps, losses, strict=True) if not np.isfinite(loss)]
     ending = f"in step {lost[0]:,} it leaves the range of numbers" if lost else "it keeps growing"
     blocks: list[Block] = [
@@ -111,7 +111,7 @@ def _show(diverged: ReportRun | None, limit: Limit | None) -> list[Block]:
         )
     ]
     rate = value_of(diverged, "learning_rate")
-    if limit is not None and rate is not None and any(0 < loss < np.inf for loss in losses):
+    if limit is not None and rate is not None:
         dtype = "float64" if diverged.facts.get("dtype") == "float64" else "float32"
         growth, ceiling = limit.factor(rate) ** 2, float(np.finfo(dtype).max)
         blocks.append(

@@ -93,7 +93,7 @@ def sigmoid(run: ReportRun | None, diverged: ReportRun | None) -> Section:
                         fence(fence(Y_hat, MINUS, Y), "⊙", _SLOPES, left="[", right="]"),
                         transposed(X),
                     ),
-                    "the columns added up; the gradient by b are the row sums of the bracket",
+                    "the columns added up; the gradient by b is the row sums of twice the bracket",
                 )
             ]
         ),

@@ -142,12 +142,14 @@ def _step() -> list[Block]:
             "An epoch visits the images in a new random order, batch by batch. This is the whole "
             "of it (the part about ",
             Code("losses"),
-            " draws the curve of an overflow, and nothing else):",
+            " draws the curve of an overflow, ",
+            Code("_before_step"),
+            " hears an interruption; neither changes anything):",
         ),
         excerpt(Trainer._take_steps, "for rows in shuffled"),
         say(
-            "The images of a batch are gathered as bytes and then become features, which costs a "
-            "quarter of the memory traffic of numbers in float32. Each step makes two matrix "
+            "The images of a batch are gathered as bytes, which costs a quarter of the memory "
+            "traffic of numbers in float32, and then become features. Each step makes two matrix "
             "products. The first gives the pre-activations of all images of the batch. (Arrays "
             "are stored with their first axis innermost, so the code computes the transpose of "
             "the product above, a few rows at a time where that is faster.)"
