@@ -91,7 +91,7 @@ def commands(name, config):
         ("runs", "show", f"{MANY}/0"),
         ("runs", "show", MANY),
         ("runs", "diff", name, SECOND),
-        ("runs", "compare", name, SECOND, "--plot", "--output", "picture.png"),
+        ("runs", "compare", name, SECOND, "--to", "picture.png"),
         ("runs", "predict", name, "0", "--save", "seen.png"),
         ("runs", "export", "--all", "--to", "out.json", "--force"),
         ("runs", "verify", name),

@@ -135,7 +135,7 @@ def test_data_that_has_changed_is_named(tmp_path):
 
 
 def test_code_that_has_changed_shows_from_the_epoch_on_where_it_matters(tmp_path, monkeypatch):
-    class Changed(SquaredError):
+    class OtherSquaredError(SquaredError):
         calls = 0
 
         def gradient(self, outputs, targets):
@@ -144,7 +144,7 @@ def test_code_that_has_changed_shows_from_the_epoch_on_where_it_matters(tmp_path
             return super().gradient(outputs, targets) * change
 
     folder = train("epochs=3", tmp_path=tmp_path).folder
-    monkeypatch.setitem(LOSSES._entries, "squared_error", Changed())
+    monkeypatch.setitem(LOSSES._entries, "squared_error", OtherSquaredError())
     found = verify(folder, Recorder())
     assert (found.verdict, found.epoch) == (DIFFERS, 2)
 
