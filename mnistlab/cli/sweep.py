@@ -133,7 +133,7 @@ def sweep(
 
     from mnistlab.console.sweeping import ConsoleSweepReporter
     from mnistlab.sweep.preparation import prepare_sweep
-    from mnistlab.sweep.run import Wishes, run_sweep
+    from mnistlab.sweep.run import Wishes, is_complete, run_sweep
 
     reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
     prepared = prepare_sweep(settled, reporter, exact_limit=exact_limit)
@@ -143,6 +143,9 @@ def sweep(
 
         stacks = prepared.stacks()
         print_outlook(prepared, stacks, estimate(prepared, stacks), as_json=as_json)
+        return
+    if folder is not None and is_complete(folder, prepared, retry_failed=retry_failed):
+        _print_folder(folder, as_json=as_json)
         return
     with redirect_stdout(sys.stderr):  # what a plugin prints is no result
         conclusion = run_sweep(
@@ -211,6 +214,19 @@ def _settle(
     path = config if folder is None else folder.config
     assert path is not None  # noqa: S101 - `_resumed` has seen to it
     return load_sweep(path, words, checks=NAME_CHECKS, **settings)  # type: ignore[arg-type]
+
+
+def _print_folder(folder: "SweepFolder", *, as_json: bool) -> None:
+    """Print a sweep that is complete already."""
+    from mnistlab.console.sweeps import print_conclusion
+    from mnistlab.runs.atomic import to_json
+
+    document = folder.read_summary()
+    if as_json:
+        typer.echo(to_json(document))
+    else:
+        typer.echo("It was complete already.\n")
+        print_conclusion(folder, document)
 
 
 def _print(conclusion: "Conclusion", *, as_json: bool) -> None:

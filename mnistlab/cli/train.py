@@ -155,14 +155,18 @@ def _resumed(
 def _print_folder(folder: "RunFolder", *, as_json: bool) -> None:
     """Print a run that is complete already."""
     from mnistlab.console.results import print_result
+    from mnistlab.errors import RunFolderError
     from mnistlab.runs.atomic import to_json
 
     summary = folder.read_summary()
     if as_json:
         typer.echo(to_json(summary))
-    else:
-        drawn = sorted(path.name for path in folder.plots.glob("*.png"))
+        return
+    drawn = sorted(path.name for path in folder.plots.glob("*.png"))
+    try:
         print_result(summary, ["It was complete already."], plots=drawn)
+    except (KeyError, TypeError):
+        raise RunFolderError(f"{folder.summary}: does not say all that a summary says") from None
 
 
 def _print_run(run: "Run", plan: "Plan", *, as_json: bool) -> None:

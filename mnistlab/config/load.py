@@ -15,6 +15,7 @@ from mnistlab.config.overrides import parse_overrides, shorten
 from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import KeyPath, dump, read_file
 from mnistlab.errors import ConfigError, InputError, suggest
+from mnistlab.errors import shown as escaped
 
 _TOLD = 5  # faults named at once,
 _LONGEST = 560  # and letters that they may take; the first is told in any case
@@ -55,8 +56,9 @@ def read_config(path: Path) -> tuple[dict[str, Any], Origins]:
     """Return what a config file says, unchecked, and where it says so."""
     data, lines = read_file(path)
     if is_sweep(data):
-        raise ConfigError(f"{path}: is a sweep file; use `mnistlab sweep --config {path}`")
-    return data, {key: f"{path}, line {line}" for key, line in lines.items()}
+        where = escaped(path)
+        raise ConfigError(f"{where}: is a sweep file; use `mnistlab sweep --config {where}`")
+    return data, {key: f"{escaped(path)}, line {line}" for key, line in lines.items()}
 
 
 def is_sweep(data: Mapping[str, Any]) -> bool:

@@ -82,32 +82,33 @@ _Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value)
 
 def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], Lines]:
     """Return a YAML file's mapping and the line of each key; raise ConfigError naming both."""
+    where = shown(path)
     try:
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file{_nearest_file(path)}") from None
+        raise ConfigError(f"{where}: there is no such file{_nearest_file(path)}") from None
     except IsADirectoryError:
-        raise ConfigError(f"{path}: is a folder, not a config file") from None
+        raise ConfigError(f"{where}: is a folder, not a config file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{path}: cannot be read: {reason}") from error
+        raise ConfigError(f"{where}: cannot be read: {reason}") from error
     if len(content) > max_bytes:
-        raise ConfigError(f"{path}: larger than {max_bytes // 1024} KB, so it is no config")
+        raise ConfigError(f"{where}: larger than {max_bytes // 1024} KB, so it is no config")
     if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         raise ConfigError(
-            f"{path}, line 1: starts with a byte order mark; save it as UTF-8 without one"
+            f"{where}, line 1: starts with a byte order mark; save it as UTF-8 without one"
         )
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{path}, line {line}: is not UTF-8 text; save it as UTF-8") from None
-    data, lines = _parse(text, str(path), min(MAX_NODES, max_bytes // BYTES_A_NODE))
+        raise ConfigError(f"{where}, line {line}: is not UTF-8 text; save it as UTF-8") from None
+    data, lines = _parse(text, where, min(MAX_NODES, max_bytes // BYTES_A_NODE))
     if data is None:
-        raise ConfigError(f"{path}: is empty; it needs at least one `key: value`")
+        raise ConfigError(f"{where}: is empty; it needs at least one `key: value`")
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}, line 1: must be a mapping of `key: value` lines")
+        raise ConfigError(f"{where}, line 1: must be a mapping of `key: value` lines")
     return data, lines
 
 
@@ -115,7 +116,7 @@ def _nearest_file(path: Path) -> str:
     """Return "; did you mean FILE?" for the YAML file beside `path` that is named most alike."""
     beside = [file.name for file in path.parent.glob("*.y*ml")]
     near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.6)
-    return f"; did you mean {path.with_name(near[0])}?" if near else ""
+    return f"; did you mean {shown(path.with_name(near[0]))}?" if near else ""
 
 
 def read_value(text: str, where: str) -> Any:

@@ -19,6 +19,7 @@ def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:
     lines += [f"  {status[key]}" for key in ("error",) if status.get(key)]
     if status.get("stopped"):
         lines.append(f"  stopped by {status['stopped']}")
+    lines += [f"  {name} is missing or is not what the run left" for name in facts["damaged"]]
     if status.get("started"):
         ended = f", ended {status['ended']}" if status.get("ended") else ""
         lines.append(f"  started {status['started']}{ended}")
@@ -28,13 +29,26 @@ def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:
     if not isinstance(folder, SweepFolder):
         lines += [*_splits(folder, summary or {}), f"run folder: {folder.path}"]
         lines += [f"plot: {plot}" for plot in facts["plots"]]
-        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.write("\n".join(map(_harmless, lines)) + "\n")
         return
-    sys.stdout.write("\n".join(lines) + "\n\n")
+    sys.stdout.write("\n".join(map(_harmless, lines)) + "\n\n")
     if summary is None:
         sys.stdout.write(_unfinished(folder))
-    else:
-        print_conclusion(folder, summary)
+    elif folder.summary.name not in facts["damaged"]:
+        _print_sweep(folder, summary)
+
+
+def _print_sweep(folder: SweepFolder, document: Mapping[str, Any]) -> None:
+    """Print what sweep.json says, if it says what a sweep's does."""
+    try:
+        print_conclusion(folder, document)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        raise RunFolderError(f"{folder.summary}: is damaged: it is no sweep's") from None
+
+
+def _harmless(line: str) -> str:
+    """Return a line with what a terminal would obey escaped: a folder may be anybody's."""
+    return line if line.isprintable() else repr(line)[1:-1]
 
 
 def _unfinished(folder: SweepFolder) -> str:
@@ -60,7 +74,7 @@ def _splits(folder: RunFolder, summary: Mapping[str, Any]) -> list[str]:
         return ["metrics:", *lines]
     try:
         metrics = folder.read_metrics()
-    except (OSError, ValueError, KeyError):
+    except RunFolderError:
         return ["  no metrics were measured"]
     finite = [
         (epoch, loss)
@@ -70,4 +84,5 @@ def _splits(folder: RunFolder, summary: Mapping[str, Any]) -> list[str]:
     if not finite:
         return ["  no metrics were measured"]
     epoch, loss = finite[-1]
-    return [f"  the last finite training loss was {loss:.4g}, in epoch {epoch:.0f}"]
+    which = "last" if len(finite) == len(metrics["epoch"]) else "last finite"
+    return [f"  the {which} training loss was {loss:.4g}, in epoch {epoch:.0f}"]

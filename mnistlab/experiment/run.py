@@ -49,6 +49,8 @@ class Run:
     """Why a sweep ended the run before its last epoch, if it did."""
     not_drawn: str | None = None
     """Why the run has not all of its plots, if it should have."""
+    is_ended: bool = False
+    """Whether its last status may be on the disk: from then on nothing of it is touched."""
     clock: float = field(default_factory=time.perf_counter)
     """Since when `seconds["total"]` has not been brought up to date (time.perf_counter)."""
 
@@ -168,6 +170,7 @@ class Run:
         """Mark the run with its final status, which claims only what has been written."""
         stopped = {"stopped": self.stopped} if self.stopped else {}
         files = self.folder.digests()
+        self.is_ended = True
         self.folder.write_status(self.status, files=files, ended=now(), error=self.error, **stopped)
         if self.status in ("completed", "diverged"):
             self.folder.checkpoint.unlink(missing_ok=True)

@@ -30,14 +30,14 @@ def train_run(
     reporter: Reporter,
     painter: Painter | None = None,
     resumption: Resumption | None = None,
-    resume_options: str = "",
+    resume_options: str | None = "",
 ) -> Run:
     """Train a plan's only config and return its run, which has a folder of its own.
 
     With a `resumption` the run goes on in the folder that it has. With a `painter` it gets its
     plots. However this ends, the run does not stay marked as running: one that is cut short is
     saved as far as it got. Raises what cut it short, with the command to go on as its note;
-    `resume_options` are part of that.
+    `resume_options` are part of that, None of a run that nobody will go on with.
     """
     started = time.perf_counter()
     trainer = plan.trainer(interrupts.check)
@@ -86,8 +86,9 @@ def train_run(
             with deferred():
                 if run is not None and run.is_open:
                     _give_up(run, trainer, error, reporter)
-                    resume = f"mnistlab train --resume {run.folder.name}{resume_options}"
-                    interrupts.advise(error, f"to go on: {resume}")
+                    if resume_options is not None:
+                        resume = f"mnistlab train --resume {run.folder.name}{resume_options}"
+                        interrupts.advise(error, f"to go on: {resume}")
             raise
     return run
 
@@ -106,6 +107,8 @@ def _keep(record: EpochRecord, run: Run, plan: Plan, trainer: Trainer) -> None:
 
 def _give_up(run: Run, trainer: Trainer, error: BaseException, reporter: Reporter) -> None:
     """Save what was reached; what went wrong first is what is reported."""
+    if run.is_ended:
+        return
     reporter.message(f"what was reached is kept in {run.folder.path}")
     with suppress(OSError):
         run.save_progress(trainer.snapshot)

@@ -3,7 +3,6 @@
 Shapes: C classes, D features, N test images.
 """
 
-import csv
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
@@ -126,14 +125,14 @@ class ReportRun:
     @cached_property
     def curves(self) -> Curves | None:
         """metrics.csv column by column."""
-        with suppress(OSError, ValueError, KeyError, TypeError, csv.Error):
+        with suppress(OSError, RunFolderError):
             return self.folder.read_metrics()
         return None
 
     @cached_property
     def divergence(self) -> tuple[list[int], list[float]] | None:
         """Steps and batch losses of the epoch that overflowed."""
-        with suppress(OSError, ValueError, KeyError, TypeError, csv.Error):
+        with suppress(OSError, RunFolderError):
             return self.folder.read_divergence()
         return None
 

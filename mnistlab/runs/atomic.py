@@ -85,7 +85,10 @@ def append_text(path: Path, content: str) -> None:
         except OSError as error:
             error.filename = str(path)
             with contextlib.suppress(OSError):
-                os.truncate(path, before)
+                if before:
+                    os.truncate(path, before)
+                else:
+                    path.unlink()
             raise
 
 

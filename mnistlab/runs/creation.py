@@ -32,17 +32,19 @@ def create_run_folder(runs_dir: Path, name: str, *, latest: bool = True) -> RunF
         sync_folder(runs_dir)
         if latest:
             _point_latest_to(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         if path is not None:
             RunFolder(path).remove()
         raise cannot_keep(runs_dir, error) from None
     return RunFolder(path)
 
 
-def cannot_keep(runs_dir: Path, error: OSError) -> RunFolderError:
+def cannot_keep(runs_dir: Path, error: OSError | ValueError) -> RunFolderError:
     """Return the error of a runs folder in which no run can be kept, with the reason."""
-    is_file = runs_dir.exists() and not runs_dir.is_dir()
-    reason = "it is a file" if is_file else error.strerror or str(error)
+    is_file = False
+    with contextlib.suppress(OSError, ValueError):  # a name that no file can have
+        is_file = runs_dir.exists() and not runs_dir.is_dir()
+    reason = "it is a file" if is_file else getattr(error, "strerror", None) or str(error)
     return RunFolderError(
         f"{runs_dir}: no run can be kept here ({reason}); "
         "free some space or choose another place with --runs-dir or MNISTLAB_RUNS_DIR"

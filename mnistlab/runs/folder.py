@@ -1,7 +1,6 @@
 """A run is its folder: every file is a named property, and its state is read from its files."""
 
 import contextlib
-import csv
 import hashlib
 import json
 import shutil
@@ -21,7 +20,7 @@ from mnistlab.runs.atomic import (
     write_json,
     write_text,
 )
-from mnistlab.runs.forms import predictions_as_bytes, sha256_of, to_csv
+from mnistlab.runs.forms import is_summary, predictions_as_bytes, read_csv, sha256_of, to_csv
 
 if TYPE_CHECKING:
     import numpy as np
@@ -224,7 +223,12 @@ class RunFolder:
         summary = self._read_json(self.summary)
         if summary is None:
             raise RunFolderError(f"{self.summary}: is missing or cannot be read")
+        self._check_summary(summary)
         return summary
+
+    def _check_summary(self, summary: Mapping[str, Any]) -> None:
+        if not is_summary(summary):
+            raise RunFolderError(f"{self.summary}: is damaged: it does not say what a summary says")
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Replace the summary."""
@@ -235,10 +239,17 @@ class RunFolder:
         write_text(self.metrics, to_csv(METRICS_COLUMNS, rows))
 
     def read_metrics(self) -> dict[str, list[float]]:
-        """Return metrics.csv column by column; empty cells are NaN."""
-        with self.metrics.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return {column: [float(row[column] or "nan") for row in rows] for column in METRICS_COLUMNS}
+        """Return metrics.csv column by column; empty cells are NaN.
+
+        Raises RunFolderError if it is missing or damaged.
+        """
+        rows = read_csv(self.metrics)
+        try:
+            return {
+                column: [float(row[column] or "nan") for row in rows] for column in METRICS_COLUMNS
+            }
+        except (KeyError, TypeError, ValueError):
+            raise RunFolderError(f"{self.metrics}: is damaged") from None
 
     def write_predictions(self, predictions: "NDArray[np.uint8]") -> None:
         """Replace predictions.npy by the predicted classes (N,)."""
@@ -253,10 +264,15 @@ class RunFolder:
         write_text(self.divergence, to_csv(("step", "loss"), rows))
 
     def read_divergence(self) -> tuple[list[int], list[float]]:
-        """Return the steps and the batch losses of divergence.csv."""
-        with self.divergence.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return [int(row["step"]) for row in rows], [float(row["loss"]) for row in rows]
+        """Return the steps and the batch losses of divergence.csv.
+
+        Raises RunFolderError if it is missing or damaged.
+        """
+        rows = read_csv(self.divergence)
+        try:
+            return [int(row["step"]) for row in rows], [float(row["loss"]) for row in rows]
+        except (KeyError, TypeError, ValueError):
+            raise RunFolderError(f"{self.divergence}: is damaged") from None
 
     def say(self, *texts: str) -> None:
         """Append lines to log.txt, all of them or none."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnistlab.errors import RunFolderError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -36,3 +38,32 @@ def sha256_of(path: Path) -> str | None:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
         return None
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Return a CSV file's rows by its header; raise RunFolderError if that is not what it is."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise RunFolderError(f"{path}: is missing") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise RunFolderError(f"{path}: is damaged") from None
+
+
+def is_summary(summary: Mapping[str, Any]) -> bool:
+    """Return whether what a run's summary says is of the kinds that `train --json` prints."""
+    parts = [summary.get(part, {}) for part in ("train", "validation", "test", "seconds")]
+    if not all(isinstance(part, dict) for part in parts):
+        return False
+    values = [value for part in parts for value in part.values()]
+    shares = [part.get("accuracy") for part in parts]
+    return (
+        isinstance(summary.get("epochs", 0), int)
+        and all(value is None or _is_number(value) for value in values)
+        and all(share is None or 0 <= share <= 1 for share in shares)
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

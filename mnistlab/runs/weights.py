@@ -33,10 +33,10 @@ def save_weights(path: Path, parameters: Array) -> None:
 def load_weights(path: Path) -> Array:
     """Return the parameters (D+1, C) that `save_weights` wrote."""
     arrays, _ = _load(path)
-    try:
-        return np.concatenate([arrays["W"], arrays["b"][None]])
-    except (KeyError, ValueError) as error:
-        raise RunFolderError(f"{path}: does not hold W (D, C) and b (C,): {error}") from None
+    W, b = arrays.get("W"), arrays.get("b")
+    if W is None or b is None or W.ndim != 2 or b.shape != W.shape[1:] or W.dtype.kind != "f":
+        raise RunFolderError(f"{path}: does not hold W (D, C) and b (C,)")
+    return np.concatenate([W, b[None]])
 
 
 def save_checkpoint(path: Path, snapshot: Snapshot, notes: Any = None) -> None:

@@ -3,7 +3,6 @@
 C classes, D features, N test images.
 """
 
-import csv
 import hashlib
 import math
 from collections.abc import Callable, Mapping
@@ -168,11 +167,10 @@ def _environment(folder: RunFolder) -> Facts:
 
 
 def read_curves(folder: RunFolder) -> dict[str, list[float]]:
-    """Return metrics.csv column by column; raise RunFolderError if it is missing or damaged."""
-    try:
-        return folder.read_metrics()
-    except (OSError, ValueError, KeyError, TypeError, csv.Error):
-        raise RunFolderError(f"{folder.name}: metrics.csv is missing or cannot be read") from None
+    """Return metrics.csv column by column; raise RunFolderError unless it is what the run left."""
+    if folder.metrics.name in folder.damaged_files():
+        raise RunFolderError(f"{folder.name}: metrics.csv is not what the run left")
+    return folder.read_metrics()
 
 
 def _first_differing_epoch(first: RunFolder, second: RunFolder) -> int | None:

@@ -1,10 +1,9 @@
 """Writes what is known of runs into one file for other programs: a table, or whole documents."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mnistlab.errors import InputError
+from mnistlab.errors import InputError, RunFolderError
 from mnistlab.runs import RunFolder
 from mnistlab.runs.atomic import to_json, write_text
 from mnistlab.runs.find import run_paths
@@ -119,7 +118,7 @@ def _metrics(folder: RunFolder) -> dict[str, list[float]] | None:
         return None
     try:
         return folder.read_metrics()
-    except (FileNotFoundError, ValueError, KeyError, TypeError, csv.Error):
+    except RunFolderError:
         return None
 
 

@@ -70,6 +70,11 @@ def _read(folder: RunFolder, kind: str) -> Facts:
         facts.update(_plain({key: environment.get(key) for key in known}))
     else:
         damaged.append(folder.environment.name)
+    for name, digest in folder.vouched().items():
+        if name not in damaged and isinstance(digest, str) and not _has(folder, name):
+            damaged.append(name)
+    if status["status"] in ("interrupted", "running") and "trained_epochs" not in facts:
+        facts.update(_of_metrics(folder))
     if damaged:
         facts["damaged"] = damaged
     return facts
@@ -82,6 +87,28 @@ def flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _has(folder: RunFolder, name: str) -> bool:
+    return name not in {path.name for path in folder.claimed} or (folder.path / name).exists()
+
+
+def _of_metrics(folder: RunFolder) -> Facts:
+    """Return what metrics.csv says of the last epoch of a run that was cut short."""
+    try:
+        columns = folder.read_metrics()
+    except InputError:
+        return {}
+    if not columns["epoch"]:
+        return {}
+    last = {name: values[-1] for name, values in columns.items()}
+    pairs = {
+        f"{split}.{name}": last[f"{split}_{name}"]
+        for split in ("train", "validation")
+        for name in ("loss", "accuracy")
+    }
+    known = {key: value for key, value in pairs.items() if value == value}  # noqa: PLR0124 - NaN
+    return {"trained_epochs": int(last["epoch"]), **known}
 
 
 def _plain(facts: Mapping[str, Any]) -> Facts:

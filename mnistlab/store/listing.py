@@ -50,9 +50,7 @@ def select(
     chosen, refused = [], []
     for facts in runs:
         try:
-            if status in (None, facts["status"]) and (
-                condition is None or condition.matches(facts)
-            ):
+            if _has_status(facts, status) and (condition is None or condition.matches(facts)):
                 chosen.append(facts)
         except InputError as error:
             refused.append(error)
@@ -60,6 +58,13 @@ def select(
         raise refused[0]
     count = "a run is" if len(refused) == 1 else f"{len(refused):,} runs are"
     return Selection(chosen, f"{count} left out: {refused[0]}" if refused else None)
+
+
+def _has_status(facts: Facts, status: str | None) -> bool:
+    """Return whether a run has a status; one with damaged files is damaged too."""
+    if status == "damaged" and facts.get("damaged"):
+        return True
+    return status in (None, facts["status"])
 
 
 def check_key(key: str, runs: Sequence[Facts], where: str) -> None:

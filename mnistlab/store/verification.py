@@ -3,21 +3,21 @@
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from mnistlab.config.load import load_config
 from mnistlab.datasets import NAME_CHECKS
-from mnistlab.errors import RunFolderError
+from mnistlab.errors import MnistlabError, RunFolderError
 from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.runs.whole import ENDS
-from mnistlab.store.differences import Differences, Pair, find_differences, read_curves
+from mnistlab.store.differences import Differences, Pair, find_differences
 
 IDENTICAL, WITHIN_TOLERANCE, DIFFERS = "identical", "within tolerance", "differs"
+IMPOSSIBLE = "cannot be verified"
 
 ROUNDINGS = 1000
 """Units of rounding by which losses may differ, relative to the larger one. A stack of 64 and the
@@ -32,70 +32,95 @@ _ACCURACIES = ("train_accuracy", "validation_accuracy")
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of training a run again.
+    """What came of training a run again; `reason` says why nothing did, if it could not be.
 
     `epoch` is the first whose metrics are beyond the tolerance, None where none is. `loss` is the
     largest relative difference of a loss and `tolerance` what is allowed; `weight` the largest
-    absolute one of a weight. `changed` holds what of the environment is another one now, by its
-    dotted key. `damaged` names the files that are not what the run left.
+    absolute one of a weight. `summary` holds the results that summary.json tells otherwise, and
+    `changed` what of the environment is another one now, each by its dotted key. `damaged` names
+    the files that are not what the run left; without `vouched` its status vouches for none.
     """
 
     run: str
     verdict: str
-    epochs: int
-    epoch: int | None
-    loss: float
-    tolerance: float
-    weight: float | None
-    predictions: int | None
-    changed: Mapping[str, Pair]
-    damaged: Sequence[str]
+    reason: str | None = None
+    status: Pair = (None, None)
+    epochs: int = 0
+    epoch: int | None = None
+    loss: float = 0.0
+    tolerance: float = 0.0
+    weight: float | None = None
+    predictions: int | None = None
+    summary: Mapping[str, Pair] = field(default_factory=dict)
+    changed: Mapping[str, Pair] = field(default_factory=dict)
+    damaged: Sequence[str] = ()
+    vouched: bool = True
 
 
 def verify(folder: RunFolder, reporter: Reporter) -> Verification:
     """Train a finished run again, beside the runs folder, and compare the two.
 
-    Raises RunFolderError for what has not ended, or lacks its metrics, and any InputError of its
-    config or data.
+    A run that has not ended, lacks its metrics, or whose config or data cannot be had, cannot be
+    verified, which is a verdict too.
     """
-    check_verifiable(folder)
-    known = read_curves(folder)
-    config = load_config(folder.config, checks=NAME_CHECKS)
-    plan = prepare([config], reporter)
+    try:
+        _check_verifiable(folder)
+        known = folder.read_metrics()
+        config = load_config(folder.config, checks=NAME_CHECKS)
+        plan = prepare([config], reporter)
+    except MnistlabError as error:
+        return Verification(folder.name, IMPOSSIBLE, reason=str(error))
     with tempfile.TemporaryDirectory(prefix="mnistlab-verify-") as aside:
-        again = train_run(plan, runs_dir=Path(aside), reporter=reporter).folder
+        again = train_run(plan, runs_dir=Path(aside), reporter=reporter, resume_options=None).folder
         differences = find_differences(folder, again, reporter)
-        curves = read_curves(again)
+        curves = again.read_metrics()
     tolerance = ROUNDINGS * float(np.finfo(config.dtype).eps)
-    epoch = first_epoch_beyond(known, curves, tolerance)
-    damaged = folder.damaged_files()
     weights, flips = differences.weights, differences.flips
-    return Verification(
+    found = Verification(
         run=folder.name,
-        verdict=_verdict(differences, epoch, damaged),
+        verdict=IDENTICAL,
+        status=differences.status,
         epochs=len(known["epoch"]),
-        epoch=epoch,
+        epoch=first_epoch_beyond(known, curves, tolerance),
         loss=largest_difference(known, curves),
         tolerance=tolerance,
         weight=None if weights is None else weights.largest,
         predictions=None if flips is None else flips.differing,
+        summary={
+            key: pair
+            for key, pair in differences.metrics.items()
+            if key != "seconds.total" and not _agree(key, pair, tolerance)
+        },
         changed=differences.environment,
-        damaged=damaged,
+        damaged=folder.damaged_files(),
+        vouched=bool(folder.vouched()),
     )
+    return replace(found, verdict=_verdict(found, differences))
 
 
-def check_verifiable(folder: RunFolder) -> None:
-    """Raise RunFolderError for what cannot be verified."""
-    if isinstance(folder, SweepFolder):
-        raise RunFolderError(
-            f"{folder.name}: is a sweep; verify one of its runs, {folder.name}/0 say"
-        )
+def _check_verifiable(folder: RunFolder) -> None:
+    """Raise RunFolderError for what has no result."""
     status = folder.read_status()["status"]
+    if status == "damaged":
+        raise RunFolderError("its status.json is missing or damaged")
     if status not in ENDS:
         raise RunFolderError(
-            f"{folder.name}: is {status}, so there is no result to verify; to go on with it: "
+            f"it is {status}, so there is no result; to go on with it: "
             f"mnistlab runs resume {folder.name}"
         )
+
+
+def _agree(key: str, pair: Pair, tolerance: float) -> bool:
+    """Return whether a result of summary.json is what came out again.
+
+    A run of a sweep need not have seen the test split.
+    """
+    then, now = pair
+    if not isinstance(then, int | float) or not isinstance(now, int | float):
+        return then == now or (then is None and key.startswith("test."))
+    if key.endswith(".accuracy"):
+        return abs(then - now) <= ACCURACY_TOLERANCE
+    return _apart(then, now) <= tolerance
 
 
 def first_epoch_beyond(
@@ -137,9 +162,11 @@ def _equal(one: float, other: float) -> bool:
     return one == other or (math.isnan(one) and math.isnan(other))
 
 
-def _verdict(differences: Differences, epoch: int | None, damaged: Sequence[str]) -> str:
+def _verdict(found: Verification, differences: Differences) -> str:
     """Return the verdict; weights that differ where the metrics do not were changed afterwards."""
-    if epoch is not None or damaged or differences.status[0] != differences.status[1]:
+    if found.epoch is not None or found.damaged or found.summary:
+        return DIFFERS
+    if found.status[0] != found.status[1]:
         return DIFFERS
     same_rows = differences.first_epoch is None
     same_weights = differences.weights is None or differences.weights.identical

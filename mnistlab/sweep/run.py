@@ -203,6 +203,16 @@ def _planned(folder: SweepFolder, prepared: Prepared, done: set[int]) -> list[St
     return stacks + [replace(stack, name=f"taken-over-{stack.name}") for stack in lost]
 
 
+def is_complete(folder: SweepFolder, prepared: Prepared, *, retry_failed: bool = False) -> bool:
+    """Return whether a sweep has come to its end with all of its runs, and all files are whole."""
+    if folder.read_status()["status"] != "completed":
+        return False
+    if not folder.vouched() or folder.damaged_files():
+        return False
+    done = finished_runs(folder, prepared, retry_failed=retry_failed)
+    return done == set(prepared.configs)
+
+
 def finished_runs(
     folder: SweepFolder, prepared: Prepared, *, retry_failed: bool = False
 ) -> set[int]:

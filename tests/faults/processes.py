@@ -41,6 +41,9 @@ from mnistlab.__main__ import main
 print("up", flush=True)
 main()
 """
+_AT_ONCE = 3.0
+"""Seconds that a process may take to leave: a fraction of one where nothing else runs."""
+
 _PATIENCE = 120
 
 
@@ -138,7 +141,7 @@ class Victim:
         _, err = process.communicate(timeout=_PATIENCE)
         took = time.monotonic() - sent
         problems = self._ended(runs, process.returncode, err, signum, again)
-        if again is not None and took > 1:
+        if again is not None and took > _AT_ONCE:
             problems.append(f"left {took:.1f} s after the second signal")
         time.sleep(0 if not _alive(below) else 2)
         problems += [f"a child process is still there: {words}" for words in _alive(below)]

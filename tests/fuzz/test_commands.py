@@ -92,17 +92,17 @@ COMPARE_ALL = ("compare", "NAME")
 # A file of a run or of a sweep, what it says, and the commands that look at it.
 CASES = (
     (FIRST, "summary.json", SUMMARY, (SHOW, SHOW_ALL, LIST, DIFF, COMPARE, EXPORT, RESUME)),
-    (FIRST, "status.json", STATUS, (SHOW, SHOW_ALL, LIST, DIFF, EXPORT, RESUME)),
+    (FIRST, "status.json", STATUS, (SHOW, SHOW_ALL, LIST, DIFF, EXPORT)),
     (FIRST, "environment.json", ENVIRONMENT, (SHOW, SHOW_ALL, LIST, DIFF, VERIFY)),
     (FIRST, "metrics.csv", METRICS, (SHOW, COMPARE, EPOCHS, RESUME)),
-    (FIRST, "config.yaml", CONFIG, (SHOW, SHOW_ALL, LIST, DIFF, COMPARE, PREDICT, RESUME)),
+    (FIRST, "config.yaml", CONFIG, (SHOW, SHOW_ALL, LIST, DIFF, COMPARE)),
     (FIRST, "predictions.npy", PREDICTIONS, (SHOW, DIFF, EXPORT)),
     (FIRST, "model.safetensors", MODEL, (PREDICT, DIFF)),
     (MANY, "plan.json", PLAN, (SHOW, INSIDE, RESUME)),
     (MANY, "sweep.json", SWEEP, (SHOW, SHOW_ALL, INSIDE, LIST, COMPARE_ALL, EXPORT)),
     (MANY, "status.json", STATUS, (SHOW, INSIDE, LIST, EXPORT)),
     (MANY, "environment.json", ENVIRONMENT, (SHOW, SHOW_ALL, LIST)),
-    (MANY, "config.yaml", CONFIG, (SHOW, INSIDE, LIST, RESUME)),
+    (MANY, "config.yaml", CONFIG, (SHOW, INSIDE, LIST)),
 )
 
 

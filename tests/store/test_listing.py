@@ -158,7 +158,7 @@ def test_damaged_runs_stay_listed(run, runs_dir):
     assert lines["bbbb"].endswith("status.json")
     assert lines["cccc"].endswith("environment.json")
     assert "failed" in lines["cccc"]
-    assert names(run("runs", "list", "--status", "damaged")[1]) == ["bbbb"]
+    assert names(run("runs", "list", "--status", "damaged")[1]) == ["cccc", "bbbb", "aaaa"]
     assert names(run("runs", "list", "--filter", "damaged contains config.yaml")[1]) == ["aaaa"]
 
 

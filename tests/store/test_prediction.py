@@ -123,7 +123,7 @@ def test_damaged_weights_are_never_used(folder):
     ("parameters", "told"),
     [
         (np.zeros((785, 9), np.float32), "do not fit"),
-        (np.zeros((785, 10), np.int64), "do not fit"),
+        (np.zeros((785, 10), np.int64), "does not hold W"),
         (np.full((785, 10), np.nan, np.float32), "not finite"),
     ],
 )

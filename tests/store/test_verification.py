@@ -5,21 +5,21 @@ import json
 import numpy as np
 import pytest
 
+from mnistlab.console.verification import describe
 from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
-from mnistlab.errors import RunFolderError
 from mnistlab.experiment.run import Run
 from mnistlab.store.verification import (
     DIFFERS,
     IDENTICAL,
+    IMPOSSIBLE,
     WITHIN_TOLERANCE,
-    check_verifiable,
     first_epoch_beyond,
     largest_difference,
     verify,
 )
 from tests.experiment.test_experiment import Recorder, train
-from tests.experiment.test_resume import cut_short
+from tests.experiment.test_resume import Interrupter, cut_short
 from tests.sweep.helpers import sweep
 
 
@@ -85,8 +85,6 @@ def test_a_run_of_a_sweep_is_the_same_up_to_rounding(tmp_path):
     assert found.verdict in (WITHIN_TOLERANCE, IDENTICAL)
     assert 0 <= found.loss < 1e-5
     assert found.changed["stack_width"][1] == 1
-    with pytest.raises(RunFolderError, match="verify one of its runs"):
-        verify(folder, Recorder())
 
 
 def test_metrics_that_were_touched_up_are_found_out(tmp_path):
@@ -149,10 +147,50 @@ def test_code_that_has_changed_shows_from_the_epoch_on_where_it_matters(tmp_path
     assert (found.verdict, found.epoch) == (DIFFERS, 2)
 
 
+def test_a_summary_that_was_touched_up_is_found_out_though_its_hash_is_right(tmp_path):
+    folder = train("epochs=2", tmp_path=tmp_path).folder
+    summary = folder.read_summary()
+    for key, value in (("test", 0.95), ("validation", 0.99)):
+        forged = {**summary, key: {**summary[key], "accuracy": value}}
+        folder.write_summary(forged)
+        folder.write_status("completed", files=folder.digests())
+        found = verify(folder, Recorder())
+        assert (found.verdict, found.damaged, found.epoch) == (DIFFERS, [], None)
+        assert dict(found.summary) == {f"{key}.accuracy": (value, summary[key]["accuracy"])}
+        assert f"summary.json says {key}.accuracy {value}" in describe(found)
+
+
+def test_a_run_that_is_said_to_have_ended_otherwise_is_found_out(tmp_path):
+    folder = train("epochs=9", "learning_rate=0.1", tmp_path=tmp_path).folder
+    folder.write_status("completed", files=folder.digests())
+    found = verify(folder, Recorder())
+    assert found.verdict == DIFFERS
+    assert "is said to be completed; trained again it is diverged" in describe(found)
+
+
+def test_a_status_that_vouches_for_nothing_is_told(tmp_path):
+    folder = train("epochs=1", tmp_path=tmp_path).folder
+    folder.write_status("completed")
+    found = verify(folder, Recorder())
+    assert (found.verdict, found.vouched) == (IDENTICAL, False)
+    assert "vouches for no file" in describe(found)
+
+
 def test_what_has_not_ended_has_nothing_to_verify(tmp_path):
     folder = cut_short(tmp_path, ["epochs=5"], 2)
-    with pytest.raises(RunFolderError, match=r"is interrupted.*runs resume"):
-        check_verifiable(folder)
+    found = verify(folder, Recorder())
+    assert found.verdict == IMPOSSIBLE
+    assert "it is interrupted" in found.reason
+    assert "runs resume" in found.reason
+    folder.status.write_text("{")
+    assert "damaged" in verify(folder, Recorder()).reason
+
+
+def test_a_verification_that_is_cut_short_advises_nothing(tmp_path):
+    folder = train("epochs=3", tmp_path=tmp_path).folder
+    with pytest.raises(KeyboardInterrupt) as caught:
+        verify(folder, Interrupter(1))
+    assert not getattr(caught.value, "__notes__", [])
 
 
 def test_the_command_says_so_and_its_code_tells(run, tmp_path, monkeypatch):
@@ -172,9 +210,24 @@ def test_the_command_says_so_and_its_code_tells(run, tmp_path, monkeypatch):
     assert err == f"mnistlab: error: not the same came out for {folder.name}\n"
     code, out, _ = run("runs", "verify", "latest", "latest", "--runs-dir", runs, "-q", "--json")
     assert code == 1
-    assert [one["epoch"] for one in json.loads(out)] == [2, 2]
+    assert [one["epoch"] for one in json.loads(out)] == [2]
     code, out, _ = run("runs", "verify", "nothing", "--runs-dir", runs)
     assert (code, out) == (2, "")
+    assert run("runs", "verify", "--runs-dir", runs)[0] == 2
+
+
+def test_one_that_cannot_be_verified_stops_no_other(run, tmp_path):
+    runs = tmp_path / "runs"
+    done = sweep(tmp_path, "learning_rate=0.005,0.01", text="epochs: 1\n").folder
+    train("epochs=2", tmp_path=tmp_path)
+    done.run(0).config.write_text("a: [")
+    code, out, err = run("runs", "verify", "--all", "--runs-dir", runs, "-q", "--json")
+    verdicts = {one["run"].rpartition("/")[2]: one["verdict"] for one in json.loads(out)}
+    assert code == 2
+    assert len(verdicts) == 3
+    assert verdicts["0"] == IMPOSSIBLE
+    assert {verdicts["1"]} <= {IDENTICAL, WITHIN_TOLERANCE}
+    assert f"cannot be verified: {done.name}/0" in err
 
 
 def test_resume_is_one_command_for_runs_and_sweeps(run, tmp_path):

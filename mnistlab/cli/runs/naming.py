@@ -35,7 +35,8 @@ def evaluate_late(folder: "RunFolder", plugins: list[Path]) -> None:
 
     if isinstance(folder, SweepFolder):
         return
-    if isinstance(folder.vouched().get(folder.predictions.name), str):
+    files = folder.vouched()
+    if not files or isinstance(files.get(folder.predictions.name), str):
         return
     if folder.read_status()["status"] != "completed":
         return
@@ -48,4 +49,7 @@ def evaluate_late(folder: "RunFolder", plugins: list[Path]) -> None:
 
     load_plugins(plugins)
     config = load_config(folder.config, checks=NAME_CHECKS)
-    evaluate_test(folder, config, open_data(config, ConsoleReporter()))
+    try:
+        evaluate_test(folder, config, open_data(config, ConsoleReporter()))
+    except PermissionError as error:  # somebody else's run is shown as it is
+        typer.echo(f"warning: {error.filename}: its test numbers cannot be kept there", err=True)

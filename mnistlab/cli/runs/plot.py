@@ -28,6 +28,10 @@ def plot(
     plugins = plugin or []
     if not folder.summary.exists():
         raise MnistlabError(f"{folder.name}: is not finished, so there is nothing to draw yet")
+    if damaged := folder.damaged_files():
+        raise MnistlabError(
+            f"{folder.path / damaged[0]}: is not what the run left, so nothing is drawn from it"
+        )
     with Painter(plugins) as painter:
         evaluate_late(folder, plugins)
         try:

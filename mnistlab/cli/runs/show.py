@@ -41,6 +41,7 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
     """Return what the folder says of itself; what is missing or damaged is None."""
     from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
     from mnistlab.errors import InputError
+    from mnistlab.store.facts import read_facts
 
     facts: dict[str, Any] = {
         "run": folder.name,
@@ -56,5 +57,7 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
     except InputError:
         facts["summary"] = None
     facts["environment"] = folder.read_environment() or None
+    known = read_facts(folder).get("damaged", [])
+    facts["damaged"] = list(dict.fromkeys([*known, *folder.damaged_files()]))
     facts["plots"] = sorted(str(path) for path in folder.plots.glob("*.png"))
     return facts

@@ -1,4 +1,4 @@
-"""`mnistlab runs verify`: train a run again and say whether the same comes out."""
+"""`mnistlab runs verify`: train runs again and say whether the same comes out."""
 
 import sys
 from contextlib import redirect_stdout
@@ -6,12 +6,23 @@ from typing import Annotated
 
 import typer
 
+from mnistlab.cli.completion import complete_run
 from mnistlab.cli.options import Plugins, Quiet, RunsDir
-from mnistlab.cli.runs.naming import RunNames, find
+from mnistlab.cli.runs.naming import find
 
 
 def verify(
-    runs: RunNames,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN",
+            help="Runs by folder, name or `latest`; a sweep stands for the runs inside it.",
+            autocompletion=complete_run,
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All runs of the runs folder, those of sweeps included.")
+    ] = False,
     runs_dir: RunsDir = None,
     plugin: Plugins = None,
     as_json: Annotated[
@@ -23,33 +34,41 @@ def verify(
 
     The verdict is `identical` (metrics, weights and predictions to the bit), `within tolerance`
     (apart by rounding, as another machine, another number of threads or a sweep's stack makes
-    it), or `differs`, with the first epoch that does and what has changed since: data, versions,
-    linear algebra, code. The run folder is left as it is. Exit codes: 0 the same, 1 one differs,
-    2 a run that cannot be verified.
+    it), `differs`, with the first epoch that does and what has changed since (data, versions,
+    linear algebra, code), or `cannot be verified`, with the reason. The run folder is left as it
+    is. Exit codes: 0 all the same, 1 one differs, 2 one cannot be verified and none differs.
     """
     from dataclasses import asdict
 
     from mnistlab.console.progress import ConsoleReporter
     from mnistlab.console.verification import describe
-    from mnistlab.errors import MnistlabError
+    from mnistlab.errors import InputError, MnistlabError
     from mnistlab.plugins import load_plugins
+    from mnistlab.runs import default_runs_dir
     from mnistlab.runs.atomic import to_json
-    from mnistlab.store.verification import DIFFERS, check_verifiable, verify
+    from mnistlab.store.export import all_runs, single_runs
+    from mnistlab.store.verification import DIFFERS, IMPOSSIBLE, verify
 
+    if bool(names) == everything:
+        raise InputError("runs verify: name at least one run, or take --all of them")
     load_plugins(plugin or [])
-    folders = [find(run, runs_dir) for run in runs]
-    for folder in folders:
-        check_verifiable(folder)
-    reporter = ConsoleReporter(quiet=quiet)
+    if everything:
+        folders = all_runs(runs_dir or default_runs_dir())
+    else:
+        folders = single_runs(find(name, runs_dir) for name in names or [])
+    reporter = ConsoleReporter(quiet=quiet or len(folders) > 1)
     verdicts = []
     for folder in folders:
         with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-            verdict = verify(folder, reporter)
-        verdicts.append(verdict)
+            verdicts.append(verify(folder, reporter))
         if not as_json:
-            typer.echo(describe(verdict))
+            typer.echo(describe(verdicts[-1]))
     if as_json:
         typer.echo(to_json([asdict(verdict) for verdict in verdicts]))
-    differing = [verdict.run for verdict in verdicts if verdict.verdict == DIFFERS]
-    if differing:
-        raise MnistlabError(f"not the same came out for {', '.join(differing)}")
+    for kind, error, told in (
+        (DIFFERS, MnistlabError, "not the same came out for"),
+        (IMPOSSIBLE, InputError, "cannot be verified:"),
+    ):
+        runs = [one.run for one in verdicts if one.verdict == kind]
+        if runs:
+            raise error(f"{told} {', '.join(runs)}")
