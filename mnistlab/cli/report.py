@@ -58,10 +58,13 @@ def report(
     """
     from mnistlab.console.progress import ConsoleReporter
     from mnistlab.errors import MnistlabError
+    from mnistlab.plots.own_settings import import_matplotlib
     from mnistlab.plugins import load_plugins
-    from mnistlab.report.write import FORMATS, write_report
     from mnistlab.runs import default_runs_dir
     from mnistlab.runs.atomic import to_json
+
+    import_matplotlib()
+    from mnistlab.report.write import FORMATS, write_report
 
     chosen = _formats(formats, FORMATS)
     load_plugins(plugin or [])

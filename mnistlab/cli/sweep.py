@@ -209,8 +209,11 @@ def _settle(
     settings: Mapping[str, object],
 ) -> "Sweep":
     from mnistlab.datasets import NAME_CHECKS
+    from mnistlab.sweep.spaces.sweep_file import check_own_file
     from mnistlab.sweep.spaces.trials import load_sweep
 
+    if folder is not None:
+        check_own_file(folder.config)
     path = config if folder is None else folder.config
     assert path is not None  # noqa: S101 - `_resumed` has seen to it
     return load_sweep(path, words, checks=NAME_CHECKS, **settings)  # type: ignore[arg-type]

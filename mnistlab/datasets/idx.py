@@ -13,6 +13,7 @@ import mmap
 import struct
 import zlib
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,8 +100,10 @@ def unpack(stored: Content, label: str) -> Content:
     """
     if stored[:2] != GZIP_MAGIC:
         return stored
+    source = io.BytesIO(stored) if isinstance(stored, bytes) else stored
+    source.seek(0)
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(stored)) as packed:
+        with gzip.GzipFile(fileobj=cast("IO[bytes]", source)) as packed:
             shape, start = _parse_header(packed.read(LONGEST_HEADER), label)
             size = start + math.prod(shape)
             if size > most_unpacked(len(stored)):

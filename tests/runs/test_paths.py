@@ -23,15 +23,12 @@ FIRST, SECOND, MANY = (
 # Each takes the name of a run in place of NAME.
 COMMANDS = {
     "show": ("runs", "show", "NAME"),
-    "show --json": ("runs", "show", "NAME", "--json"),
     "list": ("runs", "list", "NAME"),
     "plot": ("runs", "plot", "NAME"),
     "diff": ("runs", "diff", "NAME", FIRST),
-    "diff with": ("runs", "diff", FIRST, "NAME"),
     "compare": ("runs", "compare", FIRST, "NAME"),
     "predict": ("runs", "predict", "NAME", "0"),
     "export": ("runs", "export", "NAME", "--to", "out.csv"),
-    "export .json": ("runs", "export", "NAME", "--to", "out.json"),
     "verify": ("runs", "verify", "NAME"),
     "resume": ("runs", "resume", "NAME"),
     "train --resume": ("train", "--no-plots", "--resume", "NAME"),

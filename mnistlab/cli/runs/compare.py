@@ -43,6 +43,9 @@ def compare(
         check_picture(picture)
     comparison = compare_runs(folders)
     if picture is not None:
+        from mnistlab.plots.own_settings import import_matplotlib
+
+        import_matplotlib()
         from mnistlab.store.comparison_picture import draw_comparison
 
         save_picture(draw_comparison(folders, comparison), picture)

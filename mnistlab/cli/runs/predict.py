@@ -64,7 +64,10 @@ def predict(
 def _draw(predictions: "Predictions", path: Path) -> None:
     import numpy as np
 
+    from mnistlab.plots.own_settings import import_matplotlib
     from mnistlab.plots.picture import save_picture
+
+    import_matplotlib()
     from mnistlab.plots.seen_images import seen_images
 
     classes, images = predictions.classes, predictions.images

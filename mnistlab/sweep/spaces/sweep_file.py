@@ -41,6 +41,17 @@ def is_sweep_file(path: Path) -> bool:
     return is_sweep(read_file(path, MAX_SWEEP_BYTES)[0])
 
 
+def check_own_file(path: Path) -> None:
+    """Raise ConfigError unless a sweep's config in its folder holds all that it needs itself."""
+    data, _ = read_file(path, MAX_SWEEP_BYTES)
+    for key in ("base", "trials"):
+        if isinstance(data.get(key), str):
+            raise ConfigError(
+                f"{path}: {key!r} names another file, which no sweep's own config does; begin a "
+                "new sweep with --config"
+            )
+
+
 def read_draft(path: Path) -> Draft:
     """Return what a sweep file or a plain config says; raise ConfigError naming file and line."""
     data, lines = read_file(path, MAX_SWEEP_BYTES)

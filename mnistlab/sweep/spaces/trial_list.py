@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.config.strict_yaml import read_value
-from mnistlab.errors import ConfigError
+from mnistlab.errors import ConfigError, shown
 from mnistlab.sweep.spaces.points import Values, listed
 from mnistlab.sweep.spaces.space import Axis
 
@@ -49,26 +49,27 @@ def read_trial_list(path: Path, where: str) -> list[Axis]:
 
 def _rows(path: Path, where: str) -> list[tuple[int, list[str]]]:
     """Return the rows that are not blank, each with its line."""
+    named = shown(path)
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(f"{where}: {path}: there is no such file") from None
+        raise ConfigError(f"{where}: {named}: there is no such file") from None
     except (OSError, ValueError) as error:
         reason = "is a folder" if isinstance(error, IsADirectoryError) else "cannot be read"
-        raise ConfigError(f"{where}: {path}: {reason}") from None
+        raise ConfigError(f"{where}: {named}: {reason}") from None
     if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES // 1024} KB; split the list")
+        raise ConfigError(f"{named}: larger than {MAX_BYTES // 1024} KB; split the list")
     try:
         text = content.decode("utf-8-sig")  # spreadsheets put a byte order mark first
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{path}, line {line}: is not UTF-8 text; save it as UTF-8") from None
+        raise ConfigError(f"{named}, line {line}: is not UTF-8 text; save it as UTF-8") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     try:
         return [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except csv.Error as error:
-        raise ConfigError(f"{path}, line {reader.line_num}: is not valid CSV: {error}") from None
+        raise ConfigError(f"{named}, line {reader.line_num}: is not valid CSV: {error}") from None
 
 
 def _count(number: int, what: str) -> str:
