@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from mnistlab import interrupts
-from mnistlab.errors import Interrupted, MnistlabError
+from mnistlab.errors import Interrupted, MnistlabError, harmless
 
 
 def main() -> NoReturn:
@@ -61,12 +61,8 @@ def _advice(error: BaseException) -> str:
 
 def _exit(message: str, code: int) -> NoReturn:
     # a name or a text from a file may hold what a terminal would obey
-    harmless = "".join(
-        letter if letter.isprintable() or "\udc80" <= letter <= "\udcff" else ascii(letter)[1:-1]
-        for letter in message
-    )
     with suppress(OSError):  # nobody is there to read it
-        sys.stderr.write(f"mnistlab: {harmless}\n")
+        sys.stderr.write(f"mnistlab: {harmless(message)}\n")
         sys.stderr.flush()
     sys.exit(code)
 

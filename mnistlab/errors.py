@@ -75,9 +75,15 @@ def shown(name: object) -> str:
 
     What a terminal would obey, a newline too, is escaped, and the middle of a long one left out.
     """
-    text = str(name)
-    text = text if text.isprintable() else repr(text)[1:-1]
+    text = harmless(str(name))
     return text if len(text) <= _LONGEST else f"{text[:60]}…{text[-_LONGEST + 61 :]}"
+
+
+def harmless(text: str) -> str:
+    """Return a text with whatever is no visible letter written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def tell(error: BaseException) -> str:

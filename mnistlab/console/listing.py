@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from mnistlab.errors import harmless
 from mnistlab.runs.atomic import to_json
 from mnistlab.store.keys import Facts, csv_cell
 
@@ -43,7 +44,7 @@ def print_csv(runs: Sequence[Facts], columns: Sequence[str]) -> None:
     """Print a header and a row a run, values as they are but for controls, which are escaped."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_escaped(csv_cell(run.get(key))) for key in columns] for run in runs)
+    writer.writerows([harmless(csv_cell(run.get(key))) for key in columns] for run in runs)
 
 
 def print_json(runs: Sequence[Facts]) -> None:
@@ -133,7 +134,7 @@ def _shown(key: str, value: Any) -> str:
     text = value if isinstance(value, str) else ", ".join(map(str, value)) or "[]"
     if key in ("started", "ended") and _TIME.match(text):
         return _short_time(text)
-    text = _escaped(text)
+    text = harmless(text)
     # a run's name is there to be copied
     return text if len(text) <= _LONGEST_CELL or key == "run" else f"{text[: _LONGEST_CELL - 1]}…"
 
@@ -151,15 +152,6 @@ def _loss(loss: float) -> str:
 def _short_time(text: str) -> str:
     """Return month, day, hour and minute, or the date of what is not from this year."""
     return f"{text[5:10]} {text[11:16]}" if text[:4] == time.strftime("%Y") else text[:10]
-
-
-def _escaped(text: str) -> str:
-    """Return a text with what is no visible character written as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
-    )
 
 
 def _width(text: str) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mnistlab.config.strict_yaml import dump
 from mnistlab.console.sweeps import print_conclusion
-from mnistlab.errors import RunFolderError
+from mnistlab.errors import RunFolderError, harmless
 from mnistlab.runs import RunFolder
 from mnistlab.runs.sweep_folder import SweepFolder
 
@@ -29,9 +29,9 @@ def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:
     if not isinstance(folder, SweepFolder):
         lines += [*_splits(folder, summary or {}), f"run folder: {folder.path}"]
         lines += [f"plot: {plot}" for plot in facts["plots"]]
-        sys.stdout.write("\n".join(map(_harmless, lines)) + "\n")
+        sys.stdout.write("\n".join(map(harmless, lines)) + "\n")
         return
-    sys.stdout.write("\n".join(map(_harmless, lines)) + "\n\n")
+    sys.stdout.write("\n".join(map(harmless, lines)) + "\n\n")
     if summary is None:
         sys.stdout.write(_unfinished(folder))
     elif folder.summary.name not in facts["damaged"]:
@@ -44,11 +44,6 @@ def _print_sweep(folder: SweepFolder, document: Mapping[str, Any]) -> None:
         print_conclusion(folder, document)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         raise RunFolderError(f"{folder.summary}: is damaged: it is no sweep's") from None
-
-
-def _harmless(line: str) -> str:
-    """Return a line with what a terminal would obey escaped: a folder may be anybody's."""
-    return line if line.isprintable() else repr(line)[1:-1]
 
 
 def _unfinished(folder: SweepFolder) -> str:

@@ -20,6 +20,7 @@ from mnistlab.runs.atomic import (
     write_json,
     write_text,
 )
+from mnistlab.runs.claims import is_as_claimed, is_claim
 from mnistlab.runs.forms import is_summary, predictions_as_bytes, read_csv, sha256_of, to_csv
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ class RunFolder:
         return [
             path.name
             for path in self.claimed
-            if path.name in files and not _is_as_claimed(path, files[path.name])
+            if path.name in files and not is_as_claimed(path, files[path.name])
         ]
 
     def replace_files(self, contents: Mapping[Path, bytes]) -> None:
@@ -208,7 +209,8 @@ class RunFolder:
     def read_status(self) -> dict[str, Any]:
         """Return status.json; a `running` run whose lock nobody holds reads as interrupted."""
         status = self._read_json(self.status)
-        if status is None or status.get("status") not in STATUSES:
+        known = status is not None and status.get("status") in STATUSES
+        if status is None or not known or not is_claim(status.get("files", {}), self.claimed):
             return {"status": "damaged", "error": "status.json is missing or cannot be read"}
         if status.get("status") == "running" and not self._is_held():
             status["status"] = "interrupted"
@@ -281,7 +283,7 @@ class RunFolder:
 
     def remove(self) -> None:
         """Take away a folder in which nothing was done yet; what cannot be removed stays."""
-        for path in (self.lock_file, self.status, self.config):  # even where it cannot be listed
+        for path in (self.lock_file, self.status, self.log, *self.claimed):  # listed or not
             with contextlib.suppress(OSError):
                 path.unlink()
         shutil.rmtree(self.path, ignore_errors=True)
@@ -313,8 +315,3 @@ class RunFolder:
         except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
             return None
         return data if isinstance(data, dict) else None
-
-
-def _is_as_claimed(path: Path, claim: Any) -> bool:
-    """Return whether a file is what a status vouches for, or one of the two that it may be."""
-    return sha256_of(path) in (claim if isinstance(claim, list) else [claim])

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mnistlab.errors import harmless
 from mnistlab.runs import folder
 
 Facts = dict[str, Any]
@@ -62,4 +63,4 @@ def csv_cell(value: Any) -> str:
     """Return a fact as a cell that a program reads: numbers in full, a list as JSON."""
     if value is None:
         return ""
-    return json.dumps(value) if isinstance(value, bool | list) else str(value)
+    return json.dumps(value) if isinstance(value, bool | list) else harmless(str(value))

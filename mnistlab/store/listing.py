@@ -1,9 +1,11 @@
 """Chooses the runs that a listing shows, sorts them, and names the columns that tell most."""
 
 import math
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mnistlab.errors import InputError, UnknownNameError, suggest
@@ -17,6 +19,9 @@ _OF_RUNS = (
 _OF_A_SWEEP = (
     *("train.loss", "validation.loss", "validation.accuracy", "test.accuracy", "damaged"),
 )
+
+_NO_RUNS = {"latest", "report"}
+"""What mnistlab itself puts beside the runs."""
 
 LEAST_TELLING = (
     *("optimizer", "started", "train.loss", "runs", "validation.loss", "epochs", "model"),
@@ -65,6 +70,21 @@ def _has_status(facts: Facts, status: str | None) -> bool:
     if status == "damaged" and facts.get("damaged"):
         return True
     return status in (None, facts["status"])
+
+
+def strangers(runs_dir: Path, runs: Iterable[Facts]) -> list[str]:
+    """Return the names of folders and links among runs that are none of them, sorted."""
+    known = {str(facts["run"]).rpartition("/")[2] for facts in runs}
+    try:
+        with os.scandir(runs_dir) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if (entry.is_symlink() or entry.is_dir()) and not entry.name.startswith(".")
+            ]
+    except OSError:
+        return []
+    return sorted(set(names) - known - _NO_RUNS)
 
 
 def check_key(key: str, runs: Sequence[Facts], where: str) -> None:

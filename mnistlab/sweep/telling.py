@@ -65,8 +65,8 @@ def _about_best(document: Document, best: Document) -> list[str]:
     over = f", ± {test['half_width']:.2%} over the seeds" if "half_width" in test else ""
     told.append(
         f"Test accuracy of the best: {test['accuracy']:.2%}{over} (with {test['images']:,} images "
-        f"the 95 % interval is {low:.2%} to {high:.2%}), loss {test['loss']:.4f}. The test split "
-        "was looked at for it alone."
+        f"the 95 % interval is {low:.2%} to {high:.2%}), loss {test['loss']:.4f}. When the "
+        "sweep ended, the test split had been looked at for it alone."
     )
     return told
 

@@ -208,3 +208,14 @@ def test_who_takes_a_run_clears_away_what_a_killed_process_had_begun(folder):
 
 def test_clearing_a_folder_that_is_not_there_is_no_error(tmp_path):
     clear_asides(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("predictions.npy", "predictionz.npy"), ('"metrics.csv": "', '"metrics.csv": "x')],
+)
+def test_a_status_that_vouches_for_what_no_run_has_is_damaged(folder, old, new):
+    text = folder.status.read_text()
+    assert old in text
+    folder.status.write_text(text.replace(old, new))
+    assert folder.read_status()["status"] == "damaged"

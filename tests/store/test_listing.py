@@ -134,10 +134,12 @@ def test_json_and_csv_hold_the_values_themselves(run):
 
 
 def test_an_empty_or_missing_folder(run, tmp_path):
-    for place in ("nowhere", "empty"):
-        where = tmp_path / place
-        if place == "empty":
-            where.mkdir()
+    code, out, err = run("runs", "list", "--runs-dir", tmp_path / "nowhere", "--json")
+    assert (code, out) == (2, "")
+    assert "there is no such folder" in err
+    where = tmp_path / "empty"
+    where.mkdir()
+    for _ in range(2):
         code, out, err = run("runs", "list", "--runs-dir", where)
         assert (code, out) == (0, "")
         assert err == f"{where}: there is no run here yet\n"

@@ -22,6 +22,9 @@ FilterText = Annotated[
 ]
 
 
+_TOLD = 5
+
+
 def list_runs(
     sweep: Annotated[
         str | None,
@@ -70,6 +73,8 @@ def list_runs(
         raise InputError("runs list: --json and --csv exclude each other")
     wanted = parse(condition) if condition is not None else None
     folder = runs_dir or default_runs_dir()
+    if runs_dir is not None and not runs_dir.exists():
+        raise InputError(f"--runs-dir {runs_dir}: there is no such folder")
     if sweep is not None:
         from mnistlab.runs.find import find_sweep
 
@@ -78,7 +83,7 @@ def list_runs(
     selection = select(everything, wanted, status)
     runs = arrange(selection.runs, sort)[:limit]
     shown = parse_columns(columns, everything) if columns is not None else None
-    _tell(folder, len(everything), selection, len(runs))
+    _tell(folder, everything, selection, len(runs))
     if as_json:
         print_json(runs)
     elif as_csv:
@@ -103,9 +108,17 @@ def read(folder: Path) -> "list[dict[str, object]]":
         progress.close()
 
 
-def _tell(folder: Path, count: int, selection: "Selection", listed: int) -> None:
+def _tell(
+    folder: Path, everything: "list[dict[str, object]]", selection: "Selection", listed: int
+) -> None:
     """Say on stderr why runs are not in the list."""
     from mnistlab.runs.guard import shown
+    from mnistlab.store.listing import strangers
+
+    count = len(everything)
+    if others := strangers(folder, everything):
+        told = ", ".join(map(shown, others[:_TOLD])) + (", …" if len(others) > _TOLD else "")
+        typer.echo(f"no run, and not listed: {told}", err=True)
 
     if selection.warning:
         typer.echo(f"warning: {selection.warning}", err=True)
