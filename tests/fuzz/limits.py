@@ -19,8 +19,8 @@ class TookTooLong(BaseException):
 
 
 @contextlib.contextmanager
-def limits() -> Iterator[None]:
-    """Let what runs inside take `SECONDS` of the processor and `BYTES` more address space.
+def limits(seconds: float = SECONDS) -> Iterator[None]:
+    """Let what runs inside take so many seconds of the processor and `BYTES` more address space.
 
     Raises TookTooLong; for what wants more memory Python raises MemoryError where it asks. The
     time is the processor's, so that what else the machine does is not counted.
@@ -30,11 +30,11 @@ def limits() -> Iterator[None]:
     if _STATM.exists():  # elsewhere nothing tells how much there is already
         used = int(_STATM.read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + BYTES, hard))
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     started = time.process_time()
     try:
         yield
-        if time.process_time() - started > SECONDS:  # spent where no signal is heard
+        if time.process_time() - started > seconds:  # spent where no signal is heard
             _stop()
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -43,4 +43,4 @@ def limits() -> Iterator[None]:
 
 
 def _stop(*_: object) -> NoReturn:
-    raise TookTooLong(f"more than {SECONDS:g} s")
+    raise TookTooLong("more of the processor's time than it may take")

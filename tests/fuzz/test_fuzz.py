@@ -15,6 +15,10 @@ from tests.fuzz.targets import TARGETS, BadMessageError, Target, attempt, check_
 
 FOUND = Path(__file__).parent / "found"
 
+# What hangs is found here; a second an input, which a busy machine or the measuring of coverage
+# would stretch, is for the long form.
+_PATIENCE = 20.0
+
 PIECES = [
     *("\n", "\r\n", "\t", " ", "  ", ": ", ":", "- ", "? ", ",", "=", "{", "}", "[", "]", "(", ")"),
     *(
@@ -93,7 +97,7 @@ def check(target, content, folder):
     that a test runs in.
     """
     try:
-        with limits():
+        with limits(_PATIENCE):
             attempt(target, content, folder)
     except (Exception, TookTooLong) as error:
         told = ascii(f"{type(error).__name__}: {error}")[:1000]
