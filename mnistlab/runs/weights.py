@@ -12,7 +12,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from mnistlab.core.trainer import Snapshot
-from mnistlab.errors import RunFolderError
+from mnistlab.errors import RunFolderError, shown
 from mnistlab.runs.atomic import write_bytes
 
 Array = NDArray[Any]
@@ -95,4 +95,4 @@ def _load(path: Path) -> tuple[dict[str, Array], Mapping[str, Any]]:
         with safetensors.safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - not a dict
     except (OSError, safetensors.SafetensorError) as error:
-        raise RunFolderError(f"{path}: cannot be read as safetensors: {error}") from None
+        raise RunFolderError(f"{path}: cannot be read as safetensors: {shown(error)}") from None
