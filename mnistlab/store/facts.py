@@ -5,6 +5,7 @@ The keys are those that one types: a config's own, dotted where nested (`data.da
 a comparison all speak of these.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -99,7 +100,7 @@ def _of_metrics(folder: RunFolder) -> Facts:
         columns = folder.read_metrics()
     except InputError:
         return {}
-    if not columns["epoch"]:
+    if not columns["epoch"] or not math.isfinite(columns["epoch"][-1]):
         return {}
     last = {name: values[-1] for name, values in columns.items()}
     pairs = {
@@ -107,7 +108,7 @@ def _of_metrics(folder: RunFolder) -> Facts:
         for split in ("train", "validation")
         for name in ("loss", "accuracy")
     }
-    known = {key: value for key, value in pairs.items() if value == value}  # noqa: PLR0124 - NaN
+    known = {key: value for key, value in pairs.items() if math.isfinite(value)}
     return {"trained_epochs": int(last["epoch"]), **known}
 
 

@@ -254,3 +254,16 @@ def test_the_keys_that_vary():
     rows = [{"run": "1", "a": 1, "b": 2, "name": "x"}, {"run": "2", "a": 1, "c": 3, "name": "y"}]
     assert varying_keys(rows) == ["b", "c"]
     assert varying_keys([]) == []
+
+
+@pytest.mark.parametrize("epoch", ["", "nan", "inf", "-inf"])
+def test_metrics_of_an_interrupted_run_without_a_last_epoch_are_none(run, runs_dir, epoch):
+    folder = runs_dir / "20261101-000000-linear-aaaa"
+    (folder / "summary.json").unlink()
+    (folder / "status.json").write_text(json.dumps({"status": "interrupted"}))
+    header = "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy"
+    row = f"{epoch},0.5,0.9,,"
+    (folder / "metrics.csv").write_text(f"{header},learning_rate,seconds\n{row},0.1,1\n")
+    code, out, _ = run("runs", "list", "--json")
+    (facts,) = (one for one in json.loads(out) if one["run"] == folder.name)
+    assert (code, "trained_epochs" in facts, "train.loss" in facts) == (0, False, False)

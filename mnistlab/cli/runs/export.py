@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.completion import complete_run
 from mnistlab.cli.options import RunsDir
 from mnistlab.cli.runs.listing import FilterText
-from mnistlab.cli.runs.naming import find
+from mnistlab.cli.runs.naming import AllRuns, SeveralRuns, find
 
 if TYPE_CHECKING:
     from mnistlab.runs import RunFolder
@@ -18,17 +17,8 @@ def export(
     to: Annotated[
         Path, typer.Option("--to", metavar="FILE", help="The file to write: .csv or .json.")
     ],
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RUN",
-            help="Runs by folder, name or `latest`; a sweep stands for the runs inside it.",
-            autocompletion=complete_run,
-        ),
-    ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="All runs of the runs folder, those of sweeps included.")
-    ] = False,
+    names: SeveralRuns = None,
+    everything: AllRuns = False,
     condition: FilterText = None,
     epochs: Annotated[
         bool, typer.Option("--epochs", help="A row an epoch and run instead of a row a run (.csv).")

@@ -20,6 +20,19 @@ RunNames = Annotated[
     list[str], typer.Argument(metavar="RUN", help=_HELP, autocompletion=complete_run)
 ]
 
+SeveralRuns = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN",
+        help="Runs by folder, name or `latest`; a sweep stands for the runs inside it.",
+        autocompletion=complete_run,
+    ),
+]
+
+AllRuns = Annotated[
+    bool, typer.Option("--all", help="All runs of the runs folder, those of sweeps included.")
+]
+
 
 def find(run: str, runs_dir: Path | None) -> "RunFolder":
     """Return the folder that a run's name stands for; raise RunFolderError."""

@@ -6,23 +6,13 @@ from typing import Annotated
 
 import typer
 
-from mnistlab.cli.completion import complete_run
 from mnistlab.cli.options import Plugins, Quiet, RunsDir
-from mnistlab.cli.runs.naming import find
+from mnistlab.cli.runs.naming import AllRuns, SeveralRuns, find
 
 
 def verify(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RUN",
-            help="Runs by folder, name or `latest`; a sweep stands for the runs inside it.",
-            autocompletion=complete_run,
-        ),
-    ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="All runs of the runs folder, those of sweeps included.")
-    ] = False,
+    names: SeveralRuns = None,
+    everything: AllRuns = False,
     runs_dir: RunsDir = None,
     plugin: Plugins = None,
     as_json: Annotated[
