@@ -74,7 +74,7 @@ def _parse() -> argparse.Namespace:
     names = [name for suite in SUITES for name in suite.names]
     parser.add_argument("--rounds", type=int, default=ENOUGH, help="rounds counted (default 5)")
     parser.add_argument(
-        "--suite", choices=[suite.name for suite in SUITES], help="measure one suite (default both)"
+        "--suite", choices=[suite.name for suite in SUITES], help="measure one suite (default all)"
     )
     parser.add_argument("--only", choices=names, help="measure one contestant, write no file")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
@@ -91,7 +91,7 @@ def _run_suite(suite: Suite, only: str | None, rounds: int) -> Found:
     """Measure a suite, or `only` one of its contestants, and judge its claims."""
     everyone = [one for one in suite.contestants() if only in (None, one.name)]
     skipped = sorted({f"{one.name}: {reason}" for one in everyone if (reason := one.missing())})
-    with_memory = only in (None, suite.memory)
+    with_memory = suite.watched is not None and only in (None, suite.memory)
     if with_memory and not is_available():
         skipped.append("memory of all processes together: this system does not tell it")
     for line in skipped:
@@ -123,6 +123,9 @@ def _measure(
 
     with tempfile.TemporaryDirectory() as runs_dir:
         environment = base_environment(Path(runs_dir))
+        if suite.prepare is not None:
+            _say("preparation")
+            suite.prepare(environment)
         for index in range(count + 1):
             _say("warm-up" if index == 0 else f"round {index} of {count}")
             for one in ready:
@@ -130,7 +133,7 @@ def _measure(
                 _say(f"  {one.label}: {measures['process']:.3f} s")
                 if index:
                     note(one.label, measures)
-        for _ in range(count if with_memory else 0):
+        for _ in range(count if with_memory and suite.watched else 0):
             measures = measure_memory(suite.watched(), environment)
             _say(f"  {suite.memory}: {max(measures.values()) / 1e6:.0f} MB")
             note(suite.memory, measures)

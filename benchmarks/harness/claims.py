@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.contestants import BOTH, PEAK, PROCESS, STEPS, TREE
+from harness.many import OPENING
 from harness.measure import Spread, ratios, spread
 from harness.sweep import ALL, TOTAL, WRITE
 
@@ -193,6 +194,28 @@ SWEEP_CLAIMS = (
         None,
         bound=600,
         unit=1e6,
+    ),
+)
+
+
+MANY_CLAIMS = (
+    Claim(
+        "listing 10,000 runs, seconds of the whole process",
+        ("runs_list", PROCESS),
+        None,
+        bound=1.0,
+    ),
+    Claim(
+        "a report on 1,000 runs, over one on 100",
+        ("report_of_1000", PROCESS),
+        ("report_of_100", PROCESS),
+        bound=12,
+    ),
+    Claim(
+        "a page of 1,000 runs, seconds until it can be used",
+        ("open_page", OPENING),
+        None,
+        bound=3.0,
     ),
 )
 

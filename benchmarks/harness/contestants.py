@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class Contestant:
     setting: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     package: str | None = None
+    program: str | None = None
     repeats: int = 1
     variants: tuple[tuple[str, ...], ...] = ((),)
 
@@ -50,6 +52,8 @@ class Contestant:
         """Return why it cannot run here, None if it can."""
         if self.package and importlib.util.find_spec(self.package) is None:
             return f"{self.package} is not installed"
+        if self.program and shutil.which(self.program) is None:
+            return f"{self.program} is not installed"
         return None
 
     def run_round(self, environment: Mapping[str, str]) -> Measures:

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from harness.claims import Outcome, Rounds
 from harness.contestants import BOTH, EVALUATION, PEAK, PROCESS, STEPS, TREE
+from harness.many import OPENING
 from harness.measure import Spread, spread
 from harness.sweep import ALL, EACH, GFLOPS, TOTAL, TRAINED, WRITE
 
 BEFORE = ("import", "load", "model", "compile")
-SECONDS = (PROCESS, *BEFORE, STEPS, EVALUATION, BOTH, WRITE, TOTAL, "plain", "transposed")
+SECONDS = (PROCESS, *BEFORE, STEPS, EVALUATION, BOTH, WRITE, TOTAL, "plain", "transposed", OPENING)
 COLUMNS = (TRAINED, *SECONDS, ALL, EACH, GFLOPS, PEAK, TREE)
 SCALES = {PEAK: (1e6, 0), TREE: (1e6, 0), TRAINED: (1, 0), GFLOPS: (1, 0)}
 """What a part is divided by for the table, and its digits; seconds have three."""
@@ -24,6 +25,7 @@ HEADINGS = {
     GFLOPS: "GFLOP/s",
     "plain": "products, plain",
     "transposed": "products, transposed",
+    OPENING: "opening the page",
     PEAK: "largest process, MB",
     TREE: "all processes, MB",
 }

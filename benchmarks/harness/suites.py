@@ -1,10 +1,11 @@
-"""The two suites of `make bench`: one configuration, and a sweep of 64 learning rates."""
+"""The suites of `make bench`: one configuration, a sweep of 64, a folder of 10,000 runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.claims import CLAIMS, MEMORY, SWEEP_CLAIMS, SWEEP_MEMORY, Claim
+from harness.claims import CLAIMS, MANY_CLAIMS, MEMORY, SWEEP_CLAIMS, SWEEP_MEMORY, Claim
 from harness.contestants import Contestant, contestants, mnistlab_train
+from harness.many import make_many, many_contestants
 from harness.sweep import mnistlab_sweep, sweep_contestants
 
 
@@ -12,21 +13,24 @@ from harness.sweep import mnistlab_sweep, sweep_contestants
 class Suite:
     """Contestants whose rounds belong together, the claims they decide, and a part of the page.
 
-    `watched` is the one whose memory is measured, as `memory`.
+    `watched` is the one whose memory is measured, as `memory`; `prepare` is called before the
+    first round, with everyone's environment.
     """
 
     name: str
     title: str
     contestants: Callable[[], list[Contestant]]
     claims: Sequence[Claim]
-    memory: str
-    watched: Callable[[], Contestant]
     how: str
+    memory: str = ""
+    watched: Callable[[], Contestant] | None = None
+    prepare: Callable[[Mapping[str, str]], None] | None = None
 
     @property
     def names(self) -> list[str]:
         """The names of all that is measured."""
-        return [*dict.fromkeys(one.name for one in self.contestants()), self.memory]
+        names = dict.fromkeys(one.name for one in self.contestants())
+        return [*names, self.memory] if self.memory else [*names]
 
 
 HOW = """\
@@ -85,15 +89,25 @@ it, and in the share of the peak. Seconds of
 number.
 """
 
+MANY_HOW = """\
+As above. In the runs folder there are 10,000 runs of `configs/linear.yaml` without plots: four are
+trained, and the others are the same files under names of their own. `mnistlab runs list --json`
+tells all of them; the round that is not counted leaves the index that the later ones find. The
+reports are pages, written anew each time, on 100 and on 1,000 of the runs. The second one's page is
+opened in headless Chromium: the seconds are those from asking for it until its scripts are ready,
+without those of the browser's start.
+"""
+
 SUITES = (
-    Suite("train", "One configuration", contestants, CLAIMS, MEMORY, mnistlab_train, HOW),
+    Suite("train", "One configuration", contestants, CLAIMS, HOW, MEMORY, mnistlab_train),
     Suite(
         "sweep",
         "A sweep of 64 learning rates",
         sweep_contestants,
         SWEEP_CLAIMS,
+        SWEEP_HOW,
         SWEEP_MEMORY,
         mnistlab_sweep,
-        SWEEP_HOW,
     ),
+    Suite("many", "Ten thousand runs", many_contestants, MANY_CLAIMS, MANY_HOW, prepare=make_many),
 )
