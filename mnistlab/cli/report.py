@@ -21,7 +21,8 @@ def report(
         list[str] | None,
         typer.Argument(
             metavar="[RUN|SWEEP]...",
-            help="Runs and sweeps: folder, name or its beginning, `latest`, SWEEP/7. None: the "
+            help="Runs and sweeps: name or its beginning, `latest`, SWEEP/7; or a path with a "
+            "slash, to a run or a folder of runs anywhere, which is only read. None: the "
             "assignment's, which are trained if they are not there.",
         ),
     ] = None,
@@ -44,6 +45,9 @@ def report(
     anew: Annotated[
         bool, typer.Option("--anew", help="Write it even if nothing has changed since.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over files that no report has written.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the files as one JSON document.")
     ] = False,
@@ -53,7 +57,9 @@ def report(
 
     Without names it answers the assignment: derivations, plots, results, and a canvas to draw
     digits on; what it needs and does not find is trained first. A run that is damaged, diverged
-    or interrupted is listed with what it lacks. Exit codes: 0 written; 1 one of the formats
+    or interrupted is listed with what it lacks. Of all commands only this one opens runs outside
+    the runs folder: those whose path it is given. It reads plain files there and writes nothing;
+    a folder with links in it is refused as everywhere. Exit codes: 0 written; 1 one of the formats
     could not be; 2 a wrong name or option.
     """
     from mnistlab.console.progress import ConsoleReporter
@@ -64,14 +70,18 @@ def report(
     from mnistlab.runs.atomic import to_json
 
     import_matplotlib()
-    from mnistlab.report.write import FORMATS, write_report
+    from mnistlab.report.write import FORMATS, check_place, write_report
 
     chosen = _formats(formats, FORMATS)
     load_plugins(plugin or [])
     runs = runs_dir or default_runs_dir()
+    place = out or runs / "report"
     teller = ConsoleReporter(quiet=quiet)
+    check_place(place, chosen, force=force)  # before a training that may take a minute
+    if not (names or author):
+        teller.message("nobody is named in it: --author 'A. Student, B. Student' does")
     request = _request(names or [], chosen, title, author, runs, plugin or [], teller, quiet=quiet)
-    written = write_report(request, out or runs / "report", teller.message, anew=anew)
+    written = write_report(request, place, teller.message, teller.warn, anew=anew)
     if as_json:
         typer.echo(to_json({form: str(path) for form, path in written.files.items()}))
     else:
@@ -109,10 +119,10 @@ def _request(
     from mnistlab.report.write import Request
 
     if names:
-        from mnistlab.runs.find import find_run
+        from mnistlab.report.given import open_given
 
-        folders = [find_run(name, runs_dir) for name in names]
-        return Request(folders, formats, title or _TITLE, author)
+        folders = open_given(names, runs_dir)
+        return Request(folders, formats, title or _TITLE, author, plugins=plugins)
     from mnistlab.console.sweeping import ConsoleSweepReporter
     from mnistlab.plots.painter import Painter
     from mnistlab.report.assignment import complete_assignment
@@ -125,4 +135,5 @@ def _request(
         partial(Painter, plugins),
     )
     needed = {**found.runs, "sweep": found.sweep}
-    return Request(found.folders, formats, title or _ASSIGNMENT_TITLE, author, needed)
+    heading = title or _ASSIGNMENT_TITLE
+    return Request(found.folders, formats, heading, author, needed, plugins)

@@ -22,6 +22,7 @@ from mnistlab.cli.options import (
 
 if TYPE_CHECKING:
     from mnistlab.experiment import Plan, Run
+    from mnistlab.plots.painter import Painter
     from mnistlab.runs import RunFolder
 
 
@@ -70,11 +71,8 @@ def train(
     """
     plugins = plugin or []
     with ExitStack() as cleanup:
-        painter = None
-        if not (no_plots or dry_run or print_config):
-            from mnistlab.plots.painter import Painter
-
-            painter = cleanup.enter_context(Painter(plugins))  # it imports beside what follows
+        is_drawn = not (no_plots or dry_run or print_config)
+        painter = _start_painter(cleanup, plugins) if is_drawn and resume is None else None
 
         from mnistlab.config.load import load_config
         from mnistlab.datasets import NAME_CHECKS
@@ -109,6 +107,7 @@ def train(
             if resumption is None:
                 _print_folder(folder, as_json=as_json)
                 return
+            painter = _start_painter(cleanup, plugins) if is_drawn else None
         with redirect_stdout(sys.stderr):  # what a plugin prints is no result
             run = train_run(
                 plan,
@@ -119,6 +118,13 @@ def train(
                 resume_options=resume_options(runs_dir, plugins),
             )
     _print_run(run, plan, as_json=as_json)
+
+
+def _start_painter(cleanup: ExitStack, plugins: list[Path]) -> "Painter":
+    """Start the process that draws, which imports beside what follows."""
+    from mnistlab.plots.painter import Painter
+
+    return cleanup.enter_context(Painter(plugins))
 
 
 def _resumed(

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mnistlab.config.load import shown
-from mnistlab.store.comparison import Comparison, is_number
+from mnistlab.store.comparison import Comparison
 from mnistlab.store.differences import Differences, Flips, Pair
+from mnistlab.store.keys import is_comparable, is_number
 
 _FEW = 5  # runs that stand side by side; more stand below each other
 _GAP = "  "
@@ -95,9 +96,15 @@ def _tell(value: Any) -> str:
 
 def _metrics(found: Differences) -> list[str]:
     rows = [["metrics", "A", "B", "B \N{MINUS SIGN} A"]]
+    differing = {*found.config, *found.environment}
+    alike = {key for key in found.metrics if is_comparable(key, differing)}
     for key, pair in found.metrics.items():
-        rows.append([f"  {_name(key)}", *(_number(key, value) for value in pair), _gain(key, pair)])
+        gain = _gain(key, pair) if key in alike else ""
+        rows.append([f"  {_name(key)}", *(_number(key, value) for value in pair), gain])
     lines = list(_table(rows)) if len(rows) > 1 else []
+    if unlike := [_name(key) for key in found.metrics if key not in alike]:
+        why = [key for key in ("loss", "data_sha256", "data.validation") if key in differing]
+        lines.append(f"not of the same thing, by {', '.join(why)}: {', '.join(unlike)}")
     if "metrics" in found.incomparable:
         lines.append(f"epochs: not compared: {found.incomparable['metrics']}")
     elif found.first_epoch is None:

@@ -61,14 +61,22 @@ def least_squares(moments: Moments, ridge: float = 0.0) -> Optimum:
     Setting the gradient to zero gives the normal equations (2 M + ridge E) P = 2 R for M =
     `features`, R = `cross` and E the identity with a zero for the biases, which go without
     penalty (Hastie, Tibshirani and Friedman, "The elements of statistical learning", section
-    3.4.1). Directions in which the data does not vary have an eigenvalue of zero but for rounding
-    and are left out: of all minima the one with the smallest parameters is returned.
+    3.4.1). They are solved in units in which each feature has mean square 1, so that a pixel lit
+    in two images counts like any other (van der Sluis, "Condition numbers and equilibration of
+    matrices", Numer. Math. 14, 1969: no other scaling is much better). Directions in which the
+    data does not vary have an eigenvalue of zero but for rounding and are left out: of all minima
+    the one with the smallest parameters is returned.
     """
     penalty = np.full(len(moments.features), ridge)
     penalty[-1] = 0.0
-    values, vectors = np.linalg.eigh(2 * moments.features + np.diag(penalty))
+    normal = 2 * moments.features + np.diag(penalty)
+    lit = np.sqrt(np.diag(normal))
+    unit = 1 / np.where(lit > 0, lit, 1.0)
+    values, vectors = np.linalg.eigh(unit[:, None] * normal * unit)
     kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
-    basis = vectors[:, kept]
+    basis = unit[:, None] * vectors[:, kept]
     P: Matrix = basis @ ((basis.T @ (2 * moments.cross)) / values[kept, None])
+    empty, _ = np.linalg.qr(unit[:, None] * vectors[:, ~kept])  # directions that change no output
+    P -= empty @ (empty.T @ P)
     loss = float(moments.targets + np.sum(P * (moments.features @ P - 2 * moments.cross)))
     return Optimum(P, loss, loss + ridge / 2 * float(np.square(P[:-1]).sum()))

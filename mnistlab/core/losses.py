@@ -55,7 +55,8 @@ class SoftmaxCrossEntropy:
 
     Logits are shifted by their largest first (Blanchard, Higham and Higham, "Accurately
     computing the log-sum-exp and softmax functions", IMA J. Numer. Anal. 41, 2021): no
-    exponential exceeds 1, and the result stays finite wherever the logits are.
+    exponential exceeds 1, and the result is finite as long as the differences of a sample's
+    logits are, so for all logits up to half the largest number in size.
     """
 
     curvature: float | None = None

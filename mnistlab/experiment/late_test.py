@@ -7,11 +7,20 @@ from mnistlab.experiment.plan import Data, objective_of
 from mnistlab.runs import RunFolder
 from mnistlab.runs.atomic import to_json
 from mnistlab.runs.forms import predictions_as_bytes
+from mnistlab.runs.origin import check_same_data
+from mnistlab.runs.replacement import replace_files
 from mnistlab.runs.weights import load_weights
+from mnistlab.runs.whole import check_undamaged
 
 
 def evaluate_test(folder: RunFolder, config: Config, data: Data) -> dict[str, float]:
-    """Add the test split's predictions, loss and accuracy to a completed run; return the latter."""
+    """Add the test split's predictions, loss and accuracy to a completed run; return the latter.
+
+    Raises RunFolderError for a run that is not what it was left as, that was made on other
+    data, or that another process works on: its status would vouch for what is wrong.
+    """
+    check_undamaged(folder)
+    check_same_data(folder, config.data.dataset, data.dataset.sha256)
     parameters = load_weights(folder.model)[:, None, :]
     test = evaluate(
         parameters, objective_of(config), as_rows(data.dataset.test), data.dataset.pixels
@@ -19,10 +28,9 @@ def evaluate_test(folder: RunFolder, config: Config, data: Data) -> dict[str, fl
     metrics = test.metrics
     numbers = {"loss": float(metrics.loss[0]), "accuracy": float(metrics.accuracy[0])}
     summary = to_json({**folder.read_summary(), "test": numbers}) + "\n"
-    folder.replace_files(
-        {
-            folder.predictions: predictions_as_bytes(test.predictions[:, 0]),
-            folder.summary: summary.encode(),
-        }
-    )
+    contents = {
+        folder.predictions: predictions_as_bytes(test.predictions[:, 0]),
+        folder.summary: summary.encode(),
+    }
+    replace_files(folder, contents)
     return numbers

@@ -1,7 +1,9 @@
 """Finds out from a run's folder how it can go on to what it would have become undisturbed."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import mnistlab
@@ -12,7 +14,8 @@ from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.run import Run, now, origin_of
 from mnistlab.runs import RunFolder
-from mnistlab.runs.atomic import write_text
+from mnistlab.runs.all_or_none import all_or_none
+from mnistlab.runs.atomic import sync_folder, write_text
 from mnistlab.runs.weights import load_checkpoint
 
 
@@ -30,17 +33,46 @@ class Resumption:
     notes: Mapping[str, Any] = field(default_factory=dict)
     warning: str | None = None
 
-    def open(self) -> Run:
-        """Take the run's lock and mark it as running again; raise RunFolderError if it is held."""
-        run = Run(self.config, self.folder, self.folder.hold())
+    def open(self, environment: Mapping[str, Any], data_sha256: str, patch: str = "") -> Run:
+        """Take the run's lock and make it a running one, on this machine, code and data.
+
+        Here what the run has come to gives way to what it is to be. A process that is killed
+        leaves a run that reads as interrupted, whose files belong together, whatever the moment:
+        the status goes first, so that nothing is vouched for any more; then what only the run as
+        it was can show, so that its results are never seen beside another config; then the
+        config and what goes with it are written. Where the disk fails, all is put back, the
+        status last, and the run is what it was. Raises that OSError, or RunFolderError where
+        another process works on the run.
+        """
+        folder = self.folder
+        lock = folder.hold()
+        run = Run(self.config, folder, lock)
         if self.snapshot is not None:
             run.rows, run.seconds = list(self.notes["rows"]), dict(self.notes["seconds"])
-        self.folder.write_status("running", resumed=now(), ended=None, error=None)
-        write_text(self.folder.config, to_yaml(self.config))
-        self.folder.write_metrics(run.rows)
         where = f"epoch {self.snapshot.epoch}" if self.snapshot else "the beginning"
-        self.folder.say(f"goes on from {where}")
+        gone = self._of_the_run_as_it_was()
+        try:
+            with all_or_none([folder.status, *gone, folder.config, folder.environment]):
+                folder.write_status("running", resumed=now(), ended=None, error=None)
+                for path in gone:
+                    path.unlink(missing_ok=True)
+                sync_folder(folder.path)
+                write_text(folder.config, to_yaml(self.config))
+                run.record_origin(environment, data_sha256, patch)
+                folder.write_metrics(run.rows)
+                folder.say(f"goes on from {where}")
+        except BaseException:
+            with suppress(OSError):
+                folder.let_go(lock)
+            raise
         return run
+
+    def _of_the_run_as_it_was(self) -> list[Path]:
+        """Return the files that are not those of the run that goes on, there or not."""
+        folder = self.folder
+        files = [folder.summary, folder.model, folder.predictions, folder.divergence]
+        files += [folder.metrics, folder.uncommitted_patch, *folder.plots.glob("*.png")]
+        return files if self.snapshot else [*files, folder.checkpoint]
 
 
 def check_resumable(folder: RunFolder) -> None:

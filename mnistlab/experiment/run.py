@@ -175,8 +175,7 @@ class Run:
         if self.status in ("completed", "diverged"):
             self.folder.checkpoint.unlink(missing_ok=True)
         if self.lock is not None:
-            self.folder.lock_file.unlink(missing_ok=True)
-            self.lock.release()
+            self.folder.let_go(self.lock)
 
     def fail(self, error: BaseException) -> None:
         """Mark the run as interrupted or failed, and say why."""

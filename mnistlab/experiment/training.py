@@ -20,6 +20,7 @@ from mnistlab.interpretation import interpret
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
 from mnistlab.runs.environment import describe_environment, uncommitted_changes
+from mnistlab.runs.weights import load_weights
 from mnistlab.yardstick.optima import known_yardstick
 
 
@@ -45,16 +46,18 @@ def train_run(
     with ExitStack() as cleanup:
         cleanup.callback(reporter.stop)
         try:
-            with deferred():
-                (config,) = plan.configs
-                run = resumption.open() if resumption else Run.open(config, runs_dir)
-                run.clock = started
-            if painter is not None:
-                painter.load(run.folder.path)
             # for one configuration a second thread only waits for the first
             cleanup.enter_context(threadpoolctl.threadpool_limits(1, "blas"))
             environment = describe_environment() | {"stack_width": 1}
-            run.record_origin(environment, plan.dataset.sha256, uncommitted_changes(environment))
+            origin = environment, plan.dataset.sha256, uncommitted_changes(environment)
+            (config,) = plan.configs
+            with deferred():
+                run = resumption.open(*origin) if resumption else Run.open(config, runs_dir)
+                run.clock = started
+            if painter is not None:
+                painter.load(run.folder.path)
+            if resumption is None:
+                run.record_origin(*origin)
             if warning := plan.warning():
                 reporter.warn(warning)
                 run.folder.say(f"warning: {warning}")
@@ -136,5 +139,14 @@ def _interpret(run: Run, plan: Plan) -> list[str]:
         commonest=commonest,
         images=len(labels),
         epochs=run.config.epochs,
-        least_loss=None if yardstick is None else yardstick.loss,
+        least_loss=None if yardstick is None else yardstick.objective,
+        penalty=_penalty(run, 0.0 if yardstick is None else yardstick.ridge),
     )
+
+
+def _penalty(run: Run, ridge: float) -> float:
+    """Return what the weights at the end of a completed run add to its mean loss."""
+    if not ridge or run.status != "completed":
+        return 0.0
+    weights = load_weights(run.folder.model)[:-1].astype(np.float64)
+    return ridge / 2 * float(np.square(weights).sum())

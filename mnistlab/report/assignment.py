@@ -1,8 +1,9 @@
 """Finds the runs that the assignment's answers rest on, and trains those that are not there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mnistlab
 from mnistlab.config.load import load_config
@@ -14,16 +15,15 @@ from mnistlab.experiment.plan import with_absolute_data
 from mnistlab.experiment.run import run_key
 from mnistlab.plots.painter import Painter
 from mnistlab.runs import RunFolder
-from mnistlab.runs.find import run_paths
-from mnistlab.runs.sweep_folder import SweepFolder, is_sweep
-from mnistlab.runs.whole import is_whole
+from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.whole import plain_folders, whole_runs
 from mnistlab.sweep.events import SweepReporter
 from mnistlab.sweep.preparation import prepare_sweep
 from mnistlab.sweep.run import run_sweep
 from mnistlab.sweep.spaces.settings import Metric
 from mnistlab.sweep.spaces.trials import Sweep, load_sweep
 
-RUNS = ("linear", "linear_overflow", "sigmoid", "softmax", "best")
+RUNS = ("linear", "linear_overflow", "sigmoid", "sigmoid_sgd", "softmax", "best")
 """The configs of the assignment's runs, as the shipped files are called."""
 
 SWEEP = "assignment"
@@ -80,7 +80,7 @@ class _Shelf:
     """The finished runs of a runs folder, the newest first."""
 
     def __init__(self, runs_dir: Path) -> None:
-        self._paths = sorted(run_paths(runs_dir), key=lambda path: path.name, reverse=True)
+        self._runs_dir = runs_dir
 
     def run(self, config: Config) -> RunFolder | None:
         """Return the newest whole run of a config, None if there is none.
@@ -88,21 +88,31 @@ class _Shelf:
         Its key says so, with the data that it was made on; that this is today's data, the
         report finds out when it looks at it.
         """
-        for folder in (RunFolder(path) for path in self._paths if not is_sweep(path)):
-            environment = folder.read_environment()
-            key = environment.get("key")
-            if key == run_key(config, str(environment.get("data_sha256"))) and is_whole(folder):
-                return folder
-        return None
+
+        def is_wanted(environment: Mapping[str, Any]) -> bool:
+            data_sha256 = str(environment.get("data_sha256"))
+            return environment.get("key") == run_key(config, data_sha256)
+
+        return next(whole_runs(self._runs_dir, is_wanted), None)
 
     def sweep(self, sweep: Sweep) -> SweepFolder | None:
         """Return the newest complete sweep that says the same, None if there is none."""
         wanted = sweep.to_yaml()
-        for folder in (SweepFolder(path) for path in self._paths if is_sweep(path)):
-            same_code = folder.read_environment().get("mnistlab") == mnistlab.__version__
-            if same_code and is_whole_sweep(folder) and folder.config.read_text() == wanted:
+        for folder in plain_folders(self._runs_dir):
+            if isinstance(folder, SweepFolder) and _says(folder, wanted):
                 return folder
         return None
+
+
+def _says(folder: SweepFolder, wanted: str) -> bool:
+    """Return whether a sweep is whole, of this version, and has this config."""
+    try:
+        same_code = folder.read_environment().get("mnistlab") == mnistlab.__version__
+        return (
+            same_code and is_whole_sweep(folder) and folder.config.read_bytes() == wanted.encode()
+        )
+    except OSError:
+        return False
 
 
 def is_whole_sweep(folder: SweepFolder) -> bool:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+DASH = "\N{EN DASH}"
+"""What stands where a run has no number."""
+
+
 @dataclass(frozen=True)
 class Number:
     """A number of a run, as `read_facts` calls it (`test.accuracy`), and how it is shown."""
@@ -97,11 +101,15 @@ Block = Paragraph | Derivation | Listing | Table | Picture
 
 @dataclass(frozen=True)
 class Section:
-    """Blocks under a heading; `level` is 1 for a question, 2 for a part of it."""
+    """Blocks under a heading; `level` is 1 for a question, 2 for a part of it.
+
+    `label` is the title in short, for the page's table of contents.
+    """
 
     title: str
     blocks: Sequence[Block]
     level: int = 1
+    label: str = ""
 
 
 @dataclass(frozen=True)

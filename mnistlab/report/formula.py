@@ -33,6 +33,7 @@ _LATEX = {
     "β": r"\beta",
     "δ": r"\delta",
     "η": r"\eta",
+    "κ": r"\kappa",
     "λ": r"\lambda",
     "σ": r"\sigma",  # noqa: RUF001 - meant
     "∂": r"\partial",
@@ -110,7 +111,12 @@ class Text:
         return f"<mtext>{escape(self.text).replace(' ', chr(0xA0))}</mtext>"
 
     def typst(self) -> str:
-        """Return it as a string; the spaces at its ends are those that typst sets around text."""
+        """Return it as a string; the spaces at its ends are those that typst sets around text.
+
+        Spaces alone, which typst would drop, are a wide one.
+        """
+        if not self.text.strip():
+            return "quad"
         return '"' + self.text.strip().replace("\\", "\\\\").replace('"', '\\"') + '"'
 
     def latex(self) -> str:

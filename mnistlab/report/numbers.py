@@ -1,9 +1,41 @@
-"""Lists the numbers of a report with where each comes from, so that all can be checked."""
+"""Takes the numbers of a report from its runs, and lists them with where each comes from."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from mnistlab.report.document import Block, Number, Paragraph, Picture, Pieces, Report, Table
+from mnistlab.report.collect import ReportRun, ReportSweep
+from mnistlab.report.document import (
+    DASH,
+    Block,
+    Number,
+    Paragraph,
+    Picture,
+    Pieces,
+    Report,
+    Table,
+)
+from mnistlab.store.keys import is_number
+
+
+def number(run: ReportRun | ReportSweep, key: str, form: str) -> Number | str:
+    """Return a number of a run in the form that is shown, a dash where the run has none.
+
+    What all runs of a sweep do not have in common is that of its best trial's first run.
+    """
+    holder = run.holder(key)
+    value = holder.facts.get(key)
+    if not is_number(value):
+        return DASH
+    whole = isinstance(value, int) or not form.endswith("d}")
+    return Number(holder.name, key, value, form.format(value) if whole else f"{value:g}")
+
+
+def show_gap(gap: float | None) -> str:
+    """Return a gap as it is shown everywhere, to three digits; a dash where there is none."""
+    if gap is None:
+        return DASH
+    shown = f"{abs(gap):.3g}"
+    return f"\N{MINUS SIGN}{shown}" if gap < 0 else shown
 
 
 def numbers_of(report: Report) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,14 +20,19 @@ from markupsafe import Markup
 
 from mnistlab.report import document
 from mnistlab.report.collect import ReportRun, ReportSweep
+from mnistlab.report.featured import choose_featured
 from mnistlab.report.formula import Formula, equation_mathml
-from mnistlab.report.page_data import choose_featured, embed, find_test_sets, test_set_of
+from mnistlab.report.page_data import embed, find_test_sets, test_set_of
 from mnistlab.report.page_pictures import FeaturedRun
-from mnistlab.report.page_table import COLUMNS, DASH, rows_of
+from mnistlab.report.page_table import Column, build_table, embed_facts
+from mnistlab.report.relations import at_relation, split_at_relations
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-SCRIPTS = ("packed", "theme", "table", "statistics", "compare", "digit", "drawing", "try", "start")
+SCRIPTS = (
+    *("packed", "theme", "scrolling", "filter", "table", "statistics", "compare"),
+    *("digit", "drawing", "try", "start"),
+)
 """The page's scripts in the order in which they are joined into one."""
 
 PARTS = {
@@ -85,6 +91,8 @@ def render_page(
     shown = [
         FeaturedRun(run, test_set_of(run, sets), number) for number, run in enumerate(featured.runs)
     ]
+    facts = embed_facts(runs, sweeps)
+    data = {**embed(featured.runs, sets), "facts": facts}
     style, script = Markup(_style()), Markup(_script())  # noqa: S704 - the package's own files
     environment = _environment(pictures)
     page: str = environment.get_template("page.html.j2").render(
@@ -92,17 +100,16 @@ def render_page(
         sections=[(f"section-{at}", section) for at, section in enumerate(report.sections, 1)],
         contents=_contents(report.sections),
         parts=PARTS,
-        columns=COLUMNS,
-        rows=rows_of(runs, sweeps),
+        table=build_table(runs, sweeps),
+        filter_keys=facts["keys"],
         featured=shown,
         completed=featured.completed,
         has_sweeps=bool(sweeps),
-        data=Markup(safe_json(embed(featured.runs, sets))),  # noqa: S704 - has no < > &
+        data=Markup(safe_json(data)),  # noqa: S704 - has no < > &
         style=style,
         script=script,
         style_hash=sha256_source(style),
         script_hash=sha256_source(script),
-        dash=DASH,
     )
     return page
 
@@ -153,12 +160,21 @@ def _environment(pictures: Drawings) -> Environment:
     )
     environment.globals["macro_of"] = lambda part: _MACROS[type(part)]
     environment.globals["mathml"] = _mathml
+    environment.globals["at_relation"] = at_relation
+    environment.globals["split_at_relations"] = split_at_relations
+    environment.globals["classes_of"] = _classes_of
     environment.globals["picture_url"] = lambda picture: _picture_url(pictures, picture)
     return environment
 
 
 def _mathml(formula: Formula, display: bool = False) -> Markup:
     return Markup(equation_mathml(formula, display=display))  # noqa: S704 - formulas escape text
+
+
+def _classes_of(column: Column) -> str:
+    """Return the classes of a column's cells: flush right, and shown on demand alone."""
+    kinds = {"n": column.numeric, "extra": column.extra, column.key: not column.numeric}
+    return " ".join(name for name, holds in kinds.items() if holds)
 
 
 def _picture_url(pictures: Drawings, picture: document.Picture) -> str | None:
@@ -169,10 +185,15 @@ def _picture_url(pictures: Drawings, picture: document.Picture) -> str | None:
 
 
 def _contents(sections: Sequence[document.Section]) -> list[Heading]:
-    """Return the table of contents: parts lie inside the question before them."""
+    """Return the table of contents: parts lie inside the question before them.
+
+    A section is called by its label, unless another has the same.
+    """
+    labels = Counter(section.label for section in sections)
     found: list[Heading] = []
     for at, section in enumerate(sections, 1):
-        heading = Heading(f"section-{at}", section.title)
+        is_told = section.label and labels[section.label] == 1
+        heading = Heading(f"section-{at}", section.label if is_told else section.title)
         (found[-1].parts if found and section.level > 1 else found).append(heading)
     return [*found, *(Heading(name, title) for name, title in PARTS.items())]
 

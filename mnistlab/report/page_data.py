@@ -16,12 +16,9 @@ from numpy.typing import NDArray
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy
 from mnistlab.datasets import PREPROCESSING, MovePixels, Split
 from mnistlab.errors import MnistlabError
-from mnistlab.report.collect import ReportRun, ReportSweep
+from mnistlab.report.collect import ReportRun
 from mnistlab.store.differences import METRICS
 from mnistlab.store.facts import flatten
-
-FEATURED = 12
-"""So many runs have their weights and predictions in the page."""
 
 MOST_IMAGES = 800
 """Test images in the page: some 210 bytes each."""
@@ -38,14 +35,6 @@ SHAPE = (28, 28)
 """The images that the page's script can make of a drawing."""
 
 
-@dataclass(frozen=True)
-class Featured:
-    """The runs that are shown one by one, and of how many completed ones they are the best."""
-
-    runs: Sequence[ReportRun]
-    completed: int
-
-
 @dataclass(frozen=True, eq=False)
 class TestSet:
     """The test images that some runs share, as they were before any preprocessing."""
@@ -53,20 +42,6 @@ class TestSet:
     sha256: str
     raw: Split
     classes: tuple[str, ...]
-
-
-def choose_featured(runs: Sequence[ReportRun], sweeps: Sequence[ReportSweep]) -> Featured:
-    """Return all completed runs, each sweep's best among them, or the best by validation accuracy.
-
-    A run without validation images comes after those that have them.
-    """
-    best = [sweep.best for sweep in sweeps]
-    given = {run.folder.path.resolve(): run for run in (*runs, *filter(None, best))}
-    completed = [run for run in given.values() if run.facts["status"] == "completed"]
-    if len(completed) <= FEATURED:
-        return Featured(completed, len(completed))
-    ranked = sorted(completed, key=_validation_accuracy, reverse=True)
-    return Featured(ranked[:FEATURED], len(completed))
 
 
 def title_of(run: ReportRun) -> str:
@@ -126,11 +101,6 @@ def pack(array: NDArray[Any]) -> str:
     return base64.b64encode(zlib.compress(ordered.tobytes(), 9)).decode()
 
 
-def _validation_accuracy(run: ReportRun) -> float:
-    accuracy = run.facts.get("validation.accuracy")
-    return float(accuracy) if isinstance(accuracy, int | float) else -1.0
-
-
 def _raw_test(run: ReportRun) -> Split | None:
     """Return a run's test images without what its preprocessing moved."""
     dataset, config = run.dataset, run.checked_config
@@ -140,10 +110,10 @@ def _raw_test(run: ReportRun) -> Split | None:
         return dataset.test
     plain = config.data.model_copy(update={"preprocess": []})
     try:
-        raw = run.shelf.dataset(config.model_copy(update={"data": plain}))
+        raw = run.shelf.dataset(config.model_copy(update={"data": plain}), dataset.sha256)
     except MnistlabError:
         return None
-    return raw.test if raw.sha256 == dataset.sha256 else None
+    return raw.test
 
 
 def _moves(name: str) -> bool:
@@ -159,8 +129,10 @@ def _weights(run: ReportRun) -> dict[str, Any]:
     dataset, config, parameters = run.dataset, run.checked_config, run.parameters
     if parameters is None:
         return {"why": "its weights are missing or damaged"}
-    if dataset is None or config is None:
-        return {"why": "its data are not there, or have changed"}
+    if config is None or dataset is None:
+        problem = run.config_problem
+        lost = "its data are not there, or have changed"
+        return {"why": f"its config cannot be used: {problem}" if problem else lost}
     moves = [name for name in dataset.preprocess if _moves(name)]
     if dataset.test.images.shape[1:] != SHAPE or len(parameters) != SHAPE[0] * SHAPE[1] + 1:
         return {"why": "its images are not of 28 × 28 pixels"}  # noqa: RUF001 - meant

@@ -1,6 +1,7 @@
 """Sets a report as a PDF through typst, which sees the report as data and never as markup."""
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -43,14 +44,21 @@ _LONGEST, _LONGEST_IN_WIDE = 16, 8  # letters of a word that need not be broken
 # first; a name in Chinese, say, is then looked for in the machine's own, and at last set as a box.
 _ATTEMPTS: Sequence[tuple[bool, list[Any]]] = ((True, ["ua-1"]), (False, ["ua-1"]), (False, []))
 
+_LETTERS = b"""#set document(title: "letters")
+#set text(font: ("Libertinus Serif", "DejaVu Sans Mono"))
+#text(sys.inputs.report)"""
+_NAMED_LETTERS = 20  # each takes typst a moment
+
 _Data = dict[str, Any]
 
 
-def render_pdf(report: Report, pictures: Pictures) -> bytes:
+def render_pdf(
+    report: Report, pictures: Pictures, warn: Callable[[str], None] = lambda _: None
+) -> bytes:
     """Return a report as PDF; the same report gives the same bytes.
 
-    numbers.json in its attachments names the run and the key that each number comes from. Raises
-    MnistlabError where typst is not installed.
+    numbers.json in its attachments names the run and the key that each number comes from. `warn`
+    hears which letters no font has. Raises MnistlabError where typst is not installed.
     """
     try:
         import typst  # noqa: PLC0415 - an extra
@@ -58,26 +66,73 @@ def render_pdf(report: Report, pictures: Pictures) -> bytes:
         raise MnistlabError(
             "a PDF needs typst, which is not installed: pip install 'mnistlab[pdf]'"
         ) from None
-    inputs = {"report": json.dumps(_describe(report, pictures))}
+    described = json.dumps(_describe(report, pictures))
     problem = None
+    for only_its_own_fonts, standards in _ATTEMPTS:
+        try:
+            made = _compile(_TEMPLATE.read_bytes(), described, only_its_own_fonts, standards)
+        except typst.TypstError as error:
+            problem = error.message
+            continue
+        if not standards:
+            letters = _letters_without_font(described)
+            warn(f"the PDF shows boxes: no font here has {' '.join(letters) or 'a letter of it'}")
+        return made
+    raise MnistlabError(f"typst could not set the report: {problem}")
+
+
+def _compile(template: bytes, report: str, only_its_own_fonts: bool, standards: list[Any]) -> bytes:
+    import typst  # noqa: PLC0415 - an extra
+
     # typst can read what lies below its root and nothing else; there is nothing
     with tempfile.TemporaryDirectory() as nothing:
-        for only_its_own_fonts, standards in _ATTEMPTS:
-            compiler = typst.Compiler(
-                _TEMPLATE.read_bytes(),
-                root=nothing,
-                package_path=nothing,
-                package_cache_path=nothing,
-                ignore_system_fonts=only_its_own_fonts,
-                sys_inputs=inputs,
-            )
-            try:
-                made = compiler.compile(format="pdf", pdf_standards=standards)
-            except typst.TypstError as error:
-                problem = error.message
-            else:
-                return cast("bytes", made)  # a PDF is one file; only pictures are a list
-    raise MnistlabError(f"typst could not set the report: {problem}")
+        compiler = typst.Compiler(
+            template,
+            root=nothing,
+            package_path=nothing,
+            package_cache_path=nothing,
+            ignore_system_fonts=only_its_own_fonts,
+            sys_inputs={"report": report},
+        )
+        # a PDF is one file; only pictures are a list
+        return cast("bytes", compiler.compile(format="pdf", pdf_standards=standards))
+
+
+def _letters_without_font(described: str) -> list[str]:
+    """Return the letters of a report that no font has, as far as typst names them, in order.
+
+    It names one at a time, so a page of nothing but letters is set again without those named.
+    """
+    import typst  # noqa: PLC0415 - an extra
+
+    letters = sorted({letter for letter in _texts_of(json.loads(described)) if letter > "~"})
+    missing: list[str] = []
+    while len(missing) < _NAMED_LETTERS:
+        try:
+            _compile(_LETTERS, " ".join(letters), False, ["ua-1"])
+        except typst.TypstError as error:
+            found = [letter for letter in _named(error.message) if letter in letters]
+            if not found:
+                break
+            missing += found
+            letters = [letter for letter in letters if letter not in found]
+        else:
+            break
+    return missing
+
+
+def _named(message: str) -> str:
+    """Return the text that typst says it could not display, "" where it says something else."""
+    found = re.search(r'the text `"(.+?)"`', message)
+    return "" if found is None else found[1]
+
+
+def _texts_of(data: Any) -> str:
+    if isinstance(data, dict):
+        return "".join(_texts_of(value) for key, value in data.items() if key != "svg")
+    if isinstance(data, list):
+        return "".join(map(_texts_of, data))
+    return data if isinstance(data, str) else ""
 
 
 def _describe(report: Report, pictures: Pictures) -> _Data:

@@ -34,6 +34,11 @@ class Pictures:
         """Return a picture as PNG of 150 dots per inch, as `svg` does."""
         return self._draw(picture, "png", _save_png)
 
+    @property
+    def failed(self) -> bool:
+        """Whether a picture could not be drawn."""
+        return bool(self._failures)
+
     def failure(self, picture: Picture) -> str:
         """Return in one line why a picture could not be drawn, "" if it could."""
         return self._failures.get(id(picture), "")

@@ -1,6 +1,7 @@
 """Finds where the equations of a derivation are set one below the other: at their relation."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from mnistlab.report.document import Equation
 from mnistlab.report.formula import Formula, Row, Symbol
@@ -15,6 +16,22 @@ def at_relation(formula: Formula) -> tuple[Formula | None, Formula]:
         if isinstance(part, Symbol) and part.text in _RELATIONS:
             return (Row(parts[:place]) if place else None), Row(parts[place:])
     return None, formula
+
+
+def split_at_relations(formula: Formula) -> list[Formula]:
+    """Return a formula in pieces, each but the first from one relation to the next.
+
+    Between these a line of text may break.
+    """
+    parts = formula.parts if isinstance(formula, Row) else ()
+    places = [
+        place
+        for place, part in enumerate(parts)
+        if place and isinstance(part, Symbol) and part.text in _RELATIONS
+    ]
+    if not places:
+        return [formula]
+    return [Row(parts[start:end]) for start, end in pairwise([0, *places, len(parts)])]
 
 
 def are_aligned(steps: Sequence[Equation]) -> bool:

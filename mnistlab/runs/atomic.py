@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 _ASIDE = re.compile(r"\..+\.[0-9a-f]{8}")
-"""The names that `write_bytes` gives to what is not whole yet."""
+"""The names that `aside_of` returns."""
+
+
+def aside_of(path: Path) -> Path:
+    """Return a hidden name beside a file for what is not whole yet, or will be needed no more."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -19,7 +24,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
     Raises OSError that names `path`.
     """
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    aside = aside_of(path)
     try:
         with aside.open("xb") as file:
             file.write(content)
@@ -35,7 +40,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def clear_asides(folder: Path) -> None:
-    """Remove what `write_bytes` of a process that was killed has left aside in a folder."""
+    """Remove what a process that was killed has left aside in a folder."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if _ASIDE.fullmatch(entry.name) and not entry.is_dir(follow_symlinks=False):

@@ -15,12 +15,13 @@ _SHOWN = 100  # letters of it that a message repeats
 _MOST_DIGITS = 9
 
 
-def find_run(name: str, runs_dir: Path) -> RunFolder:
+def find_run(name: str, runs_dir: Path, *, opened: bool = True) -> RunFolder:
     """Return the folder of a run or of a sweep (a `SweepFolder`).
 
     `name` is a path to a run folder in `runs_dir`, or, below `runs_dir`, its name, the beginning
     of it if no other run's name begins so, or `latest`; with /7 after a sweep's, its run 7.
-    Raises RunFolderError, for a folder outside `runs_dir` or with links in it too.
+    Raises RunFolderError, for a folder outside `runs_dir` too, and, unless it is not to be
+    `opened`, for one with links in it.
     """
     path = _find_path(name, runs_dir)
     if path is None:
@@ -28,7 +29,8 @@ def find_run(name: str, runs_dir: Path) -> RunFolder:
         if not (slash and number.isascii() and number.isdecimal()):
             raise _no_run(name, runs_dir)
         path = _find_in_sweep(sweep, number, runs_dir)
-    check_inside(path, runs_dir)
+    if opened:
+        check_inside(path, runs_dir)
     return SweepFolder(path) if is_sweep(path) else RunFolder(path)
 
 

@@ -1,8 +1,7 @@
 """A run is its folder: every file is a named property, and its state is read from its files."""
 
 import contextlib
-import hashlib
-import json
+import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,15 @@ from mnistlab.runs.atomic import (
     write_text,
 )
 from mnistlab.runs.claims import is_as_claimed, is_claim
-from mnistlab.runs.forms import is_summary, predictions_as_bytes, read_csv, sha256_of, to_csv
+from mnistlab.runs.forms import (
+    is_summary,
+    predictions_as_bytes,
+    read_csv,
+    read_json,
+    sha256_of,
+    to_csv,
+)
+from mnistlab.runs.lock import is_held, let_go, take_lock
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,9 +58,9 @@ class RunFolder:
     @property
     def name(self) -> str:
         """The folder's name, by which the run is called; SWEEP/7 for a run of a sweep."""
-        if self.path.name.isdecimal() and self.path.parent.name == "runs":
-            return f"{self.path.parent.parent.name}/{self.path.name}"
-        return self.path.name
+        runs = Path(os.path.abspath(self.path)).parent  # noqa: PTH100 - links stay as they are
+        inside = runs.name == "runs" and os.path.lexists(runs.parent / "plan.json")
+        return f"{runs.parent.name}/{self.path.name}" if inside else self.path.name
 
     @property
     def config(self) -> Path:
@@ -135,18 +142,17 @@ class RunFolder:
     def hold(self) -> "BaseFileLock":
         """Take the run's lock for this process and return it; it dies with the process.
 
-        What a process that was killed had begun to write is cleared away.
+        What a process that was killed had begun to write is cleared away. Raises RunFolderError
+        where another process has it.
         """
-        from filelock import FileLock, Timeout  # noqa: PLC0415 - reading a folder needs no lock
-
-        lock = FileLock(self.lock_file, blocking=False)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise RunFolderError(f"{self.name}: another process is working on it") from None
+        lock = take_lock(self.lock_file, self.name)
         for folder in (self.path, self.plots):
             clear_asides(folder)
         return lock
+
+    def let_go(self, lock: "BaseFileLock") -> None:
+        """Release the run's lock, which leaves no trace."""
+        let_go(lock, self.lock_file)
 
     def write_status(
         self, status: str, *, files: Mapping[str, Any] | None = None, **details: Any
@@ -156,7 +162,7 @@ class RunFolder:
         `files` are the SHA-256 of files by name that it vouches for. What it claims is on the
         disk before it is, and it is itself when this returns.
         """
-        known = self._read_json(self.status) or {}
+        known = read_json(self.status) or {}
         known.pop("files", None)
         claims = {"files": files} if files else {}
         if status != "running":
@@ -176,7 +182,7 @@ class RunFolder:
         Of one that is just being replaced it is a list: as it was, None if it was not, and as it
         is to be.
         """
-        files = (self._read_json(self.status) or {}).get("files")
+        files = (read_json(self.status) or {}).get("files")
         return files if isinstance(files, dict) else {}
 
     def damaged_files(self) -> list[str]:
@@ -191,38 +197,23 @@ class RunFolder:
             if path.name in files and not is_as_claimed(path, files[path.name])
         ]
 
-    def replace_files(self, contents: Mapping[Path, bytes]) -> None:
-        """Replace files of a run that has ended, which is whole at every moment of it.
-
-        Until all are written the status vouches for each as it was or as it is to be.
-        """
-        status, files = self.read_status()["status"], self.vouched()
-        new = {path.name: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
-        if files:
-            either = {name: [files.get(name), digest] for name, digest in new.items()}
-            self.write_status(status, files={**files, **either})
-        for path, content in contents.items():
-            write_bytes(path, content)
-        if files:
-            self.write_status(status, files={**files, **new})
-
     def read_status(self) -> dict[str, Any]:
         """Return status.json; a `running` run whose lock nobody holds reads as interrupted."""
-        status = self._read_json(self.status)
+        status = read_json(self.status)
         known = status is not None and status.get("status") in STATUSES
         if status is None or not known or not is_claim(status.get("files", {}), self.claimed):
             return {"status": "damaged", "error": "status.json is missing or cannot be read"}
-        if status.get("status") == "running" and not self._is_held():
+        if status.get("status") == "running" and not is_held(self.lock_file):
             status["status"] = "interrupted"
         return status
 
     def read_environment(self) -> dict[str, Any]:
         """Return environment.json, empty if it is missing or damaged."""
-        return self._read_json(self.environment) or {}
+        return read_json(self.environment) or {}
 
     def read_summary(self) -> dict[str, Any]:
         """Return summary.json; raise RunFolderError if it is missing or damaged."""
-        summary = self._read_json(self.summary)
+        summary = read_json(self.summary)
         if summary is None:
             raise RunFolderError(f"{self.summary}: is missing or cannot be read")
         self._check_summary(summary)
@@ -292,26 +283,3 @@ class RunFolder:
         latest = self.path.with_name("latest")
         if latest.is_symlink() and not latest.exists():
             latest.unlink(missing_ok=True)
-
-    def _is_held(self) -> bool:
-        from filelock import FileLock, Timeout  # noqa: PLC0415 - as in `hold`
-
-        try:
-            with FileLock(self.lock_file, blocking=False):
-                return False
-        except Timeout:
-            return True
-        except OSError:  # a folder that cannot be written to is nobody's work in progress
-            return False
-
-    @staticmethod
-    def _read_json(path: Path) -> dict[str, Any] | None:
-        """Return what a file says, None where it is not there or says nothing.
-
-        Raises OSError where the disk fails: that does not make a run another one.
-        """
-        try:
-            data = json.loads(path.read_bytes())
-        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
-            return None
-        return data if isinstance(data, dict) else None

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from mnistlab.errors import RunFolderError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 def to_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
@@ -33,11 +36,24 @@ def predictions_as_bytes(predictions: "NDArray[np.uint8]") -> bytes:
 
 
 def sha256_of(path: Path) -> str | None:
-    """Return a file's SHA-256, None where it is missing; raise OSError where the disk fails."""
+    """Return a file's SHA-256, None where there is none; raise OSError where the disk fails."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError:
+    except _NO_FILE:
         return None
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return what a JSON file says, None where there is none or it says nothing.
+
+    Nor does one with a whole number that 64 bits do not hold: mnistlab writes none, and no array
+    takes it. Raises OSError where the disk fails: that does not make a run another one.
+    """
+    try:
+        data = json.loads(path.read_bytes(), parse_int=_whole_number)
+    except (*_NO_FILE, ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -45,7 +61,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
-    except FileNotFoundError:
+    except _NO_FILE:
         raise RunFolderError(f"{path}: is missing") from None
     except (UnicodeDecodeError, csv.Error):
         raise RunFolderError(f"{path}: is damaged") from None
@@ -67,3 +83,10 @@ def is_summary(summary: Mapping[str, Any]) -> bool:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _whole_number(text: str) -> int:
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("a number of more than 64 bits")
+    return number

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mnistlab.errors import RunFolderError
 from mnistlab.runs.atomic import clear_asides, sync_folder, write_json, write_text
 from mnistlab.runs.folder import RunFolder
-from mnistlab.runs.forms import to_csv
+from mnistlab.runs.forms import read_json, to_csv
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -82,7 +82,7 @@ class SweepFolder(RunFolder):
 
     def read_plan(self) -> dict[str, Any]:
         """Return plan.json; raise RunFolderError if it is missing or damaged."""
-        plan = self._read_json(self.plan)
+        plan = read_json(self.plan)
         if plan is None:
             raise RunFolderError(f"{self.plan}: is missing or cannot be read")
         return plan

@@ -3,7 +3,6 @@
 R is the number of runs.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from mnistlab.runs import RunFolder
 from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.store.differences import METRICS, config_facts
 from mnistlab.store.facts import Facts, read_facts
+from mnistlab.store.keys import SPLITS, is_comparable, is_number
 
 MOST_RUNS = 12
 """More than these can neither be told apart in a picture nor be read beside each other."""
@@ -102,27 +102,13 @@ def _compared(folder: RunFolder) -> Facts:
 def _best(key: str, values: Sequence[Any], differing: set[str]) -> list[int]:
     """Return where a metric has its best value, nowhere if the values are of different things."""
     split, _, name = key.partition(".")
-    if split not in ("train", "validation", "test") or "data_sha256" in differing:
-        return []
-    if (split != "test" and "data.validation" in differing) or (
-        name == "loss" and "loss" in differing
-    ):
+    if split not in SPLITS or not is_comparable(key, differing):
         return []
     known = [value for value in values if is_number(value)]
     if len(known) < 2:
         return []
     best = min(known) if name == "loss" else max(known)
     return [at for at, value in enumerate(values) if is_number(value) and value == best]
-
-
-def is_number(value: Any) -> bool:
-    """Return whether a value, from a file that anybody may have written, is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number of hundreds of digits
-        return False
 
 
 def _shared(config: Facts, differing: set[str]) -> str:

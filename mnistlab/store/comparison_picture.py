@@ -35,6 +35,12 @@ def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> Fig
     )
 
 
+def has_curves(folders: Sequence[RunFolder]) -> bool:
+    """Return whether any of the runs measured a finite loss, so that there is a curve to draw."""
+    curves = [_curves(folder, "", "") for folder in folders]
+    return any(np.isfinite(run.train_loss).any() for run in curves)
+
+
 def run_labels(comparison: Comparison) -> list[str]:
     """Return what tells each run from the others: settings, or its name where that is not enough.
 

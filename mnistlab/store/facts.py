@@ -7,14 +7,25 @@ a comparison all speak of these.
 
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
 from mnistlab.errors import InputError
 from mnistlab.runs import RunFolder
+from mnistlab.runs.claims import is_as_claimed
 from mnistlab.runs.guard import foreign_entries
 from mnistlab.runs.sweep_folder import SweepFolder
-from mnistlab.store.keys import KEY, RESULT_KEYS, SPLITS, STATE_KEYS, Facts, are_plain
+from mnistlab.store.keys import (
+    KEY,
+    OF_ENVIRONMENT,
+    OF_STATUS,
+    RESULT_KEYS,
+    SPLITS,
+    STATE_KEYS,
+    Facts,
+    are_plain,
+)
 
 __all__ = ["SPLITS", "Facts", "flatten", "read_facts"]
 
@@ -26,11 +37,11 @@ def read_facts(folder: RunFolder, *, tolerant: bool = True) -> Facts:
 
     A disk that fails makes a run a damaged one, or, if not `tolerant`, raises its OSError.
 
-    Besides the keys of its config: `run`, `kind` (run or sweep), `status`, `error`, `started`,
-    `ended`, `trained_epochs`, `train.loss` … `test.accuracy`, `seconds.total`, `key`,
-    `data_sha256`, `mnistlab` (the version), and for a sweep `method` and `runs`. `damaged` lists
-    the files that are missing, cannot be read, or are no plain files. Whatever the folder holds,
-    a value is text, a number, true or false, or a list of these.
+    Besides the keys of its config these are `keys.STATE_KEYS` and `keys.RESULT_KEYS`, the metrics
+    of a sweep those of its best trial. `damaged` lists the files that are missing, cannot be
+    read, are no plain files, or, of those that facts come from, are not what the run left; no
+    fact is taken from these. Whatever the folder holds, a value is text, a number, true or
+    false, or a list of these.
     """
     kind = "sweep" if isinstance(folder, SweepFolder) else "run"
     lost: Facts = {"run": folder.name, "kind": kind, "status": "damaged"}
@@ -46,39 +57,56 @@ def read_facts(folder: RunFolder, *, tolerant: bool = True) -> Facts:
 
 
 def _read(folder: RunFolder, kind: str) -> Facts:
-    status = folder.read_status()
+    status, files = folder.read_status(), folder.vouched()
     facts: Facts = {
         "run": folder.name,
         "kind": kind,
-        **_plain({key: status.get(key) for key in ("status", "error", "stopped")}),
-        **_plain({key: status.get(key) for key in ("started", "ended")}),
+        **_plain({key: status.get(key) for key in ("status", *OF_STATUS)}),
     }
     damaged = [folder.status.name] if status["status"] == "damaged" else []
+    damaged += _altered(folder, files)  # nothing is read from these
     try:
-        facts.update(_of_config(read_file(folder.config, MAX_SWEEP_BYTES)[0], kind))
+        if folder.config.name not in damaged:
+            facts.update(_of_config(read_file(folder.config, MAX_SWEEP_BYTES)[0], kind))
     except InputError as error:
         if isinstance(error.__cause__, OSError):
             raise error.__cause__ from None
         damaged.append(folder.config.name)
     try:
-        facts.update(_of_summary(folder.read_summary(), kind))
+        if folder.summary.name not in damaged:
+            facts.update(_of_summary(folder.read_summary(), kind))
     except InputError:
         if status["status"] in ("completed", "diverged"):
             damaged.append(folder.summary.name)
-    environment = folder.read_environment()
-    if environment:
-        known = ("key", "data_sha256", "mnistlab")
-        facts.update(_plain({key: environment.get(key) for key in known}))
-    else:
-        damaged.append(folder.environment.name)
-    for name, digest in folder.vouched().items():
-        if name not in damaged and isinstance(digest, str) and not _has(folder, name):
-            damaged.append(name)
-    if status["status"] in ("interrupted", "running") and "trained_epochs" not in facts:
+    if folder.environment.name not in damaged:
+        environment = folder.read_environment()
+        facts.update(_plain({key: environment.get(key) for key in OF_ENVIRONMENT}))
+        if not environment:
+            damaged.append(folder.environment.name)
+    is_cut_short = status["status"] in ("interrupted", "running")
+    if is_cut_short and "trained_epochs" not in facts and folder.metrics.name not in damaged:
         facts.update(_of_metrics(folder))
     if damaged:
         facts["damaged"] = damaged
     return facts
+
+
+def _altered(folder: RunFolder, files: Mapping[str, Any]) -> list[str]:
+    """Return the names of files that are gone or, of those with facts, not what the run left.
+
+    Weights and predictions are not looked into: of ten thousand runs that would take too long.
+    """
+    with_facts = (folder.config, folder.environment, folder.metrics, folder.summary)
+    return [
+        path.name
+        for path in folder.claimed
+        if path.name in files and not _is_left(path, files[path.name], inside=path in with_facts)
+    ]
+
+
+def _is_left(path: Path, claim: object, *, inside: bool) -> bool:
+    """Return whether a file is there as claimed; unless one looks `inside`, whether it is there."""
+    return is_as_claimed(path, claim) if inside else path.exists() or not isinstance(claim, str)
 
 
 def flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -88,10 +116,6 @@ def flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _has(folder: RunFolder, name: str) -> bool:
-    return name not in {path.name for path in folder.claimed} or (folder.path / name).exists()
 
 
 def _of_metrics(folder: RunFolder) -> Facts:

@@ -5,10 +5,10 @@
     comparison  key ("=" "==" "!=" "<" "<=" ">" ">=") value
                 key "in" "(" value ("," value)* ")"    key "contains" value
 
-A value is a number, true, false, null, 'quoted' or "quoted" text, or a bare word. A run without
-the key meets no comparison with a value, `!=` included; `key = null` is met by just those runs,
-`key != null` by the others. Times are text, whose order is theirs while the time zone stays.
-The text is parsed, never evaluated.
+A value is a number, 85% for 0.85, true, false, null, 'quoted' or "quoted" text, or a bare word.
+A run without the key meets no comparison with a value, `!=` included; `key = null` is met by just
+those runs, `key != null` by the others. Times are text, whose order is theirs while the time zone
+stays. The text is parsed, never evaluated.
 """
 
 import operator
@@ -71,6 +71,7 @@ _PIECE = re.compile(
 )
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_PERCENT = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))%", re.ASCII)
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _RESERVED = frozenset({"and", "or", "not", "in", "contains", *_CONSTANTS})
 _EQUALITY: Mapping[str, bool] = {"=": True, "==": True, "!=": False}
@@ -191,6 +192,8 @@ class _Parser:
         if _NUMBER.fullmatch(token.text):
             whole = token.text.lstrip("+-").isdecimal()
             return int(token.text) if whole else float(token.text)
+        if percent := _PERCENT.fullmatch(token.text):
+            return float(f"{percent[1]}e-2")  # rounded once, as 0.583 is
         return token.text
 
     @property

@@ -24,7 +24,21 @@ from mnistlab.runs.guard import shown
 from mnistlab.store.keys import KEY, Facts, are_plain
 
 INDEX = ".index.json"
-_FORMAT = f"mnistlab index 1 of {mnistlab.__version__}"
+
+
+def _format_of(*sources: Path) -> str:
+    """Return what an index is called that these modules' facts are kept in.
+
+    Whoever changes what a fact is so has every entry read anew.
+    """
+    code = hashlib.sha256()
+    for source in sources:
+        with contextlib.suppress(OSError):  # an installation without sources changes by version
+            code.update(source.read_bytes())
+    return f"mnistlab index 2 of {mnistlab.__version__}, {code.hexdigest()[:16]}"
+
+
+_FORMAT = _format_of(*(Path(__file__).with_name(name) for name in ("facts.py", "keys.py")))
 _LARGEST = 512 * 1024 * 1024  # bytes; 10,000 runs take 10 MB
 _TICK = 1_000_000_000
 """Nanoseconds in which a file may change twice with one change time, on the coarsest file system.
@@ -34,7 +48,7 @@ An entry that is made so soon after a change could miss the next one, so it is n
 
 _FILES = ("", "/config.yaml", "/status.json", "/environment.json")
 _OF_KIND: Mapping[str, Sequence[str]] = {
-    "run": (*_FILES, "/summary.json", "/plots"),
+    "run": (*_FILES, "/summary.json", "/metrics.csv", "/plots"),
     "sweep": (*_FILES, "/sweep.json", "/plots", "/checkpoints", "/runs"),
 }
 """What the facts of a run are made from, or show that a link was put there.

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.errors import InputError, UnknownNameError, suggest
+from mnistlab.runs import folder
 from mnistlab.store.filters import Filter
-from mnistlab.store.keys import RESULT_KEYS, STATE_KEYS, STATUSES, Facts, is_of_config
+from mnistlab.store.keys import RESULT_KEYS, STATE_KEYS, Facts, is_of_config
+
+STATUSES = (*folder.STATUSES, "damaged")
 
 _OF_RUNS = (
     *("run", "status", "runs", "model", "optimizer", "learning_rate", "epochs"),
@@ -24,7 +27,7 @@ _NO_RUNS = {"latest", "report"}
 """What mnistlab itself puts beside the runs."""
 
 LEAST_TELLING = (
-    *("optimizer", "started", "train.loss", "runs", "validation.loss", "epochs", "model"),
+    *("optimizer", "started", "train.loss", "validation.loss", "epochs", "model", "runs"),
     *("test.accuracy", "learning_rate"),
 )
 """The default columns that give way where a terminal is narrow, the first of them first."""
@@ -101,20 +104,25 @@ def check_key(key: str, runs: Sequence[Facts], where: str) -> None:
 def arrange(runs: Iterable[Facts], sort: str | None = None) -> list[Facts]:
     """Return the runs sorted by a key, from the largest with a `-` before it; else newest first.
 
-    Numbers come before text; runs without the key, or with no number in it, are last either way.
-    The runs inside a sweep are in the order of their numbers. Raises InputError for an unknown
-    key.
+    `a,-b` sorts by `a`, and by `b` what has the same `a`. Numbers come before text; runs without
+    the key, or with no number in it, are last either way. The runs inside a sweep are in the
+    order of their numbers. Raises InputError for an unknown key.
     """
     runs = sorted(runs, key=lambda facts: facts["run"], reverse=True)
     if all("/" in facts["run"] for facts in runs):
         runs.sort(key=lambda facts: _number_last(facts["run"]))
-    if sort is None:
-        return runs
-    key = sort.removeprefix("-")
-    check_key(key, runs, "--sort")
+    keys = [] if sort is None else [key.strip() for key in sort.split(",")]
+    for key in keys:
+        check_key(key.removeprefix("-"), runs, "--sort")
+    for key in reversed(keys):  # each sorting keeps the order of equals
+        runs = _sorted_by(runs, key.removeprefix("-"), from_largest=key.startswith("-"))
+    return runs
+
+
+def _sorted_by(runs: Sequence[Facts], key: str, *, from_largest: bool) -> list[Facts]:
     known = [facts for facts in runs if _has_order(facts.get(key))]
     unknown = [facts for facts in runs if not _has_order(facts.get(key))]
-    known.sort(key=lambda facts: _rank(facts[key]), reverse=sort.startswith("-"))
+    known.sort(key=lambda facts: _rank(facts[key]), reverse=from_largest)
     return known + unknown
 
 

@@ -26,6 +26,7 @@ from mnistlab.datasets import (
 from mnistlab.datasets.drawing import as_digit, check_file, read_picture
 from mnistlab.errors import DataError, InputError, RunFolderError
 from mnistlab.runs import RunFolder
+from mnistlab.runs.origin import check_same_data
 from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.runs.weights import load_weights
 
@@ -108,9 +109,7 @@ def predict(
         data.dataset, validation=data.validation, preprocess=data.preprocess, progress=progress
     )
     parameters = _parameters(folder, dataset)
-    known = folder.read_environment().get("data_sha256")
-    if known is not None and known != dataset.sha256:
-        raise RunFolderError(f"{folder.name}: {data.dataset} has changed since the run was made")
+    check_same_data(folder, data.dataset, dataset.sha256)
     seen: list[NDArray[np.uint8]] = []
     labels: list[int | None] = []
     for word in images:

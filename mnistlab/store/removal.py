@@ -16,6 +16,7 @@ from mnistlab.errors import RunFolderError
 from mnistlab.runs import RunFolder
 from mnistlab.runs.find import find_run, run_paths
 from mnistlab.runs.guard import shown
+from mnistlab.runs.lock import is_held, let_go, take_lock
 from mnistlab.runs.sweep_folder import SweepFolder
 
 _ASIDE = ".deleted."
@@ -37,46 +38,84 @@ class Removal:
 def plan_removal(names: Sequence[str], runs_dir: Path) -> list[Removal]:
     """Return what is to be removed, each once; raise RunFolderError if any of it must not be.
 
-    Refused are a run of a sweep, which goes as a whole, and what a process works on.
+    Refused are a run of a sweep, which goes as a whole, and what a process works on. What is
+    damaged is not: no file in it is opened but a lock that is a plain file.
     """
     folders = {}
     for name in names:
-        folder = find_run(name, runs_dir)
+        folder = find_run(name, runs_dir, opened=False)
         if "/" in folder.name:
             sweep = folder.name.partition("/")[0]
             raise RunFolderError(
                 f"{shown(folder.name)}: belongs to a sweep, which is deleted as a whole: "
                 f"mnistlab runs delete {shown(sweep)}"
             )
-        if folder.read_status()["status"] == "running":
-            raise RunFolderError(f"{shown(folder.name)}: another process is working on it")
+        _check(folder, runs_dir)
         folders[folder.name] = folder
-    return [
-        Removal(
-            folder,
-            sum(_sizes(folder.path)),
-            len(folder.runs()) if isinstance(folder, SweepFolder) else 1,
-        )
-        for folder in folders.values()
-    ]
+    return [_measure(folder) for folder in folders.values()]
 
 
 def remove(removals: Sequence[Removal], runs_dir: Path) -> Iterator[Removal]:
     """Remove one folder after the other and yield each; clear away what earlier deletes left.
 
-    Raises RunFolderError before anything is removed if a process has begun to work on one, and
-    OSError, which names the path, where a folder cannot be removed.
+    Raises RunFolderError, before anything is removed if a process works on one, and at its turn
+    if one has just begun to; and OSError, which names the path, where a folder cannot be removed.
     """
-    with contextlib.ExitStack() as locks:
-        for removal in removals:
-            locks.callback(removal.folder.hold().release)
+    for removal in removals:
+        _check(removal.folder, runs_dir)
+    try:
         for removal in removals:
             aside = removal.folder.path.with_name(f"{_ASIDE}{secrets.token_hex(8)}")
-            removal.folder.path.rename(aside)
-            _point_latest_to_what_is_left(runs_dir)
+            with _held(removal.folder):
+                removal.folder.path.rename(aside)
             _take_apart(aside)
             yield removal
+    finally:  # once: it looks at every run that is left
+        _point_latest_to_what_is_left(runs_dir)
     clear_leftovers(runs_dir)
+
+
+def _check(folder: RunFolder, runs_dir: Path) -> None:
+    """Raise RunFolderError unless this is a folder in the runs folder that nobody works on."""
+    inside = os.path.realpath(folder.path.parent) == os.path.realpath(runs_dir)
+    if not inside or folder.path.is_symlink() or not folder.path.is_dir():
+        raise RunFolderError(f"{shown(folder.path)}: is no folder in {shown(runs_dir)}")
+    if _is_file(folder.lock_file) and is_held(folder.lock_file):
+        raise RunFolderError(f"{shown(folder.name)}: another process is working on it")
+
+
+@contextlib.contextmanager
+def _held(folder: RunFolder) -> Iterator[None]:
+    """Hold a run's lock; one that is no plain file is nobody's, and not opened.
+
+    Raises RunFolderError where another process has it.
+    """
+    if os.path.lexists(folder.lock_file) and not _is_file(folder.lock_file):
+        yield
+        return
+    lock = take_lock(folder.lock_file, shown(folder.name))
+    try:
+        yield
+    finally:
+        let_go(lock, folder.lock_file)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _measure(folder: RunFolder) -> Removal:
+    """Return a folder with what it holds; raise RunFolderError where that cannot be looked at."""
+    try:
+        size = sum(_sizes(folder.path))
+    except OSError as error:
+        raise RunFolderError(
+            f"{shown(error.filename or folder.path)}: {error.strerror}, so {shown(folder.name)} "
+            "cannot be removed as a whole"
+        ) from None
+    if isinstance(folder, SweepFolder) and not (folder.path / "runs").is_symlink():
+        return Removal(folder, size, len(folder.runs()))
+    return Removal(folder, size, 1)
 
 
 def clear_leftovers(runs_dir: Path) -> None:

@@ -15,7 +15,12 @@ Document = Mapping[str, Any]
 
 
 def sentences(document: Document) -> list[str]:
-    """Return what sweep.json says, in sentences."""
+    """Return what sweep.json says, in sentences, with what helps to read the terminal's table."""
+    return [*_notes(document), *findings(document)]
+
+
+def findings(document: Document) -> list[str]:
+    """Return what sweep.json says, in sentences that are true wherever they stand."""
     best, seeds, results = document["best"], document["seeds"], document["results"]
     told = []
     if best is not None:
@@ -41,23 +46,32 @@ def sentences(document: Document) -> list[str]:
     return told
 
 
+def _notes(document: Document) -> list[str]:
+    """Return how the terminal's table is to be read, and which option would tell more."""
+    notes = []
+    if len(document["ranking"]) > SHOWN:
+        notes.append(f"The table shows the first {SHOWN} trials, results.csv has all.")
+    if document["best"] is not None and document["indistinguishable"]:
+        more = "; --seeds 3 would show the chance of the seed" if document["seeds"] == 1 else ""
+        notes.append(f"~ marks what cannot be told from the best{more}.")
+    return notes
+
+
 def _about_best(document: Document, best: Document) -> list[str]:
     way = "highest" if document["metric"]["goal"] == "maximize" else "lowest"
     count, seeds, ties = len(document["results"]), document["seeds"], document["indistinguishable"]
-    cut = len(document["ranking"]) > SHOWN
-    listed = f" The table shows the first {SHOWN}, results.csv has all." if cut else ""
     name = document["metric"]["name"].replace(".", " ")
     first = f"Best{f' of {count} trials' if count > 1 else ''}, by the {way} {name}: trial "
     setting = tell_parameters(best["parameters"]) or "the config as it is"
-    told = [f"{first}{best['trial']}, {setting}.{listed}"]
+    told = [f"{first}{best['trial']}, {setting}."]
     if ties:
         chance = (
-            "the chance of the seed comes on top, which --seeds 3 would show"
+            "the chance of the seed comes on top"
             if seeds == 1
             else "neither these images nor the seeds tell them apart"
         )
         told.append(
-            f"{_trials(ties)} cannot be told from it on these validation images (~, at 95 % for "
+            f"{_trials(ties)} cannot be told from it on these validation images (at 95 % for "
             f"all comparisons together); {chance}."
         )
     test = best["test"]

@@ -2,36 +2,56 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import mnistlab
 from mnistlab.config.schema import Config
 from mnistlab.core.exact import least_squares, measure_moments
-from mnistlab.core.objective import REDUCTIONS
-from mnistlab.datasets import Dataset, as_rows
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.metrics import evaluate
+from mnistlab.core.models import MODELS
+from mnistlab.core.objective import REDUCTIONS, Objective
+from mnistlab.core.trainer import join_parameters
+from mnistlab.datasets import Dataset, Split, as_rows
 from mnistlab.datasets.store import data_dir
 from mnistlab.runs.atomic import write_json
 from mnistlab.yardstick.softmax import softmax_optimum
 
+_FORMAT = 2
+"""Counts up with the fields of a yardstick: what an older one kept is found anew."""
+
 
 @dataclass(frozen=True)
 class Yardstick:
-    """The least that the training split allows.
+    """The least that the training split allows, and what the parameters that reach it are worth.
 
     `loss` is the mean training loss at the optimum of the whole objective, `objective` adds the
     penalty to it; both are over a sample. `steepest` is the largest coordinate of the gradient
-    there, None for a solution in closed form.
+    there, None for a solution in closed form. `validation_...` and `test_...` are the optimum's
+    mean loss and accuracy on the other splits, None without a validation split; `largest_weight`
+    is the size of its largest weight, biases aside.
     """
 
     loss: float
     objective: float
     ridge: float
     steepest: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+    largest_weight: float | None = None
+
+
+_NEEDED = ("loss", "objective", "ridge", "test_loss", "test_accuracy", "largest_weight")
 
 
 def ridge_of(config: Config) -> float:
@@ -52,9 +72,21 @@ def known_yardstick(config: Config, data_sha256: str) -> Yardstick | None:
     """Return the yardstick that was found before, None if there is none."""
     if not has_yardstick(config):
         return None
-    with suppress(OSError, ValueError, TypeError):
-        return Yardstick(**json.loads(_place(config, data_sha256).read_bytes()))
+    with suppress(OSError, ValueError, RecursionError):
+        return _checked(json.loads(_place(config, data_sha256).read_bytes()))
     return None
+
+
+def _checked(content: Any) -> Yardstick | None:
+    """Return what a file of the cache says, None unless it is what is written there."""
+    names = [one.name for one in fields(Yardstick)]
+    if not isinstance(content, dict) or sorted(content) != sorted(names):
+        return None
+    for name, value in content.items():
+        known = isinstance(value, float) and math.isfinite(value)
+        if not known and (value is not None or name in _NEEDED):
+            return None
+    return Yardstick(**content)
 
 
 def find_yardstick(
@@ -82,7 +114,8 @@ def _by_normal_equations(
 ) -> Yardstick:
     rows, ridge = as_rows(dataset.train), ridge_of(config)
     found = least_squares(measure_moments(rows, dataset.pixels, len(dataset.classes)), ridge)
-    return Yardstick(found.loss, found.objective, ridge)
+    elsewhere = _worth(found.parameters, config, dataset)
+    return Yardstick(found.loss, found.objective, ridge, **elsewhere)
 
 
 def _by_descent(config: Config, dataset: Dataset, at_step: Callable[[], None]) -> Yardstick:
@@ -91,7 +124,30 @@ def _by_descent(config: Config, dataset: Dataset, at_step: Callable[[], None]) -
         rows, dataset.pixels, len(dataset.classes), ridge, at_step
     )
     penalty = ridge / 2 * float(np.square(parameters[:-1]).sum())
-    return Yardstick(objective - penalty, objective, ridge, steepest)
+    elsewhere = _worth(parameters, config, dataset)
+    return Yardstick(objective - penalty, objective, ridge, steepest, **elsewhere)
+
+
+def _worth(
+    parameters: NDArray[np.float64], config: Config, dataset: Dataset
+) -> dict[str, float | None]:
+    """Return what parameters (D+1, C) come to on validation and test split, by field."""
+    objective = Objective(MODELS[config.model], LOSSES[config.loss], REDUCTIONS[config.reduction])
+    stack = join_parameters([parameters])
+
+    def measure(split: Split) -> tuple[float, float]:
+        metrics = evaluate(stack, objective, as_rows(split), dataset.pixels).metrics
+        return float(metrics.loss[0]), float(metrics.accuracy[0])
+
+    held_out = (None, None) if dataset.validation is None else measure(dataset.validation)
+    test = measure(dataset.test)
+    return {
+        "validation_loss": held_out[0],
+        "validation_accuracy": held_out[1],
+        "test_loss": test[0],
+        "test_accuracy": test[1],
+        "largest_weight": float(np.abs(parameters[:-1]).max()),
+    }
 
 
 _FINDERS = {"squared_error": _by_normal_equations, "softmax_cross_entropy": _by_descent}
@@ -106,6 +162,7 @@ def _place(config: Config, data_sha256: str) -> Path:
         "loss": config.loss,
         "ridge": ridge_of(config),
         "code": mnistlab.__version__,
+        "format": _FORMAT,
     }
     name = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
     return data_dir() / "optima" / f"{name[:32]}.json"

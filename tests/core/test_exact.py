@@ -83,6 +83,24 @@ def test_data_that_lacks_directions_gets_the_smallest_parameters():
     assert optimum.loss == pytest.approx(whole.loss, rel=1e-12)
 
 
+def test_a_pixel_that_is_hardly_ever_lit_is_used_all_the_same():
+    # one pixel that is lit once, in an image that the others do not tell apart: its variance
+    # is far below the largest eigenvalue's rounding, and yet it takes that image's error away
+    rows = random_samples()
+    images = np.concatenate([rows.images, np.zeros((200, 2), np.uint8)], axis=1)
+    images[17, 12] = 1
+    poor = Samples(images, rows.labels)
+    pixels = PixelMap(np.concatenate([np.full(12, 1 / 255), [1e-7, 1 / 255]]), np.zeros(14))
+    x, targets = features_of(poor, pixels), np.eye(4)[poor.labels]
+    expected, _, rank, _ = np.linalg.lstsq(x, targets, rcond=None)
+    assert rank == 14
+    optimum = least_squares(measure_moments(poor, pixels, 4))
+    best = np.square(x @ expected - targets).sum(axis=1).mean()
+    assert optimum.loss == pytest.approx(best, rel=1e-9)
+    accuracy = 1e-9 * np.abs(expected).max()
+    np.testing.assert_allclose(optimum.parameters, expected, rtol=1e-6, atol=accuracy)
+
+
 def test_fewer_samples_than_features_are_fitted_without_a_rest():
     optimum = least_squares(measure_moments(random_samples(N=6), PixelMap(), 4))
     assert optimum.loss == pytest.approx(0.0, abs=1e-10)

@@ -1,6 +1,5 @@
 """Commands in each of which one call on the disk is made to fail, and what must hold after."""
 
-import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 from mnistlab.plots import painter
+from mnistlab.runs import RunFolder
 from tests.faults import promises
 from tests.faults.command import (
     Outcome,
@@ -20,21 +20,11 @@ from tests.faults.command import (
     train,
     write_config,
 )
-from tests.faults.harness import ERRNOS, KINDS, Call, Faults, watching
+from tests.faults.fault import Fault
+from tests.faults.harness import KINDS, Call, Faults, watching
 
-
-@dataclass(frozen=True)
-class Fault:
-    """Which call fails, with which error, once or from then on."""
-
-    kind: str
-    at: int
-    number: int
-    for_good: bool
-
-    def __str__(self) -> str:
-        often = "for good from" if self.for_good else "at"
-        return f"{self.kind} {errno.errorcode[self.number]} {often} call {self.at}"
+LONGER = 5
+"""Epochs to which a run of three is made longer."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +73,7 @@ class Scenario:
             if not (self.in_drawing or faults.hits):
                 return None
             problems = []
-            if outcome.code or not self._can_do_without(faults.hits):
+            if outcome.code or not self._can_do_without(fault.kind, faults.hits):
                 problems += promises.told_badly(outcome, [place])
             problems += promises.altered(self.old, runs, "plots" if self.in_drawing else "")
             if fault.kind != "unlink" and not (self.empties and fault.kind == "read"):
@@ -93,8 +83,10 @@ class Scenario:
             where = f"{fault} ({faults.hits[0].removeprefix(str(place))})" if faults.hits else fault
         return [f"{self.name}, {where}: {problem}" for problem in problems]
 
-    def _can_do_without(self, paths: list[str]) -> bool:
-        return {Path(path).name for path in paths} <= self.harmless
+    def _can_do_without(self, kind: str, paths: list[str]) -> bool:
+        names = {Path(path).name for path in paths}
+        hidden = {name for name in names if name[0] == "." and kind == "unlink"}
+        return names - hidden <= self.harmless  # what is hidden is cleared away the next time
 
 
 @contextmanager
@@ -113,21 +105,6 @@ watch.__enter__()
         yield
 
 
-def faults_of(counts: dict[str, int], every: int = 1) -> Iterator[Fault]:
-    """Yield every fault of a command that makes so many calls, or one in `every` of them.
-
-    Those are spread over calls, kinds and errors alike: `every` should have no factor of 2.
-    """
-    index = 0
-    for kind, count in counts.items():
-        for at in range(1, count + 1):
-            for for_good in (False, True):
-                for number in ERRNOS:
-                    if index % every == 0:
-                        yield Fault(kind, at, number, for_good)
-                    index += 1
-
-
 def scenarios(folder: Path) -> list[Scenario]:
     """Make the runs folders that the commands begin with, and return the commands."""
     config = write_config(folder)
@@ -138,13 +115,20 @@ def scenarios(folder: Path) -> list[Scenario]:
         plain = copy(old, folder / "plain" / "runs").parent
         cut_run = _cut(partial(train, config), old, folder / "cut-run")
         cut_sweep = _cut(partial(sweep, config), old, folder / "cut-sweep")
+        longer = _lengthening(config, old, folder)
     made = [
         _making("train", plain, old, partial(train, config), "train", expected[0]),
         _resuming("train --resume", cut_run, old, "train", expected[0]),
         _making("sweep", plain, old, partial(sweep, config), "sweep", expected[1]),
         _resuming("sweep --resume", cut_sweep, old, "sweep", expected[1]),
     ]
-    return [*made, _deleting(old, folder / "doomed"), _exporting(plain, old), _plotting(plain, old)]
+    return [
+        *made,
+        longer,
+        _deleting(old, folder / "doomed"),
+        _exporting(plain, old),
+        _plotting(plain, old),
+    ]
 
 
 def _finished(config: Path, runs: Path) -> tuple[dict[str, object], dict[str, object]]:
@@ -212,8 +196,50 @@ def _resuming(
     return Scenario(name, place, old, command, go_on, harmless=frozenset({"run.lock"}))
 
 
-def _resumed(runs: Path, kind: str, path: Path, expected: dict[str, object]) -> list[str]:
-    outcome = invoke(kind, "--resume", path.name, "--runs-dir", runs, "--no-plots", "-q")
+def _lengthening(config: Path, old: Path, folder: Path) -> Scenario:
+    """Return how a run that is complete goes on to more epochs."""
+    place = copy(old, folder / "complete" / "runs").parent
+    runs = place / "runs"
+    for target, epochs in ((runs, 3), (folder / "longer", LONGER)):
+        if (made := train(config, target, f"epochs={epochs}")).code:
+            raise AssertionError(made.err)
+    (path,) = new_runs(runs, old)
+    expected = promises.content((folder / "longer" / "latest").resolve())
+    before = _plain(path)
+
+    def command(place: Path) -> Outcome:
+        words = ("--runs-dir", place / "runs", "--no-plots", "-q", f"epochs={LONGER}")
+        return invoke("train", "--resume", path.name, *words)
+
+    def go_on(place: Path) -> list[str]:
+        runs, run = place / "runs", RunFolder(place / "runs" / path.name)
+        problems = []
+        if run.read_status()["status"] == "completed" and _plain(run.path) != before:
+            return promises.differing(run.path, expected)  # it is all done but for tidying up
+        if "epochs: 3\n" not in run.config.read_text():
+            rows = len(run.read_metrics()["epoch"]) if run.metrics.exists() else 0
+            left = [file.name for file in (run.model, run.predictions) if file.exists()]
+            if rows < LONGER and left:
+                problems.append(f"has {left} of the run that it was")
+        return problems + _resumed(runs, "train", run.path, expected, f"epochs={LONGER}")
+
+    # a power cut may leave either of the two runs, which is no loss
+    return Scenario(
+        "train --resume, longer", place, old, command, go_on,
+        makes_a_run=False, harmless=frozenset({"run.lock"}),
+    )  # fmt: skip
+
+
+def _plain(run: Path) -> dict[str, bytes | str]:
+    """Return what a run folder shows, its lock aside."""
+    shown = promises.tree(run).items()
+    return {name: what for name, what in shown if name != "run.lock" and name[0] != "."}
+
+
+def _resumed(
+    runs: Path, kind: str, path: Path, expected: dict[str, object], *words: str
+) -> list[str]:
+    outcome = invoke(kind, "--resume", path.name, "--runs-dir", runs, "--no-plots", "-q", *words)
     if outcome.code:
         return [f"does not go on: {outcome.err!r}, {sorted(promises.tree(path))}"]
     problems = promises.differing(path, expected) + promises.litter(runs)

@@ -4,12 +4,13 @@ import errno
 
 import pytest
 
-from tests.faults.failing import Fault, faults_of
+from tests.faults.fault import Fault, faults_of
 
 # one in so many of all faults, so that each takes about two seconds
 EVERY = {
     "train": 67,
     "train --resume": 67,
+    "train --resume, longer": 67,
     "sweep": 401,
     "sweep --resume": 301,
     "runs delete": 41,

@@ -11,7 +11,7 @@ import safetensors.numpy
 from mnistlab.runs import RunFolder
 from mnistlab.runs.sweep_folder import SweepFolder
 from tests.runs.audited import run_audited
-from tests.runs.test_paths import FIRST, LINEAR, MANY, MINI
+from tests.runs.test_paths import FIRST, LINEAR, MANY, MINI, commands_that_take_a_run
 
 NESTED = '{"a": ' * 50_000
 SUMMARY = (
@@ -88,22 +88,28 @@ VERIFY, RESUME, INSIDE = (
     ("list", "NAME"),
 )
 COMPARE_ALL = ("compare", "NAME")
+PLOT, DELETE = ("plot", "NAME"), ("delete", "--yes", "NAME")
 
 # A file of a run or of a sweep, what it says, and the commands that look at it.
 CASES = (
     (FIRST, "summary.json", SUMMARY, (SHOW, LIST, DIFF, COMPARE, EXPORT, RESUME)),
-    (FIRST, "status.json", STATUS, (SHOW, SHOW_ALL, LIST, DIFF)),
+    (FIRST, "status.json", STATUS, (SHOW, SHOW_ALL, LIST, DIFF, DELETE)),
     (FIRST, "environment.json", ENVIRONMENT, (SHOW, SHOW_ALL, DIFF, VERIFY)),
-    (FIRST, "metrics.csv", METRICS, (SHOW, COMPARE, EPOCHS)),
+    (FIRST, "metrics.csv", METRICS, (SHOW, COMPARE, EPOCHS, PLOT)),
     (FIRST, "config.yaml", CONFIG, (SHOW, LIST, DIFF, COMPARE)),
     (FIRST, "predictions.npy", PREDICTIONS, (SHOW, DIFF, EXPORT)),
     (FIRST, "model.safetensors", MODEL, (PREDICT, DIFF)),
-    (MANY, "plan.json", PLAN, (SHOW, INSIDE, RESUME)),
+    (MANY, "plan.json", PLAN, (SHOW, INSIDE, RESUME, DELETE)),
     (MANY, "sweep.json", SWEEP, (SHOW, SHOW_ALL, INSIDE, LIST, COMPARE_ALL, EXPORT)),
     (MANY, "status.json", STATUS, (SHOW, INSIDE, LIST, EXPORT)),
     (MANY, "environment.json", ENVIRONMENT, (SHOW, SHOW_ALL, LIST)),
     (MANY, "config.yaml", CONFIG, (SHOW, INSIDE, LIST)),
 )
+
+
+def test_every_command_that_takes_a_run_is_tried_here():
+    tried = {command[0] for *_, commands in CASES for command in commands}
+    assert tried == commands_that_take_a_run()
 
 
 @pytest.fixture(scope="module")

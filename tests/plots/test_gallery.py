@@ -70,6 +70,17 @@ def test_the_mistakes_come_worst_first(folder, monkeypatch):
     assert (seen["true"] != seen["predicted"]).all()
 
 
+def test_a_run_without_a_mistake_has_a_plot_that_says_so(folder, tmp_path):
+    flawless = RunFolder(tmp_path / "run")
+    shutil.copytree(folder.path, flawless.path)
+    labels = load("mnist-mini", validation=0).test.labels
+    flawless.write_predictions(labels)
+    view = RunView(flawless)
+    assert view.pre_activations(np.array([], np.intp)).shape == (0, 10)
+    figure = PLOTS["mistakes"](view)
+    assert any("there is no mistake" in text.get_text() for text in figure.texts)
+
+
 def test_a_diverged_run_has_its_curve_alone(diverged):
     assert [name for name in PLOTS if draw(RunView(diverged), name)] == ["learning_curves"]
 

@@ -9,7 +9,7 @@ from mnistlab.config.load import load_config
 from mnistlab.datasets import NAME_CHECKS
 from mnistlab.experiment import prepare, train_run
 from mnistlab.report.answers import AssignmentRuns
-from mnistlab.report.collect import collect
+from mnistlab.report.collect import ReportRun, collect
 from mnistlab.runs import RunFolder
 from mnistlab.sweep.events import SweepReporter
 from mnistlab.sweep.preparation import prepare_sweep
@@ -18,7 +18,7 @@ from mnistlab.sweep.spaces.trials import load_sweep
 from tests.experiment.test_experiment import Recorder
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-NAMES = ("linear", "linear_overflow", "sigmoid", "softmax", "best")
+NAMES = ("linear", "linear_overflow", "sigmoid", "sigmoid_sgd", "softmax", "best")
 MINI = ("data.dataset=mnist-mini", "data.validation=1000")
 
 
@@ -55,3 +55,11 @@ def _train(name: str, runs_dir: Path) -> RunFolder:
     words = [*MINI, "epochs=2"]
     plan = prepare([load_config(CONFIGS / f"{name}.yaml", words, checks=NAME_CHECKS)])
     return train_run(plan, runs_dir=runs_dir, reporter=Recorder()).folder
+
+
+def train_one(runs_dir: Path, name: str, *words: str) -> ReportRun:
+    """Train a shipped config with further settings, two epochs unless these say otherwise."""
+    short = [] if any(word.startswith("epochs=") for word in words) else ["epochs=2"]
+    config = load_config(CONFIGS / f"{name}.yaml", [*MINI, *short, *words], checks=NAME_CHECKS)
+    folder = train_run(prepare([config]), runs_dir=runs_dir, reporter=Recorder()).folder
+    return collect([folder])[0][0]

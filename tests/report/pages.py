@@ -35,6 +35,10 @@ SETTINGS = (
 )
 
 
+LONG = Math(row(*["a", "+", "b", "=", "c", "+", "d", "≈"] * 4, "e"))
+"""A formula that is no line of a phone."""
+
+
 class Stub:
     """Draws every figure as one small SVG, or none."""
 
@@ -60,8 +64,14 @@ def report_of(runs, word="a word"):
         if "test.accuracy" in run.facts
     ]
     blocks = [
-        Paragraph([word, *numbers, Code(word), Math(row("a", "=", fence("b")))]),
-        Derivation([Equation(row("a", "=", "b"), word), Equation(row("b", "=", "c"))]),
+        Paragraph([word, *numbers, Code(word), Math(row("a", "=", fence("b"))), LONG]),
+        Derivation(
+            [
+                Equation(row("a", "=", "b"), word),
+                Equation(row("a", "+", "b", "+", "c", "=", "d"), word),
+                Equation(row("=", "e")),
+            ]
+        ),
         Listing(word, word),
         Table([word, "n"], [[[word], ["1"]]], word, frozenset({1})),
         Picture("figure", lambda: None, [word], word),

@@ -9,7 +9,8 @@ import pytest
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.models import MODELS
 from mnistlab.core.samples import one_hot
-from mnistlab.report.answers import AssignmentRuns, answer_sections, sigmoid
+from mnistlab.report.answers import AssignmentRuns, answer_sections
+from mnistlab.report.answers.control import BOUND
 from mnistlab.report.document import Derivation
 
 D, C, n = 7, 4, 5
@@ -109,7 +110,7 @@ def test_a_step_of_descent_shrinks_or_stretches_along_an_eigenvector(steps, numb
     rate, c = 0.3, 2
     moved = P - rate * c * (M @ P - R)
     start = r"\left( \mathbf{P} - \mathbf{P}^{∗} \right) \to"  # noqa: RUF001 - as it is typeset
-    inner = r"\left( \mathbf{I} - \eta c \mathbf{M} \right)"
+    inner = r"\left( \mathbf{I} - \eta \kappa \mathbf{M} \right)"
     assert any(step.startswith(f"{start} {inner}") for step in steps)
     agree(moved - best, (np.eye(D + 1) - rate * c * M) @ (P - best))
     v = vectors[:, -1]
@@ -138,6 +139,10 @@ def test_sigmoid(steps, numbers):
     inside = rf"\left( {HATS} \right) \odot {SLOPE}"
     assert rf"{BY_W} 2 \left[ {inside} \right] \mathbf{{x}}^{{\top}}" in steps
     assert rf"{BY_B} 2 {inside}" in steps
+    slopes = r"\hat{\mathbf{Y}} \odot \left( \mathbf{1} - \hat{\mathbf{Y}} \right)"
+    of_batch = rf"2 \left[ \left( {BATCH} \right) \odot {slopes} \right]"
+    assert rf"{BY_W} {of_batch} \mathbf{{X}}^{{\top}}" in steps
+    assert rf"{BY_B} {of_batch} \mathbf{{1}}" in steps
     agree(bracket @ X.T, numerical(lambda W: squared(W, b, X, Y, logistic), W))
     agree(bracket.sum(axis=1), numerical(lambda b: squared(W, b, X, Y, logistic), b))
 
@@ -146,7 +151,7 @@ def test_bound_of_the_sigmoids_gradient(steps):
     assert any(step.endswith(r"\le 2 \cdot \frac{4}{9} \cdot \frac{1}{3} = \frac{8}{27}")
                for step in steps)  # fmt: skip
     a = np.linspace(-10, 10, 200_001)
-    bound = sigmoid.BOUND[0] / sigmoid.BOUND[1]
+    bound = BOUND[0] / BOUND[1]
     for target in (0, 1):
         y_hat = logistic(a)
         largest = np.abs(2 * (y_hat - target) * y_hat * (1 - y_hat)).max()

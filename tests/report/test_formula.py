@@ -31,7 +31,7 @@ FORMULAS = {
     "functions": row(apply("log", "x"), apply("log", fence("x"))),
     "signs that mean something elsewhere": row(*"#$%&_^~<>{}[]/|,;"),
     "words that mean something elsewhere": Text(r'a_b & 50 % of {c} <d> "e" \ #f $g ~h^'),
-    "greek": row(*"αβδηλσ∂∇·⊗⊙≤≥≠≈∈→…∞−×ℝℒ"),  # noqa: RUF001 - meant
+    "greek": row(*"αβδηκλσ∂∇·⊗⊙≤≥≠≈∈→…∞−×ℝℒ"),  # noqa: RUF001 - meant
 }
 
 
@@ -66,6 +66,13 @@ def is_balanced(latex):
         escaped = letter == "\\" and not escaped
     pairs = latex.count(r"\left") == latex.count(r"\right")
     return depth == 0 and pairs and latex.count(r"\begin") == latex.count(r"\end")
+
+
+def test_a_space_between_two_formulas_is_kept_in_all_notations():
+    formula = row("a", ",", Text("  "), "b")
+    assert formula.typst() == r"a \, quad b"
+    assert "<mtext>\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}</mtext>" in formula.mathml()
+    assert r"\text{  }" in formula.latex()
 
 
 def test_an_index_below_a_letter_of_max_is_an_index():

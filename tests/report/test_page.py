@@ -13,16 +13,12 @@ from mnistlab.datasets import as_rows
 from mnistlab.datasets import load as load_data
 from mnistlab.report import page_data
 from mnistlab.report.collect import collect
+from mnistlab.report.document import Report, Section
+from mnistlab.report.featured import FEATURED, choose_featured
 from mnistlab.report.page import SCRIPTS, TEMPLATES, clean, render_page, safe_json
-from mnistlab.report.page_data import (
-    FEATURED,
-    _choose_images,
-    choose_featured,
-    embed,
-    find_test_sets,
-    title_of,
-)
+from mnistlab.report.page_data import _choose_images, embed, find_test_sets, title_of
 from mnistlab.report.page_pictures import FeaturedRun, digit_url, template_url
+from mnistlab.report.page_table import build_table
 from mnistlab.store.facts import read_facts
 from tests.report.hostile import HOSTILE
 from tests.report.pages import Parsed, Stub, page_of, report_of, train_all, unpack
@@ -103,9 +99,43 @@ def test_every_number_is_that_of_the_run_it_names(parsed, folders):
 def test_the_gap_is_the_last_of_the_runs_gaps(html, folders):
     runs, _ = collect(folders)
     derived = [one for one in Parsed(html).all("data") if "data-run" not in one]
-    expected = [run.gaps[-1] for run in runs if run.gaps]
+    expected = [run.gap for run in runs if run.gap is not None]
     assert expected
     assert [float(one["value"]) for one in derived] == expected
+
+
+def test_what_is_the_same_in_all_runs_is_told_once_and_has_no_column(tmp_path):
+    runs, _ = collect([make_run(tmp_path / name, learning_rate=0.25) for name in ("one", "other")])
+    table = build_table(runs, [])
+    assert ("learning rate", "0.25") in table.same
+    assert ("model", "linear, squared error") in table.same
+    keys = [column.key for column in table.columns]
+    assert "learning_rate" not in keys
+    assert "test.accuracy" not in keys  # no run has one
+    assert "validation.accuracy" in keys  # results stay, even if they are alike
+    assert all(len(row.values) == len(keys) for row in table.rows)
+    (alone,) = build_table(runs[:1], []).rows
+    assert "0.25" in [value.shown for value in alone.values]
+
+
+def test_a_filter_is_given_all_facts_of_all_runs(parsed, folders):
+    told = parsed.data["facts"]
+    for at, folder in enumerate(folders):
+        varied = {key: values[at] for key, values in told["varied"].items()}
+        facts = {key: value for key, value in varied.items() if value is not None} | told["same"]
+        for page_only in ("gap", "remarks"):
+            facts.pop(page_only, None)
+        assert facts == read_facts(folder)
+    assert set(told["keys"]) >= {"test.accuracy", "momentum", "data.dataset", "gap"}
+
+
+def test_the_contents_call_a_section_by_its_label_unless_two_have_the_same():
+    sections = [Section(f"long {at}", [], 1, label) for at, label in enumerate(["a", "b", "b", ""])]
+    report = Report("Title", "", "2026-11-23", sections)
+    page = Parsed(render_page(report, [], [], Stub()))
+    text = "".join(page.text)
+    contents = text[text.index("Contents") : text.index("All runs")].split("\n")
+    assert [line for line in contents[1:] if line][:4] == ["a", "long 1", "long 2", "long 3"]
 
 
 def test_hostile_text_adds_no_element_and_no_attribute(tmp_path):
@@ -120,8 +150,8 @@ def test_hostile_text_adds_no_element_and_no_attribute(tmp_path):
         folders.append(make_sweep(tmp_path / kind / "sweep"))
         return page_of(folders, " ".join(map(word_of, HOSTILE)))
 
-    def same(_):
-        return "word"
+    def same(text):
+        return "word" if text else ""  # without a model, it is that of the default
 
     def itself(text):
         return text
@@ -141,6 +171,7 @@ def test_hostile_titles_of_featured_runs_add_no_element(folders):
     def page(word):
         runs, _ = collect(folders)
         for run in runs:
+            assert run.checked_config is not None  # read before another name is given
             run.__dict__["facts"] = {**run.facts, "name": word}
             run.__dict__["config"] = {**run.config, "name": word}
         return Parsed(render_page(report_of(runs), runs, [], Stub()))

@@ -199,6 +199,19 @@ def test_hostile_texts_in_title_author_and_date(texts):
         assert pdf.startswith(b"%PDF")
 
 
+def test_letters_that_no_font_has_are_named():
+    said = []
+    report = report_of(Paragraph(["\U0001d800 and \U0001d801, again \U0001d800"]))  # sign writing
+    assert render_pdf(report, Pictures(), said.append).startswith(b"%PDF")
+    assert said == ["the PDF shows boxes: no font here has \U0001d800 \U0001d801"]
+
+
+def test_nothing_is_said_of_letters_that_are_there():
+    said = []
+    render_pdf(sample(), Pictures(), said.append)
+    assert said == []
+
+
 def test_hostile_texts_without_letters_for_them_compile():
     others = [text for text in HOSTILE if not has_letters(text)]
     assert len(others) > 5

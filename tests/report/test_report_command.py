@@ -1,5 +1,6 @@
 """`mnistlab report` trains what is missing, writes what is asked for, and nothing twice."""
 
+import hashlib
 import json
 import os
 import re
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mnistlab.report import assignment, write
+from mnistlab.errors import InputError
+from mnistlab.report import assignment, place
+from mnistlab.report.collect import collect
 from mnistlab.runs import RunFolder
 from mnistlab.runs.find import run_paths
 from mnistlab.runs.sweep_folder import SweepFolder, is_sweep
@@ -22,6 +25,7 @@ CONFIGS = {
     "linear": "learning_rate: 0.01\n",
     "linear_overflow": "learning_rate: 0.1\nepochs: 6\n",
     "sigmoid": "model: sigmoid\nlearning_rate: 1.0\n",
+    "sigmoid_sgd": "model: sigmoid\nlearning_rate: 0.1\n",
     "softmax": "loss: softmax_cross_entropy\nlearning_rate: 0.1\n",
     "best": "loss: softmax_cross_entropy\nlearning_rate: 0.05\ndata: {preprocess: [deskew]}\n",
 }
@@ -238,7 +242,7 @@ def test_a_run_that_is_not_whole_is_listed_with_what_it_lacks(reported, run, tmp
     assert code == 0, err
     text = (runs / "report" / "report.md").read_text()
     assert re.search(r"hurt-0000.*\|", text)
-    lacking = text[text.index("what is to be said of it") :].splitlines()[2]
+    lacking = text[text.index("| remarks |") :].splitlines()[2]
     assert "hurt-0000" in lacking
     assert "hurt-0000" in (runs / "report" / "index.html").read_text()
 
@@ -259,6 +263,19 @@ def elements(page):
     return parser.count
 
 
+def same(word):
+    """Return a plain word that begins as no other's, as far as a report repeats words."""
+    return word and f"w{hashlib.sha256(word[:12].encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
+def as_good(folder):
+    """Return a plain name that makes a config as good or bad as this one's."""
+    (run,), _ = collect([folder])
+    if run.checked_config is not None:
+        return "a"
+    return "a b" if run.config is not None else "\ud800"
+
+
 def test_hostile_words_in_every_field_add_no_element_and_end_nothing(reported, run, tmp_path):
     (source,) = (path for path in run_paths(reported[0]) if "-softmax-" in path.name)
     pages = {}
@@ -269,14 +286,16 @@ def test_hostile_words_in_every_field_add_no_element_and_end_nothing(reported, r
             shutil.copytree(source, path, ignore=shutil.ignore_patterns("plots"))
             folder = RunFolder(path)
             words = [HOSTILE[(5 * index + at) % len(HOSTILE)] for at in range(5)]
-            name, error, model, version, title = (
-                words if kind == "hostile" else ["a", "b", "c", "d", "e"]
-            )
             first, _, rest = folder.config.read_text().partition("\n")
             assert first.startswith("name: ")
+            name, error, model, version, title = words
+            if kind == "plain":
+                error, model, version, title = map(same, words[1:])
             folder.config.write_text(f"name: {json.dumps(name)}\n{rest}")
             folder.environment.write_text(json.dumps({"mnistlab": version, "data_sha256": model}))
             folder.status.write_text(json.dumps({"status": "failed", "error": error}))
+            if kind == "plain":
+                folder.config.write_text(f"name: {json.dumps(as_good(folder))}\n{rest}")
         code, _, err = run(
             "report", *(path.name for path in run_paths(runs)), "--runs-dir", runs,
             "--title", title if kind == "hostile" else "t", "--format", "html,pdf,md",
@@ -286,8 +305,62 @@ def test_hostile_words_in_every_field_add_no_element_and_end_nothing(reported, r
     assert elements(pages["plain"]) == elements(pages["hostile"])
 
 
+@pytest.mark.usefixtures("small")
+def test_where_it_is_to_be_written_is_looked_at_before_anything_is_trained(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "index.html").write_text("mine")
+    words = ["report", "--runs-dir", tmp_path / "runs", "--out", tmp_path / "out"]
+    code, _, err = run(*words)
+    assert (code, "--force" in err, "training" in err) == (2, True, False)
+    assert (tmp_path / "out" / "index.html").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("small")
+def test_who_hands_it_in_is_asked_for(reported, run, tmp_path):
+    words = ["report", "--runs-dir", reported[0], "--out", tmp_path, "--format", "md"]
+    assert "nobody is named" in run(*words)[2]
+    assert "nobody is named" not in run(*words, "--author", "A")[2]
+    assert "nobody is named" not in run(*words, "latest")[2]
+
+
+def test_a_report_that_lacked_its_data_is_written_anew_once_they_are_back(
+    reported, run, monkeypatch, tmp_path
+):
+    (source,) = (path for path in run_paths(reported[0]) if "-linear-" in path.name)
+    shutil.copytree(source, tmp_path / "runs" / source.name)
+    words = ["report", source.name, "--runs-dir", tmp_path / "runs", "--format", "html"]
+
+    def away(*_args, **_kwargs):
+        raise InputError("no data")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mnistlab.report.shelf.load", away)
+        assert run(*words)[0] == 0
+    code, _, err = run(*words)
+    assert (code, "nothing has changed" in err) == (0, False)
+    code, _, err = run(*words)
+    assert (code, "nothing has changed" in err) == (0, True)
+
+
+def test_each_number_on_the_page_says_where_it_is_from(reported):
+    parser = Data()
+    parser.feed((reported[0] / "report" / "index.html").read_text())
+    numbers = [one for one, _ in parser.found if "data-run" in one]
+    assert all(
+        one["title"] == f"{one['data-run']}: {one['data-key']} = {one['value']}" for one in numbers
+    )
+
+
+def test_the_report_says_where_its_numbers_come_from(reported):
+    text = (reported[0] / "report" / "report.md").read_text()
+    origin = text[text.index("## Where the numbers come from") :]
+    for word in ("commit", "Python", "NumPy".lower(), "SHA-256"):
+        assert word in origin
+    assert "Where the numbers come from" in (reported[0] / "report" / "index.html").read_text()
+
+
 def test_the_code_that_writes_is_part_of_what_a_report_is_made_from(monkeypatch):
-    first = write._code_sha256()
-    assert first == write._code_sha256()
-    monkeypatch.setattr(write.mnistlab, "__version__", "0.0.0")
-    assert write._code_sha256() != first
+    first = place.code_sha256()
+    assert first == place.code_sha256()
+    monkeypatch.setattr(place.mnistlab, "__version__", "0.0.0")
+    assert place.code_sha256() != first

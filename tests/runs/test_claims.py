@@ -1,13 +1,18 @@
 """A status vouches for the files beside it, and for nothing that is not on the disk."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from mnistlab.runs import RunFolder
+from mnistlab.errors import RunFolderError
+from mnistlab.runs import RunFolder, replacement
 from mnistlab.runs import folder as folder_module
-from mnistlab.runs.atomic import clear_asides, to_json
+from mnistlab.runs.atomic import clear_asides
+from mnistlab.runs.claims import claim_while_replaced
+from mnistlab.runs.forms import sha256_of
+from mnistlab.runs.replacement import replace_files
 from mnistlab.runs.whole import is_whole
 from tests.experiment.test_experiment import train
 
@@ -24,10 +29,6 @@ def folder(original, tmp_path):
     for path in original.path.iterdir():
         (copy.path / path.name).write_bytes(path.read_bytes())
     return copy
-
-
-def to_bytes(data):
-    return to_json(data).encode()
 
 
 CLAIMED = ("config", "environment", "metrics", "summary", "predictions", "model")
@@ -78,47 +79,93 @@ def test_a_link_makes_a_run_no_run(folder, tmp_path):
     assert not is_whole(folder)
 
 
-def test_a_run_whose_files_are_replaced_is_whole_at_every_moment(folder, monkeypatch):
-    seen = []
-    real = folder_module.write_bytes
+@pytest.fixture
+def watched(monkeypatch):
+    """Return a function that lets another hear of each file that is about to be written."""
 
-    def look(path, content):
-        assert is_whole(folder)
-        real(path, content)
+    def watch(look):
+        def writing(real, path, content):
+            look(path)
+            real(path, content)
+            look(path)
+
+        for module, name in ((replacement, "write_bytes"), (folder_module, "write_json")):
+            monkeypatch.setattr(module, name, partial(writing, getattr(module, name)))
+
+    return watch
+
+
+def test_a_run_whose_files_are_replaced_is_whole_at_every_moment(folder, watched):
+    seen = []
+
+    def look(path):
         assert is_whole(folder)
         seen.append(path.name)
 
     folder.predictions.unlink()
     folder.write_status("completed", files=folder.digests())
-    monkeypatch.setattr(folder_module, "write_bytes", look)
-    monkeypatch.setattr(folder_module, "write_json", lambda path, data: look(path, to_bytes(data)))
-    folder.replace_files({folder.predictions: b"new", folder.summary: b"newer"})
-    assert seen == ["status.json", "predictions.npy", "summary.json", "status.json"]
+    watched(look)
+    replace_files(folder, {folder.predictions: b"new", folder.summary: b"newer"})
+    assert seen[::2] == ["status.json", "predictions.npy", "summary.json", "status.json"]
     assert folder.predictions.read_bytes() == b"new"
     assert isinstance(folder.vouched()["predictions.npy"], str)
+    assert not folder.lock_file.exists()
 
 
-def test_a_replacement_that_was_cut_short_can_be_repeated(folder, monkeypatch):
-    class Killed(BaseException):
-        pass
+class KilledError(BaseException):
+    """Stands for the end of the process."""
 
-    def die(*_given):
-        raise Killed
 
-    monkeypatch.setattr(folder_module, "write_bytes", die)
-    with pytest.raises(Killed):
-        folder.replace_files({folder.predictions: b"new"})
-    monkeypatch.undo()
+@pytest.mark.parametrize("kills", [(0,), (1,), (2,), (3,), (0, 0), (2, 2), (4, 4, 3), (5, 2, 6)])
+@pytest.mark.parametrize("had_predictions", [True, False])
+def test_a_replacement_that_is_killed_again_and_again_leaves_a_whole_run(
+    folder, watched, monkeypatch, kills, had_predictions
+):
+    """Each number of writes' beginnings and ends lies before a kill."""
+    if not had_predictions:
+        folder.predictions.unlink()
+    folder.write_status("completed", files=folder.digests())
+    for attempt, kill in enumerate(kills):
+        left = iter(range(kill))
+
+        def look(_path, left=left):
+            if next(left, None) is None:
+                raise KilledError
+
+        watched(look)
+        contents = {folder.predictions: b"%d" % attempt, folder.summary: b"s%d" % attempt}
+        with pytest.raises(KilledError):
+            replace_files(folder, contents)
+        monkeypatch.undo()
+        assert is_whole(folder)
+        assert folder.read_status()["status"] == "completed"
+    replace_files(folder, {folder.predictions: b"last", folder.summary: b"the last"})
     assert is_whole(folder)
-    assert isinstance(folder.vouched()["predictions.npy"], list)
-    folder.replace_files({folder.predictions: b"newest"})
-    assert is_whole(folder)
-    assert folder.predictions.read_bytes() == b"newest"
+    assert folder.predictions.read_bytes() == b"last"
+    assert all(isinstance(claim, str) for claim in folder.vouched().values())
+
+
+def test_claims_of_a_file_that_is_replaced_are_flat_and_each_is_said_once(folder):
+    first, now, new = "1" * 64, sha256_of(folder.summary), "2" * 64
+    assert claim_while_replaced(folder.summary, now, new) == [now, new]
+    assert claim_while_replaced(folder.summary, now, now) == [now]
+    assert claim_while_replaced(folder.summary, [first, now], new) == [now, new]
+    assert claim_while_replaced(folder.summary, [first, None], new) == [first, None, new]
+    assert claim_while_replaced(folder.path / "none", None, new) == [None, new]
+
+
+def test_what_another_process_works_on_is_not_replaced(folder):
+    lock = folder.hold()
+    before = folder.status.read_bytes()
+    with pytest.raises(RunFolderError, match="another process is working on it"):
+        replace_files(folder, {folder.predictions: b"new"})
+    assert folder.status.read_bytes() == before
+    folder.let_go(lock)
 
 
 def test_replacing_one_file_does_not_vouch_for_another_that_is_damaged(folder):
     folder.metrics.write_text("nonsense")
-    folder.replace_files({folder.predictions: b"new"})
+    replace_files(folder, {folder.predictions: b"new"})
     assert folder.damaged_files() == ["metrics.csv"]
 
 

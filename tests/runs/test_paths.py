@@ -6,10 +6,13 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 import mnistlab
+from mnistlab.cli import runs
+from mnistlab.cli.completion import complete_run, complete_sweep
 from tests.runs.audited import ROOT, run_audited
 
 MINI = ("data.dataset=mnist-mini", "data.validation=1000", "epochs=1")
@@ -35,6 +38,36 @@ COMMANDS = {
     "sweep --resume": ("sweep", "--no-plots", "--resume", "NAME"),
     "delete": ("runs", "delete", "--yes", "NAME"),
 }
+
+OPENING = {
+    name: words for name, words in COMMANDS.items() if FIRST not in words and name != "delete"
+}
+"""Those that open what is in the run, which must be plain files; `delete` opens nothing."""
+
+
+def commands_that_take_a_run() -> set[str]:
+    """Return the commands of `mnistlab runs` that complete the name of a run or a sweep."""
+    return {
+        str(command.name)
+        for command in runs.app.registered_commands
+        if any(
+            getattr(note, "autocompletion", None) in (complete_run, complete_sweep)
+            for hint in get_type_hints(command.callback, include_extras=True).values()
+            for note in _notes(hint)
+        )
+    }
+
+
+def _notes(hint):
+    """Yield what is annotated in a type hint, however deep."""
+    yield from getattr(hint, "__metadata__", ())
+    for inner in get_args(hint):
+        yield from _notes(inner)
+
+
+def test_every_command_that_takes_a_run_is_tried_here():
+    tried = {words[1] for words in COMMANDS.values() if words[0] == "runs"}
+    assert tried == commands_that_take_a_run()
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +160,9 @@ def check_inside(outcome, place):
         assert path != outside, outcome
         assert outside not in path.parents, outcome
         known = any(top == path or top in path.parents for top in (*ours, *system))
-        assert known or path in (work, place, place.parent) or not path.is_absolute(), (
-            path,
-            outcome,
-        )
+        # `work` is empty: a name in it is that of a file in a folder which was opened before
+        ours_too = path in (work, place, place.parent) or path.parent == work
+        assert known or ours_too or not path.is_absolute(), (path, outcome)
     for path in outcome.wrote():
         assert any(top in path.parents for top in own[:2]) or path == Path(os.devnull), (
             path,
@@ -247,8 +279,7 @@ def test_a_link_in_a_run_leads_nowhere(make):
         places.append(make(name))
         plant(places[-1])
     before = [content_of(place) for place in places]
-    commands = {name: words for name, words in COMMANDS.items() if FIRST not in words}
-    for place, outcome in run_at(places, with_name(FIRST, commands)):
+    for place, outcome in run_at(places, with_name(FIRST, OPENING)):
         check_refused(outcome)
         check_inside(outcome, place)
     assert [content_of(place) for place in places] == before
@@ -260,6 +291,24 @@ def test_a_link_in_a_run_leads_nowhere(make):
     assert [content_of(place / "outside") for place in places] == before
 
 
+def test_what_has_a_link_in_it_can_be_deleted(make):
+    places = []
+    for name, plant in PLANTED.items():
+        places.append(make(name))
+        plant(places[-1])
+    before = [content_of(place / "outside") for place in places]
+    for place, outcome in run_at(places, with_name(FIRST, {"": COMMANDS["delete"]})):
+        check_inside(outcome, place)
+        left = place / "runs" / FIRST
+        if place.name == "the run itself":  # which is a link, and no run
+            check_refused(outcome)
+            assert left.is_symlink()
+        else:
+            assert (outcome.code, outcome.err) == (0, ""), outcome
+            assert not os.path.lexists(left)
+    assert [content_of(place / "outside") for place in places] == before
+
+
 def test_a_link_in_a_sweep_leads_nowhere(make):
     places = []
     for number, inner in enumerate(("runs/0/metrics.csv", "runs/0/config.yaml", "runs/0", "runs")):
@@ -268,12 +317,18 @@ def test_a_link_in_a_sweep_leads_nowhere(make):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
         path.symlink_to(places[-1] / "outside" / MANY / inner)
     before = [content_of(place) for place in places]
-    commands = {name: words for name, words in COMMANDS.items() if FIRST not in words}
-    every = [*with_name(MANY, commands), *with_name(f"{MANY}/0", commands)]
+    one = {**OPENING, "delete": COMMANDS["delete"]}
+    every = [*with_name(MANY, OPENING), *with_name(f"{MANY}/0", one)]
     for place, outcome in run_at(places, every):
         check_refused(outcome)
         check_inside(outcome, place)
     assert [content_of(place) for place in places] == before
+    before = [content_of(place / "outside") for place in places]
+    for place, outcome in run_at(places, with_name(MANY, {"": COMMANDS["delete"]})):
+        check_inside(outcome, place)
+        assert (outcome.code, outcome.err) == (0, ""), outcome
+        assert not (place / "runs" / MANY).exists()
+    assert [content_of(place / "outside") for place in places] == before
 
 
 def test_a_latest_that_points_elsewhere_is_not_followed(make):

@@ -9,7 +9,7 @@ from PIL import Image
 from mnistlab.errors import InputError
 from mnistlab.plots.picture import check_picture
 from mnistlab.runs.sweep_folder import SweepFolder
-from mnistlab.store.comparison import choose_runs, compare_runs, is_number, tell_setting
+from mnistlab.store.comparison import choose_runs, compare_runs, tell_setting
 from mnistlab.store.comparison_picture import run_labels
 from tests.store.trained import train
 
@@ -81,11 +81,6 @@ def test_settings_in_words(key, value, told):
     assert tell_setting(key, value) == told
 
 
-@pytest.mark.parametrize("value", [True, "1", None, float("nan"), 10**400, [1]])
-def test_what_is_no_number_is_never_best(value):
-    assert not is_number(value)
-
-
 def test_which_runs_are_compared(tmp_path, run, three):
     base = tmp_path / "base.yaml"
     base.write_text("epochs: 1\ndata: {dataset: mnist-mini, validation: 1000}\n")
@@ -136,7 +131,12 @@ def test_the_picture_is_of_the_kind_its_name_asks_for(run, three, tmp_path, name
     assert f"plot: {path}" in out
     content = path.read_bytes()
     assert content.startswith(begins)
-    run(*words)
+    path.write_text("mine")
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert f"{path}: is there already; --force replaces it" in err
+    assert path.read_text() == "mine"
+    assert run(*words, "--force")[0] == 0
     assert path.read_bytes() == content
     if name.endswith("png"):
         with Image.open(io.BytesIO(content)) as picture:
@@ -148,6 +148,15 @@ def test_without_a_name_it_is_comparison_png(run, three, tmp_path, monkeypatch):
     code, _, _ = run("runs", "compare", three[0].name, three[1].name, "--plot")
     assert code == 0
     assert (tmp_path / "comparison.png").is_file()
+
+
+def test_a_picture_without_a_curve_is_told(run, three, tmp_path):
+    worse = train(tmp_path / "runs", "learning_rate=0.3")
+    words = ["--to", tmp_path / "x.png", "-f"]
+    code, _, err = run("runs", "compare", three[2].name, worse.name, *words)
+    assert code == 0
+    assert err.startswith("warning: none of these runs measured a finite loss")
+    assert run("runs", "compare", three[0].name, worse.name, *words)[2] == ""
 
 
 @pytest.mark.parametrize("name", ["x.jpg", "x", "folder.png", "nowhere/x.png"])

@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from mnistlab.errors import RunFolderError
+from mnistlab.store import removal
 from tests.store.folders import everything_in, make_run, make_sweep, names_in
 
 
@@ -151,6 +154,107 @@ def test_a_delete_that_is_killed_leaves_whole_runs_only(run, runs_dir, monkeypat
     (runs_dir / ".deleted.link").symlink_to("/")
     assert run("runs", "delete", "20261101", "--yes", *words)[0] == 0
     assert set(names(runs_dir)) - {".index.json"} == {".deleted.link", "20261102-b", "20261103-c"}
+
+
+def test_more_runs_than_files_that_may_be_open(run, tmp_path):
+    runs = tmp_path / "many"
+    for number in range(300):
+        (runs / f"20261101-{number:03}").mkdir(parents=True)
+        (runs / f"20261101-{number:03}" / "config.yaml").touch()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+    try:
+        code, out, err = run("runs", "delete", *names_in(runs), "--yes", "--runs-dir", runs)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == 300
+    assert names_in(runs) == []
+
+
+def test_what_is_left_is_looked_at_but_once(run, runs_dir, monkeypatch):
+    looks = []
+    real = removal.run_paths
+    monkeypatch.setattr(removal, "run_paths", lambda folder: looks.append(folder) or real(folder))
+    assert run("runs", "delete", "20261104", "20261103", "20261102", "--yes")[0] == 0
+    assert len(looks) == 1
+    assert str((runs_dir / "latest").readlink()) == "20261101-a"
+
+
+def test_a_refusal_leaves_no_lock_behind(run, runs_dir):
+    before = everything_in(runs_dir)
+    busy = runs_dir / "20261103-c" / "run.lock"
+    with FileLock(busy):
+        assert run("runs", "delete", "20261101", "20261102", "20261103", "--yes")[0] == 2
+    busy.unlink()
+    assert everything_in(runs_dir) == before
+
+
+def test_a_run_that_has_just_been_taken_up_stops_those_before_it_too(runs_dir):
+    removals = removal.plan_removal(["20261101", "20261102"], runs_dir)
+    with FileLock(runs_dir / "20261102-b" / "run.lock"):
+        with pytest.raises(RunFolderError, match="20261102-b: another process"):
+            list(removal.remove(removals, runs_dir))
+        assert len(names(runs_dir)) == 4
+
+
+def _link(path, treasure):
+    path.symlink_to(treasure / "gold")
+
+
+def _link_to_folder(path, treasure):
+    path.symlink_to(treasure)
+
+
+def _pipe(path, _treasure):
+    os.mkfifo(path)
+
+
+def _folder(path, _treasure):
+    path.mkdir()
+
+
+DAMAGE = (
+    *(("model.safetensors", _link), ("status.json", _link), ("run.lock", _link), ("new", _link)),
+    *(("plots", _link_to_folder), ("runs", _link_to_folder), ("status.json", _pipe)),
+    *(("run.lock", _pipe), ("summary.json", _pipe), ("status.json", _folder), ("plan.json", _link)),
+)
+
+
+@pytest.mark.parametrize(("name", "damage"), DAMAGE)
+def test_what_is_damaged_can_be_deleted(name, damage, run, runs_dir, tmp_path):
+    treasure = tmp_path / "treasure"
+    treasure.mkdir()
+    (treasure / "gold").write_text("gold")
+    (treasure / ".gold.01234567").write_text("as what is being written is called")
+    before = everything_in(treasure)
+    path = runs_dir / "20261101-a" / name
+    path.unlink(missing_ok=True)
+    damage(path, treasure)
+    code, out, err = run("runs", "delete", "20261101-a", "20261102", "--yes")
+    assert (code, err) == (0, "")
+    assert out.startswith("deleted 20261101-a (")
+    assert names(runs_dir) == ["20261103-c", "20261104-sweep"]
+    assert everything_in(treasure) == before
+
+
+def test_what_cannot_be_looked_into_stays_and_so_do_the_others(run, runs_dir, monkeypatch):
+    closed = runs_dir / "20261102-b" / "closed"
+    closed.mkdir()
+    before = everything_in(runs_dir)
+    real = os.scandir
+
+    def refuse(path="."):
+        if str(path) == str(closed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    code, _, err = run("runs", "delete", "20261101", "20261102", "--yes")
+    monkeypatch.undo()
+    assert code == 2
+    assert f"{closed}: Permission denied, so 20261102-b cannot be removed as a whole" in err
+    assert everything_in(runs_dir) == before
 
 
 @pytest.mark.parametrize(("answer", "code"), [(b"y\n", 0), (b"n\n", 1), (b"\n", 1)])

@@ -274,3 +274,13 @@ def test_runs_of_a_sweep_are_evaluated_and_a_sweep_is_refused(run, tmp_path):
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert f"{sweep}/7" in err
+
+
+def test_losses_of_two_kinds_have_no_difference(run, pair, tmp_path):
+    other = train(tmp_path / "runs", "loss=softmax_cross_entropy")
+    out = run("runs", "diff", pair[0].name, other.name)[1]
+    rows = {line[:20].strip(): line[20:].split() for line in out.splitlines() if line[:2] == "  "}
+    assert len(rows["test loss"]) == 2
+    assert len(rows["test accuracy"]) == 4
+    assert "not of the same thing, by loss: training loss, validation loss, test loss" in out
+    assert "not of the same thing" not in run("runs", "diff", pair[0].name, pair[1].name)[1]

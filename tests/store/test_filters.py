@@ -1,6 +1,7 @@
 """Filters mean what they say, and nothing but our own errors comes out of them."""
 
 from contextlib import suppress
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -46,6 +47,9 @@ RUN = {
         "epochs in (5, 10)",
         "missing in (null, 3)",
         "missing = null",
+        "validation.loss = 36%",
+        "validation.loss > 35.9% and validation.loss < +36.1%",
+        "early = true and not odd = 36%",
         "model != null",
         "run contains softmax",
         "data.preprocess contains deskew",
@@ -88,6 +92,12 @@ def test_met(text):
 )
 def test_not_met(text):
     assert not parse(text).matches(RUN)
+
+
+@pytest.mark.parametrize("share", ["0.7", "0.28", "58.3", "0.1", "-7", ".5", "12.", "100"])
+def test_a_percentage_is_the_nearest_number(share):
+    assert parse(f"x = {share}%").matches({"x": float(Decimal(share) / 100)})
+    assert parse(f"x = '{share}%'").matches({"x": f"{share}%"})
 
 
 @pytest.mark.parametrize(
@@ -155,7 +165,7 @@ PIECES = st.sampled_from(
     [
         *("and", "or", "not", "in", "contains", "(", ")", ",", "=", "==", "!=", "<", "<=", ">"),
         *("true", "null", "'a", "b'", '""', "epochs", "learning_rate", "model", "missing", "early"),
-        *("data.preprocess", "1", "1e-3", "-2.5", "1e999", "nan", "linear", "2026-11-01"),
+        *("data.preprocess", "1", "1e-3", "-2.5", "1e999", "nan", "linear", "85%"),
         *("'", '"', "!", "é", "\x00", "\x9b"),
     ]
 )

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from mnistlab.errors import RunFolderError
 from mnistlab.store import facts as facts_module
 from mnistlab.store import index as index_module
+from mnistlab.store import keys as keys_module
 from mnistlab.store.index import INDEX, read_all
 from tests.store.folders import make_run, make_sweep, names_in, wait_a_tick, write_state
 
@@ -223,6 +225,22 @@ def test_an_index_that_is_damaged_is_written_anew(tmp_path, read, monkeypatch):
         index.write_bytes(content)
         assert read(tmp_path) == (right, ["a"]), content[:200]
         assert index.read_bytes() == whole
+
+
+def test_a_change_of_what_facts_are_makes_the_index_anew(tmp_path, read, monkeypatch):
+    make_run(tmp_path / "a")
+    wait_a_tick(monkeypatch)
+    read(tmp_path)
+    assert read(tmp_path)[1] == []
+    sources = [Path(module.__file__) for module in (facts_module, keys_module)]
+    assert index_module._format_of(*sources) == index_module._FORMAT
+    for changed in range(2):
+        copies = [tmp_path / ".facts", tmp_path / ".keys"]
+        for place, (copy, source) in enumerate(zip(copies, sources, strict=True)):
+            copy.write_bytes(source.read_bytes() + b"#" * (place == changed))
+        monkeypatch.setattr(index_module, "_FORMAT", index_module._format_of(*copies))
+        assert read(tmp_path)[1] == ["a"]
+        assert read(tmp_path)[1] == []
 
 
 def test_an_index_that_is_no_plain_file_is_not_opened(tmp_path, read, monkeypatch):

@@ -47,7 +47,11 @@ def test_newest_first(run):
         (["--sort", "-learning_rate"], ["bbbb", "aaaa", "cccc", "dddd"]),
         (["--sort", "-validation.accuracy"], ["cccc", "bbbb", "aaaa", "dddd"]),
         (["--sort", "model"], ["dddd", "cccc", "aaaa", "bbbb"]),
+        (["--sort", "-status,learning_rate"], ["cccc", "aaaa", "bbbb", "dddd"]),
+        (["--sort", "kind, -learning_rate"], ["bbbb", "aaaa", "cccc", "dddd"]),
+        (["--sort", "-kind,model,learning_rate"], ["dddd", "cccc", "aaaa", "bbbb"]),
         (["--status", "failed"], ["cccc"]),
+        (["--filter", "validation.accuracy > 85%"], ["cccc", "bbbb"]),
         (["--filter", "learning_rate >= 0.01 and model = linear"], ["aaaa"]),
         (["--filter", "kind = sweep"], ["dddd"]),
         (["--filter", "seed = 3"], []),
@@ -67,6 +71,8 @@ def test_choosing_and_sorting(words, told, run):
     [
         (["--status", "complete"], "unknown status 'complete'; did you mean 'completed'?"),
         (["--sort", "-learning_rat"], "--sort: unknown key 'learning_rat'; did you mean"),
+        (["--sort", "run,,status"], "--sort: unknown key ''"),
+        (["--sort", "run,-learning_rat"], "--sort: unknown key 'learning_rat'; did you mean"),
         (["--columns", "run,lerning_rate"], "--columns: unknown key 'lerning_rate'; did you mean"),
         (["--columns", " ,"], "--columns: name at least one key"),
         (["--filter", "epochs > 1 and modle = linear"], "filter, position 16: unknown key 'modle'"),
@@ -113,6 +119,7 @@ def test_a_table_fits_the_terminal(width, run, monkeypatch):
     )
     assert all(word in "".join(lines[:2]) for word in ("run", "status", "accuracy"))
     assert ("optimizer" in "".join(lines[:2])) == (width >= 120)
+    assert ("runs" in lines[1].split()) == (width >= 80)
     assert ("test." in "".join(lines[:2])) is False, "no run has a test accuracy"
 
 

@@ -3,7 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
-from tests.faults.failing import faults_of, scenarios
+from tests.faults.failing import scenarios
+from tests.faults.fault import faults_of
 from tests.stress.figures import Figure
 from tests.stress.tally import Tally
 

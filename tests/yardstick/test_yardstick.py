@@ -1,6 +1,7 @@
 """The yardstick: against scikit-learn and a plain descent, with its cache."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -116,10 +117,62 @@ def test_a_damaged_cache_is_no_cache():
     dataset = load("mnist-mini", validation=1000)
     found = find_yardstick(config(), dataset)
     (place,) = (optima.data_dir() / "optima").iterdir()
-    for content in ("", "[]", json.dumps({"loss": 1.0}), "{"):
+    whole = json.loads(place.read_text())
+    assert found == optima.Yardstick(**whole)
+    lost = {key: value for key, value in whole.items() if key != "test_loss"}
+    forged = [
+        *({**whole, "loss": value} for value in ("0.1", None, True, [1.0], math.nan, 10**400)),
+        *({**whole, key: None} for key in ("objective", "ridge", "test_accuracy")),
+        *({**whole, key: "x"} for key in ("steepest", "validation_loss")),
+        {**whole, "more": 1.0},
+        lost,
+        {"loss": 1.0},
+    ]
+    for content in ("", "[]", "{", "[" * 100_000, *map(json.dumps, forged)):
         place.write_text(content)
         assert known_yardstick(config(), dataset.sha256) is None
-        assert find_yardstick(config(), dataset) == found
+    assert find_yardstick(config(), dataset) == found
+    assert known_yardstick(config(), dataset.sha256) == found
+
+
+def by_hand(P, split, C=10):
+    """Return what parameters come to on a split, without the code that is tested."""
+    rows = as_rows(split)
+    y = rows.images / 255 @ P[:-1] + P[-1]
+    loss = np.square(y - np.eye(C)[rows.labels]).sum(axis=1).mean()
+    return loss, (y.argmax(axis=1) == rows.labels).mean()
+
+
+def test_it_says_what_the_optimum_is_worth_on_the_other_splits():
+    dataset = load("mnist-mini", validation=1000)
+    found = find_yardstick(config(), dataset)
+    rows = as_rows(dataset.train)
+    x = np.column_stack([rows.images / 255, np.ones(len(rows))])
+    P = np.linalg.lstsq(x, np.eye(10)[rows.labels], rcond=None)[0]
+    for loss, accuracy, split in (
+        (found.validation_loss, found.validation_accuracy, dataset.validation),
+        (found.test_loss, found.test_accuracy, dataset.test),
+    ):
+        assert (loss, accuracy) == pytest.approx(by_hand(P, split), rel=1e-6)
+    assert found.largest_weight == pytest.approx(np.abs(P[:-1]).max(), rel=1e-6)
+
+
+def test_a_softmax_is_measured_on_the_other_splits_too():
+    pytest.importorskip("scipy")
+    dataset = load("mnist-mini", validation=1000)
+    words = ["loss=softmax_cross_entropy", "weight_decay=0.1"]
+    found = find_yardstick(config(*words), dataset)
+    P, _, _ = softmax_optimum(as_rows(dataset.train), dataset.pixels, 10, 0.1)
+    assert found.test_accuracy == by_hand(P, dataset.test)[1]
+    assert found.validation_accuracy == by_hand(P, dataset.validation)[1]
+    expected = objective(P, as_rows(dataset.test), PixelMap(), 0.0)
+    assert found.test_loss == pytest.approx(expected, rel=1e-9)
+
+
+def test_without_a_validation_split_there_is_nothing_to_say_of_it():
+    found = find_yardstick(config("data.validation=0"), load("mnist-mini", validation=0))
+    assert found.validation_loss is found.validation_accuracy is None
+    assert found.test_accuracy > 0.5
 
 
 def test_it_can_be_left_at_any_step():

@@ -21,9 +21,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-app.command("list", short_help="List runs and sweeps, or the runs inside a sweep.")(
-    listing.list_runs
-)
+app.command(
+    "list", short_help="List runs and sweeps, or the runs inside a sweep.", help=listing.HELP
+)(listing.list_runs)
 app.command("show", short_help="Show a run: its config, status, metrics and files.")(show.show)
 app.command("plot", short_help="Draw the plots of a run or a sweep.")(plot.plot)
 app.command("diff", short_help="Show what differs between two runs, image by image.")(diff.diff)

@@ -22,6 +22,9 @@ def compare(
             help="Draw into this .png, .svg or .pdf (default: comparison.png); implies --plot.",
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Replace the picture if it is there.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the comparison as one JSON document.")
     ] = False,
@@ -33,22 +36,32 @@ def compare(
     """
     from dataclasses import asdict
 
+    from mnistlab.errors import InputError
     from mnistlab.plots.picture import check_picture, save_picture
     from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.guard import shown
     from mnistlab.store.comparison import choose_runs, compare_runs
 
     folders = choose_runs([find(run, runs_dir) for run in runs])
     picture = to or (Path("comparison.png") if plot else None)
     if picture is not None:
         check_picture(picture)
+        if not force and (picture.exists() or picture.is_symlink()):
+            raise InputError(f"{shown(picture)}: is there already; --force replaces it")
     comparison = compare_runs(folders)
     if picture is not None:
         from mnistlab.plots.own_settings import import_matplotlib
 
         import_matplotlib()
-        from mnistlab.store.comparison_picture import draw_comparison
+        from mnistlab.store.comparison_picture import draw_comparison, has_curves
 
         save_picture(draw_comparison(folders, comparison), picture)
+        if not has_curves(folders):
+            typer.echo(
+                "warning: none of these runs measured a finite loss, so the picture has no curve; "
+                "runs plot RUN draws where one overflowed",
+                err=True,
+            )
     if as_json:
         drawn = None if picture is None else str(picture)
         typer.echo(to_json(asdict(comparison) | {"plot": drawn}))

@@ -6,7 +6,8 @@ import typer
 
 from mnistlab.cli.completion import complete_run
 from mnistlab.cli.options import Plugins, RunsDir
-from mnistlab.cli.runs.naming import evaluate_late, find
+from mnistlab.cli.runs.late_test import evaluate_late_if_possible
+from mnistlab.cli.runs.naming import find
 
 if TYPE_CHECKING:
     from mnistlab.runs import RunFolder
@@ -42,7 +43,6 @@ def diff(
     from dataclasses import asdict
 
     from mnistlab.console.progress import fetch_progress
-    from mnistlab.errors import MnistlabError
     from mnistlab.plugins import load_plugins
     from mnistlab.runs.atomic import to_json
     from mnistlab.store.differences import find_differences
@@ -52,10 +52,7 @@ def diff(
         _refuse_sweep(folder)
     load_plugins(plugin or [])
     for folder in folders:
-        try:
-            evaluate_late(folder, [])
-        except MnistlabError as error:  # all else can still be compared
-            typer.echo(f"warning: {folder.name}: no test predictions: {error}", err=True)
+        evaluate_late_if_possible(folder, [])
     found = find_differences(folders[0], folders[1], fetch_progress(quiet=as_json))
     if as_json:
         typer.echo(to_json(asdict(found)))

@@ -32,7 +32,8 @@ def export(
 
     A .csv has a row a run with all that `runs list` knows: status, config, metrics. A .json holds
     besides, for each run, its metrics of every epoch and its environment. Of damaged runs what is
-    left is written, with a warning.
+    left is written, with a warning. In a .csv an apostrophe stands before a text that a
+    spreadsheet would take for a formula.
     """
     from mnistlab.errors import InputError
     from mnistlab.runs import default_runs_dir

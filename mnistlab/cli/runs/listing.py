@@ -7,6 +7,7 @@ import typer
 
 from mnistlab.cli.completion import complete_sweep
 from mnistlab.cli.options import RunsDir
+from mnistlab.store.keys import told_keys
 
 if TYPE_CHECKING:
     from mnistlab.store.listing import Selection
@@ -17,12 +18,21 @@ FilterText = Annotated[
         "--filter",
         metavar="TEXT",
         help="Only runs that meet a condition: 'learning_rate > 0.01 and validation.loss < 0.4', "
-        "with and, or, not, ( ), =, !=, <, <=, >, >=, in (a, b), contains, null.",
+        "with and, or, not, ( ), =, !=, <, <=, >, >=, in (a, b), contains, null; 85% is 0.85.",
     ),
 ]
 
 
 _TOLD = 5
+
+HELP = f"""List runs and sweeps, the newest first, or the runs inside a sweep.
+
+Any key of a config (learning_rate, data.dataset) can be filtered by, sorted by and shown, and so
+can {told_keys()}.
+
+--csv puts an apostrophe before a text that a spreadsheet would take for a formula.
+"""
+"""What --help says; the keys are those that there are."""
 
 
 def list_runs(
@@ -37,7 +47,10 @@ def list_runs(
     condition: FilterText = None,
     sort: Annotated[
         str | None,
-        typer.Option(metavar="KEY", help="Sort by a key; -KEY from the largest (default: newest)."),
+        typer.Option(
+            metavar="KEY",
+            help="Sort by a key, -KEY from the largest, A,-B by several (default: newest).",
+        ),
     ] = None,
     columns: Annotated[
         str | None,
@@ -57,12 +70,7 @@ def list_runs(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the columns as CSV.")] = False,
     runs_dir: RunsDir = None,
 ) -> None:
-    """List runs and sweeps, the newest first, or the runs inside a sweep.
-
-    Any key of a config (learning_rate, data.dataset) or of `train --json` (validation.loss) can
-    be filtered by, sorted by and shown, and so can run, kind (run or sweep), status, error,
-    started, ended, runs (of a sweep), damaged (its files that are missing or cannot be read).
-    """
+    """List runs and sweeps, the newest first, or the runs inside a sweep; see HELP."""
     from mnistlab.console.listing import print_csv, print_json, print_table
     from mnistlab.errors import InputError
     from mnistlab.runs import default_runs_dir

@@ -40,29 +40,3 @@ def find(run: str, runs_dir: Path | None) -> "RunFolder":
     from mnistlab.runs.find import find_run
 
     return find_run(run, runs_dir or default_runs_dir())
-
-
-def evaluate_late(folder: "RunFolder", plugins: list[Path]) -> None:
-    """Evaluate the test split for a complete run that has not seen it: one of a sweep."""
-    from mnistlab.runs.sweep_folder import SweepFolder
-
-    if isinstance(folder, SweepFolder):
-        return
-    files = folder.vouched()
-    if not files or isinstance(files.get(folder.predictions.name), str):
-        return
-    if folder.read_status()["status"] != "completed":
-        return
-    from mnistlab.config.load import load_config
-    from mnistlab.console.progress import ConsoleReporter
-    from mnistlab.datasets import NAME_CHECKS
-    from mnistlab.experiment.late_test import evaluate_test
-    from mnistlab.experiment.plan import open_data
-    from mnistlab.plugins import load_plugins
-
-    load_plugins(plugins)
-    config = load_config(folder.config, checks=NAME_CHECKS)
-    try:
-        evaluate_test(folder, config, open_data(config, ConsoleReporter()))
-    except PermissionError as error:  # somebody else's run is shown as it is
-        typer.echo(f"warning: {error.filename}: its test numbers cannot be kept there", err=True)

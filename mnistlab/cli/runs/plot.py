@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from mnistlab.cli.options import Plugins, RunsDir
-from mnistlab.cli.runs.naming import RunName, evaluate_late, find
+from mnistlab.cli.runs.late_test import evaluate_late
+from mnistlab.cli.runs.naming import RunName, find
 
 
 def plot(

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mnistlab.cli.options import Plugins, RunsDir
-from mnistlab.cli.runs.naming import RunName, evaluate_late, find
+from mnistlab.cli.runs.late_test import evaluate_late_if_possible
+from mnistlab.cli.runs.naming import RunName, find
 
 if TYPE_CHECKING:
     from mnistlab.runs import RunFolder
@@ -22,12 +23,13 @@ def show(
     """Show a run or a sweep.
 
     A run of a sweep that was not the best has not seen the test split yet: asked for by name, it
-    is evaluated now, and the numbers are kept in its folder.
+    is evaluated now, and the numbers are kept in its folder; where that cannot be, a warning
+    says why.
     """
     from mnistlab.runs.atomic import to_json
 
     folder = find(run, runs_dir)
-    evaluate_late(folder, plugin or [])
+    evaluate_late_if_possible(folder, plugin or [])
     facts = _facts(folder)
     if as_json:
         typer.echo(to_json(facts))

@@ -2,13 +2,13 @@
 
 from mnistlab.report.answers import (
     linear,
-    overflow,
     results,
     sigmoid,
     softmax,
     softmax_code,
     training,
 )
+from mnistlab.report.answers.limits import find_limits
 from mnistlab.report.answers.needed import AssignmentRuns, say
 from mnistlab.report.document import Section
 
@@ -17,6 +17,7 @@ __all__ = ["AssignmentRuns", "answer_sections"]
 
 def answer_sections(runs: AssignmentRuns) -> list[Section]:
     """Return the answers; what a run lacks is said in the answer that needs it."""
+    limit, diverged_limit = find_limits(runs.linear, runs.linear_overflow)
     return [
         Section(
             "Question 1: Linear regression by gradient descent",
@@ -25,16 +26,15 @@ def answer_sections(runs: AssignmentRuns) -> list[Section]:
                     "Images of handwritten digits are classified by a linear function of their "
                     "pixels, whose ten outputs are to come close to the one-hot label. Each "
                     "derivation below is followed by the lines of our code that implement it "
-                    "and by a numerical proof that they do."
+                    "and by a numerical check that they do."
                 )
             ],
         ),
         linear.one_image(),
         linear.batch(),
         training.trainer(runs.linear),
-        results.results(runs),
-        overflow.overflow(runs.linear, runs.linear_overflow),
-        sigmoid.sigmoid(runs.sigmoid, runs.linear_overflow),
+        results.results(runs, limit),
+        sigmoid.sigmoid(runs, limit, diverged_limit),
         Section(
             "Question 2: Softmax",
             [

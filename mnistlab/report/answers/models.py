@@ -12,8 +12,8 @@ from mnistlab.report.answers.needed import (
     value_of,
 )
 from mnistlab.report.collect import ReportRun, ReportSweep
-from mnistlab.report.document import Block, Code, Pieces, Table
-from mnistlab.report.sections import DASH, number
+from mnistlab.report.document import DASH, Block, Code, Pieces, Table
+from mnistlab.report.numbers import number
 
 
 def other_models(runs: AssignmentRuns) -> list[Block]:

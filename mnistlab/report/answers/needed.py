@@ -1,14 +1,14 @@
 """Which runs the answers rest on, and the words for those that are not there."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mnistlab.core.statistics import wilson_interval
 from mnistlab.report.collect import ReportRun, ReportSweep
-from mnistlab.report.document import Code, Paragraph, Piece
-from mnistlab.report.sections import DASH, number
+from mnistlab.report.document import DASH, Code, Paragraph, Piece
+from mnistlab.report.numbers import number
+from mnistlab.store.keys import is_number
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class AssignmentRuns:
     linear: ReportRun | None = None
     linear_overflow: ReportRun | None = None
     sigmoid: ReportRun | None = None
+    sigmoid_sgd: ReportRun | None = None
     softmax: ReportRun | None = None
     best: ReportRun | None = None
     sweep: ReportSweep | None = None
@@ -60,9 +61,13 @@ def tell_lost(run: ReportRun | ReportSweep, what: str) -> Paragraph:
 def value_of(run: ReportRun | ReportSweep, key: str) -> float | None:
     """Return a number of a run, None where it has none."""
     value = run.facts.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
+    return float(value) if is_number(value) else None
+
+
+def value_in(sweep: ReportSweep | None, key: str) -> float | None:
+    """Return a number above zero out of sweep.json, None where it has none."""
+    value = None if sweep is None or sweep.document is None else sweep.document.get(key)
+    return float(value) if is_number(value) and value > 0 else None
 
 
 def setting(run: ReportRun) -> list[Piece]:

@@ -1,4 +1,4 @@
-"""The numerical proof of a derivation: what the gradient check finds, computed anew each time."""
+"""The numerical check of a derivation: what `gradcheck` finds, computed anew each time."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -27,12 +27,15 @@ def all_verdicts() -> Mapping[str, Sequence[Verdict]]:
 
 
 def introduce() -> Paragraph:
-    """Return what a numerical proof is, for the first of them."""
+    """Return what a numerical check is, for the first of them."""
     return say(
-        "The numerical proof. At random points the code's gradient is compared, coordinate by "
+        "The numerical check. At random points the code's gradient is compared, coordinate by "
         "coordinate, with extrapolated central differences of the loss, and once more with the "
-        "complex step, which loses nothing to cancellation. The relative error is the largest "
-        "error of a coordinate, as a part of the largest coordinate. ",
+        "complex step, which loses nothing to cancellation. It is passed if no coordinate is off "
+        "by more than its tolerance, which follows from the estimated error of the differences and "
+        "from rounding. The relative error is the largest error of a coordinate, and the "
+        "tolerance the largest that was allowed, both as a part of the largest coordinate; the "
+        "error against the complex step is as it is, not relative. ",
         Code("mnistlab gradcheck --all"),
         " prints the same numbers.",
     )
@@ -43,10 +46,10 @@ def prove(*cases: Case, introduction: Paragraph | None = None) -> list[Block]:
     rows = [_row(describe(case), all_verdicts()[describe(case)]) for case in cases]
     header = [
         *("gradient", "judge", "points", "coordinates"),
-        *("relative error", "against complex step", "verdict"),
+        *("relative error", "tolerance", "absolute error, complex step", "verdict"),
     ]
-    before = introduction or say("The numerical proof, in the same way as in Question 1 (a):")
-    return [before, Table(header, rows, numeric=frozenset({2, 3, 4, 5}))]
+    before = introduction or say("The numerical check, in the same way as in Question 1 (a):")
+    return [before, Table(header, rows, numeric=frozenset({2, 3, 4, 5, 6}))]
 
 
 def _row(what: str, verdicts: Sequence[Verdict]) -> list[Pieces]:
@@ -54,6 +57,7 @@ def _row(what: str, verdicts: Sequence[Verdict]) -> list[Pieces]:
     judges = dict.fromkeys(METHODS[check.method] for check in checks)
     coordinates = sum(check.problem.point.size for check in checks)
     relative = max((check.relative_error for check in checks), default=np.inf)
+    allowed = max((_allowed(check) for check in checks), default=np.inf)
     passed = all(verdict.passed for verdict in verdicts)
     return [
         [what.replace("_", " ")],
@@ -61,9 +65,16 @@ def _row(what: str, verdicts: Sequence[Verdict]) -> list[Pieces]:
         [f"{len(verdicts)}"],
         [f"{coordinates}"],
         [f"{relative:.1e}"],
+        [f"{allowed:.1e}"],
         [against_complex_step(checks)],
         ["passed" if passed else "FAILED"],
     ]
+
+
+def _allowed(check: Check) -> float:
+    """Return the largest tolerance of a coordinate, as a part of the largest coordinate."""
+    largest = float(np.abs(check.problem.analytic).max())
+    return float(check.tolerance.max()) / largest if largest else np.inf
 
 
 def against_complex_step(checks: Sequence[Check]) -> str:

@@ -1,20 +1,21 @@
-"""Question 1 (e), second half: the gradients with a sigmoid, and why it cannot overflow."""
-
-import math
+"""Question 1 (e): the gradients with a sigmoid, and why it cannot overflow as (d) may."""
 
 from mnistlab.core.mistakes import Case
 from mnistlab.core.models import Sigmoid
 from mnistlab.core.objective import Objective
+from mnistlab.report.answers.control import BOUND, tell_control
+from mnistlab.report.answers.limits import Limit
 from mnistlab.report.answers.listings import excerpt
 from mnistlab.report.answers.needed import (
+    AssignmentRuns,
     count_test_images,
     say,
     setting,
     tell_absent,
     tell_missing,
     test_result,
-    value_of,
 )
+from mnistlab.report.answers.overflow import overflow
 from mnistlab.report.answers.proofs import prove
 from mnistlab.report.answers.symbols import (
     LOSS,
@@ -44,15 +45,9 @@ from mnistlab.report.document import (
     Derivation,
     Equation,
     Math,
-    Piece,
     Section,
 )
 from mnistlab.report.formula import Formula, fence, fraction, row, scripts
-from mnistlab.report.sections import number
-
-BOUND = (8, 27)
-"""No entry of the gradient by the pre-activations is larger than 8/27: that is what
-2 (y - t) y (1 - y) reaches at y = 2/3 for a target t of 0, and in size at y = 1/3 for one of 1."""
 
 _BOUND = fraction(*map(str, BOUND))
 _POWER = scripts("e", above=row(MINUS, "a"))
@@ -61,10 +56,17 @@ _SLOPE = row(y_hat, "⊙", fence(ONES, MINUS, y_hat))
 _SLOPES = row(Y_hat, "⊙", fence(ONES, MINUS, Y_hat))
 
 
-def sigmoid(run: ReportRun | None, diverged: ReportRun | None) -> Section:
-    """Return the part of (e) that derives the sigmoid's gradients and says what it reaches."""
+def sigmoid(runs: AssignmentRuns, limit: Limit | None, diverged_limit: Limit | None) -> Section:
+    """Return the answer to (e): the overflow, then the sigmoid's gradients and what it reaches.
+
+    The limits are those of the assignment's own setting and of the overflow's.
+    """
     blocks: list[Block] = [
-        say("First the derivative of the sigmoid itself:"),
+        *overflow(runs, limit, diverged_limit),
+        say(
+            "Now the model with a sigmoid, whose outputs cannot leave the interval from 0 to 1. "
+            "First the derivative of the sigmoid itself:"
+        ),
         Derivation(_derivative()),
         say(
             "With pre-activations ",
@@ -93,8 +95,18 @@ def sigmoid(run: ReportRun | None, diverged: ReportRun | None) -> Section:
                         fence(fence(Y_hat, MINUS, Y), "⊙", _SLOPES, left="[", right="]"),
                         transposed(X),
                     ),
-                    "the columns added up; the gradient by b is the row sums of twice the bracket",
-                )
+                    "the line above for each column; the columns are added up",
+                ),
+                Equation(
+                    row(
+                        gradient(b),
+                        "=",
+                        "2",
+                        fence(fence(Y_hat, MINUS, Y), "⊙", _SLOPES, left="[", right="]"),
+                        ONES,
+                    ),
+                    "the same with 1 in the place of each pixel: row sums",
+                ),
             ]
         ),
         say(
@@ -110,14 +122,15 @@ def sigmoid(run: ReportRun | None, diverged: ReportRun | None) -> Section:
         excerpt(Objective.gradient, "outputs, pullback", "return pullback"),
         *prove(
             *(
-                Case("sigmoid", "squared_error", coordinates)
+                Case("sigmoid", "squared_error", coordinates, reduction)
+                for reduction in (None, "sum")
                 for coordinates in ("pre-activations", "weights", "biases")
             )
         ),
-        *_bounded(diverged),
-        *_tell_run(run),
+        *_bounded(runs),
+        *_tell_run(runs.sigmoid),
     ]
-    return Section("(e) The sigmoid", blocks, 2)
+    return Section("(e) The overflow, and the sigmoid", blocks, 2)
 
 
 def _derivative() -> list[Equation]:
@@ -210,7 +223,7 @@ def _error_times_slope() -> Formula:
     return fence(fence(y_hat, MINUS, y), "⊙", _SLOPE, left="[", right="]")
 
 
-def _bounded(diverged: ReportRun | None) -> list[Block]:
+def _bounded(runs: AssignmentRuns) -> list[Block]:
     """Return why nothing overflows, whatever the learning rate."""
     return [
         say(
@@ -221,11 +234,10 @@ def _bounded(diverged: ReportRun | None) -> list[Block]:
         say(
             "So the weights grow at most in proportion to the number of steps. In linear "
             "regression the gradient grows with the weights themselves, and beyond the limit "
-            "that makes them grow exponentially.",
-            *_at_that_rate(diverged),
-            " The price: where an output is close to 0 or 1, the slope is close to 0, and so "
-            "is the gradient, even if the output is wrong.",
+            "that makes them grow exponentially. The price: where an output is close to 0 or 1, "
+            "the slope is close to 0, and so is the gradient, even if the output is wrong.",
         ),
+        *tell_control(runs.sigmoid_sgd, runs.linear_overflow),
     ]
 
 
@@ -236,7 +248,7 @@ def _bound() -> list[Equation]:
     return [
         Equation(
             row(size, "=", "2", square, fence("1", MINUS, output)),
-            "for a target of 0; for a target of 1 exchange the roles of ŷ and 1 - ŷ",
+            "for a target of 0; for a target of 1 exchange the roles of ŷ and 1 − ŷ",  # noqa: RUF001 - a minus
         ),
         Equation(
             row("4", output, MINUS, "6", square, "=", "0"),
@@ -258,26 +270,6 @@ def _bound() -> list[Equation]:
             ),
             "after T steps of gradient descent on a mean, with pixels from 0 to 1",
         ),
-    ]
-
-
-def _at_that_rate(diverged: ReportRun | None) -> list[Piece]:
-    """Return how far weights could get at the learning rate at which linear regression fails."""
-    if diverged is None or diverged.dataset is None:
-        return []
-    rate, epochs, size = (
-        value_of(diverged, key) for key in ("learning_rate", "epochs", "batch_size")
-    )
-    if rate is None or epochs is None or not size:
-        return []
-    steps = math.ceil(len(diverged.dataset.train) / size) * epochs
-    furthest = steps * rate * BOUND[0] / BOUND[1]
-    return [
-        " At learning rate ",
-        number(diverged, "learning_rate", "{:g}"),
-        f", the {steps:,.0f} steps of ",
-        number(diverged, "epochs", "{:d}"),
-        f" epochs can take no weight of a sigmoid further than {furthest:.0f} from where it began.",
     ]
 
 

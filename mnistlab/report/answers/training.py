@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mnistlab.core.metrics import evaluate
+from mnistlab.core.metrics import evaluate, largest_class
 from mnistlab.core.objective import Objective, Products, as_rows, batch_gradient
 from mnistlab.core.optimizers import SGD
 from mnistlab.core.trainer import Trainer
@@ -24,6 +24,7 @@ from mnistlab.report.answers.symbols import (
 )
 from mnistlab.report.collect import ReportRun
 from mnistlab.report.document import (
+    DASH,
     Block,
     Code,
     Derivation,
@@ -35,7 +36,7 @@ from mnistlab.report.document import (
 )
 from mnistlab.report.formula import fence, row
 from mnistlab.report.layouts import matrix
-from mnistlab.report.sections import DASH, number
+from mnistlab.report.numbers import number
 
 
 def trainer(linear: ReportRun | None) -> Section:
@@ -111,7 +112,8 @@ def _shapes(linear: ReportRun | None) -> list[Block]:
         for (name, shape, what), here in zip(rows, cells, strict=True)
     ]
     letters = (
-        "B is the number of images in a batch, D of features (pixels), K of configurations that "
+        "In the code, and in this table, B is the number of images in a batch, the n of (b) and "
+        "not the matrix of biases; D is the number of features (pixels), K of configurations that "
         "train side by side (1 for a single run) and C of classes."
     )
     return [
@@ -187,6 +189,8 @@ def _epoch(linear: ReportRun | None) -> list[Block]:
             "split is evaluated once, after the last epoch. The predicted digit is the class "
             "of the largest output:"
         ),
+        excerpt(largest_class, "outputs.argmax"),
+        say("With it, loss and right answers are added up over the split, a block at a time:"),
         excerpt(evaluate, "for part, losses", "correct ="),
     ]
 

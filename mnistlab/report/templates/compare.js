@@ -82,10 +82,11 @@ function compareAnswers(first, second, names) {
 function sayFlips({ total, p }, names) {
   const apart = total.onlyFirst + total.onlySecond;
   if (apart === 0) return "They get the same test images right.";
-  const judged = p < 0.05 ? "such a difference is hardly chance" : "such a difference may well be chance";
+  const judged = p < 0.05 ? "would be rare by chance" : "may well be chance";
   return (
     `${apart} test images flip: ${total.onlyFirst} only ${names[0]} gets right, ` +
-    `${total.onlySecond} only ${names[1]}. McNemar's exact p = ${p.toPrecision(3)}: ${judged}.`
+    `${total.onlySecond} only ${names[1]}. By McNemar's exact test such a difference ${judged} ` +
+    `(p = ${p < 1e-4 ? p.toExponential(2) : p.toPrecision(3)}).`
   );
 }
 
@@ -115,7 +116,8 @@ function showMetric(value, key) {
 }
 
 function signed(difference, key) {
-  const shown = showMetric(Math.abs(difference), key);
+  // a difference of two shares is one of percentage points
+  const shown = showMetric(Math.abs(difference), key).replace("%", " pp");
   return `${difference < 0 ? "−" : "+"}${shown}`;
 }
 

@@ -1,25 +1,21 @@
 // Sorts and filters the table of all runs, and copies the command that repeats one.
 
-const CONDITION = /^([\w.]+)(>=|<=|!=|==|=|>|<)(.+)$/;
+// They name data, and no reader searches for a few letters of them.
+const HASHES = ["key", "data_sha256"];
 
-const COMPARISONS = {
-  ">=": (order) => order >= 0,
-  "<=": (order) => order <= 0,
-  ">": (order) => order > 0,
-  "<": (order) => order < 0,
-  "=": (order) => order === 0,
-  "==": (order) => order === 0,
-  "!=": (order) => order !== 0,
-};
-
-function startTable() {
+function startTable(facts) {
   const table = document.getElementById("runs-table");
   if (!table) return;
-  const headings = [...table.tHead.rows[0].cells];
-  const keys = headings.map((heading) => heading.dataset.key);
-  let read = null; // the rows' values, read when they are first needed
-  const rows = () => (read ??= [...table.tBodies[0].rows].map(readRow));
+  let read = null; // the rows in their first order, read when they are first needed
+  const rows = () => (read ??= readRows(table, facts));
+  startSorting(table, rows);
+  startFilter(rows, facts.keys);
+  startColumns(table);
+  startCopying(table);
+}
 
+function startSorting(table, rows) {
+  const headings = [...table.tHead.rows[0].cells];
   for (const [column, heading] of headings.entries()) {
     if (heading.dataset.key === "command") continue;
     const button = element("button", { type: "button" }, heading.textContent);
@@ -32,18 +28,26 @@ function startTable() {
       table.tBodies[0].append(...sorted.map((one) => one.row));
     });
   }
-  startFilter(rows, keys);
-  startCopying(table);
 }
 
-function readRow(row) {
-  const values = [...row.cells].map((cell) => {
-    const number = cell.querySelector("data");
-    if (number) return Number(number.value);
-    const text = cell.textContent.trim();
-    return text === "–" ? null : text.toLowerCase();
+// Returns the table's rows: each with its cells' values to sort by, its facts, and its text.
+function readRows(table, { same, varied }) {
+  const columns = Object.entries(varied);
+  const common = Object.entries(same);
+  return [...table.tBodies[0].rows].map((row, at) => {
+    const own = columns.map(([key, values]) => [key, values[at]]).filter(([, value]) => value !== null);
+    const facts = new Map([...common, ...own]);
+    const words = [...facts].filter(([key, value]) => typeof value === "string" && !HASHES.includes(key));
+    const text = [row.textContent, ...words.map(([, value]) => value)].join("\n").toLowerCase();
+    return { row, values: [...row.cells].map(readCell), facts, text };
   });
-  return { row, values, text: row.textContent.toLowerCase() };
+}
+
+function readCell(cell) {
+  const number = cell.querySelector("data");
+  if (number) return Number(number.value);
+  const text = cell.textContent.trim();
+  return text === "–" ? null : text.toLowerCase();
 }
 
 // Numbers come before text, and what is missing comes last in either direction.
@@ -62,46 +66,48 @@ function sortRows(rows, column, descending) {
 
 function startFilter(rows, keys) {
   const box = document.getElementById("filter-text");
-  const count = document.getElementById("filter-count");
+  const said = document.getElementById("filter-count");
   box.addEventListener("input", () => {
-    const tests = parseFilter(box.value, keys);
-    const kept = rows().map((one) => tests.every((test) => test(one)));
+    const { kept, told, fault } = judge(box.value, rows(), keys);
     rows().forEach((one, at) => (one.row.hidden = !kept[at]));
-    const number = kept.filter(Boolean).length;
-    count.textContent = number === kept.length ? `${number} shown` : `${number} of ${kept.length} shown`;
+    said.textContent = told;
+    said.classList.toggle("fault", fault);
+    box.setAttribute("aria-invalid", String(fault));
   });
   document.getElementById("filter").hidden = false;
   document.getElementById("filter-help-box").hidden = false;
 }
 
-function parseFilter(text, keys) {
-  return text
-    .toLowerCase()
-    .split(/\s+/)
-    .filter(Boolean)
-    .map((term) => {
-      const [, key, sign, wanted] = CONDITION.exec(term) ?? [];
-      const column = keys.indexOf(key);
-      if (column < 0) return (one) => one.text.includes(term);
-      return (one) => meets(one.values[column], sign, wanted);
-    });
+// Returns which rows a filter keeps, and what is said of it; one with a fault keeps them all.
+function judge(text, rows, keys) {
+  const all = { kept: rows.map(() => true), told: `${rows.length} shown`, fault: false };
+  if (text.trim() === "") return all;
+  try {
+    const { kept, warning } = applyFilter(text, rows, keys);
+    const told = `${kept.filter(Boolean).length} of ${rows.length} shown${warning && `; ${warning}`}`;
+    return { kept, told, fault: warning !== "" };
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    return { ...all, told: `Not filtered: ${error.message}`, fault: true };
+  }
 }
 
-function meets(value, sign, wanted) {
-  if (value === null) return false;
-  if (typeof value === "number") {
-    const number = wanted.endsWith("%") ? Number(wanted.slice(0, -1)) / 100 : Number(wanted);
-    return !Number.isNaN(number) && COMPARISONS[sign](value - number);
-  }
-  const same = value === wanted || value.split(/\s+/).includes(wanted);
-  return COMPARISONS[sign](same ? 0 : value < wanted ? -1 : 1);
+function startColumns(table) {
+  table.classList.add("brief");
+  const button = document.getElementById("all-columns");
+  button?.addEventListener("click", () => {
+    const brief = table.classList.toggle("brief");
+    button.setAttribute("aria-pressed", String(!brief));
+  });
 }
 
 function startCopying(table) {
+  table.classList.add("live");
   for (const row of table.tBodies[0].rows) {
-    const cell = row.cells[row.cells.length - 1];
-    const name = row.cells[0].firstElementChild.textContent;
-    cell.prepend(element("button", { type: "button", "aria-label": `Copy the command for ${name}` }, "Copy"));
+    const command = row.querySelector(".command code");
+    const label = `Copy the command for ${row.cells[0].firstElementChild.textContent}`;
+    const button = element("button", { type: "button", "aria-label": label, title: command?.textContent }, "Copy");
+    command?.before(button);
   }
   table.tBodies[0].addEventListener("click", async (event) => {
     const button = event.target.closest(".command button");

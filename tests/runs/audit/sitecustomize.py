@@ -28,6 +28,9 @@ _PATHS = {
 }
 """The events and how many of their first arguments are paths."""
 
+_BELOW = ("os.remove", "os.rmdir")
+"""Those that may name a file in an open folder, whose number then comes second."""
+
 
 def _listen():
     log = os.open(os.environ["AUDIT_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -37,6 +40,8 @@ def _listen():
             given = arguments[: _PATHS[event]]
             # what is opened by its number was opened by its name before
             paths = [_as_path(one) for one in given if not isinstance(one, int)]
+            if event in _BELOW and arguments[1] >= 0:
+                paths = [_below(arguments[1], arguments[0])]
             writes = event == "open" and bool((arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR))
             kind = "open to write" if writes else event
         elif event == "exec":
@@ -57,6 +62,12 @@ def _listen():
 def _as_path(one):
     name = os.fsdecode("." if one is None else one)
     return os.path.realpath(name) if "\0" not in name else name
+
+
+def _below(folder, name):
+    """Return the path of a name in an open folder; what is a link is itself meant."""
+    place = os.path.realpath(f"/proc/self/fd/{folder}")
+    return f"{place}/{os.fsdecode(name)}"
 
 
 if "AUDIT_LOG" in os.environ:

@@ -6,13 +6,6 @@ import tarfile
 
 import pytest
 
-from tests.report.pages import page_of, train_all
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("there is no chromium", allow_module_level=True)
-
 AXE = "axe-core@4.14.1"
 
 
@@ -31,24 +24,6 @@ def axe(tmp_path_factory):
     (archive,) = folder.glob("*.tgz")
     with tarfile.open(archive) as tar:
         return tar.extractfile("package/axe.min.js").read().decode()
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("access")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MNISTLAB_DATA_DIR", str(folder / "data"))
-        path = folder / "index.html"
-        path.write_text(page_of(train_all(folder / "runs")))
-    return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize("width", [1280, 360])

@@ -1,0 +1,85 @@
+"""What the tests of the page in a real browser share: Chromium, quick runs, and their page."""
+
+import shutil
+from dataclasses import dataclass
+
+import pytest
+
+from mnistlab.report.collect import ReportRun, collect
+from tests.report.pages import page_of, train_all
+
+
+@dataclass(frozen=True)
+class Built:
+    """Trained runs as a report sees them, and the address of the page about them."""
+
+    runs: list[ReportRun]
+    url: str
+
+
+@pytest.fixture(scope="package")
+def built(tmp_path_factory):
+    place = tmp_path_factory.mktemp("browser")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MNISTLAB_DATA_DIR", str(place / "data"))
+        folders = train_all(place / "runs")
+        runs, _ = collect(folders)
+        for run in runs:  # read now, while the data folder is this one
+            assert run.dataset is not None
+            assert run.predictions is not None
+        path = place / "index.html"
+        path.write_text(page_of(folders))
+    return Built(runs, path.as_uri())
+
+
+@pytest.fixture
+def runs(built):
+    return built.runs
+
+
+@pytest.fixture
+def url(built):
+    return built.url
+
+
+@pytest.fixture(scope="package")
+def browser():
+    """Return Chromium; skip where it, or what drives it, is not there."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium")
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_page(browser, url):
+    """Return a function that opens the page; at the end, nothing may have gone wrong in it."""
+    contexts, said, asked = [], [], []
+
+    def open_page(address=url, **options):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        if options.get("java_script_enabled", True):
+            page.wait_for_selector("html[data-ready]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert [one for one in asked if not one.startswith(("file:", "data:", "blob:"))] == []
+    assert len([one for one in asked if one.startswith("file:")]) == len(contexts)
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page()
