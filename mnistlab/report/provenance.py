@@ -26,10 +26,10 @@ def section_of_provenance(
         made.setdefault(_origin(environment), []).append(one.name)
         data.setdefault(_data(one.facts), []).append(one.name)
     blocks: list[Block] = [
-        Paragraph([f"{_who(names, len(everything))} {origin}."]) for origin, names in made.items()
+        Paragraph([f"{_who(names, len(everything), origin)}."]) for origin, names in made.items()
     ]
     blocks += [
-        Paragraph([f"{_who(names, len(everything))} {words}."]) for words, names in data.items()
+        Paragraph([f"{_who(names, len(everything), words)}."]) for words, names in data.items()
     ]
     checked: list[Piece] = [
         "Each number that is a run's stands in the run's own folder, under ",
@@ -52,16 +52,18 @@ def _may_be_read(one: ReportRun | ReportSweep) -> bool:
     return one.folder.environment.name not in one.facts.get("damaged", [])
 
 
-def _who(names: Sequence[str], of: int) -> str:
+def _who(names: Sequence[str], of: int, origin: str) -> str:
+    """Return which of all runs are of an origin, and this."""
+    verb = "was" if len(names) == 1 else "were"
     if len(names) == of:
-        return "All runs" if of > 1 else "The run"
+        return f"{'All runs' if of > 1 else 'The run'} {verb} {origin}"
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"
+    return f"{', '.join(names[:_NAMED])}{more} {verb} {origin}"
 
 
 def _origin(environment: Mapping[str, Any]) -> str:
     if not environment:
-        return "do not say what they were made with"
+        return "made with what is not recorded"
     packages = _mapping(environment, "packages")
     versions = [f"{name} {packages[name]}" for name in _PACKAGES if _is_text(packages.get(name))]
     blas = environment.get("blas")
@@ -76,7 +78,7 @@ def _origin(environment: Mapping[str, Any]) -> str:
     machine = f", {processors} processors" if isinstance(processors, int) else ""
     software = ", ".join([f"Python {_text(environment, 'python')}", *versions])
     return (
-        f"were made by mnistlab {_text(environment, 'mnistlab')}, {_commit(environment)}, with "
+        f"made by mnistlab {_text(environment, 'mnistlab')}, {_commit(environment)}, with "
         f"{software}, on {_text(environment, 'platform')}{machine}"
     )
 
@@ -85,7 +87,9 @@ def _commit(environment: Mapping[str, Any]) -> str:
     git = _mapping(environment, "git")
     if not _is_text(git.get("commit")):
         return "of no known commit"
-    changes = " with changes that uncommitted.patch keeps" if git.get("dirty") else ", unchanged"
+    changes = (
+        " with changes that uncommitted.patch keeps" if git.get("dirty") else " without changes"
+    )
     return f"commit {git['commit'][:_SHORT]}{changes}"
 
 
@@ -94,8 +98,8 @@ def _data(facts: Mapping[str, Any]) -> str:
     name = Path(str(dataset)).name if dataset is not None else "a dataset that is not named"
     steps = facts.get("data.preprocess")
     prepared = f" after {', '.join(map(str, steps))}" if isinstance(steps, list) and steps else ""
-    digest = f", SHA-256 {sha256[:_SHORT]}…" if isinstance(sha256, str) else ""
-    return f"were made on {name}{prepared}{digest}"
+    digest = f", SHA-256 {sha256[:_SHORT]}" if isinstance(sha256, str) else ""
+    return f"made on {name}{prepared}{digest}"
 
 
 def _mapping(environment: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -18,7 +18,6 @@ from mnistlab.report.featured import FEATURED, choose_featured
 from mnistlab.report.page import SCRIPTS, TEMPLATES, clean, render_page, safe_json
 from mnistlab.report.page_data import _choose_images, embed, find_test_sets, title_of
 from mnistlab.report.page_pictures import FeaturedRun, digit_url, template_url
-from mnistlab.report.page_table import build_table
 from mnistlab.store.facts import read_facts
 from tests.report.hostile import HOSTILE
 from tests.report.pages import Parsed, Stub, page_of, report_of, train_all, unpack
@@ -102,20 +101,6 @@ def test_the_gap_is_the_last_of_the_runs_gaps(html, folders):
     expected = [run.gap for run in runs if run.gap is not None]
     assert expected
     assert [float(one["value"]) for one in derived] == expected
-
-
-def test_what_is_the_same_in_all_runs_is_told_once_and_has_no_column(tmp_path):
-    runs, _ = collect([make_run(tmp_path / name, learning_rate=0.25) for name in ("one", "other")])
-    table = build_table(runs, [])
-    assert ("learning rate", "0.25") in table.same
-    assert ("model", "linear, squared error") in table.same
-    keys = [column.key for column in table.columns]
-    assert "learning_rate" not in keys
-    assert "test.accuracy" not in keys  # no run has one
-    assert "validation.accuracy" in keys  # results stay, even if they are alike
-    assert all(len(row.values) == len(keys) for row in table.rows)
-    (alone,) = build_table(runs[:1], []).rows
-    assert "0.25" in [value.shown for value in alone.values]
 
 
 def test_a_filter_is_given_all_facts_of_all_runs(parsed, folders):

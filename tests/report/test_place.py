@@ -141,11 +141,17 @@ def test_names_are_still_those_of_the_runs_folder(handed_in):
 def test_links_are_refused_as_everywhere(handed_in, tmp_path):
     (tmp_path / "secret").write_text("s")
     (handed_in / "ann" / "one" / "log.txt").symlink_to(tmp_path / "secret")
-    (handed_in / "linked").symlink_to(handed_in / "bob" / "one")
+    (handed_in / "bob" / "linked").symlink_to("one")
     os.mkfifo(handed_in / "bob" / "one" / "predictions.npy")
-    for given in ("ann/one", "ann", "linked", "bob/one", "bob"):
+    for given in ("ann/one", "ann", "bob/linked", "bob/one", "bob"):
         with pytest.raises(RunFolderError):
             open_given([str(handed_in / given)], tmp_path)
+
+
+def test_only_the_link_latest_is_followed(handed_in, tmp_path):
+    (handed_in / "ann" / "linked").symlink_to("one")
+    with pytest.raises(RunFolderError, match="there is no run 'linked'"):
+        open_given([str(handed_in / "ann" / "linked")], tmp_path)
 
 
 def test_a_folder_that_is_no_run_is_told(tmp_path):
