@@ -105,6 +105,7 @@ def train(
             known = load_config(folder.config, checks=NAME_CHECKS)
             resumption = plan_resumption(folder, known, settled, plan.dataset.sha256)
             if resumption is None:
+                folder.tidy()
                 _print_folder(folder, as_json=as_json)
                 return
             painter = _start_painter(cleanup, plugins) if is_drawn else None

@@ -22,7 +22,7 @@ from mnistlab.core.trainer import EpochRecord, Snapshot
 from mnistlab.errors import tell
 from mnistlab.interrupts import deferred
 from mnistlab.runs import RunFolder, create_run_folder
-from mnistlab.runs.atomic import sync_folder, write_json, write_text
+from mnistlab.runs.atomic import clear_asides, sync_folder, write_json, write_text
 from mnistlab.runs.creation import cannot_keep
 from mnistlab.runs.weights import save_checkpoint, save_weights
 
@@ -175,6 +175,7 @@ class Run:
         if self.status in ("completed", "diverged"):
             self.folder.checkpoint.unlink(missing_ok=True)
         if self.lock is not None:
+            clear_asides(self.folder.path)  # what could not be removed when it was set aside
             self.folder.let_go(self.lock)
 
     def fail(self, error: BaseException) -> None:

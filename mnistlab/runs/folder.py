@@ -150,6 +150,11 @@ class RunFolder:
             clear_asides(folder)
         return lock
 
+    def tidy(self) -> None:
+        """Clear away what was begun or set aside and is needed no more, if nobody is at work."""
+        with contextlib.suppress(OSError, RunFolderError):
+            self.let_go(self.hold())
+
     def let_go(self, lock: "BaseFileLock") -> None:
         """Release the run's lock, which leaves no trace."""
         let_go(lock, self.lock_file)
