@@ -1,7 +1,6 @@
 """The folder that a report is written into, with the record of what the report was made from."""
 
 import hashlib
-import importlib.util
 import json
 import os
 import tempfile
@@ -93,14 +92,13 @@ def fingerprint(words: Mapping[str, Any], folders: Sequence[RunFolder], own: Seq
     """Return the SHA-256 of all that decides a report.
 
     These are words, every file of the folders and of the data by its size and times, plugins
-    (`own` files), whether SciPy is there, and the code.
+    (`own` files) and the code. What was made without SciPy, where that was needed, has no record.
     """
     made_from = {
         **words,
         "runs": [[str(folder.path), _files_below(folder.path)] for folder in folders],
         "data": [one for one in _files_below(data_dir()) if not one[0].startswith(_MADE)],
         "plugins": [sha256_of(path) for path in own],
-        "scipy": importlib.util.find_spec("scipy") is not None,
         "code": code_sha256(),
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()

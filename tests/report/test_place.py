@@ -6,7 +6,6 @@ import os
 import pytest
 
 from mnistlab.errors import RunFolderError
-from mnistlab.report import place as module
 from mnistlab.report.given import open_given
 from mnistlab.report.place import RECORD, Place, fingerprint
 from mnistlab.runs import RunFolder
@@ -85,13 +84,6 @@ def test_what_decides_a_report_is_part_of_what_it_is_made_from(tmp_path, name):
     assert before == fingerprint({}, [sweep], [plugin])
     all_changes[name]()
     assert before != fingerprint({}, [sweep], [plugin])
-
-
-def test_scipy_is_part_of_it(tmp_path, monkeypatch):
-    run = make_run(tmp_path / "run")
-    before = fingerprint({}, [run], [])
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda _: None)
-    assert before != fingerprint({}, [run], [])
 
 
 def test_a_lock_is_no_part_of_it(tmp_path):
