@@ -95,7 +95,8 @@ CASES = (
     (FIRST, "summary.json", SUMMARY, (SHOW, LIST, DIFF, COMPARE, EXPORT, RESUME)),
     (FIRST, "status.json", STATUS, (SHOW, SHOW_ALL, LIST, DIFF, DELETE)),
     (FIRST, "environment.json", ENVIRONMENT, (SHOW, SHOW_ALL, DIFF, VERIFY)),
-    (FIRST, "metrics.csv", METRICS, (SHOW, COMPARE, EPOCHS, PLOT)),
+    (FIRST, "metrics.csv", METRICS, (SHOW, COMPARE, EPOCHS)),
+    (FIRST, "metrics.csv", METRICS[-2:], (PLOT,)),  # each starts a process that draws
     (FIRST, "config.yaml", CONFIG, (SHOW, LIST, DIFF, COMPARE)),
     (FIRST, "predictions.npy", PREDICTIONS, (SHOW, DIFF, EXPORT)),
     (FIRST, "model.safetensors", MODEL, (PREDICT, DIFF)),
@@ -128,9 +129,9 @@ def trained(tmp_path_factory):
 @pytest.mark.parametrize("kind", [FIRST, MANY], ids=["run", "sweep"])
 def test_a_file_that_says_something_else_gets_a_sentence(tmp_path, trained, kind):
     words = []
-    for of, file, contents, commands in CASES:
+    for case, (of, file, contents, commands) in enumerate(CASES):
         for number, content in enumerate(contents if of == kind else ()):
-            runs = tmp_path / f"{file}{number}"
+            runs = tmp_path / f"{case}-{file}-{number}"
             shutil.copytree(trained[FIRST], runs / "0f")
             shutil.copytree(trained[kind], runs / "hostile")
             folder = (SweepFolder if kind == MANY else RunFolder)(runs / "hostile")

@@ -49,7 +49,7 @@ def test_no_small_step_leads_below_the_softmax_optimum(pixels):
 
 def test_the_softmax_optimum_is_that_of_scikit_learn():
     linear_model = pytest.importorskip("sklearn.linear_model")
-    rows, ridge = as_rows(load("mnist-mini", validation=1000).train), 0.01
+    rows, ridge = as_rows(load("mnist-mini", validation=5600).train), 0.1
     P, value, _ = softmax_optimum(rows, PixelMap(), 10, ridge)
     peer = linear_model.LogisticRegression(C=1 / (ridge * len(rows)), tol=1e-8, max_iter=5000)
     peer.fit(rows.images / 255, rows.labels)
@@ -159,8 +159,8 @@ def test_it_says_what_the_optimum_is_worth_on_the_other_splits():
 
 def test_a_softmax_is_measured_on_the_other_splits_too():
     pytest.importorskip("scipy")
-    dataset = load("mnist-mini", validation=1000)
-    words = ["loss=softmax_cross_entropy", "weight_decay=0.1"]
+    dataset = load("mnist-mini", validation=4800)
+    words = ["loss=softmax_cross_entropy", "weight_decay=0.1", "data.validation=4800"]
     found = find_yardstick(config(*words), dataset)
     P, _, _ = softmax_optimum(as_rows(dataset.train), dataset.pixels, 10, 0.1)
     assert found.test_accuracy == by_hand(P, dataset.test)[1]
