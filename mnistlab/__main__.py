@@ -17,6 +17,8 @@ def main() -> NoReturn:
     try:
         interrupts.install()
         _open_streams()
+        # pydantic would search all that is installed for plugins of its own, a tenth of the start
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         from mnistlab.cli import run  # noqa: PLC0415 - a Ctrl-C during imports is handled too
 
         code = run(arguments)
