@@ -1,10 +1,8 @@
 """Says what is to be known of a run or a sweep before one believes its numbers."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES
 from mnistlab.store.keys import is_number
 
 if TYPE_CHECKING:
@@ -103,28 +101,3 @@ def contradictions_of_sweep(
     test = told.get("test") if isinstance(told, Mapping) else None
     accuracy = test.get("accuracy") if isinstance(test, Mapping) else None
     return contradictions(best, accuracy, "sweep.json")
-
-
-def changed_files(one: "ReportRun | ReportSweep") -> list[str]:
-    """Return the files that are there, but are not those that the status vouches for."""
-    known = one.facts.get("damaged", [])
-    with suppress(OSError):
-        return [name for name in one.folder.damaged_files() if name not in known]
-    return []
-
-
-def shown_status(one: "ReportRun | ReportSweep") -> str:
-    """Return the status as tables show it, with `damaged` beside one that is not to be believed."""
-    status = str(one.facts["status"])
-    if status == "damaged":
-        return status
-    is_hurt = one.facts.get("damaged") or one.changed or one.contradictions
-    return f"{status}, damaged" if is_hurt else status
-
-
-def text_of(one: "ReportRun | ReportSweep") -> str:
-    """Return the config's or the sweep's file as it is written, "" where it cannot be read."""
-    with suppress(OSError, ValueError):
-        if one.folder.config.stat().st_size <= MAX_SWEEP_BYTES:
-            return one.folder.config.read_text("utf-8")
-    return ""

@@ -17,19 +17,11 @@ from mnistlab.config.load import load_config, try_config
 from mnistlab.config.schema import Config
 from mnistlab.datasets import Dataset
 from mnistlab.errors import InputError, MnistlabError, RunFolderError
-from mnistlab.report.lacks import (
-    changed_files,
-    contradictions,
-    lacks_of_run,
-    shown_status,
-    text_of,
-)
+from mnistlab.report.lacks import contradictions, lacks_of_run
+from mnistlab.report.one_folder import ReportFolder
 from mnistlab.report.repeat import train_command
-from mnistlab.report.shelf import DataShelf
-from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_weights
 from mnistlab.store.differences import read_predictions
-from mnistlab.store.facts import Facts, read_facts
 from mnistlab.store.keys import is_number, is_of_config
 from mnistlab.yardstick import Yardstick
 
@@ -39,21 +31,8 @@ _ROUNDING = 1e-5  # of a loss that was summed in float32, as a share of it
 
 
 @dataclass(frozen=True)
-class ReportRun:
-    """One run as a report sees it; each piece is read when it is first asked for.
-
-    What cannot be read is None, and `missing` says so. `label` tells it from another run whose
-    folder has the same name.
-    """
-
-    folder: RunFolder
-    shelf: DataShelf
-    label: str = ""
-
-    @property
-    def name(self) -> str:
-        """The run's name, SWEEP/7 for one of a sweep."""
-        return self.label or self.folder.name
+class ReportRun(ReportFolder):
+    """One run as a report sees it."""
 
     @property
     def place(self) -> Path:
@@ -64,31 +43,11 @@ class ReportRun:
         """Return itself: whatever fact is shown of a run is its own."""
         return self
 
-    @cached_property
-    def facts(self) -> Facts:
-        """The run's row in every table."""
-        return read_facts(self.folder)
-
     @property
     def twin(self) -> str:
         """The run before it that has the same config, data and code; "" if none has."""
         first = self.shelf.first_runs.get(self.facts.get("key"), self.name)
         return "" if first == self.name else first
-
-    @property
-    def title(self) -> str:
-        """The config's name, or the folder's."""
-        return str(self.facts.get("name") or self.name)
-
-    @property
-    def status(self) -> str:
-        """The status as tables show it: `completed, damaged` where a file is not as it was left."""
-        return shown_status(self)
-
-    @cached_property
-    def changed(self) -> list[str]:
-        """The files that are there, but are not those that the status vouches for."""
-        return changed_files(self)
 
     @cached_property
     def contradictions(self) -> list[str]:
@@ -242,11 +201,6 @@ class ReportRun:
             return ""
         near = train_command(self.checked_config)
         return near or f"mnistlab train --config {shlex.quote(str(self.folder.config))}"
-
-    @property
-    def text(self) -> str:
-        """The config as its file says it, "" where it cannot be read."""
-        return text_of(self)
 
     @property
     def resume_command(self) -> str:

@@ -7,56 +7,22 @@ from functools import cached_property
 from typing import Any
 
 from mnistlab.errors import RunFolderError
-from mnistlab.report.lacks import (
-    changed_files,
-    contradictions_of_sweep,
-    lacks_of_sweep,
-    shown_status,
-    text_of,
-)
+from mnistlab.report.lacks import contradictions_of_sweep, lacks_of_sweep
+from mnistlab.report.one_folder import ReportFolder
 from mnistlab.report.one_run import ReportRun
 from mnistlab.report.repeat import sweep_command
-from mnistlab.report.shelf import DataShelf
 from mnistlab.runs.sweep_folder import SweepFolder
-from mnistlab.store.facts import Facts, read_facts
 
 
 @dataclass(frozen=True)
-class ReportSweep:
+class ReportSweep(ReportFolder):
     """One sweep as a report sees it."""
 
     folder: SweepFolder
-    shelf: DataShelf
-    label: str = ""
-
-    @property
-    def name(self) -> str:
-        """The sweep's name."""
-        return self.label or self.folder.name
 
     def holder(self, key: str) -> "ReportRun | ReportSweep":
         """Return whose fact is shown of the sweep: its own, else that of its best run."""
         return self if key in self.facts or self.best is None else self.best
-
-    @cached_property
-    def facts(self) -> Facts:
-        """The sweep's row in every table."""
-        return read_facts(self.folder)
-
-    @property
-    def title(self) -> str:
-        """The name that it was given, or the folder's."""
-        return str(self.facts.get("name") or self.name)
-
-    @property
-    def status(self) -> str:
-        """The status as tables show it, as of a run."""
-        return shown_status(self)
-
-    @cached_property
-    def changed(self) -> list[str]:
-        """The files that are there, but are not those that the status vouches for."""
-        return changed_files(self)
 
     @cached_property
     def contradictions(self) -> list[str]:
@@ -100,11 +66,6 @@ class ReportSweep:
             return ""
         near = sweep_command(self.text)
         return near or f"mnistlab sweep --config {shlex.quote(str(self.folder.config))}"
-
-    @property
-    def text(self) -> str:
-        """The sweep's own file, "" where it cannot be read."""
-        return text_of(self)
 
     @property
     def resume_command(self) -> str:
