@@ -10,7 +10,7 @@ from PIL import Image
 from mnistlab.plots import style
 from mnistlab.plots.compared_curves import RunCurves, compared_curves
 from mnistlab.plots.compared_legend import COLORS, Legend
-from tests.plots.test_sweep_figures import HOSTILE, assert_inside, png, texts_of
+from tests.plots.sweep_figures import HOSTILE, assert_inside, png, texts_of
 
 NAN = np.nan
 
