@@ -16,6 +16,7 @@ from mnistlab.experiment.run import Run, now, origin_of
 from mnistlab.runs import RunFolder
 from mnistlab.runs.all_or_none import all_or_none
 from mnistlab.runs.atomic import sync_folder, write_text
+from mnistlab.runs.forms import sha256_of
 from mnistlab.runs.weights import load_checkpoint
 
 
@@ -24,11 +25,12 @@ class Resumption:
     """A run that is to go on: with which config, and from which snapshot (None: from the start).
 
     `notes` are what the checkpoint says of the run beside the snapshot; `warning` tells of a
-    checkpoint that is of no use.
+    checkpoint that is of no use. `seen` is the SHA-256 of the status that all this follows from.
     """
 
     folder: RunFolder
     config: Config
+    seen: str | None
     snapshot: Snapshot | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
     warning: str | None = None
@@ -42,7 +44,7 @@ class Resumption:
         it was can show, so that its results are never seen beside another config; then the
         config and what goes with it are written. Where the disk fails, all is put back, the
         status last, and the run is what it was. Raises that OSError, or RunFolderError where
-        another process works on the run.
+        another process works on the run, or has done so since.
         """
         folder = self.folder
         lock = folder.hold()
@@ -52,6 +54,7 @@ class Resumption:
         where = f"epoch {self.snapshot.epoch}" if self.snapshot else "the beginning"
         gone = self._of_the_run_as_it_was()
         try:
+            self._check_unchanged()
             with all_or_none([folder.status, *gone, folder.config, folder.environment]):
                 folder.write_status("running", resumed=now(), ended=None, error=None)
                 for path in gone:
@@ -66,6 +69,13 @@ class Resumption:
                 folder.let_go(lock)
             raise
         return run
+
+    def _check_unchanged(self) -> None:
+        if sha256_of(self.folder.status) != self.seen:
+            raise RunFolderError(
+                f"{self.folder.name}: another process has worked on it meanwhile; see how it is "
+                f"with mnistlab runs show {self.folder.name}"
+            )
 
     def _of_the_run_as_it_was(self) -> list[Path]:
         """Return the files that are not those of the run that goes on, there or not."""
@@ -112,6 +122,7 @@ def plan_resumption(
     it would not be.
     """
     check_resumable(folder)
+    seen = sha256_of(folder.status)
     status = folder.read_status()["status"]
     if status == "completed" and config == known:
         return None
@@ -122,7 +133,7 @@ def plan_resumption(
     environment = folder.read_environment()
     if not environment:
         told = f"{folder.environment}: is missing or damaged; the run starts from its beginning"
-        return Resumption(folder, config, warning=told)
+        return Resumption(folder, config, seen, warning=told)
     ours = {"mnistlab": mnistlab.__version__, "data_sha256": data_sha256}
     for what, value in ours.items():
         if environment.get(what) != value:
@@ -131,11 +142,13 @@ def plan_resumption(
                 f"train it anew with --config {folder.config}"
             )
     if status == "completed" or not folder.checkpoint.exists():
-        return Resumption(folder, config)
-    return _from_checkpoint(folder, known, config)
+        return Resumption(folder, config, seen)
+    return _from_checkpoint(folder, known, config, seen)
 
 
-def _from_checkpoint(folder: RunFolder, known: Config, config: Config) -> Resumption:
+def _from_checkpoint(
+    folder: RunFolder, known: Config, config: Config, seen: str | None
+) -> Resumption:
     try:
         snapshot, notes = load_checkpoint(folder.checkpoint)
         origin = notes["origin"]
@@ -143,7 +156,9 @@ def _from_checkpoint(folder: RunFolder, known: Config, config: Config) -> Resump
             raise RunFolderError(f"{folder.checkpoint}: has not the rows of its epochs")
     except (RunFolderError, KeyError, TypeError) as error:
         told = error if isinstance(error, RunFolderError) else f"{folder.checkpoint}: is incomplete"
-        return Resumption(folder, config, warning=f"{told}; the run starts from its beginning")
+        return Resumption(
+            folder, config, seen, warning=f"{told}; the run starts from its beginning"
+        )
     if origin != origin_of(known):
         raise RunFolderError(
             f"{folder.config}: is not what the run was begun with; put it back, or train what it "
@@ -152,5 +167,5 @@ def _from_checkpoint(folder: RunFolder, known: Config, config: Config) -> Resump
     last = config.stop_after or config.epochs
     lengthened = config.epochs != known.epochs and SCHEDULES[config.schedule].counts_epochs
     if lengthened or snapshot.epoch >= last:
-        return Resumption(folder, config)
-    return Resumption(folder, config, snapshot, notes)
+        return Resumption(folder, config, seen)
+    return Resumption(folder, config, seen, snapshot, notes)

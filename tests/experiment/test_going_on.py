@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mnistlab.config.load import load_config
+from mnistlab.errors import RunFolderError
 from mnistlab.experiment import prepare, train_run
 from mnistlab.experiment.resuming import plan_resumption
 from mnistlab.runs import RunFolder
@@ -233,3 +234,18 @@ def test_a_run_that_goes_on_shows_nothing_of_what_it_was(case, folder):
     refused = invoke("runs", "predict", folder.name, "0", "--runs-dir", runs)
     assert refused.code == 2
     assert "has no weights" in refused.err
+
+
+@pytest.mark.parametrize("begun_from", ["completed", "cut short"])
+def test_a_run_that_another_process_went_on_with_meanwhile_is_left_alone(tmp_path, begun_from):
+    case = CASES[begun_from]
+    folder = case.make(tmp_path)
+    known = load_config(folder.config)
+    longer = known.model_copy(update={"epochs": case.epochs})
+    plan = prepare([longer])
+    first, second = (plan_resumption(folder, known, longer, plan.dataset.sha256) for _ in range(2))
+    train_run(plan, runs_dir=tmp_path / "runs", reporter=Recorder(), resumption=first)
+    before = tree(folder.path)
+    with pytest.raises(RunFolderError, match="another process has worked on it meanwhile"):
+        train_run(plan, runs_dir=tmp_path / "runs", reporter=Recorder(), resumption=second)
+    assert tree(folder.path) == before
