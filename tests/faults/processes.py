@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import is_sweep
+from mnistlab.runs.sweep_folder import SweepFolder, is_sweep
 from tests.faults import promises
 from tests.faults.command import Outcome, copy, invoke, new_runs
 
@@ -166,7 +166,8 @@ class Victim:
         told = last.startswith("mnistlab: interrupted")
         codes = {128 + signum} if again is None else {128 + signum, 130}
         if -code in (signum, signal.SIGINT):
-            ends = [RunFolder(path).read_status()["status"] for path in new_runs(runs, self.old)]
+            kind = SweepFolder if self.kind == "sweep" else RunFolder
+            ends = [kind(path).read_status()["status"] for path in new_runs(runs, self.old)]
             if told or ends == ["completed"]:
                 return []
         problems = [] if code in codes else [f"exit code {code}: {err!r}"]
