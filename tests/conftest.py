@@ -4,9 +4,14 @@ import signal
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mnistlab import interrupts
 from mnistlab.__main__ import main
+
+# how long an example takes, says more of the machine than of the code
+settings.register_profile("mnistlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mnistlab")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,7 +7,8 @@ SOFT = "\N{ZERO WIDTH SPACE}"
 """Where a long word may be broken; `visible` leaves none of a text's own."""
 
 
-_WHITE = re.compile(r"[ \t\n\r\f\v]+")
+_WHITE = re.compile(r"[ \t\n\r\f\v\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+"""ASCII's white space and Unicode's category Zs, the spaces of all widths."""
 
 
 def visible(text: str, *, lines: bool = False) -> str:

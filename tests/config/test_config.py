@@ -339,7 +339,7 @@ def test_any_text_survives_a_dump(text):
     assert read_value(dump({"key": text}), "here") == {"key": text}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_a_config_or_a_config_error(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "fuzz.yaml"

@@ -77,7 +77,7 @@ def test_softmax_passes_at_every_scale(C, seeds, scale):
             assert found.relative_error <= bound
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     seed=st.integers(0, 2**32),
     C=st.integers(2, 40),
@@ -91,7 +91,7 @@ def test_a_right_gradient_never_fails(seed, C, scale, B, case):
     assert judge(problem, "complex", seed).passed
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     seed=st.integers(0, 2**32),
     relative=st.sampled_from([1e-3, 1e-5, -1e-5]),

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -24,7 +24,6 @@ def idx_bytes(*shape: int, data: bytes | None = None, code: int = 8) -> bytes:
     return struct.pack(f">HBB{len(shape)}I", 0, code, len(shape), *shape) + body
 
 
-@settings(deadline=None)  # writing a file takes as long as the disk likes
 @given(
     hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=5)),
     st.sampled_from(["", ".gz"]),
@@ -128,7 +127,6 @@ def test_bad_file_is_refused_by_name(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
-@settings(deadline=None)  # writing a file takes as long as the disk likes
 @given(st.binary(max_size=60), st.booleans())
 def test_any_bytes_are_read_or_refused(tmp_path_factory, content, packed):
     path = tmp_path_factory.mktemp("any") / "a"
@@ -137,7 +135,6 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content, packed):
         read_idx(path)
 
 
-@settings(deadline=None)  # writing a file takes as long as the disk likes
 @given(st.integers(0, len(PACKED) - 1), st.integers(1, 255))
 def test_any_damaged_gzip_is_read_or_refused(tmp_path_factory, at, flip):
     path = tmp_path_factory.mktemp("any") / "a"

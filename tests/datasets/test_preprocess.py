@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import affine_transform
@@ -53,7 +53,6 @@ def test_equals_scipy_on_digits(digits):
         assert np.abs(reference(image) - upright).max() <= 1
 
 
-@settings(deadline=None)  # the first call is slower than the rest
 @given(
     hnp.arrays(
         np.uint8,

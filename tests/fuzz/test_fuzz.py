@@ -79,7 +79,6 @@ def test_any_bytes_are_read_or_refused_in_a_sentence(name, tmp_path):
 
     @settings(
         max_examples=60,
-        deadline=None,  # `limits` is the deadline, of the processor's time
         suppress_health_check=list(HealthCheck),
         database=None,  # what is found belongs into tests/fuzz/found
     )

@@ -109,7 +109,7 @@ def test_hostile_texts_are_read_as_they_are(text, tmp_path):
     check(text, tmp_path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=ANY_TEXT)
 def test_any_text_is_read_as_it_is(text):
     check(text, Path())  # nothing is written: its picture cannot be drawn

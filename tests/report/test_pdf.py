@@ -5,7 +5,7 @@ import re
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnistlab.errors import MnistlabError
@@ -219,7 +219,7 @@ def test_hostile_texts_without_letters_for_them_compile():
     assert render_pdf(ReportDocument("T", "A", "", sections), Pictures()).startswith(b"%PDF")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(text=ANY_TEXT)
 def test_any_text_compiles(text):
     blocks = [block for block in blocks_with(text) if type(block).__name__ != "Picture"]

@@ -20,6 +20,13 @@ def test_words_are_kept():
     assert visible(text) == text
     assert visible(" a \n\n b\t") == " a b "
     assert visible("a\u00a0b") == "a b"
+    assert visible("a\r\u00a0\u3000b") == "a b"
+
+
+def test_every_space_there_is_counts_as_one():
+    spaces = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Zs"]
+    assert len(spaces) > 10
+    assert visible("".join(spaces)) == " "
 
 
 def test_code_keeps_its_lines():

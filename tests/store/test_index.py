@@ -309,7 +309,7 @@ SUMMARY = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(JSON | SUMMARY, JSON, st.sampled_from(["run", "sweep"]))
 def test_whatever_the_files_hold(tmp_path_factory, summary, state, kind):
     runs = tmp_path_factory.mktemp("runs")

@@ -37,9 +37,7 @@ def test_a_grid_is_the_product_of_its_axes_the_first_slowest(base):
     assert (last.name, last.data.validation) == ("plain", 100)
 
 
-@settings(
-    max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(

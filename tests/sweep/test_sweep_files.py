@@ -275,7 +275,7 @@ def test_an_inlined_base_keeps_an_option_that_an_axis_may_drop(write):
     assert load_sweep(write(sweep.to_yaml()), name="many") == sweep
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=100), st.sampled_from(["", "seed: ", "trials: ", "  zip: ["]))
 def test_any_bytes_give_a_sweep_or_a_config_error(tmp_path, content, key):
     path = tmp_path / "fuzz.yaml"
@@ -301,7 +301,7 @@ FRAGMENTS = [
 ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join))
 def test_any_word_gives_a_sweep_or_a_config_error(base, word):
     with suppress(ConfigError):
