@@ -1,7 +1,8 @@
 """Turns the signals that end a process into an exception, and holds it back where it would hurt."""
 
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -17,11 +18,14 @@ class _State:
     pending: int | None = None
     received: int | None = None
     advice: str | None = None
+    tell_dropped: Callable[["sys.UnraisableHookArgs"], object] = sys.__unraisablehook__
 
 
 def install() -> None:
     """Let Ctrl-C, SIGTERM and SIGHUP raise `Interrupted`; what the parent ignores stays ignored."""
     _State.received = _State.advice = None
+    if sys.unraisablehook is not _tell_dropped:
+        _State.tell_dropped, sys.unraisablehook = sys.unraisablehook, _tell_dropped
     for signum in _SIGNALS:
         if signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, _handle)
@@ -74,6 +78,12 @@ def interrupted(signum: int) -> Interrupted:
 def received() -> int | None:
     """Return the last signal that came, None if there was none."""
     return _State.received
+
+
+def _tell_dropped(dropped: "sys.UnraisableHookArgs") -> None:
+    """Tell of an exception that Python dropped, unless it is a signal's, which `check` raises."""
+    if not isinstance(dropped.exc_value, Interrupted):
+        _State.tell_dropped(dropped)
 
 
 def _handle(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal module's own form

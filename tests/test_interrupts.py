@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import pytest
 
@@ -13,8 +14,10 @@ from mnistlab.interrupts import check, deferred
 @pytest.fixture(autouse=True)
 def _heard():
     known = {number: signal.getsignal(number) for number in interrupts._SIGNALS}
+    hook = sys.unraisablehook
     interrupts.install()
     yield
+    sys.unraisablehook = hook
     for number, handler in known.items():
         signal.signal(number, handler)
     interrupts._State.received = interrupts._State.pending = None
@@ -71,3 +74,32 @@ def test_saving_after_a_signal_can_be_cut_short_by_another():
                 send()
                 saved.append("never")
     assert saved == ["begun"]
+
+
+class Dropping:
+    """Whose end raises, which Python only tells of."""
+
+    def __init__(self, end):
+        self.end = end
+
+    def __del__(self):
+        self.end()
+
+
+def test_a_signal_that_python_drops_is_heard_later_and_nothing_is_printed(monkeypatch):
+    told = []
+    monkeypatch.setattr(interrupts._State, "tell_dropped", told.append)
+    monkeypatch.setattr(sys, "unraisablehook", interrupts._tell_dropped)
+    Dropping(send)
+    assert told == []
+    with pytest.raises(Interrupted):
+        check()
+
+
+def test_whatever_else_python_drops_is_told_as_ever(monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: told.append(dropped.exc_value))
+    interrupts.install()
+    interrupts.install()  # as one command after another in one process does
+    Dropping(lambda: 1 / 0)
+    assert [type(error) for error in told] == [ZeroDivisionError]
