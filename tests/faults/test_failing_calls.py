@@ -23,8 +23,8 @@ def test_a_failing_call_is_told_and_loses_nothing(scenarios, tmp_path, name):
     scenario = scenarios[name]
     faults = list(faults_of(scenario.count(tmp_path), EVERY[name]))
     problems = [scenario.attempt(fault, tmp_path) for fault in faults]
-    # a checkpoint now and then is a matter of time, so the last calls may not come
-    assert sum(problem is None for problem in problems) <= 1 + len(faults) // 10
+    # how many checkpoints there are is a matter of time, so the last calls may not come
+    assert sum(problem is None for problem in problems) <= max(2, len(faults) // 10)
     assert [line for found in problems for line in found or ()] == []
 
 
