@@ -26,7 +26,7 @@ check: $(BIN)/.installed-dev ## format, lint, types, layers, then the tests with
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -n auto --cov
 
-stress: $(BIN)/.installed-stress ## kill, starve, cut and fuzz it for an hour; figures go to tests/STRESS.md
+stress: $(BIN)/.installed-stress ## kill, starve, cut and fuzz it for an hour or two; figures go to tests/STRESS.md
 	$(BIN)/python -m tests.stress
 
 gradcheck: $(BIN)/.installed ## prove every gradient, and show the softmax' at three points

@@ -13,9 +13,9 @@ from tests.stress.figures import Figure
 PATH = Path(__file__).parents[1] / "STRESS.md"
 _HEAD = """# What was broken on purpose
 
-`make stress` kills, starves, cuts and fuzzes mnistlab for an hour. Each line says how many tries
-there were and how many of them broke a promise; a run with any is a failed one. Nothing here is
-edited by hand.
+`make stress` kills, starves, cuts and fuzzes mnistlab for an hour or two. Each line says how many
+tries there were and how many of them broke a promise; a run with any is a failed one. No figure
+here is edited by hand.
 """
 _TABLE = "| part | what | tries | bad | note |\n|---|---|--:|--:|---|\n"
 
