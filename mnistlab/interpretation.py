@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mnistlab.core.statistics import wilson_interval
+from mnistlab.statistics import wilson_interval
 
 _WINDOW = 6
 """Evaluations that tell where training stands; one alone tells the noise of mini-batches."""
@@ -18,13 +18,9 @@ def interpret(
     commonest: float,
     images: int,
     epochs: int,
-    least_loss: float | None = None,
-    penalty: float = 0.0,
 ) -> list[str]:
     """Return sentences on the test accuracy's certainty and on whether training was done.
 
-    `least_loss` is the training loss that no such model can beat, None if it is not known; with
-    weight decay it is that of loss plus penalty, and `penalty` what the weights at the end cost.
     `commonest` is the share of the most frequent class among the `images` of the test split,
     `epochs` how many the config asks for; a completed run with fewer was stopped early.
     """
@@ -45,14 +41,6 @@ def interpret(
         )
     elif len(evaluated) >= 2:
         sentences.append(_on_training(evaluated))
-    if least_loss and evaluated and summary["status"] == "completed":
-        # in float32 the loss of a run that has converged may come out a little below
-        above = max(0.0, (evaluated[-1]["train_loss"] + penalty) / least_loss - 1)
-        both = f" plus penalty, {penalty:.4f}, " if penalty else " "
-        sentences.append(
-            f"The training loss{both}is {above:.2%} above the least that such a model can come to "
-            f"on this data, {least_loss:.4f}."
-        )
     return sentences
 
 

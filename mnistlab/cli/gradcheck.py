@@ -10,7 +10,7 @@ from mnistlab.cli.options import Plugins
 
 if TYPE_CHECKING:
     from mnistlab.gradcheck.suites import Options
-    from mnistlab.gradcheck.verdict import Report, Verdict
+    from mnistlab.gradcheck.verdicts import Report, Verdict
 
 
 def gradcheck(
@@ -81,7 +81,7 @@ def gradcheck(
     gradients are right; 1 one is not; 2 a wrong option or a file that cannot be used.
     """
     from mnistlab.console import gradients
-    from mnistlab.core.mistakes import MISTAKES
+    from mnistlab.gradcheck.mistakes import MISTAKES
 
     if mistake == "list":
         if as_json:
@@ -93,11 +93,11 @@ def gradcheck(
         return
     _refuse_contradictions(everything, config, target, loss or gradient, mistake)
 
-    from mnistlab.core.gradcheck import METHODS
-    from mnistlab.core.problems import describe
     from mnistlab.errors import InputError, UnknownNameError
     from mnistlab.gradcheck import suites
-    from mnistlab.gradcheck.verdict import Report
+    from mnistlab.gradcheck.check import METHODS
+    from mnistlab.gradcheck.problems import describe
+    from mnistlab.gradcheck.verdicts import Report
     from mnistlab.plugins import load_plugins
 
     if method not in METHODS:
@@ -165,7 +165,7 @@ def _judge_target(
     path: Path, loss: str | None, gradient: str | None, options: "Options"
 ) -> "Report":
     from mnistlab.gradcheck.functions import read_user_file
-    from mnistlab.gradcheck.target import judge
+    from mnistlab.gradcheck.own_file import judge
 
     return judge(read_user_file(path, loss, gradient), options)
 

@@ -194,7 +194,7 @@ def _print_run(run: "Run", plan: "Plan", *, as_json: bool) -> None:
 
 
 def _advice(plan: "Plan") -> str:
-    from mnistlab.core.curvature import tell_limit
+    from mnistlab.core.stability import tell_limit
 
     limit = plan.learning_rate_limit
     if limit is None:

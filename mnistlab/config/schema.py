@@ -15,9 +15,8 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
-from mnistlab.core.initializers import INITIALIZERS
 from mnistlab.core.losses import LOSSES
-from mnistlab.core.models import MODELS
+from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import REDUCTIONS
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.registry import Registry

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.core.diagnosis import place
-from mnistlab.core.gradcheck import Check
-from mnistlab.gradcheck.verdict import Probe, Report, Verdict
+from mnistlab.gradcheck.check import Check
+from mnistlab.gradcheck.diagnosis import place
+from mnistlab.gradcheck.verdicts import Probe, Report, Verdict
 
 SHOWN = 12  # coordinates of a gradient that are printed
 WIDTH = 100  # columns of running text

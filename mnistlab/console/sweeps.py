@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnistlab.core.curvature import tell_limit
+from mnistlab.core.stability import tell_limit
 from mnistlab.runs.atomic import to_json
 from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.sweep.estimate import Estimate

@@ -1,12 +1,12 @@
-"""Models turn pre-activations into outputs and carry gradients back.
+"""Models turn pre-activations into outputs and carry gradients back; initializers draw weights.
 
-Shapes: A, outputs and their gradients are (B, K, C): batch, configurations, classes.
-The pre-activations A = X W + b are the trainer's business, so a model is only what
-happens after them.
+Shapes: A, outputs and their gradients are (B, K, C): batch, configurations, classes; the initial
+weights of one configuration are (D, C), D features. The pre-activations A = X W + b are the
+business of the trainer, so a model is only what happens after them. Biases start at zero.
 """
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mnistlab.core.registry import Registry
 
 Array = NDArray[np.floating]
+Weights = NDArray[np.float64]
 Pullback = Callable[[Array], Array]
 
 
@@ -61,3 +62,52 @@ class Sigmoid:
 
 MODELS.add("linear", Linear())
 MODELS.add("sigmoid", Sigmoid())
+
+
+class Initializer(Protocol):
+    """What the trainer asks of an initializer."""
+
+    options: ClassVar[Mapping[str, float]]
+    """The hyperparameters it reads, with their usual values."""
+
+    def weights(self, D: int, C: int, scale: float, generator: np.random.Generator) -> Weights:
+        """Return weights of shape (D, C) in float64."""
+        ...
+
+
+INITIALIZERS: Registry[Initializer] = Registry("init")
+
+
+class Zeros:
+    """All weights zero: with one layer there is no symmetry to break."""
+
+    options: ClassVar[Mapping[str, float]] = {}
+
+    def weights(self, D: int, C: int, scale: float, generator: np.random.Generator) -> Weights:  # noqa: ARG002
+        """Return zeros."""
+        return np.zeros((D, C))
+
+
+class Normal:
+    """Weights from a normal distribution with mean 0 and standard deviation `init_scale`."""
+
+    options: ClassVar[Mapping[str, float]] = {"init_scale": 0.01}
+
+    def weights(self, D: int, C: int, scale: float, generator: np.random.Generator) -> Weights:
+        """Return draws from N(0, scale^2)."""
+        return generator.normal(0.0, scale, (D, C))
+
+
+class Uniform:
+    """Weights drawn evenly from [-init_scale, init_scale)."""
+
+    options: ClassVar[Mapping[str, float]] = {"init_scale": 0.01}
+
+    def weights(self, D: int, C: int, scale: float, generator: np.random.Generator) -> Weights:
+        """Return draws from U(-scale, scale)."""
+        return generator.uniform(-scale, scale, (D, C))
+
+
+INITIALIZERS.add("zeros", Zeros())
+INITIALIZERS.add("normal", Normal())
+INITIALIZERS.add("uniform", Uniform())

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.pixels import PixelMap
-from mnistlab.core.samples import Samples
+from mnistlab.core.data import PixelMap, Samples
 from mnistlab.datasets.catalog import DATASETS, DIGITS
 from mnistlab.datasets.checks import check_counts, check_images, check_labels, check_same_size
 from mnistlab.datasets.copies import moved

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.pixels import PixelMap
+from mnistlab.core.data import PixelMap
 from mnistlab.core.registry import Registry
 from mnistlab.datasets.deskew import VERSION as DESKEW_VERSION
 from mnistlab.datasets.deskew import deskew

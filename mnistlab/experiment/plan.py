@@ -10,14 +10,13 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config, option_keys
-from mnistlab.core.curvature import SUBSET_ROWS, largest_eigenvalue, stability_limit, tell_limit
-from mnistlab.core.initializers import INITIALIZERS
+from mnistlab.core.data import Samples, lit_pixels
 from mnistlab.core.losses import LOSSES
-from mnistlab.core.models import MODELS
+from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
 from mnistlab.core.optimizers import OPTIMIZERS
-from mnistlab.core.samples import Samples, lit_pixels
 from mnistlab.core.schedules import SCHEDULES
+from mnistlab.core.stability import SUBSET_ROWS, largest_eigenvalue, stability_limit, tell_limit
 from mnistlab.core.trainer import Settings, Trainer, stack_parameters
 from mnistlab.datasets import DATASETS, Dataset, Progress, as_rows, load, resolve
 from mnistlab.errors import ConfigError

@@ -20,8 +20,6 @@ from mnistlab.interpretation import interpret
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
 from mnistlab.runs.environment import describe_environment, uncommitted_changes
-from mnistlab.runs.weights import load_weights
-from mnistlab.yardstick.optima import known_yardstick
 
 
 def train_run(
@@ -131,22 +129,10 @@ def _paint(painter: Painter, run: Run) -> str | None:
 
 def _interpret(run: Run, plan: Plan) -> list[str]:
     labels = plan.dataset.test.labels
-    yardstick = known_yardstick(run.config, plan.dataset.sha256)
-    commonest = float(np.bincount(labels).max() / len(labels))
     return interpret(
         run.summary,
         run.rows,
-        commonest=commonest,
+        commonest=float(np.bincount(labels).max() / len(labels)),
         images=len(labels),
         epochs=run.config.epochs,
-        least_loss=None if yardstick is None else yardstick.objective,
-        penalty=_penalty(run, 0.0 if yardstick is None else yardstick.ridge),
     )
-
-
-def _penalty(run: Run, ridge: float) -> float:
-    """Return what the weights at the end of a completed run add to its mean loss."""
-    if not ridge or run.status != "completed":
-        return 0.0
-    weights = load_weights(run.folder.model)[:-1].astype(np.float64)
-    return ridge / 2 * float(np.square(weights).sum())

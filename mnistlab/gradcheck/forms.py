@@ -1,4 +1,4 @@
-"""The forms in which a user's functions may take their arguments, and calls that hold them to it.
+"""The forms in which the functions of a user may take their arguments, and which form a file has.
 
 Shapes: B batch, C classes. A function takes `(a, y)`: pre-activations (C,) with one label, or
 (B, C) with B labels; a label is a class number or a one-hot vector.

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistlab.core.diagnosis import place
-from mnistlab.core.step_study import study_steps
-from mnistlab.gradcheck.verdict import Report, Verdict
+from mnistlab.gradcheck.check import Check
+from mnistlab.gradcheck.diagnosis import place
+from mnistlab.gradcheck.differences import complex_step
+from mnistlab.gradcheck.verdicts import Report, Verdict
 from mnistlab.plots import page
-from mnistlab.plots.gradient_error import MOST, gradient_error
+from mnistlab.plots.gradient_error import MOST, StepStudy, gradient_error
 from mnistlab.runs import RunFolder, create_run_folder
 from mnistlab.runs.atomic import write_json, write_text
 from mnistlab.runs.environment import describe_environment
@@ -53,6 +54,36 @@ def draw(verdict: Verdict, path: Path) -> None:
     )
     path.parent.mkdir(exist_ok=True)
     page.save_whole(figure, path)
+
+
+def study_steps(check: Check) -> StepStudy:
+    """Return the errors by step size in the coordinate whose derivative is largest."""
+    problem, differences = check.problem, check.differences
+    line = problem.line
+    flat = int(np.argmax(np.abs(np.nan_to_num(differences.value))))
+    steps = 10.0 ** -np.arange(0, 15.01, 0.25)
+    at = np.full(len(steps), flat)
+    with np.errstate(all="ignore"):
+        here = line(at[:1], np.zeros(1))
+        above, below = line(at, steps), line(at, -steps)
+        forward, central = (above - here) / steps, (above - below) / (2 * steps)
+        exact = complex_step(line, problem.point.size)
+        reference = differences.value[flat] if exact is None else exact[flat]
+        size = float(np.nanmax(np.abs(differences.value))) or 1.0
+        by_complex = None
+        if exact is not None:
+            by_complex = np.abs(line(at, 1j * steps).imag / steps - reference) / size
+    index = tuple(int(i) for i in np.unravel_index(flat, problem.point.shape))
+    estimate = abs(float(differences.value[flat]) - float(reference)) / size
+    return StepStudy(
+        index=index,
+        steps=steps,
+        forward=np.abs(forward - reference) / size,
+        central=np.abs(central - reference) / size,
+        complex=by_complex,
+        chosen=(float(differences.step[flat]), estimate),
+        exact=exact is not None,
+    )
 
 
 def _most_telling(report: Report) -> Verdict | None:

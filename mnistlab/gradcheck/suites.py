@@ -1,4 +1,4 @@
-"""Which gradients of ours are checked: the softmax', those of every pair, or a config's.
+"""Which gradients of ours are checked: the softmax, every pair of model and loss, or a config.
 
 Shapes: B batch, D features, C classes.
 """
@@ -11,18 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config
-from mnistlab.core.gradcheck import check
-from mnistlab.core.initializers import INITIALIZERS
+from mnistlab.core.data import PixelMap, Samples
 from mnistlab.core.losses import LOSSES, softmax
-from mnistlab.core.mistakes import MISTAKES, Case, Mistake
-from mnistlab.core.models import MODELS
-from mnistlab.core.pixels import PixelMap
-from mnistlab.core.problems import Batch, activations_problem, describe, parameters_problem
-from mnistlab.core.samples import Samples
+from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.datasets import load
 from mnistlab.datasets.progress import Progress
-from mnistlab.gradcheck.probes import probe_softmax, probe_stability
-from mnistlab.gradcheck.verdict import Probe, Verdict
+from mnistlab.gradcheck.check import check
+from mnistlab.gradcheck.mistakes import MISTAKES, Case, Mistake
+from mnistlab.gradcheck.problems import Batch, activations_problem, describe, parameters_problem
+from mnistlab.gradcheck.verdicts import Probe, Verdict, probe_softmax, probe_stability
 
 Floats = NDArray[np.floating]
 

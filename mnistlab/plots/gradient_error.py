@@ -4,6 +4,7 @@ S is the number of steps, M that of coordinates shown.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from numpy.typing import NDArray
 
-from mnistlab.core.step_study import StepStudy
 from mnistlab.plots import page, style, words
 
 MOST = 10  # coordinates in the figure
@@ -20,6 +20,29 @@ _BODY = 3.75  # inches
 _LEFT, _RIGHT = (0.85, 3.3), (5.6, 2.0)  # inches: where a panel starts, its width
 _BOTTOM, _HEIGHT = 0.65, 2.75  # inches
 _LOWEST = 1e-17  # errors below it, exact zeros among them, are drawn here
+
+
+@dataclass(frozen=True)
+class StepStudy:
+    """Errors of one derivative for S steps, relative to the gradient's largest coordinate.
+
+    Attributes:
+        index: the coordinate.
+        steps: (S,).
+        forward: (S,) errors of (f(x+h) - f(x)) / h.
+        central: (S,) errors of (f(x+h) - f(x-h)) / 2h.
+        complex: (S,) errors of Im f(x+ih) / h, None where the function takes no complex numbers.
+        chosen: the step and the error of the extrapolation that the check used.
+        exact: whether the reference is the complex step; else it is the extrapolation.
+    """
+
+    index: tuple[int, ...]
+    steps: NDArray[np.floating]
+    forward: NDArray[np.floating]
+    central: NDArray[np.floating]
+    complex: NDArray[np.floating] | None
+    chosen: tuple[float, float]
+    exact: bool
 
 
 @style.house_style

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
-from mnistlab.core.curvature import tell_limit
+from mnistlab.core.stability import tell_limit
 from mnistlab.plots import style, words
 from mnistlab.plots.sweep_colors import DIVERGED
 from mnistlab.plots.sweep_labels import tell_error, tell_value

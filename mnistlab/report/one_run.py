@@ -17,13 +17,13 @@ from mnistlab.config.load import load_config, try_config
 from mnistlab.config.schema import Config
 from mnistlab.datasets import Dataset
 from mnistlab.errors import InputError, MnistlabError, RunFolderError
+from mnistlab.optimum import Optimum
 from mnistlab.report.lacks import contradictions, lacks_of_run
 from mnistlab.report.one_folder import ReportFolder
 from mnistlab.report.repeat import train_command
 from mnistlab.runs.weights import load_weights
 from mnistlab.store.differences import read_predictions
 from mnistlab.store.keys import is_number, is_of_config
-from mnistlab.yardstick import Yardstick
 
 Curves = dict[str, list[float]]
 
@@ -150,19 +150,19 @@ class ReportRun(ReportFolder):
         return counts
 
     @cached_property
-    def yardstick(self) -> Yardstick | None:
+    def optimum(self) -> Optimum | None:
         """The best that the run's model can do on its data, None if that is not known."""
         if self.checked_config is None:
             return None
         with suppress(MnistlabError):
             sha256 = str(self.facts.get("data_sha256"))
-            return self.shelf.yardstick(self.checked_config, sha256)
+            return self.shelf.optimum(self.checked_config, sha256)
         return None
 
     @cached_property
     def penalty(self) -> float | None:
         """What the weights at the end add to the mean loss: ridge / 2 times their square sum."""
-        ridge = None if self.yardstick is None else self.yardstick.ridge
+        ridge = None if self.optimum is None else self.optimum.ridge
         if not ridge:
             return ridge
         if self.parameters is None:
@@ -177,12 +177,12 @@ class ReportRun(ReportFolder):
         least is zero.
         """
         loss, penalty = self.facts.get("train.loss"), self.penalty
-        if self.facts["status"] != "completed" or self.yardstick is None:
+        if self.facts["status"] != "completed" or self.optimum is None:
             return None
         if penalty is None or not is_number(loss) or not np.isfinite(penalty):
             return None
-        gap = loss + penalty - self.yardstick.objective
-        return 0.0 if -_ROUNDING * self.yardstick.objective < gap < 0 else gap
+        gap = loss + penalty - self.optimum.objective
+        return 0.0 if -_ROUNDING * self.optimum.objective < gap < 0 else gap
 
     @cached_property
     def gaps(self) -> list[float] | None:
@@ -190,9 +190,9 @@ class ReportRun(ReportFolder):
 
         Not known with a penalty, which the weights of each epoch decide, and these are not kept.
         """
-        if self.yardstick is None or self.curves is None or self.yardstick.ridge:
+        if self.optimum is None or self.curves is None or self.optimum.ridge:
             return None
-        return [loss - self.yardstick.loss for loss in self.curves["train_loss"]]
+        return [loss - self.optimum.loss for loss in self.curves["train_loss"]]
 
     @cached_property
     def command(self) -> str:

@@ -46,10 +46,10 @@ def _epochs(run: ReportRun) -> Pieces:
 
 def tell_optimum(run: ReportRun) -> Pieces:
     """Return how far a completed run is from the least that its model can come to."""
-    if run.yardstick is None or run.gap is None:
+    if run.optimum is None or run.gap is None:
         return []
-    gap, least = show_gap(run.gap), run.yardstick.objective
-    if not run.yardstick.ridge:
+    gap, least = show_gap(run.gap), run.optimum.objective
+    if not run.optimum.ridge:
         told = f"The least training loss of such a model on this data is {least:.4f}"
     else:
         told = (

@@ -1,10 +1,9 @@
-"""Datasets and yardsticks, each sought once for all the runs of a report that need it."""
+"""Datasets and optima, each sought once for all the runs of a report that need it."""
 
 from mnistlab.config.schema import Config
 from mnistlab.datasets import Dataset, load
 from mnistlab.errors import FetchError, InputError, MnistlabError
-from mnistlab.yardstick import Yardstick, find_yardstick
-from mnistlab.yardstick.optima import ridge_of
+from mnistlab.optimum import Optimum, find_optimum, ridge_of
 
 
 class DataShelf:
@@ -15,7 +14,7 @@ class DataShelf:
 
     def __init__(self) -> None:
         self._datasets: dict[tuple[str, int, tuple[str, ...]], Dataset | str] = {}
-        self._yardsticks: dict[tuple[object, ...], Yardstick | str | None] = {}
+        self._optima: dict[tuple[object, ...], Optimum | str | None] = {}
         self.first_runs: dict[object, str] = {}
 
         self._changed = False
@@ -23,7 +22,7 @@ class DataShelf:
     @property
     def lacked(self) -> bool:
         """Whether something was asked for that another day might be there."""
-        found = [*self._datasets.values(), *self._yardsticks.values()]
+        found = [*self._datasets.values(), *self._optima.values()]
         return self._changed or any(isinstance(one, str) for one in found)
 
     def dataset(self, config: Config, sha256: object) -> Dataset:
@@ -50,7 +49,7 @@ class DataShelf:
             raise MnistlabError(found)
         return found
 
-    def yardstick(self, config: Config, sha256: str) -> Yardstick | None:
+    def optimum(self, config: Config, sha256: str) -> Optimum | None:
         """Return the best that the config's model can do, None if there is no such thing.
 
         Raises MnistlabError where it cannot be found, or the data is not what it was.
@@ -60,12 +59,12 @@ class DataShelf:
             *(sha256, data.validation, tuple(data.preprocess)),
             *(config.model, config.loss, ridge_of(config)),
         )
-        if key not in self._yardsticks:
+        if key not in self._optima:
             try:
-                self._yardsticks[key] = find_yardstick(config, dataset)
+                self._optima[key] = find_optimum(config, dataset)
             except MnistlabError as error:
-                self._yardsticks[key] = str(error)
-        found = self._yardsticks[key]
+                self._optima[key] = str(error)
+        found = self._optima[key]
         if isinstance(found, str):
             raise MnistlabError(found)
         return found

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.config.strict_yaml import read_file
-from mnistlab.core.statistics import mcnemar_p
 from mnistlab.datasets import Progress, load
 from mnistlab.errors import InputError, MnistlabError, RunFolderError
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_weights
+from mnistlab.statistics import mcnemar_p
 from mnistlab.store.facts import SPLITS, Facts, flatten, read_facts
 
 Pair = tuple[Any, Any]

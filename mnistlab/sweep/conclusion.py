@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mnistlab.core.statistics import t_half_width, wilson_interval
 from mnistlab.experiment.late_test import evaluate_test
 from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.statistics import t_half_width, wilson_interval
 from mnistlab.sweep.comparison import indistinguishable
 from mnistlab.sweep.preparation import Prepared
 from mnistlab.sweep.results import (

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mnistlab.config.schema import Config
-from mnistlab.core.curvature import tell_limit
+from mnistlab.core.stability import tell_limit
 from mnistlab.datasets import Progress
 from mnistlab.experiment.plan import Data, open_data, plan_on, stack_key, with_absolute_data
 from mnistlab.sweep.crew import available_cores

@@ -18,9 +18,8 @@ from mnistlab.config.overrides import (
 )
 from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import MAX_DEPTH, dump, read_value
-from mnistlab.core.initializers import INITIALIZERS
 from mnistlab.core.losses import LOSSES
-from mnistlab.core.models import MODELS
+from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import REDUCTIONS
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.schedules import SCHEDULES

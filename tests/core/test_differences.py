@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnistlab.core.differences import central, complex_step
+from mnistlab.gradcheck.differences import central, complex_step
 
 
 def along(function, point):

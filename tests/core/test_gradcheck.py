@@ -8,16 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special
 
-from mnistlab.core.diagnosis import diagnose
-from mnistlab.core.gradcheck import METHODS, check
+from mnistlab.core.data import PixelMap, Samples
 from mnistlab.core.losses import LOSSES
-from mnistlab.core.mistakes import MISTAKES, Case
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective, Products, batch_gradient
-from mnistlab.core.pixels import PixelMap
-from mnistlab.core.problems import Batch, activations_problem, parameters_problem
-from mnistlab.core.samples import Samples
-from mnistlab.core.step_study import study_steps
+from mnistlab.gradcheck.check import METHODS, check
+from mnistlab.gradcheck.diagnosis import diagnose
+from mnistlab.gradcheck.mistakes import MISTAKES, Case
+from mnistlab.gradcheck.problems import Batch, activations_problem, parameters_problem
+from mnistlab.gradcheck.save import study_steps
 
 CASES = [
     Case(model, loss, coordinates, reduction, decay)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mnistlab.core.statistics import mcnemar_p
+from mnistlab.statistics import mcnemar_p
 
 
 @pytest.mark.parametrize(

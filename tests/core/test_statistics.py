@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mnistlab.core.statistics import (
+from mnistlab.statistics import (
     differs,
     t_half_width,
     t_quantile,

@@ -14,7 +14,7 @@ import platformdirs
 import pytest
 
 import mnistlab
-from mnistlab.core.pixels import PixelMap
+from mnistlab.core.data import PixelMap
 from mnistlab.datasets import DATASETS, data_dir, load, resolve
 from mnistlab.datasets.files import NAMES
 from mnistlab.datasets.npz import KEYS

@@ -14,9 +14,7 @@ import safetensors.numpy
 
 from mnistlab import interrupts
 from mnistlab.config.load import load_config
-from mnistlab.core.contracts import REGISTRIES, check_part
 from mnistlab.core.losses import LOSSES, SquaredError
-from mnistlab.core.statistics import wilson_interval
 from mnistlab.datasets import load
 from mnistlab.errors import ConfigError, DataError, InputError, Interrupted, RunFolderError
 from mnistlab.experiment import prepare, train_run, training
@@ -24,10 +22,11 @@ from mnistlab.experiment.reporter import describe_epoch
 from mnistlab.experiment.run import Run, run_key
 from mnistlab.interpretation import interpret
 from mnistlab.plots.painter import Painter
-from mnistlab.plugins import load_plugins
+from mnistlab.plugins import REGISTRIES, check_part, load_plugins
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_checkpoint
 from mnistlab.runs.whole import is_whole
+from mnistlab.statistics import wilson_interval
 
 MINI = {"data.dataset": "mnist-mini", "data.validation": "1000", "epochs": "2"}
 PLOTS = ["confusion_matrix.png", "learning_curves.png", "mistakes.png", "weights.png"]

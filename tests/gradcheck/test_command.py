@@ -5,8 +5,8 @@ import json
 import pytest
 
 from mnistlab.core.losses import LOSSES
-from mnistlab.core.mistakes import MISTAKES
 from mnistlab.core.models import MODELS
+from mnistlab.gradcheck.mistakes import MISTAKES
 from tests.cli.test_cli import config  # noqa: F401 - a fixture
 from tests.gradcheck.test_target import STUDENTS
 

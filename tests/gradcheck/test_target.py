@@ -7,8 +7,8 @@ import pytest
 
 from mnistlab.errors import InputError
 from mnistlab.gradcheck.functions import read_user_file
+from mnistlab.gradcheck.own_file import judge
 from mnistlab.gradcheck.suites import Options
-from mnistlab.gradcheck.target import judge
 
 STUDENTS = Path(__file__).parent / "students"
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import mnistlab
-from mnistlab.core.statistics import wilson_interval
 from mnistlab.report.answers import AssignmentRuns, answer_sections
 from mnistlab.report.answers.limits import find_limit
 from mnistlab.report.collect import collect
@@ -27,6 +26,7 @@ from mnistlab.report.document import (
 )
 from mnistlab.report.formula import equation_mathml
 from mnistlab.runs import RunFolder
+from mnistlab.statistics import wilson_interval
 from mnistlab.store.facts import read_facts
 from tests.report.assignment_runs import NAMES, train_assignment
 from tests.report.test_formula import is_balanced

@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import pytest
 
-from mnistlab.core.statistics import mcnemar_p
 from mnistlab.report.answers import AssignmentRuns
 from mnistlab.report.answers.control import furthest_weight, tell_control
 from mnistlab.report.answers.limits import find_limit, limit_at
@@ -22,6 +21,7 @@ from mnistlab.report.answers.pairs import (
 from mnistlab.report.answers.results import results
 from mnistlab.report.chance import tell_chance
 from mnistlab.report.document import Math, Paragraph, Picture, Section
+from mnistlab.statistics import mcnemar_p
 from tests.report.assignment_runs import train_assignment, train_one
 from tests.report.test_answers import blocks_of, text_of
 
@@ -187,7 +187,7 @@ def test_pairs_count_the_images_on_which_only_one_is_right(folders):
 
 def test_the_optimums_own_worth_is_told(folders):
     linear = folders.collect().linear
-    least = linear.yardstick
+    least = linear.optimum
     text = told(distance_to_optimum(linear, None))
     assert f"validation accuracy of {least.validation_accuracy:.2%}" in text
     assert f"test accuracy of {least.test_accuracy:.2%}" in text
@@ -201,7 +201,7 @@ def test_with_a_penalty_it_is_the_objective_that_is_compared(train):
     gap = float(re.search(r"which is ([\d.e-]+) or", text)[1])
     weights = np.square(run.parameters[:-1].astype(float)).sum()
     objective = run.facts["train.loss"] + 0.05 * weights
-    assert 0 < gap == pytest.approx(objective - run.yardstick.objective, rel=0.01)
+    assert 0 < gap == pytest.approx(objective - run.optimum.objective, rel=0.01)
 
 
 def test_the_limit_in_the_text_is_that_of_its_formula(folders):

@@ -11,6 +11,7 @@ from mnistlab.config.load import load_config
 from mnistlab.core.metrics import pre_activations
 from mnistlab.datasets import as_rows
 from mnistlab.errors import MnistlabError
+from mnistlab.optimum import optima
 from mnistlab.report.collect import collect
 from mnistlab.report.document import Code, Number, Paragraph, Picture, Table
 from mnistlab.report.featured import FEATURED
@@ -19,7 +20,6 @@ from mnistlab.report.shelf import DataShelf
 from mnistlab.report.write import Request, _Content
 from mnistlab.runs import RunFolder
 from mnistlab.store.keys import is_number
-from mnistlab.yardstick import optima
 from tests.report.assignment_runs import CONFIGS, train_assignment
 from tests.store.folders import make_run, make_sweep
 from tests.store.trained import train
@@ -78,14 +78,14 @@ def test_with_a_penalty_the_whole_objective_is_compared(tmp_path):
     A = pre_activations(run.parameters.astype(np.float64), rows, run.dataset.pixels)
     loss = np.square(A - np.eye(10)[labels]).sum(axis=1).mean()
     objective = loss + 0.005 * np.square(run.parameters[:-1].astype(np.float64)).sum()
-    assert run.gap == pytest.approx(objective - run.yardstick.objective, abs=1e-5)
+    assert run.gap == pytest.approx(objective - run.optimum.objective, abs=1e-5)
     assert run.gap > 0
     assert run.gaps is None
     told = words_of(section_of_run(run))
     assert "weight decay 0.01" in told
     assert "least loss plus penalty" in told
     again = train(tmp_path / "runs", "weight_decay=0.01", "epochs=3").log.read_text()
-    above = f"is {run.gap / run.yardstick.objective:.2%} above the least"
+    above = f"is {run.gap / run.optimum.objective:.2%} above the least"
     assert f"The training loss plus penalty, {run.penalty:.4f}, {above}" in again
 
 
@@ -291,20 +291,20 @@ def test_a_yardstick_is_sought_once_and_so_is_one_that_cannot_be_found(trained, 
     def find(config, dataset):
         asked.append(config)
         if config.loss == "squared_error":
-            return optima.find_yardstick(config, dataset)
+            return optima.find_optimum(config, dataset)
         raise MnistlabError("no SciPy")
 
-    monkeypatch.setattr(module, "find_yardstick", find)
+    monkeypatch.setattr(module, "find_optimum", find)
     config = load_config(trained[0].config)
     shelf = DataShelf()
     sha256 = trained[0].read_environment()["data_sha256"]
-    assert shelf.yardstick(config, sha256) is shelf.yardstick(config, sha256)
+    assert shelf.optimum(config, sha256) is shelf.optimum(config, sha256)
     assert len(asked) == 1
     assert not shelf.lacked
     softmax = config.model_copy(update={"loss": "softmax_cross_entropy", "weight_decay": 0.1})
     for _ in range(2):
         with pytest.raises(MnistlabError, match="no SciPy"):
-            shelf.yardstick(softmax, sha256)
+            shelf.optimum(softmax, sha256)
     assert len(asked) == 2
     assert shelf.lacked
 

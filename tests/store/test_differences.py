@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnistlab.console.comparisons import conclude
-from mnistlab.core.statistics import mcnemar_p
 from mnistlab.datasets import load
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_weights
+from mnistlab.statistics import mcnemar_p
 from mnistlab.store.differences import (
     count_flips,
     differing,

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from mnistlab.config.load import load_config
-from mnistlab.core.initializers import INITIALIZERS, Normal
-from mnistlab.core.statistics import z_quantile
+from mnistlab.core.models import INITIALIZERS, Normal
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.plan import Plan, plan_on
 from mnistlab.experiment.run import Run
 from mnistlab.runs.sweep_folder import SweepFolder
 from mnistlab.runs.weights import load_weights
+from mnistlab.statistics import z_quantile
 from mnistlab.sweep import comparison, stacks, training
 from mnistlab.sweep.contest import losers_at
 from mnistlab.sweep.events import EpochEnded, RunEnded

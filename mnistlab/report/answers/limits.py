@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from mnistlab.core.curvature import largest_eigenvalue, stability_limit, tell_limit
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
 from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.core.stability import largest_eigenvalue, stability_limit, tell_limit
 from mnistlab.datasets import Dataset, as_rows
 from mnistlab.report.answers.symbols import at
 from mnistlab.report.collect import ReportRun

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mnistlab.core.statistics import wilson_interval
 from mnistlab.report.collect import ReportRun, ReportSweep
 from mnistlab.report.document import DASH, Code, Paragraph, Piece
 from mnistlab.report.numbers import number
+from mnistlab.statistics import wilson_interval
 from mnistlab.store.keys import is_number
 
 

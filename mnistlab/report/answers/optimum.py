@@ -5,14 +5,14 @@ from functools import partial
 
 import numpy as np
 
-from mnistlab.core.statistics import wilson_interval
+from mnistlab.optimum import Optimum
 from mnistlab.report.answers.needed import list_in, say, setting, tell_lost, value_of
 from mnistlab.report.answers.pairs import Paired, pair_on_validation, settings_apart
 from mnistlab.report.answers.pictures import Curve, draw_gaps
 from mnistlab.report.collect import ReportRun, ReportSweep
 from mnistlab.report.document import Block, Paragraph, Picture, Piece
 from mnistlab.report.numbers import number, show_gap
-from mnistlab.yardstick import Yardstick
+from mnistlab.statistics import wilson_interval
 
 _FAR = 10
 """A weight so many times the largest of the run's own is worth a sentence."""
@@ -22,7 +22,7 @@ def distance_to_optimum(linear: ReportRun | None, sweep: ReportSweep | None) -> 
     """Return how far the run is from the exact optimum, and what coming nearer is good for."""
     if linear is None:
         return []
-    least, gap = linear.yardstick, linear.gap
+    least, gap = linear.optimum, linear.gap
     if least is None or gap is None or not least.objective > 0:
         return [tell_lost(linear, "the distance to the exact least-squares optimum")]
     nearest = None if sweep is None else _nearest(sweep)
@@ -34,7 +34,7 @@ def distance_to_optimum(linear: ReportRun | None, sweep: ReportSweep | None) -> 
     ]
 
 
-def _tell_gap(linear: ReportRun, least: Yardstick, gap: float) -> list[Piece]:
+def _tell_gap(linear: ReportRun, least: Optimum, gap: float) -> list[Piece]:
     what = "training loss" if least.ridge == 0 else "training loss plus penalty"
     ended = number(linear, "train.loss", "{:.4f}")
     if least.ridge != 0:
@@ -55,7 +55,7 @@ def _tell_gap(linear: ReportRun, least: Yardstick, gap: float) -> list[Piece]:
     ]
 
 
-def _tell_optimum(linear: ReportRun, least: Yardstick) -> list[Block]:
+def _tell_optimum(linear: ReportRun, least: Optimum) -> list[Block]:
     """Return what the parameters of the least training loss are worth on the other splits."""
     accuracy = value_of(linear, "validation.accuracy")
     if least.validation_accuracy is None or least.test_accuracy is None or accuracy is None:
@@ -93,7 +93,7 @@ def _weigh(optimum: float, interval: tuple[float, float]) -> str:
     )
 
 
-def _tell_weights(linear: ReportRun, least: Yardstick) -> list[Block]:
+def _tell_weights(linear: ReportRun, least: Optimum) -> list[Block]:
     """Return where the optimum's losses elsewhere come from, if its weights have run away."""
     if linear.parameters is None or least.largest_weight is None or least.test_loss is None:
         return []
@@ -118,7 +118,7 @@ def _tell_weights(linear: ReportRun, least: Yardstick) -> list[Block]:
 
 
 def _draw(linear: ReportRun, sweep: ReportSweep | None, nearest: ReportRun | None) -> list[Block]:
-    if linear.yardstick is None or linear.yardstick.ridge != 0:
+    if linear.optimum is None or linear.optimum.ridge != 0:
         return []  # the penalty of each epoch is not known
     curves = _gap_curves(linear, sweep, nearest)
     if not curves:
@@ -148,7 +148,7 @@ def _gap_curves(
             (run.curves or {}).get("train_loss", []),
             (run.curves or {}).get("epoch", []),
         )
-        least = run.yardstick
+        least = run.optimum
         if least is None or least.ridge != 0:
             continue
         kept = [

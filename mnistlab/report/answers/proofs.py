@@ -5,11 +5,11 @@ from functools import cache
 
 import numpy as np
 
-from mnistlab.core.gradcheck import Check
-from mnistlab.core.mistakes import Case
-from mnistlab.core.problems import describe
+from mnistlab.gradcheck.check import Check
+from mnistlab.gradcheck.mistakes import Case
+from mnistlab.gradcheck.problems import describe
 from mnistlab.gradcheck.suites import Options, check_all
-from mnistlab.gradcheck.verdict import Verdict
+from mnistlab.gradcheck.verdicts import Verdict
 from mnistlab.report.answers.needed import say
 from mnistlab.report.document import Block, Code, Paragraph, Pieces, Table
 

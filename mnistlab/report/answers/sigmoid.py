@@ -1,8 +1,8 @@
 """Question 1 (e): the gradients with a sigmoid, and why it cannot overflow as (d) may."""
 
-from mnistlab.core.mistakes import Case
 from mnistlab.core.models import Sigmoid
 from mnistlab.core.objective import Objective
+from mnistlab.gradcheck.mistakes import Case
 from mnistlab.report.answers.control import BOUND, tell_control
 from mnistlab.report.answers.limits import Limit
 from mnistlab.report.answers.listings import excerpt

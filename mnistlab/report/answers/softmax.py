@@ -5,7 +5,7 @@ over all classes.
 """
 
 from mnistlab.core.losses import SoftmaxCrossEntropy
-from mnistlab.core.mistakes import Case
+from mnistlab.gradcheck.mistakes import Case
 from mnistlab.report.answers.listings import excerpt
 from mnistlab.report.answers.needed import (
     say,

@@ -6,13 +6,13 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.diagnosis import place
-from mnistlab.core.gradcheck import Check
+from mnistlab.core.data import one_hot
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy
 from mnistlab.core.losses import softmax as our_softmax
-from mnistlab.core.samples import one_hot
+from mnistlab.gradcheck.check import Check
+from mnistlab.gradcheck.diagnosis import place
 from mnistlab.gradcheck.suites import Options, check_default, probe_ours
-from mnistlab.gradcheck.verdict import Verdict
+from mnistlab.gradcheck.verdicts import Verdict
 from mnistlab.report.answers.listings import whole
 from mnistlab.report.answers.needed import (
     count_test_images,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mnistlab.core.statistics import mcnemar_p
+from mnistlab.statistics import mcnemar_p
 from mnistlab.store.differences import count_flips
 
 

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.differences import Line
-from mnistlab.core.gradcheck import Problem
+from mnistlab.core.data import FeatureReader, PixelMap, Samples, one_hot
 from mnistlab.core.losses import LOSSES
-from mnistlab.core.mistakes import Anatomy, Case, Mistake
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective, Products, batch_gradient
-from mnistlab.core.pixels import PixelMap
-from mnistlab.core.samples import FeatureReader, Samples, one_hot
+from mnistlab.gradcheck.check import Problem
+from mnistlab.gradcheck.differences import Line
+from mnistlab.gradcheck.mistakes import Anatomy, Case, Mistake
 
 Floats = NDArray[np.floating]
 

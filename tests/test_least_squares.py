@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from mnistlab.core.exact import least_squares, measure_moments
-from mnistlab.core.pixels import PixelMap
-from mnistlab.core.samples import Samples
+from mnistlab.core.data import PixelMap, Samples
 from mnistlab.datasets import as_rows, load
+from mnistlab.optimum import least_squares, measure_moments
 
 PLAIN = PixelMap(scale=1.0)
 

@@ -12,7 +12,17 @@ from threading import Thread
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mnistlab.core.pixels import PixelMap
+
+@dataclass(frozen=True)
+class PixelMap:
+    """The map x = byte * scale + shift; `scale` and `shift` are scalars or arrays of shape (D,).
+
+    The default brings a byte into [0, 1].
+    """
+
+    scale: float | NDArray[np.float64] = 1 / 255
+    shift: float | NDArray[np.float64] = 0.0
+
 
 Array = NDArray[np.floating]
 

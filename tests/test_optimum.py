@@ -1,4 +1,4 @@
-"""The yardstick: against scikit-learn and a plain descent, with its cache."""
+"""The optimum: against scikit-learn and a plain descent, with its cache."""
 
 import json
 import math
@@ -6,13 +6,16 @@ import math
 import numpy as np
 import pytest
 
+from mnistlab import optimum as optima
 from mnistlab.config.load import load_config
-from mnistlab.core.pixels import PixelMap
-from mnistlab.core.samples import Samples
+from mnistlab.core.data import PixelMap, Samples
 from mnistlab.datasets import as_rows, load
 from mnistlab.errors import MnistlabError
-from mnistlab.yardstick import find_yardstick, known_yardstick, optima, softmax
-from mnistlab.yardstick.softmax import LARGEST_GRADIENT, softmax_optimum
+from mnistlab.optimum import (
+    LARGEST_GRADIENT,
+    find_optimum,
+    softmax_optimum,
+)
 from tests.experiment.test_experiment import mini, train
 
 
@@ -60,7 +63,7 @@ def test_the_softmax_optimum_is_that_of_scikit_learn():
 
 def test_a_softmax_that_is_not_found_says_how_far_it_came(monkeypatch):
     pytest.importorskip("scipy")
-    monkeypatch.setattr(softmax, "_MOST_STEPS", 2)
+    monkeypatch.setattr(optima, "_MOST_STEPS", 2)
     with pytest.raises(MnistlabError, match=r"after 2 steps its gradient is still \d"):
         softmax_optimum(small(), PixelMap(), 3, 1e-4)
 
@@ -82,14 +85,14 @@ def test_without_scipy_it_is_said_what_is_missing(monkeypatch):
     ],
 )
 def test_only_convex_objectives_with_a_minimum_have_a_yardstick(words, has):
-    assert optima.has_yardstick(config(*words)) == has
+    assert optima.has_optimum(config(*words)) == has
 
 
 def test_the_optimum_is_what_training_comes_near_to(tmp_path):
     words = ["learning_rate=0.02", "epochs=60", "weight_decay=0.05"]
     run = train(*words, tmp_path=tmp_path)
     dataset = load("mnist-mini", validation=1000)
-    found = find_yardstick(run.config, dataset)
+    found = find_optimum(run.config, dataset)
     weights = run.folder.read_metrics()["train_loss"][-1]
     assert 0 < weights - found.loss < 0.02
 
@@ -103,22 +106,21 @@ def test_a_summed_batch_weakens_the_penalty():
 def test_what_was_found_is_kept_by_what_decides_it(monkeypatch):
     dataset = load("mnist-mini", validation=1000)
     first = config()
-    assert known_yardstick(first, dataset.sha256) is None
-    found = find_yardstick(first, dataset)
-    monkeypatch.setattr(optima, "_FINDERS", dict.fromkeys(optima._FINDERS))
+    found = find_optimum(first, dataset)
+    monkeypatch.setattr(optima, "_FINDERS", dict.fromkeys(optima._FINDERS))  # none can be called
     for same in (first, config("learning_rate=0.5", "epochs=3", "optimizer=adam", "seed=4")):
-        assert find_yardstick(same, dataset) == found
-    for other in (config("weight_decay=0.1"), config("data.validation=900")):
-        assert known_yardstick(other, dataset.sha256) is None
-    assert known_yardstick(first, "0" * 64) is None
+        assert find_optimum(same, dataset) == found
+    for words in ("weight_decay=0.1", "data.validation=900", "data.preprocess=[deskew]"):
+        with pytest.raises(TypeError):
+            find_optimum(config(words), dataset)
 
 
 def test_a_damaged_cache_is_no_cache():
     dataset = load("mnist-mini", validation=1000)
-    found = find_yardstick(config(), dataset)
+    found = find_optimum(config(), dataset)
     (place,) = (optima.data_dir() / "optima").iterdir()
     whole = json.loads(place.read_text())
-    assert found == optima.Yardstick(**whole)
+    assert found == optima.Optimum(**whole)
     lost = {key: value for key, value in whole.items() if key != "test_loss"}
     forged = [
         *({**whole, "loss": value} for value in ("0.1", None, True, [1.0], math.nan, 10**400)),
@@ -130,9 +132,9 @@ def test_a_damaged_cache_is_no_cache():
     ]
     for content in ("", "[]", "{", "[" * 100_000, *map(json.dumps, forged)):
         place.write_text(content)
-        assert known_yardstick(config(), dataset.sha256) is None
-    assert find_yardstick(config(), dataset) == found
-    assert known_yardstick(config(), dataset.sha256) == found
+        assert optima._kept(place) is None
+    assert find_optimum(config(), dataset) == found
+    assert json.loads(place.read_text()) == whole
 
 
 def by_hand(P, split, C=10):
@@ -145,7 +147,7 @@ def by_hand(P, split, C=10):
 
 def test_it_says_what_the_optimum_is_worth_on_the_other_splits():
     dataset = load("mnist-mini", validation=1000)
-    found = find_yardstick(config(), dataset)
+    found = find_optimum(config(), dataset)
     rows = as_rows(dataset.train)
     x = np.column_stack([rows.images / 255, np.ones(len(rows))])
     P = np.linalg.lstsq(x, np.eye(10)[rows.labels], rcond=None)[0]
@@ -161,7 +163,7 @@ def test_a_softmax_is_measured_on_the_other_splits_too():
     pytest.importorskip("scipy")
     dataset = load("mnist-mini", validation=4800)
     words = ["loss=softmax_cross_entropy", "weight_decay=0.1", "data.validation=4800"]
-    found = find_yardstick(config(*words), dataset)
+    found = find_optimum(config(*words), dataset)
     P, _, _ = softmax_optimum(as_rows(dataset.train), dataset.pixels, 10, 0.1)
     assert found.test_accuracy == by_hand(P, dataset.test)[1]
     assert found.validation_accuracy == by_hand(P, dataset.validation)[1]
@@ -170,7 +172,7 @@ def test_a_softmax_is_measured_on_the_other_splits_too():
 
 
 def test_without_a_validation_split_there_is_nothing_to_say_of_it():
-    found = find_yardstick(config("data.validation=0"), load("mnist-mini", validation=0))
+    found = find_optimum(config("data.validation=0"), load("mnist-mini", validation=0))
     assert found.validation_loss is found.validation_accuracy is None
     assert found.test_accuracy > 0.5
 
@@ -183,14 +185,3 @@ def test_it_can_be_left_at_any_step():
 
     with pytest.raises(KeyboardInterrupt):
         softmax_optimum(small(), PixelMap(), 3, 1e-4, leave)
-
-
-def test_a_run_says_how_far_it_is_from_the_best_once_that_is_known(tmp_path):
-    assert not any("above the least" in line for line in train(tmp_path=tmp_path).meaning)
-    found = find_yardstick(config(), load("mnist-mini", validation=1000))
-    run = train(tmp_path=tmp_path)
-    above = run.summary["train"]["loss"] / found.loss - 1
-    assert run.meaning[-1] == (
-        f"The training loss is {above:.2%} above the least that such a model can come to on this "
-        f"data, {found.loss:.4f}."
-    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.mistakes import MISTAKES, Anatomy
+from mnistlab.gradcheck.mistakes import MISTAKES, Anatomy
 
 Floats = NDArray[np.floating]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.diagnosis import diagnose, place
-from mnistlab.core.differences import Derivative, Line, central, complex_step
-from mnistlab.core.mistakes import Anatomy
+from mnistlab.gradcheck.diagnosis import diagnose, place
+from mnistlab.gradcheck.differences import Derivative, Line, central, complex_step
+from mnistlab.gradcheck.mistakes import Anatomy
 
 Floats = NDArray[np.floating]
 

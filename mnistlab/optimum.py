@@ -1,0 +1,329 @@
+"""The least loss that a linear model can reach on its data, exactly or by L-BFGS.
+
+Shapes: D features, C classes, N samples; features with a constant one last, parameters (D+1, C)
+with the biases in the last row.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import mnistlab
+from mnistlab.config.schema import Config
+from mnistlab.core.data import FeatureReader, PixelMap, Samples, one_hot
+from mnistlab.core.losses import LOSSES, softmax
+from mnistlab.core.metrics import evaluate
+from mnistlab.core.models import MODELS
+from mnistlab.core.objective import REDUCTIONS, Objective
+from mnistlab.core.trainer import join_parameters
+from mnistlab.datasets import Dataset, Split, as_rows
+from mnistlab.datasets.store import data_dir
+from mnistlab.errors import MnistlabError
+from mnistlab.runs.atomic import write_json
+
+Matrix = NDArray[np.float64]
+
+_ROWS = 4000  # features that are held in float64 at once: 25 MB of MNIST's
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What least squares needs to know of a split: means over its N samples, in float64.
+
+    `features` is the mean outer product of [x, 1], (D+1, D+1); `cross` that of [x, 1] with the
+    one-hot targets, (D+1, C); `targets` the mean squared length of a target, 1 for one-hot ones.
+    """
+
+    features: Matrix
+    cross: Matrix
+    targets: float
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Parameters (D+1, C) that no others beat.
+
+    `loss` is their mean loss over the samples, `objective` that with the penalty added.
+    """
+
+    parameters: Matrix
+    loss: float
+    objective: float
+
+
+def measure_moments(samples: Samples, pixels: PixelMap, C: int) -> Moments:
+    """Return the moments of a split; the sums run over float64 and, for bytes, are exact."""
+    N, D = samples.images.shape
+    reader = FeatureReader(pixels, D, min(_ROWS, N), np.float64)
+    features, cross = np.zeros((D + 1, D + 1)), np.zeros((D + 1, C))
+    for start in range(0, N, _ROWS):
+        x = reader.read(samples.images[start : start + _ROWS])
+        targets = one_hot(samples.labels[start : start + _ROWS], C, np.float64)[:, 0, :]
+        features += x.T @ x
+        cross += x.T @ targets
+    return Moments(features * (reader.factor**2 / N), cross * (reader.factor / N), 1.0)
+
+
+def least_squares(moments: Moments, ridge: float = 0.0) -> Solution:
+    """Return the minimum of mean_j ||x_j W + b - t_j||^2 + ridge / 2 ||W||^2, in closed form.
+
+    Setting the gradient to zero gives the normal equations (2 M + ridge E) P = 2 R for M =
+    `features`, R = `cross` and E the identity with a zero for the biases, which go without
+    penalty (Hastie, Tibshirani and Friedman, "The elements of statistical learning", section
+    3.4.1). They are solved in units in which each feature has mean square 1, so that a pixel lit
+    in two images counts like any other (van der Sluis, "Condition numbers and equilibration of
+    matrices", Numer. Math. 14, 1969: no other scaling is much better). Directions in which the
+    data does not vary have an eigenvalue of zero but for rounding and are left out: of all minima
+    the one with the smallest parameters is returned.
+    """
+    penalty = np.full(len(moments.features), ridge)
+    penalty[-1] = 0.0
+    normal = 2 * moments.features + np.diag(penalty)
+    lit = np.sqrt(np.diag(normal))
+    unit = 1 / np.where(lit > 0, lit, 1.0)
+    values, vectors = np.linalg.eigh(unit[:, None] * normal * unit)
+    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
+    basis = unit[:, None] * vectors[:, kept]
+    P: Matrix = basis @ ((basis.T @ (2 * moments.cross)) / values[kept, None])
+    empty, _ = np.linalg.qr(unit[:, None] * vectors[:, ~kept])  # directions that change no output
+    P -= empty @ (empty.T @ P)
+    loss = float(moments.targets + np.sum(P * (moments.features @ P - 2 * moments.cross)))
+    return Solution(P, loss, loss + ridge / 2 * float(np.square(P[:-1]).sum()))
+
+
+LARGEST_GRADIENT = 1e-6
+"""No coordinate of the gradient is larger at what is called the optimum.
+
+What that promises: the objective f is convex, and its penalty makes it strongly convex in the
+weights W though not in the biases b. So against any optimum (W*, b*)
+
+    f(W, b) - f* <= <f_W, W - W*> - ridge/2 ||W - W*||^2 + <f_b, b - b*>
+                 <= ||f_W||^2 / (2 ridge) + ||f_b||_1 max|b - b*| .
+
+With no coordinate above G the first term is at most D C G^2 / (2 ridge), 3.9e-9 / ridge for
+MNIST's 7,840 weights, the second at most C G times how far a bias is off, 1e-5 for a whole unit.
+"""
+
+_ROWS = 4000
+_MOST_STEPS = 20_000
+
+
+def softmax_optimum(
+    samples: Samples,
+    pixels: PixelMap,
+    C: int,
+    ridge: float,
+    at_step: Callable[[], None] = lambda: None,
+) -> tuple[Matrix, float, float]:
+    """Return the parameters that minimise mean cross-entropy + ridge / 2 ||W||^2, and its value.
+
+    The third number is the largest coordinate of the gradient there. `at_step` is called before
+    each evaluation and may raise. L-BFGS: Liu and Nocedal, "On the limited memory BFGS method
+    for large scale optimization", Math. Programming 45, 1989. Raises MnistlabError where SciPy is
+    missing, or the gradient does not get small.
+    """
+    try:
+        from scipy.optimize import minimize  # noqa: PLC0415 - an extra, and slow to import
+    except ImportError:
+        raise MnistlabError(
+            "the optimum of a softmax needs SciPy: pip install 'mnistlab[report]'"
+        ) from None
+    D = samples.images.shape[1]
+    objective = _Objective(samples, pixels, C, ridge)
+
+    def value(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        at_step()
+        total, gradient = objective.value(flat.reshape(D + 1, C))
+        return total, gradient.ravel()
+
+    found = minimize(
+        value,
+        np.zeros((D + 1) * C),
+        jac=True,
+        method="L-BFGS-B",
+        options={
+            "maxcor": 20, "gtol": LARGEST_GRADIENT, "ftol": 0.0,
+            "maxiter": _MOST_STEPS, "maxfun": 2 * _MOST_STEPS,
+        },
+    )  # fmt: skip
+    steepest = float(np.abs(found.jac).max())
+    if not steepest <= LARGEST_GRADIENT:
+        raise MnistlabError(
+            f"the optimum of the softmax was not found: after {found.nit} steps its gradient is "
+            f"still {steepest:.1e}"
+        )
+    return found.x.reshape(D + 1, C), float(found.fun), steepest
+
+
+class _Objective:
+    """Mean cross-entropy with its penalty over a whole split, in float64."""
+
+    def __init__(self, samples: Samples, pixels: PixelMap, C: int, ridge: float) -> None:
+        self._samples, self._ridge, self._C = samples, ridge, C
+        self._reader = FeatureReader(
+            pixels, samples.images.shape[1], min(_ROWS, len(samples)), np.float64
+        )
+
+    def value(self, P: Matrix) -> tuple[float, Matrix]:
+        """Return the objective and its gradient (D+1, C)."""
+        N, factor = len(self._samples), self._reader.factor
+        total, gradient = 0.0, np.zeros_like(P)
+        for start in range(0, N, _ROWS):
+            labels = self._samples.labels[start : start + _ROWS]
+            x = self._reader.read(self._samples.images[start : start + _ROWS])
+            logits = x @ P * factor
+            shifted = logits - logits.max(axis=1, keepdims=True)
+            rows = np.arange(len(labels))
+            total += float((np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, labels]).sum())
+            errors = softmax(logits)
+            errors[rows, labels] -= 1
+            gradient += x.T @ errors
+        gradient *= factor / N
+        gradient[:-1] += self._ridge * P[:-1]
+        return total / N + self._ridge / 2 * float(np.square(P[:-1]).sum()), gradient
+
+
+_FORMAT = 2
+"""Counts up with the fields of a optimum: what an older one kept is found anew."""
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The least that the training split allows, and what the parameters that reach it are worth.
+
+    `loss` is the mean training loss at the optimum of the whole objective, `objective` adds the
+    penalty to it; both are over a sample. `steepest` is the largest coordinate of the gradient
+    there, None for a solution in closed form. `validation_...` and `test_...` are the optimum's
+    mean loss and accuracy on the other splits, None without a validation split; `largest_weight`
+    is the size of its largest weight, biases aside.
+    """
+
+    loss: float
+    objective: float
+    ridge: float
+    steepest: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+    largest_weight: float | None = None
+
+
+_NEEDED = ("loss", "objective", "ridge", "test_loss", "test_accuracy", "largest_weight")
+
+
+def ridge_of(config: Config) -> float:
+    """Return the penalty's factor in units of the mean loss: a summed batch weakens it."""
+    per_step = REDUCTIONS[config.reduction].weight(config.batch_size) * config.batch_size
+    return config.weight_decay / per_step
+
+
+def has_optimum(config: Config) -> bool:
+    """Return whether the config's objective has an optimum that can be known."""
+    if config.model != "linear":
+        return False
+    # without a penalty the least cross-entropy may lie at infinity
+    return config.loss in _FINDERS and (config.weight_decay > 0 or config.loss == "squared_error")
+
+
+def find_optimum(
+    config: Config, dataset: Dataset, at_step: Callable[[], None] = lambda: None
+) -> Optimum | None:
+    """Return the optimum of a config on its data, None where the objective has none.
+
+    What is found is kept in the data folder. Raises MnistlabError where it cannot be found.
+    """
+    if not has_optimum(config):
+        return None
+    place = _place(config, dataset.sha256)
+    if known := _kept(place):
+        return known
+    found = _FINDERS[config.loss](config, dataset, at_step)
+    with suppress(OSError):  # a cache only
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_json(place, asdict(found))
+    return found
+
+
+def _kept(place: Path) -> Optimum | None:
+    """Return what a file of the cache says, None unless it is what is written there."""
+    try:
+        content = json.loads(place.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    names = [one.name for one in fields(Optimum)]
+    if not isinstance(content, dict) or sorted(content) != sorted(names):
+        return None
+    for name, value in content.items():
+        known = isinstance(value, float) and math.isfinite(value)
+        if not known and (value is not None or name in _NEEDED):
+            return None
+    return Optimum(**content)
+
+
+def _by_normal_equations(
+    config: Config,
+    dataset: Dataset,
+    at_step: Callable[[], None],  # noqa: ARG001 - done in half a second
+) -> Optimum:
+    rows, ridge = as_rows(dataset.train), ridge_of(config)
+    found = least_squares(measure_moments(rows, dataset.pixels, len(dataset.classes)), ridge)
+    elsewhere = _worth(found.parameters, config, dataset)
+    return Optimum(found.loss, found.objective, ridge, **elsewhere)
+
+
+def _by_descent(config: Config, dataset: Dataset, at_step: Callable[[], None]) -> Optimum:
+    rows, ridge = as_rows(dataset.train), ridge_of(config)
+    parameters, objective, steepest = softmax_optimum(
+        rows, dataset.pixels, len(dataset.classes), ridge, at_step
+    )
+    penalty = ridge / 2 * float(np.square(parameters[:-1]).sum())
+    elsewhere = _worth(parameters, config, dataset)
+    return Optimum(objective - penalty, objective, ridge, steepest, **elsewhere)
+
+
+def _worth(
+    parameters: NDArray[np.float64], config: Config, dataset: Dataset
+) -> dict[str, float | None]:
+    """Return what parameters (D+1, C) come to on validation and test split, by field."""
+    objective = Objective(MODELS[config.model], LOSSES[config.loss], REDUCTIONS[config.reduction])
+    stack = join_parameters([parameters])
+
+    def measure(split: Split) -> tuple[float, float]:
+        metrics = evaluate(stack, objective, as_rows(split), dataset.pixels).metrics
+        return float(metrics.loss[0]), float(metrics.accuracy[0])
+
+    held_out = (None, None) if dataset.validation is None else measure(dataset.validation)
+    test = measure(dataset.test)
+    return {
+        "validation_loss": held_out[0],
+        "validation_accuracy": held_out[1],
+        "test_loss": test[0],
+        "test_accuracy": test[1],
+        "largest_weight": float(np.abs(parameters[:-1]).max()),
+    }
+
+
+_FINDERS = {"squared_error": _by_normal_equations, "softmax_cross_entropy": _by_descent}
+
+
+def _place(config: Config, data_sha256: str) -> Path:
+    """Return where the optimum is kept: by all that decides it, and the version of the code."""
+    decides = {
+        "data": data_sha256,
+        "validation": config.data.validation,
+        "preprocess": config.data.preprocess,
+        "loss": config.loss,
+        "ridge": ridge_of(config),
+        "code": mnistlab.__version__,
+        "format": _FORMAT,
+    }
+    name = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+    return data_dir() / "optima" / f"{name[:32]}.json"
