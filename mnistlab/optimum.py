@@ -26,7 +26,7 @@ from mnistlab.core.trainer import join_parameters
 from mnistlab.datasets import Dataset, Split, as_rows
 from mnistlab.datasets.store import data_dir
 from mnistlab.errors import MnistlabError
-from mnistlab.runs.atomic import write_json
+from mnistlab.runs.files import write_json
 
 Matrix = NDArray[np.float64]
 

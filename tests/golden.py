@@ -56,7 +56,9 @@ def numbers_of(path: Path) -> str:
 
 def record_of(folder: Path) -> dict[str, Any]:
     """Return what is compared of one run folder."""
-    record: dict[str, Any] = {"files": sorted(p.name for p in folder.iterdir())}
+    record: dict[str, Any] = {
+        "files": sorted(p.name for p in folder.iterdir() if p.suffix != ".patch")
+    }
     for name in ("model.safetensors", "predictions.npy", "config.yaml"):
         if (folder / name).exists():
             record[name] = sha256((folder / name).read_bytes())

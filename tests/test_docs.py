@@ -13,8 +13,7 @@ from mnistlab.cli import app
 from mnistlab.config.load import load_config, valid_keys
 from mnistlab.config.strict_yaml import read_value
 from mnistlab.core.losses import LOSSES
-from mnistlab.runs.folder import RunFolder
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import RunFolder, SweepFolder
 from mnistlab.sweep.spaces.trials import load_sweep
 
 ROOT = Path(__file__).parents[1]

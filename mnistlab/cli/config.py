@@ -39,7 +39,7 @@ def show(
 def print_settled(config: "Config", *, as_json: bool) -> None:
     """Print a resolved config as YAML or as JSON."""
     from mnistlab.config.load import to_yaml
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
 
     if as_json:
         typer.echo(to_json(config.model_dump(exclude_none=True)))
@@ -60,7 +60,7 @@ def validate(
     from mnistlab.datasets import NAME_CHECKS
     from mnistlab.errors import ConfigError
     from mnistlab.plugins import load_plugins
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
     from mnistlab.sweep.spaces.sweep_file import is_sweep_file
     from mnistlab.sweep.spaces.trials import load_sweep
 
@@ -87,7 +87,7 @@ def validate(
 def schema() -> None:
     """Print a JSON Schema of config files, for completion and checks in an editor."""
     from mnistlab.config.schema import Config
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
 
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

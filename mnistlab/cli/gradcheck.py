@@ -85,7 +85,7 @@ def gradcheck(
 
     if mistake == "list":
         if as_json:
-            from mnistlab.runs.atomic import to_json
+            from mnistlab.runs.files import to_json
 
             typer.echo(to_json({name: made.sentence for name, made in MISTAKES.items()}))
         else:
@@ -211,7 +211,7 @@ def _finish(
     quiet: bool,
 ) -> None:
     from mnistlab.runs import default_runs_dir
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
 
     document = report.to_dict()
     if keep:

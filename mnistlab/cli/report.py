@@ -67,7 +67,7 @@ def report(
     from mnistlab.plots.own_settings import import_matplotlib
     from mnistlab.plugins import load_plugins
     from mnistlab.runs import default_runs_dir
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
 
     import_matplotlib()
     from mnistlab.report.write import FORMATS, check_place, write_report

@@ -22,7 +22,7 @@ from mnistlab.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mnistlab.runs.sweep_folder import SweepFolder
+    from mnistlab.runs.folder import SweepFolder
     from mnistlab.sweep.conclusion import Conclusion
     from mnistlab.sweep.spaces.settings import Metric
     from mnistlab.sweep.spaces.trials import Sweep
@@ -222,7 +222,7 @@ def _settle(
 def _print_folder(folder: "SweepFolder", *, as_json: bool) -> None:
     """Print a sweep that is complete already."""
     from mnistlab.console.sweeps import print_conclusion
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
 
     document = folder.read_summary()
     if as_json:
@@ -234,7 +234,7 @@ def _print_folder(folder: "SweepFolder", *, as_json: bool) -> None:
 
 def _print(conclusion: "Conclusion", *, as_json: bool) -> None:
     from mnistlab.errors import SweepFailedError
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
 
     if as_json:
         typer.echo(to_json(conclusion.document))

@@ -135,7 +135,7 @@ def _resumed(
     from mnistlab.cli.usage import missing_config
     from mnistlab.errors import InputError
     from mnistlab.runs.find import find_run
-    from mnistlab.runs.sweep_folder import SweepFolder
+    from mnistlab.runs.folder import SweepFolder
 
     if resume is None:
         if config is None:
@@ -163,7 +163,7 @@ def _print_folder(folder: "RunFolder", *, as_json: bool) -> None:
     """Print a run that is complete already."""
     from mnistlab.console.results import print_result
     from mnistlab.errors import RunFolderError
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
 
     summary = folder.read_summary()
     if as_json:
@@ -179,7 +179,7 @@ def _print_folder(folder: "RunFolder", *, as_json: bool) -> None:
 def _print_run(run: "Run", plan: "Plan", *, as_json: bool) -> None:
     from mnistlab.console.results import print_folder, print_result
     from mnistlab.errors import RunDivergedError
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
 
     drawn = sorted(path.name for path in run.folder.plots.glob("*.png"))
     if as_json:
@@ -205,7 +205,7 @@ def _advice(plan: "Plan") -> str:
 
 
 def _print_plan(plan: "Plan", *, as_json: bool) -> None:
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
 
     (config,) = plan.configs
     dataset = plan.dataset

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from mnistlab.errors import harmless
-from mnistlab.runs.atomic import to_json
+from mnistlab.runs.files import to_json
 from mnistlab.store.keys import Facts, csv_cell
 
 _PIPE_WIDTH = 200

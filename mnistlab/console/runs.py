@@ -9,7 +9,7 @@ from mnistlab.config.strict_yaml import dump
 from mnistlab.console.sweeps import print_conclusion
 from mnistlab.errors import RunFolderError, harmless
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 
 
 def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.core.stability import tell_limit
-from mnistlab.runs.atomic import to_json
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.files import to_json
+from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.estimate import Estimate
 from mnistlab.sweep.preparation import Prepared
 from mnistlab.sweep.results import shown_value, tell_parameters

@@ -5,12 +5,9 @@ from mnistlab.core.metrics import evaluate
 from mnistlab.datasets import as_rows
 from mnistlab.experiment.plan import Data, objective_of
 from mnistlab.runs import RunFolder
-from mnistlab.runs.atomic import to_json
-from mnistlab.runs.forms import predictions_as_bytes
-from mnistlab.runs.origin import check_same_data
-from mnistlab.runs.replacement import replace_files
-from mnistlab.runs.weights import load_weights
-from mnistlab.runs.whole import check_undamaged
+from mnistlab.runs.files import to_json
+from mnistlab.runs.integrity import check_same_data, check_undamaged, replace_files
+from mnistlab.runs.weights import load_weights, predictions_as_bytes
 
 
 def evaluate_test(folder: RunFolder, config: Config, data: Data) -> dict[str, float]:

@@ -14,9 +14,7 @@ from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.run import Run, now, origin_of
 from mnistlab.runs import RunFolder
-from mnistlab.runs.all_or_none import all_or_none
-from mnistlab.runs.atomic import sync_folder, write_text
-from mnistlab.runs.forms import sha256_of
+from mnistlab.runs.files import restored_on_failure, sha256_of, sync_folder, write_text
 from mnistlab.runs.weights import load_checkpoint
 
 
@@ -47,7 +45,7 @@ class Resumption:
         another process works on the run, or has done so since.
         """
         folder = self.folder
-        lock = folder.hold()
+        lock = folder.lock()
         run = Run(self.config, folder, lock)
         if self.snapshot is not None:
             run.rows, run.seconds = list(self.notes["rows"]), dict(self.notes["seconds"])
@@ -55,7 +53,7 @@ class Resumption:
         gone = self._of_the_run_as_it_was()
         try:
             self._check_unchanged()
-            with all_or_none([folder.status, *gone, folder.config, folder.environment]):
+            with restored_on_failure([folder.status, *gone, folder.config, folder.environment]):
                 folder.write_status("running", resumed=now(), ended=None, error=None)
                 for path in gone:
                     path.unlink(missing_ok=True)
@@ -63,10 +61,10 @@ class Resumption:
                 write_text(folder.config, to_yaml(self.config))
                 run.record_origin(environment, data_sha256, patch)
                 folder.write_metrics(run.rows)
-                folder.say(f"goes on from {where}")
+                folder.write_log(f"goes on from {where}")
         except BaseException:
             with suppress(OSError):
-                folder.let_go(lock)
+                folder.unlock(lock)
             raise
         return run
 

@@ -21,10 +21,9 @@ from mnistlab.core.metrics import Evaluation
 from mnistlab.core.trainer import EpochRecord, Snapshot
 from mnistlab.errors import tell
 from mnistlab.interrupts import deferred
-from mnistlab.runs import RunFolder, create_run_folder
-from mnistlab.runs.atomic import clear_asides, sync_folder, write_json, write_text
+from mnistlab.runs import RunFolder, create_run_folder, files
 from mnistlab.runs.creation import cannot_keep
-from mnistlab.runs.weights import save_checkpoint, save_weights
+from mnistlab.runs.weights import predictions_as_bytes, save_checkpoint, save_weights
 
 
 @dataclass
@@ -60,7 +59,7 @@ class Run:
         with deferred():
             folder = create_run_folder(runs_dir, config.name or "run")
             try:
-                run = cls(config, folder, folder.hold())
+                run = cls(config, folder, folder.lock())
                 run.begin()
             except OSError as error:
                 folder.remove()
@@ -70,7 +69,7 @@ class Run:
     def begin(self, started: str | None = None) -> None:
         """Mark the run as running since `started` (else now) and write its config."""
         self.folder.write_status("running", started=started or now())
-        write_text(self.folder.config, to_yaml(self.config))
+        files.write_text(self.folder.config, to_yaml(self.config))
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -107,9 +106,9 @@ class Run:
         """Write down what the run is made with: machine, code and data."""
         key = run_key(self.config, data_sha256)
         content = {"key": key, "data_sha256": data_sha256, **environment}
-        write_json(self.folder.environment, content)
+        files.write_json(self.folder.environment, content)
         if patch:
-            write_text(self.folder.uncommitted_patch, patch)
+            files.write_text(self.folder.uncommitted_patch, patch)
 
     def note_epoch(self, record: EpochRecord, position: int) -> dict[str, Any]:
         """Add the row of one epoch and return it.
@@ -138,7 +137,7 @@ class Run:
         self.status, self.test = "completed", test
         save_weights(self.folder.model, parameters)
         if test is not None:
-            self.folder.write_predictions(test.predictions[:, 0])
+            files.write_bytes(self.folder.predictions, predictions_as_bytes(test.predictions[:, 0]))
 
     def keep_divergence(self, losses: np.ndarray[Any, Any], steps_per_epoch: int) -> None:
         """Write how the batch loss grew in the epoch that overflowed, and say where it did."""
@@ -153,7 +152,7 @@ class Run:
         """Write what resuming needs, if any epoch of this run is done."""
         self.stop_clock()
         if snapshot.epoch and len(snapshot.columns):
-            sync_folder(self.folder.path)  # a checkpoint is of no use without its config
+            files.sync_folder(self.folder.path)  # a checkpoint is of no use without its config
             notes = {"rows": self.rows, "seconds": self.seconds, "origin": origin_of(self.config)}
             save_checkpoint(self.folder.checkpoint, snapshot, notes)
 
@@ -164,19 +163,20 @@ class Run:
 
     def write_summary(self) -> None:
         """Write summary.json as things stand."""
-        self.folder.write_summary(self.summary)
+        files.write_json(self.folder.summary, self.summary)
 
     def close(self) -> None:
         """Mark the run with its final status, which claims only what has been written."""
         stopped = {"stopped": self.stopped} if self.stopped else {}
-        files = self.folder.digests()
+        checksums = self.folder.compute_checksums()
         self.is_ended = True
-        self.folder.write_status(self.status, files=files, ended=now(), error=self.error, **stopped)
+        details = {"ended": now(), "error": self.error, **stopped}
+        self.folder.write_status(self.status, checksums=checksums, **details)
         if self.status in ("completed", "diverged"):
             self.folder.checkpoint.unlink(missing_ok=True)
         if self.lock is not None:
-            clear_asides(self.folder.path)  # what could not be removed when it was set aside
-            self.folder.let_go(self.lock)
+            files.clear_temporary_files(self.folder.path)
+            self.folder.unlock(self.lock)
 
     def fail(self, error: BaseException) -> None:
         """Mark the run as interrupted or failed, and say why."""

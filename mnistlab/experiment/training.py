@@ -58,10 +58,10 @@ def train_run(
                 run.record_origin(*origin)
             if warning := plan.warning():
                 reporter.warn(warning)
-                run.folder.say(f"warning: {warning}")
+                run.folder.write_log(f"warning: {warning}")
             if resumption is not None and resumption.warning is not None:
                 reporter.warn(resumption.warning)
-                run.folder.say(f"warning: {resumption.warning}")
+                run.folder.write_log(f"warning: {resumption.warning}")
             if resumption is not None and resumption.snapshot is not None:
                 trainer.restore(resumption.snapshot)
 
@@ -71,7 +71,7 @@ def train_run(
                     row = run.note_epoch(record, 0)
                     run.folder.write_metrics(run.rows)
                     reporter.epoch(row, config.epochs)
-                    run.folder.say(describe_epoch(row, config.epochs))
+                    run.folder.write_log(describe_epoch(row, config.epochs))
                     _keep(record, run, plan, trainer)
             reporter.stop()
 
@@ -81,7 +81,7 @@ def train_run(
                 run.not_drawn = _paint(painter, run)
             run.meaning = _interpret(run, plan)
             said = [*run.meaning, *([run.error] if run.error else [])]
-            run.folder.say(*said, f"{run.status} after {run.seconds['total']:.2f} s")
+            run.folder.write_log(*said, f"{run.status} after {run.seconds['total']:.2f} s")
             run.close()
         except BaseException as error:
             with deferred():
@@ -122,7 +122,7 @@ def _paint(painter: Painter, run: Run) -> str | None:
     try:
         painter.draw(run.folder.path)
     except RuntimeError as error:
-        run.folder.say(f"warning: the plots could not be drawn: {error}")
+        run.folder.write_log(f"warning: the plots could not be drawn: {error}")
         return str(error)
     return None
 

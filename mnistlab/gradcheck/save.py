@@ -12,8 +12,8 @@ from mnistlab.gradcheck.verdicts import Report, Verdict
 from mnistlab.plots import page
 from mnistlab.plots.gradient_error import MOST, StepStudy, gradient_error
 from mnistlab.runs import RunFolder, create_run_folder
-from mnistlab.runs.atomic import write_json, write_text
 from mnistlab.runs.environment import describe_environment
+from mnistlab.runs.files import write_json, write_text
 
 
 def save(report: Report, table: str, runs_dir: Path) -> RunFolder:

@@ -21,7 +21,7 @@ from mnistlab.plots.sweep_view import SweepView
 from mnistlab.plots.view import RunView, load_data_of
 from mnistlab.plugins import load_plugins
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import SweepFolder, is_sweep
+from mnistlab.runs.folder import SweepFolder, is_sweep
 
 
 def main() -> None:

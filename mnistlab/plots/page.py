@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mnistlab.plots import style, words
-from mnistlab.runs.atomic import write_bytes
+from mnistlab.runs.files import write_bytes
 
 
 def new_figure(body: float, title: str, subtitle: Sequence[str] = ()) -> Figure:

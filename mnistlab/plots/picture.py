@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnistlab.errors import InputError
-from mnistlab.runs.atomic import write_bytes
+from mnistlab.runs.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

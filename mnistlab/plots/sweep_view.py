@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mnistlab.config.strict_yaml import read_file
 from mnistlab.plots.sweep_labels import PERCENT, spell
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 
 
 class SweepView:

@@ -15,8 +15,8 @@ from mnistlab.experiment.plan import with_absolute_data
 from mnistlab.experiment.run import run_key
 from mnistlab.plots.painter import Painter
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import SweepFolder
-from mnistlab.runs.whole import plain_folders, whole_runs
+from mnistlab.runs.folder import SweepFolder
+from mnistlab.runs.integrity import find_intact_runs, plain_folders
 from mnistlab.sweep.events import SweepReporter
 from mnistlab.sweep.preparation import prepare_sweep
 from mnistlab.sweep.run import run_sweep
@@ -93,7 +93,7 @@ class _Shelf:
             data_sha256 = str(environment.get("data_sha256"))
             return environment.get("key") == run_key(config, data_sha256)
 
-        return next(whole_runs(self._runs_dir, is_wanted), None)
+        return next(find_intact_runs(self._runs_dir, is_wanted), None)
 
     def sweep(self, sweep: Sweep) -> SweepFolder | None:
         """Return the newest complete sweep that says the same, None if there is none."""
@@ -118,7 +118,7 @@ def _says(folder: SweepFolder, wanted: str) -> bool:
 def is_whole_sweep(folder: SweepFolder) -> bool:
     """Return whether a sweep is complete and its files are as it left them."""
     status = folder.read_status()["status"]
-    return status == "completed" and bool(folder.vouched()) and not folder.damaged_files()
+    return status == "completed" and bool(folder.checksums()) and not folder.damaged_files()
 
 
 def _train(

@@ -8,7 +8,7 @@ from mnistlab.report.one_run import Curves, ReportRun
 from mnistlab.report.one_sweep import ReportSweep
 from mnistlab.report.shelf import DataShelf
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 
 __all__ = ["Curves", "DataShelf", "ReportRun", "ReportSweep", "collect"]
 

@@ -8,10 +8,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mnistlab.errors import RunFolderError
+from mnistlab.errors import RunFolderError, shown
 from mnistlab.runs import RunFolder
 from mnistlab.runs.find import find_run, run_paths
-from mnistlab.runs.guard import shown
 
 _REPORT = "report.json"  # what a report's own folder holds: no run, and in many a runs folder
 

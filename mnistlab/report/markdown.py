@@ -27,7 +27,7 @@ from mnistlab.report.document import (
 from mnistlab.report.pictures import Pictures
 from mnistlab.report.plain import visible
 from mnistlab.report.relations import are_aligned, at_relation
-from mnistlab.runs.atomic import write_bytes
+from mnistlab.runs.files import write_bytes
 
 FIGURES = "figures"
 """The folder of the pictures, beside the report."""

@@ -11,7 +11,7 @@ from mnistlab.report.lacks import contradictions_of_sweep, lacks_of_sweep
 from mnistlab.report.one_folder import ReportFolder
 from mnistlab.report.one_run import ReportRun
 from mnistlab.report.repeat import sweep_command
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 
 
 @dataclass(frozen=True)

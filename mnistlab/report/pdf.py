@@ -27,7 +27,7 @@ from mnistlab.report.numbers import numbers_of
 from mnistlab.report.pictures import Pictures
 from mnistlab.report.plain import breakable, visible
 from mnistlab.report.relations import at_relation
-from mnistlab.runs.atomic import to_json
+from mnistlab.runs.files import to_json
 
 _TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
 _RUNNING = 90  # letters of title and author at the foot of each page

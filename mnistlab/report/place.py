@@ -12,7 +12,7 @@ import mnistlab
 from mnistlab.datasets.store import data_dir
 from mnistlab.errors import RunFolderError
 from mnistlab.runs import RunFolder
-from mnistlab.runs.atomic import write_json
+from mnistlab.runs.files import write_json
 
 RECORD = "report.json"
 """Says what the files beside it were made from, so that they need not be made again."""

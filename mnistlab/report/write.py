@@ -24,7 +24,7 @@ from mnistlab.report.sections import (
 )
 from mnistlab.report.side_by_side import section_of_comparison
 from mnistlab.runs import RunFolder
-from mnistlab.runs.atomic import write_bytes
+from mnistlab.runs.files import write_bytes
 
 FORMATS = ("html", "pdf", "md")
 """What a report can be written as."""

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs.atomic import sync_folder
+from mnistlab.runs.files import sync_folder
 from mnistlab.runs.folder import RunFolder
 
 _WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EISDIR)

@@ -1,15 +1,19 @@
-"""Finds the run that somebody names: by its folder, the start of its name, `latest`, or SWEEP/7."""
+"""Finds the run that a user names: by its folder, the start of its name, `latest`, or SWEEP/7.
+
+mnistlab makes plain files and folders only. A link, a pipe or a device in a run folder could
+have anything read, written or waited for, so such a folder is not opened at all.
+"""
 
 import os
+import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from mnistlab.errors import RunFolderError, suggest
-from mnistlab.runs.folder import RunFolder
-from mnistlab.runs.guard import check_inside, shown
-from mnistlab.runs.sweep_folder import SweepFolder, is_sweep
+from mnistlab.errors import RunFolderError, shown, suggest
+from mnistlab.runs.folder import RunFolder, SweepFolder, open_folder
 
-_TOLD = 5
+_LISTED = 5
 _LONGEST = 4096  # letters of a name: the longest path that Linux takes
 _SHOWN = 100  # letters of it that a message repeats
 _MOST_DIGITS = 9
@@ -31,7 +35,7 @@ def find_run(name: str, runs_dir: Path, *, opened: bool = True) -> RunFolder:
         path = _find_in_sweep(sweep, number, runs_dir)
     if opened:
         check_inside(path, runs_dir)
-    return SweepFolder(path) if is_sweep(path) else RunFolder(path)
+    return open_folder(path)
 
 
 def find_sweep(name: str, runs_dir: Path) -> SweepFolder:
@@ -78,9 +82,10 @@ def _find_in_sweep(sweep: str, number: str, runs_dir: Path) -> Path:
     if path is None:
         raise _no_run(sweep, runs_dir)
     check_inside(path, runs_dir, of_runs=False)
-    if not is_sweep(path):
+    folder = open_folder(path)
+    if not isinstance(folder, SweepFolder):
         raise RunFolderError(f"{shown(path.name)}: is a single run, not a sweep")
-    run = SweepFolder(path).run(int(number[-_MOST_DIGITS:])).path
+    run = folder.run(int(number[-_MOST_DIGITS:])).path
     if len(number) > _MOST_DIGITS or not _is_run(run):
         raise RunFolderError(f"{shown(path.name)}: has no run {shown(number)} (yet)")
     return run
@@ -95,17 +100,17 @@ def _find_in(runs_dir: Path, name: str) -> Path | None:
         return whole  # among ten thousand runs a look at each takes its time
     matches = [path for path in _children(runs_dir, name) if _is_run(path)]
     if len(matches) > 1:
-        names = sorted(path.name for path in matches)[:_TOLD]
-        told = ", ".join(map(shown, names))
-        more = ", …" if len(matches) > _TOLD else ""
+        names = sorted(path.name for path in matches)[:_LISTED]
+        listed = ", ".join(map(shown, names))
+        more = ", …" if len(matches) > _LISTED else ""
         raise RunFolderError(
-            f"{_quoted(name)} is the beginning of {len(matches)} runs: {told}{more}"
+            f"{_quoted(name)} is the beginning of {len(matches)} runs: {listed}{more}"
         )
     return matches[0] if matches else None
 
 
 def _no_run(name: str, runs_dir: Path) -> RunFolderError:
-    newest = sorted((path.name for path in run_paths(runs_dir)), reverse=True)[:_TOLD]
+    newest = sorted((path.name for path in run_paths(runs_dir)), reverse=True)[:_LISTED]
     hint = suggest(name[:_LONGEST], map(shown, newest))
     return RunFolderError(f"{shown(runs_dir)}: there is no run {_quoted(name)}{hint}")
 
@@ -149,3 +154,68 @@ def _is_run(path: Path) -> bool:
         return folder.status.exists() or folder.config.exists()
     except (OSError, ValueError):  # a name that no file can have
         return False
+
+
+def check_inside(folder: Path, runs_dir: Path, *, of_runs: bool = True) -> None:
+    """Raise RunFolderError unless `folder` lies in `runs_dir` and is made of plain files.
+
+    With `of_runs`, so must be the runs inside a sweep.
+    """
+    root, place = Path(os.path.realpath(runs_dir)), Path(os.path.realpath(folder))
+    if root not in place.parents:
+        raise RunFolderError(
+            f"{shown(folder)}: lies outside the runs folder {shown(runs_dir)}; name its own with "
+            f"--runs-dir {shown(place.parent)}"
+        )
+    for entry in foreign_entries(folder, runs=of_runs):
+        raise RunFolderError(
+            f"{shown(entry)}: is a link, no plain file or closed to you, which mnistlab never "
+            "makes; nothing here is opened until it is gone"
+        )
+
+
+def foreign_entries(folder: Path, *, runs: bool = False) -> Iterator[Path]:
+    """Yield what in a run folder is neither a plain file nor one of the folders it may have.
+
+    So is a folder that cannot be looked into: what it holds could be anything. Of the runs
+    inside a sweep this says only whether they are folders; what is in them, with `runs`.
+    """
+    try:
+        mode = folder.lstat().st_mode
+    except OSError:  # nothing is there, so nothing of it is opened
+        return
+    if not stat.S_ISDIR(mode):
+        yield folder
+        return
+    try:
+        yield from _foreign_in(folder, runs)
+    except OSError:
+        yield folder
+
+
+def _foreign_in(folder: Path, runs: bool) -> Iterator[Path]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = Path(entry.path)
+            if not entry.is_dir(follow_symlinks=False):
+                yield from _unless_file(entry)
+            elif entry.name == "runs":  # run folders again
+                yield from _foreign_runs(path, runs)
+            elif entry.name in ("plots", "checkpoints"):
+                with os.scandir(path) as files:
+                    for file in files:
+                        yield from _unless_file(file)
+
+
+def _foreign_runs(folder: Path, inside: bool) -> Iterator[Path]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                yield from _unless_file(entry)
+            elif inside:
+                yield from foreign_entries(Path(entry.path))
+
+
+def _unless_file(entry: os.DirEntry[str]) -> Iterator[Path]:
+    if not entry.is_file(follow_symlinks=False):
+        yield Path(entry.path)

@@ -1,4 +1,7 @@
-"""A run is its folder: every file is a named property, and its state is read from its files."""
+"""A run is its folder: every file is a named attribute, and its state is read from its files.
+
+A sweep is a run folder whose runs lie in `runs/0`, `runs/1`, … inside it.
+"""
 
 import contextlib
 import os
@@ -7,33 +10,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs.atomic import (
-    append_text,
-    clear_asides,
-    sync_file,
-    sync_folder,
-    write_bytes,
-    write_json,
-    write_text,
-)
-from mnistlab.runs.claims import is_as_claimed, is_claim
-from mnistlab.runs.forms import (
-    is_summary,
-    predictions_as_bytes,
-    read_csv,
-    read_json,
-    sha256_of,
-    to_csv,
-)
-from mnistlab.runs.lock import is_held, let_go, take_lock
+from mnistlab.runs import files
+from mnistlab.runs.locking import is_locked, release_lock, take_lock
 
 if TYPE_CHECKING:
-    import numpy as np
     from filelock import BaseFileLock
-    from numpy.typing import NDArray
 
 STATUSES = ("running", "completed", "diverged", "failed", "interrupted")
 """What a run can be; a status that says anything else is damaged."""
@@ -49,11 +33,35 @@ METRICS_COLUMNS = (
 )
 
 
+class _File:
+    """An attribute of a run folder: the path of the file with this name in it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, folder: "RunFolder", owner: type) -> Path:
+        return folder.path / self.name
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The files of one run."""
 
     path: Path
+
+    config: ClassVar = _File("config.yaml")  # given back to `train` it repeats the run
+    status: ClassVar = _File("status.json")  # what became of the run, with times and the error
+    environment: ClassVar = _File("environment.json")  # versions, machine, code and data
+    uncommitted_patch: ClassVar = _File("uncommitted.patch")  # the code's difference from git
+    metrics: ClassVar = _File("metrics.csv")  # a row an epoch
+    divergence: ClassVar = _File("divergence.csv")  # the batch losses up to the overflow
+    summary: ClassVar = _File("summary.json")  # what `train --json` prints
+    predictions: ClassVar = _File("predictions.npy")  # the class of each test image, (N,) uint8
+    model: ClassVar = _File("model.safetensors")  # the weights W (D, C) and biases b (C,)
+    checkpoint: ClassVar = _File("checkpoint.safetensors")  # what resuming needs
+    plots: ClassVar = _File("plots")  # the folder of the plots
+    log: ClassVar = _File("log.txt")  # epochs, warnings, and what the numbers mean
+    lock_file: ClassVar = _File("run.lock")  # held by the process that works on the run
 
     @property
     def name(self) -> str:
@@ -63,185 +71,129 @@ class RunFolder:
         return f"{runs.parent.name}/{self.path.name}" if inside else self.path.name
 
     @property
-    def config(self) -> Path:
-        """The resolved config; given back to `train` it repeats the run."""
-        return self.path / "config.yaml"
-
-    @property
-    def status(self) -> Path:
-        """What became of the run, with times and the error."""
-        return self.path / "status.json"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, machine, code and data that the run was made with."""
-        return self.path / "environment.json"
-
-    @property
-    def uncommitted_patch(self) -> Path:
-        """The code's difference from its git commit, where there was one."""
-        return self.path / "uncommitted.patch"
-
-    @property
-    def metrics(self) -> Path:
-        """A row an epoch."""
-        return self.path / "metrics.csv"
-
-    @property
-    def divergence(self) -> Path:
-        """The batch loss at each step of the epoch that overflowed, of a run that diverged."""
-        return self.path / "divergence.csv"
-
-    @property
-    def summary(self) -> Path:
-        """What `train --json` prints."""
-        return self.path / "summary.json"
-
-    @property
-    def predictions(self) -> Path:
-        """The predicted class of each test image, (N,) uint8."""
-        return self.path / "predictions.npy"
-
-    @property
-    def model(self) -> Path:
-        """The weights W (D, C) and biases b (C,)."""
-        return self.path / "model.safetensors"
-
-    @property
-    def checkpoint(self) -> Path:
-        """What resuming needs; gone once the run is complete."""
-        return self.path / "checkpoint.safetensors"
-
-    @property
-    def plots(self) -> Path:
-        """The folder of the pictures."""
-        return self.path / "plots"
-
-    def plot(self, name: str) -> Path:
-        """Return where the picture of this name is."""
-        return self.plots / f"{name}.png"
-
-    @property
-    def log(self) -> Path:
-        """What was said."""
-        return self.path / "log.txt"
-
-    @property
-    def lock_file(self) -> Path:
-        """Held by the process that works on the run."""
-        return self.path / "run.lock"
-
-    @property
-    def claimed(self) -> tuple[Path, ...]:
-        """The files whose content the status of a run that has ended vouches for."""
+    def checked_files(self) -> tuple[Path, ...]:
+        """The files whose checksums the status of a run that has ended holds."""
         return (
             *(self.config, self.environment, self.uncommitted_patch, self.metrics),
             *(self.divergence, self.summary, self.predictions, self.model),
         )
 
-    def hold(self) -> "BaseFileLock":
+    def plot(self, name: str) -> Path:
+        """Return where the plot of this name is."""
+        return self.plots / f"{name}.png"
+
+    def lock(self) -> "BaseFileLock":
         """Take the run's lock for this process and return it; it dies with the process.
 
-        What a process that was killed had begun to write is cleared away. Raises RunFolderError
-        where another process has it.
+        Temporary files of a killed process are removed. Raises RunFolderError where another
+        process has the lock.
         """
-        lock = take_lock(self.lock_file, self.name)
+        taken = take_lock(self.lock_file, self.name)
         for folder in (self.path, self.plots):
-            clear_asides(folder)
-        return lock
+            files.clear_temporary_files(folder)
+        return taken
+
+    def unlock(self, taken: "BaseFileLock") -> None:
+        """Release the run's lock and remove its file."""
+        release_lock(taken, self.lock_file)
 
     def tidy(self) -> None:
-        """Clear away what was begun or set aside and is needed no more, if nobody is at work."""
+        """Remove temporary files, unless a process works on the run."""
         with contextlib.suppress(OSError, RunFolderError):
-            self.let_go(self.hold())
-
-    def let_go(self, lock: "BaseFileLock") -> None:
-        """Release the run's lock, which leaves no trace."""
-        let_go(lock, self.lock_file)
+            self.unlock(self.lock())
 
     def write_status(
-        self, status: str, *, files: Mapping[str, Any] | None = None, **details: Any
+        self, status: str, *, checksums: Mapping[str, Any] | None = None, **details: Any
     ) -> None:
-        """Replace status.json, keeping what it already says and `details` does not.
+        """Replace status.json, keeping what it says beside `details`.
 
-        `files` are the SHA-256 of files by name that it vouches for. What it claims is on the
-        disk before it is, and it is itself when this returns.
+        `checksums` are those of other files by name. Those files are synced before the status is
+        written, and it is synced when this returns.
         """
-        known = read_json(self.status) or {}
+        known = files.read_json(self.status) or {}
         known.pop("files", None)
-        claims = {"files": files} if files else {}
+        claims = {"files": checksums} if checksums else {}
         if status != "running":
-            sync_file(self.log)
-        sync_folder(self.path)
-        write_json(self.status, {**known, "status": status, **details, **claims})
-        sync_folder(self.path)
+            files.sync_file(self.log)
+        files.sync_folder(self.path)
+        files.write_json(self.status, {**known, "status": status, **details, **claims})
+        files.sync_folder(self.path)
 
-    def digests(self) -> dict[str, str]:
-        """Return the SHA-256 of each claimed file that is there, by its name."""
-        found = {path.name: sha256_of(path) for path in self.claimed}
+    def compute_checksums(self) -> dict[str, str]:
+        """Return the SHA-256 of each of the checked files that is there, by its name."""
+        found = {path.name: files.sha256_of(path) for path in self.checked_files}
         return {name: digest for name, digest in found.items() if digest is not None}
 
-    def vouched(self) -> dict[str, Any]:
-        """Return what the status says of files: their SHA-256 by name; none of an unfinished run's.
+    def checksums(self) -> dict[str, Any]:
+        """Return the checksums in the status, by file name; empty for an unfinished run.
 
-        Of one that is just being replaced it is a list: as it was, None if it was not, and as it
+        Of a file that is being replaced it is a list: as it was (None if it was not), and as it
         is to be.
         """
-        files = (read_json(self.status) or {}).get("files")
-        return files if isinstance(files, dict) else {}
+        found = (files.read_json(self.status) or {}).get("files")
+        return found if isinstance(found, dict) else {}
 
     def damaged_files(self) -> list[str]:
-        """Return the names of files that are not what the status vouches for, missing ones too.
+        """Return the names of files that do not have their checksum, missing ones too.
 
         Raises OSError where the disk fails.
         """
-        files = self.vouched()
+        known = self.checksums()
         return [
             path.name
-            for path in self.claimed
-            if path.name in files and not is_as_claimed(path, files[path.name])
+            for path in self.checked_files
+            if path.name in known and not files.has_checksum(path, known[path.name])
         ]
 
     def read_status(self) -> dict[str, Any]:
         """Return status.json; a `running` run whose lock nobody holds reads as interrupted."""
-        status = read_json(self.status)
-        known = status is not None and status.get("status") in STATUSES
-        if status is None or not known or not is_claim(status.get("files", {}), self.claimed):
+        status = files.read_json(self.status)
+        if (
+            status is None
+            or status.get("status") not in STATUSES
+            or not files.are_checksums(status.get("files", {}), self.checked_files)
+        ):
             return {"status": "damaged", "error": "status.json is missing or cannot be read"}
-        if status.get("status") == "running" and not is_held(self.lock_file):
+        if status.get("status") == "running" and not is_locked(self.lock_file):
             status["status"] = "interrupted"
         return status
 
     def read_environment(self) -> dict[str, Any]:
         """Return environment.json, empty if it is missing or damaged."""
-        return read_json(self.environment) or {}
+        return files.read_json(self.environment) or {}
 
     def read_summary(self) -> dict[str, Any]:
         """Return summary.json; raise RunFolderError if it is missing or damaged."""
-        summary = read_json(self.summary)
+        summary = files.read_json(self.summary)
         if summary is None:
             raise RunFolderError(f"{self.summary}: is missing or cannot be read")
-        self._check_summary(summary)
+        if not self._is_summary(summary):
+            raise RunFolderError(f"{self.summary}: is damaged: it does not say what a summary says")
         return summary
 
-    def _check_summary(self, summary: Mapping[str, Any]) -> None:
-        if not is_summary(summary):
-            raise RunFolderError(f"{self.summary}: is damaged: it does not say what a summary says")
-
-    def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Replace the summary."""
-        write_json(self.summary, summary)
+    def _is_summary(self, summary: Mapping[str, Any]) -> bool:
+        """Return whether the values are of the kinds that `train --json` prints."""
+        parts = [summary.get(part, {}) for part in ("train", "validation", "test", "seconds")]
+        if not all(isinstance(part, dict) for part in parts):
+            return False
+        values = [value for part in parts for value in part.values()]
+        shares = [part.get("accuracy") for part in parts]
+        return (
+            isinstance(summary.get("epochs", 0), int)
+            and all(value is None or type(value) in (int, float) for value in values)
+            and all(share is None or 0 <= share <= 1 for share in shares)
+        )
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Replace metrics.csv; missing values are empty cells."""
-        write_text(self.metrics, to_csv(METRICS_COLUMNS, rows))
+        files.write_text(self.metrics, files.to_csv(METRICS_COLUMNS, rows))
 
     def read_metrics(self) -> dict[str, list[float]]:
         """Return metrics.csv column by column; empty cells are NaN.
 
         Raises RunFolderError if it is missing or damaged.
         """
-        rows = read_csv(self.metrics)
+        rows = files.read_csv(self.metrics)
         try:
             return {
                 column: [float(row[column] or "nan") for row in rows] for column in METRICS_COLUMNS
@@ -249,37 +201,33 @@ class RunFolder:
         except (KeyError, TypeError, ValueError):
             raise RunFolderError(f"{self.metrics}: is damaged") from None
 
-    def write_predictions(self, predictions: "NDArray[np.uint8]") -> None:
-        """Replace predictions.npy by the predicted classes (N,)."""
-        write_bytes(self.predictions, predictions_as_bytes(predictions))
-
     def write_divergence(self, first_step: int, losses: Sequence[float]) -> None:
         """Write the batch loss before each step of the epoch in which the run diverged.
 
         Steps count from the start of training; `first_step` is the epoch's first.
         """
         rows = [{"step": step, "loss": loss} for step, loss in enumerate(losses, first_step)]
-        write_text(self.divergence, to_csv(("step", "loss"), rows))
+        files.write_text(self.divergence, files.to_csv(("step", "loss"), rows))
 
     def read_divergence(self) -> tuple[list[int], list[float]]:
         """Return the steps and the batch losses of divergence.csv.
 
         Raises RunFolderError if it is missing or damaged.
         """
-        rows = read_csv(self.divergence)
+        rows = files.read_csv(self.divergence)
         try:
             return [int(row["step"]) for row in rows], [float(row["loss"]) for row in rows]
         except (KeyError, TypeError, ValueError):
             raise RunFolderError(f"{self.divergence}: is damaged") from None
 
-    def say(self, *texts: str) -> None:
+    def write_log(self, *texts: str) -> None:
         """Append lines to log.txt, all of them or none."""
         at = time.strftime("%H:%M:%S")
-        append_text(self.log, "".join(f"{at} {text}\n" for text in texts))
+        files.append_text(self.log, "".join(f"{at} {text}\n" for text in texts))
 
     def remove(self) -> None:
-        """Take away a folder in which nothing was done yet; what cannot be removed stays."""
-        for path in (self.lock_file, self.status, self.log, *self.claimed):  # listed or not
+        """Remove a folder in which nothing was done yet; what cannot be removed stays."""
+        for path in (self.lock_file, self.status, self.log, *self.checked_files):  # listed or not
             with contextlib.suppress(OSError):
                 path.unlink()
         shutil.rmtree(self.path, ignore_errors=True)
@@ -288,3 +236,69 @@ class RunFolder:
         latest = self.path.with_name("latest")
         if latest.is_symlink() and not latest.exists():
             latest.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class SweepFolder(RunFolder):
+    """The files of one sweep; `config` is the sweep file that repeats it."""
+
+    plan: ClassVar = _File("plan.json")  # which runs train together: what resuming keeps to
+    summary: ClassVar = _File("sweep.json")  # what `sweep --json` prints
+    results: ClassVar = _File("results.csv")  # a row a run: its parameters and metrics
+    checkpoints: ClassVar = _File("checkpoints")  # a file a stack; removed at the end
+
+    @property
+    def checked_files(self) -> tuple[Path, ...]:
+        """The files whose checksums the status of a sweep that has ended holds."""
+        return (
+            *(self.config, self.environment, self.uncommitted_patch),
+            *(self.plan, self.results, self.summary),
+        )
+
+    def checkpoint_of(self, stack: str) -> Path:
+        """Return where the checkpoint of this stack is."""
+        return self.checkpoints / f"{stack}.safetensors"
+
+    def lock(self) -> "BaseFileLock":
+        """Take the sweep's lock as that of a run, and remove half checkpoints too."""
+        taken = super().lock()
+        files.clear_temporary_files(self.checkpoints)
+        return taken
+
+    def run(self, number: int) -> RunFolder:
+        """Return the folder of one run, whether it is there yet or not."""
+        return RunFolder(self.path / "runs" / str(number))
+
+    def runs(self) -> list[int]:
+        """Return the numbers of the runs that have a folder."""
+        folder = self.path / "runs"
+        names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+        return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
+    def sync_runs(self) -> None:
+        """Make the folders of the runs so far survive a power cut; raise OSError."""
+        folder = self.path / "runs"
+        if folder.is_dir():
+            files.sync_folder(folder)
+        files.sync_folder(self.path)
+
+    def _is_summary(self, summary: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Return True: what sweep.json says is checked where it is shown."""
+        return True
+
+    def read_plan(self) -> dict[str, Any]:
+        """Return plan.json; raise RunFolderError if it is missing or damaged."""
+        plan = files.read_json(self.plan)
+        if plan is None:
+            raise RunFolderError(f"{self.plan}: is missing or cannot be read")
+        return plan
+
+
+def open_folder(path: Path) -> RunFolder:
+    """Return the folder at `path` as a `SweepFolder` if it is one of a sweep, else as a run's."""
+    return SweepFolder(path) if is_sweep(path) else RunFolder(path)
+
+
+def is_sweep(path: Path) -> bool:
+    """Return whether a run folder is that of a sweep."""
+    return SweepFolder(path).plan.exists()

@@ -1,6 +1,7 @@
-"""Weights and checkpoints as safetensors files: arrays only, nothing that could be executed."""
+"""Weights, checkpoints and predictions as files: arrays only, nothing that could be executed."""
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError, shown
-from mnistlab.runs.atomic import write_bytes
+from mnistlab.runs import files
 
 Array = NDArray[Any]
 
@@ -27,7 +28,7 @@ def save_weights(path: Path, parameters: Array) -> None:
         "W": np.ascontiguousarray(parameters[:-1]),
         "b": np.ascontiguousarray(parameters[-1]),
     }
-    write_bytes(path, safetensors.numpy.save(arrays))
+    files.write_bytes(path, safetensors.numpy.save(arrays))
 
 
 def load_weights(path: Path) -> Array:
@@ -37,6 +38,25 @@ def load_weights(path: Path) -> Array:
     if W is None or b is None or W.ndim != 2 or b.shape != W.shape[1:] or W.dtype.kind != "f":
         raise RunFolderError(f"{path}: does not hold W (D, C) and b (C,)")
     return np.concatenate([W, b[None]])
+
+
+def predictions_as_bytes(predictions: NDArray[np.uint8]) -> bytes:
+    """Return the content of predictions.npy for the predicted classes (N,)."""
+    buffer = io.BytesIO()
+    np.save(buffer, predictions, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def read_predictions(path: Path, N: int) -> NDArray[np.uint8]:
+    """Return the predicted classes (N,); raise RunFolderError if the file holds anything else."""
+    try:
+        # mapped, so that a header which claims terabytes takes no memory
+        predictions = np.load(path, mmap_mode="r", allow_pickle=False)
+        if predictions.shape != (N,) or predictions.dtype != np.uint8:
+            raise ValueError(f"{predictions.dtype} {predictions.shape}")
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, OverflowError):
+        raise RunFolderError(f"{path}: is not the predicted class of {N:,} images") from None
+    return np.array(predictions)
 
 
 def save_checkpoint(path: Path, snapshot: Snapshot, notes: Any = None) -> None:
@@ -51,7 +71,7 @@ def save_checkpoint(path: Path, snapshot: Snapshot, notes: Any = None) -> None:
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     about = json.dumps({"epoch": snapshot.epoch, "generator": snapshot.generator, "notes": notes})
     metadata = {"snapshot": about, "sha256": _digest(contiguous, about)}
-    write_bytes(path, safetensors.numpy.save(contiguous, metadata))
+    files.write_bytes(path, safetensors.numpy.save(contiguous, metadata))
 
 
 def load_checkpoint(path: Path) -> tuple[Snapshot, Any]:

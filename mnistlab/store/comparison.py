@@ -10,7 +10,7 @@ from typing import Any
 
 from mnistlab.errors import InputError
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 from mnistlab.store.differences import METRICS, config_facts
 from mnistlab.store.facts import Facts, read_facts
 from mnistlab.store.keys import SPLITS, is_comparable, is_number

@@ -3,14 +3,11 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mnistlab.errors import InputError, RunFolderError
+from mnistlab.errors import InputError, RunFolderError, shown
 from mnistlab.runs import RunFolder
-from mnistlab.runs.atomic import to_json, write_text
-from mnistlab.runs.find import run_paths
-from mnistlab.runs.folder import METRICS_COLUMNS
-from mnistlab.runs.forms import to_csv
-from mnistlab.runs.guard import foreign_entries, shown
-from mnistlab.runs.sweep_folder import SweepFolder, is_sweep
+from mnistlab.runs.files import to_csv, to_json, write_text
+from mnistlab.runs.find import foreign_entries, run_paths
+from mnistlab.runs.folder import METRICS_COLUMNS, SweepFolder, is_sweep
 from mnistlab.store.facts import read_facts
 from mnistlab.store.keys import Facts, csv_cell, in_order
 from mnistlab.store.listing import varying_keys

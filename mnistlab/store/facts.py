@@ -13,9 +13,9 @@ from typing import Any
 from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
 from mnistlab.errors import InputError
 from mnistlab.runs import RunFolder
-from mnistlab.runs.claims import is_as_claimed
-from mnistlab.runs.guard import foreign_entries
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.files import has_checksum
+from mnistlab.runs.find import foreign_entries
+from mnistlab.runs.folder import SweepFolder
 from mnistlab.store.keys import (
     KEY,
     OF_ENVIRONMENT,
@@ -57,7 +57,7 @@ def read_facts(folder: RunFolder, *, tolerant: bool = True) -> Facts:
 
 
 def _read(folder: RunFolder, kind: str) -> Facts:
-    status, files = folder.read_status(), folder.vouched()
+    status, files = folder.read_status(), folder.checksums()
     facts: Facts = {
         "run": folder.name,
         "kind": kind,
@@ -99,14 +99,14 @@ def _altered(folder: RunFolder, files: Mapping[str, Any]) -> list[str]:
     with_facts = (folder.config, folder.environment, folder.metrics, folder.summary)
     return [
         path.name
-        for path in folder.claimed
+        for path in folder.checked_files
         if path.name in files and not _is_left(path, files[path.name], inside=path in with_facts)
     ]
 
 
 def _is_left(path: Path, claim: object, *, inside: bool) -> bool:
     """Return whether a file is there as claimed; unless one looks `inside`, whether it is there."""
-    return is_as_claimed(path, claim) if inside else path.exists() or not isinstance(claim, str)
+    return has_checksum(path, claim) if inside else path.exists() or not isinstance(claim, str)
 
 
 def flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -17,8 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
-from mnistlab.errors import InputError
-from mnistlab.runs.guard import shown
+from mnistlab.errors import InputError, shown
 
 MAX_LENGTH = 2000
 MAX_DEPTH = 50

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import mnistlab
-from mnistlab.errors import RunFolderError
-from mnistlab.runs.guard import shown
+from mnistlab.errors import RunFolderError, shown
 from mnistlab.store.keys import KEY, Facts, are_plain
 
 INDEX = ".index.json"
@@ -116,7 +115,7 @@ def _folders(runs_dir: Path) -> list[str]:
 def _read(path: Path, facts: dict[str, Facts], kept: dict[str, Entry]) -> None:
     """Read a folder's facts if it is a run's, and keep them if the next change will be noticed."""
     from mnistlab.runs import RunFolder  # noqa: PLC0415 - a warm listing reads no folder
-    from mnistlab.runs.sweep_folder import SweepFolder  # noqa: PLC0415
+    from mnistlab.runs.folder import SweepFolder  # noqa: PLC0415
     from mnistlab.store.facts import read_facts  # noqa: PLC0415
 
     if not any(os.path.lexists(path / name) for name in ("status.json", "config.yaml")):

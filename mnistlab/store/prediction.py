@@ -26,8 +26,8 @@ from mnistlab.datasets import (
 from mnistlab.datasets.drawing import as_digit, check_file, read_picture
 from mnistlab.errors import DataError, InputError, RunFolderError
 from mnistlab.runs import RunFolder
-from mnistlab.runs.origin import check_same_data
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
+from mnistlab.runs.integrity import check_same_data
 from mnistlab.runs.weights import load_weights
 
 

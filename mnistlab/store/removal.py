@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnistlab.errors import RunFolderError
+from mnistlab.errors import RunFolderError, shown
 from mnistlab.runs import RunFolder
 from mnistlab.runs.find import find_run, run_paths
-from mnistlab.runs.guard import shown
-from mnistlab.runs.lock import is_held, let_go, take_lock
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
+from mnistlab.runs.locking import is_locked, release_lock, take_lock
 
 _ASIDE = ".deleted."
 
@@ -80,7 +79,7 @@ def _check(folder: RunFolder, runs_dir: Path) -> None:
     inside = os.path.realpath(folder.path.parent) == os.path.realpath(runs_dir)
     if not inside or folder.path.is_symlink() or not folder.path.is_dir():
         raise RunFolderError(f"{shown(folder.path)}: is no folder in {shown(runs_dir)}")
-    if _is_file(folder.lock_file) and is_held(folder.lock_file):
+    if _is_file(folder.lock_file) and is_locked(folder.lock_file):
         raise RunFolderError(f"{shown(folder.name)}: another process is working on it")
 
 
@@ -97,7 +96,7 @@ def _held(folder: RunFolder) -> Iterator[None]:
     try:
         yield
     finally:
-        let_go(lock, folder.lock_file)
+        release_lock(lock, folder.lock_file)
 
 
 def _is_file(path: Path) -> bool:

@@ -13,7 +13,7 @@ from mnistlab.datasets import NAME_CHECKS
 from mnistlab.errors import MnistlabError, RunFolderError
 from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.runs import RunFolder
-from mnistlab.runs.whole import ENDS
+from mnistlab.runs.integrity import FINAL
 from mnistlab.store.differences import Differences, Pair, find_differences
 
 IDENTICAL, WITHIN_TOLERANCE, DIFFERS = "identical", "within tolerance", "differs"
@@ -93,7 +93,7 @@ def verify(folder: RunFolder, reporter: Reporter) -> Verification:
         },
         changed=differences.environment,
         damaged=folder.damaged_files(),
-        vouched=bool(folder.vouched()),
+        vouched=bool(folder.checksums()),
     )
     return replace(found, verdict=_verdict(found, differences))
 
@@ -103,7 +103,7 @@ def _check_verifiable(folder: RunFolder) -> None:
     status = folder.read_status()["status"]
     if status == "damaged":
         raise RunFolderError("its status.json is missing or damaged")
-    if status not in ENDS:
+    if status not in FINAL:
         raise RunFolderError(
             f"it is {status}, so there is no result; to go on with it: "
             f"mnistlab runs resume {folder.name}"

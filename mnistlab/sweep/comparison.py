@@ -11,7 +11,7 @@ from mnistlab.core.metrics import score_images
 from mnistlab.core.trainer import join_parameters
 from mnistlab.datasets import as_rows
 from mnistlab.experiment.plan import Data, objective_of, stack_key
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.weights import load_weights
 from mnistlab.statistics import differs, t_half_width, z_quantile
 from mnistlab.sweep.results import TrialResult, column_of

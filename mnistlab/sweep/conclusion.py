@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnistlab.experiment.late_test import evaluate_test
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.files import to_csv, write_json, write_text
+from mnistlab.runs.folder import SweepFolder
 from mnistlab.statistics import t_half_width, wilson_interval
 from mnistlab.sweep.comparison import indistinguishable
 from mnistlab.sweep.preparation import Prepared
@@ -66,7 +67,8 @@ def conclude(
     status, error = _status(results)
     known = dict.fromkeys(("run", "trial", "seed", *sweep.keys, "status", "stopped", "epochs_run"))
     shown = [{**row, **_as_typed(row, sweep.keys)} for row in rows]
-    folder.write_results([*known, *METRICS, *TEST, "seconds", "error"], shown)
+    columns = [*known, *METRICS, *TEST, "seconds", "error"]
+    write_text(folder.results, to_csv(columns, shown))
     document = {
         "sweep": folder.name,
         "path": str(folder.path),
@@ -79,7 +81,7 @@ def conclude(
         "results": [_shown(result, sweep.metric.name) for result in results],
         "seconds": {"total": time.perf_counter() - started, **seconds},
     }
-    folder.write_summary(document)
+    write_json(folder.summary, document)
     return Conclusion(folder, results, ranked, ties, status, error, document)
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence, Set
 
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.weights import load_checkpoint
 from mnistlab.sweep.halving import choose_losers
 from mnistlab.sweep.results import column_of

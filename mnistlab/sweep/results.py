@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 from mnistlab.statistics import t_half_width
 from mnistlab.sweep.spaces.settings import Metric
 from mnistlab.sweep.spaces.trials import Sweep, Trial

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.runs import RunFolder
-from mnistlab.runs.atomic import write_bytes
-from mnistlab.runs.sweep_folder import SweepFolder
-from mnistlab.runs.whole import whole_runs
+from mnistlab.runs.files import write_bytes, write_json
+from mnistlab.runs.folder import SweepFolder
+from mnistlab.runs.integrity import find_intact_runs
 
 _NOT_TAKEN = {"run.lock", "checkpoint.safetensors", "status.json", "summary.json"}
 
@@ -19,7 +19,7 @@ def copy_finished(folder: SweepFolder, runs_dir: Path, keys: Mapping[str, int]) 
     def is_wanted(environment: Mapping[str, Any]) -> bool:
         return keys.get(str(environment.get("key")), -1) not in (-1, *found)
 
-    for run in whole_runs(runs_dir, is_wanted, of_sweeps=True):
+    for run in find_intact_runs(runs_dir, is_wanted, of_sweeps=True):
         number = keys[str(run.read_environment()["key"])]
         _copy(run, folder, number)
         found.add(number)
@@ -38,7 +38,7 @@ def _copy(source: RunFolder, sweep: SweepFolder, number: int) -> None:
     known = source.read_summary()
     # what makes the folder that of a sweep is written later
     name = f"{sweep.name}/{number}"
-    target.write_summary({**known, "run": name, "path": str(target.path)})
-    target.say(f"taken over from {source.name}")
+    write_json(target.summary, {**known, "run": name, "path": str(target.path)})
+    target.write_log(f"taken over from {source.name}")
     details = {key: value for key, value in source.read_status().items() if key != "files"}
-    target.write_status(**details, files=target.digests())
+    target.write_status(**details, checksums=target.compute_checksums())

@@ -19,11 +19,11 @@ from mnistlab.experiment.run import now, run_key
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
 from mnistlab.runs import create_run_folder
-from mnistlab.runs.atomic import sync_folder, write_json, write_text
 from mnistlab.runs.creation import cannot_keep
 from mnistlab.runs.environment import describe_environment, uncommitted_changes
-from mnistlab.runs.sweep_folder import SweepFolder
-from mnistlab.runs.whole import ENDS, is_whole
+from mnistlab.runs.files import sync_folder, write_json, write_text
+from mnistlab.runs.folder import SweepFolder
+from mnistlab.runs.integrity import FINAL, is_intact
 from mnistlab.sweep.conclusion import Conclusion, conclude
 from mnistlab.sweep.contest import losers_at
 from mnistlab.sweep.crew import Crew
@@ -89,7 +89,7 @@ def run_sweep(
             stacks = _planned(folder, prepared, done)
             if warning := prepared.warning():
                 reporter.warn(warning)
-                folder.say(f"warning: {warning}")
+                folder.write_log(f"warning: {warning}")
             course = _Course(prepared, folder, reporter, wishes)
             reporter.start(*_outlook(prepared, folder, done))
             try:
@@ -102,11 +102,14 @@ def run_sweep(
             conclusion = conclude(prepared, folder, course.seconds, started)
             if painter is not None:
                 conclusion = replace(conclusion, not_drawn=_paint(painter, conclusion))
-            folder.say(*sentences(conclusion.document))
-            folder.say(f"{conclusion.status} after {time.perf_counter() - started:.2f} s")
+            folder.write_log(*sentences(conclusion.document))
+            folder.write_log(f"{conclusion.status} after {time.perf_counter() - started:.2f} s")
             folder.sync_runs()
             folder.write_status(
-                conclusion.status, files=folder.digests(), ended=now(), error=conclusion.error
+                conclusion.status,
+                checksums=folder.compute_checksums(),
+                ended=now(),
+                error=conclusion.error,
             )
             folder.lock_file.unlink(missing_ok=True)
         except BaseException as error:
@@ -125,13 +128,13 @@ def _open(
     if resumed is None:
         folder = SweepFolder(create_run_folder(runs_dir, prepared.sweep.name).path)
         try:
-            lock = folder.hold()
+            lock = folder.lock()
             folder.write_status("running", started=now())
         except OSError as error:
             folder.remove()
             raise cannot_keep(runs_dir, error) from None
         return folder, lock
-    lock = resumed.hold()
+    lock = resumed.lock()
     known = resumed.read_environment()
     ours = {"mnistlab": mnistlab.__version__, "data_sha256": prepared.data.dataset.sha256}
     for what, value in ours.items():
@@ -172,7 +175,7 @@ def _begin(
     write_text(folder.config, prepared.sweep.to_yaml())
     # from here on the sweep is one that can be resumed
     plan = {"stacks": to_plan(stacks), "taken_over": sorted(found)}
-    folder.write_plan({**plan, "config_sha256": _config_hash(folder)})
+    write_json(folder.plan, {**plan, "config_sha256": _config_hash(folder)})
     sync_folder(folder.path)
 
 
@@ -207,7 +210,7 @@ def is_complete(folder: SweepFolder, prepared: Prepared, *, retry_failed: bool =
     """Return whether a sweep has come to its end with all of its runs, and all files are whole."""
     if folder.read_status()["status"] != "completed":
         return False
-    if not folder.vouched() or folder.damaged_files():
+    if not folder.checksums() or folder.damaged_files():
         return False
     done = finished_runs(folder, prepared, retry_failed=retry_failed)
     return done == set(prepared.configs)
@@ -217,12 +220,12 @@ def finished_runs(
     folder: SweepFolder, prepared: Prepared, *, retry_failed: bool = False
 ) -> set[int]:
     """Return the numbers of the runs whose folder is whole and made with the same config."""
-    ends = ENDS if retry_failed else ENDS | {"failed"}
+    ends = FINAL if retry_failed else FINAL | {"failed"}
     sha256 = prepared.data.dataset.sha256
     done = set()
     for number in folder.runs():
         run = folder.run(number)
-        if number not in prepared.configs or not is_whole(run, ends):
+        if number not in prepared.configs or not is_intact(run, ends):
             continue
         config = prepared.configs[number]
         stopped = config.model_copy(update={"stop_after": len(run.read_metrics()["epoch"])})
@@ -293,7 +296,7 @@ class _Course:
                 self.seconds[kind] += seconds / self.crew.workers
         elif isinstance(event, RunEnded):
             if event.error:
-                self.folder.say(f"run {event.number} {event.status}: {event.error}")
+                self.folder.write_log(f"run {event.number} {event.status}: {event.error}")
             if event.status == "failed" and self.wishes.fail_fast:
                 self.crew.stop()
 
@@ -305,7 +308,7 @@ def _paint(painter: Painter, conclusion: Conclusion) -> str | None:
         if conclusion.best is not None:
             painter.draw(conclusion.folder.run(conclusion.best.runs[0]).path)
     except RuntimeError as error:
-        conclusion.folder.say(f"warning: the plots could not be drawn: {error}")
+        conclusion.folder.write_log(f"warning: the plots could not be drawn: {error}")
         return str(error)
     return None
 
@@ -321,7 +324,7 @@ def _give_up(
         return
     with suppress(OSError):  # what went wrong first is what is reported
         folder.write_status("interrupted" if interrupted else "failed", ended=now(), error=told)
-        folder.say(told)
+        folder.write_log(told)
     done = len(folder.runs())
     resume = f"mnistlab sweep --resume {folder.name}{resume_options}"
     runs = "run is" if done == 1 else "runs are"

@@ -18,7 +18,7 @@ from mnistlab.errors import RunFolderError
 from mnistlab.experiment.plan import Data, plan_on
 from mnistlab.experiment.reporter import describe_epoch
 from mnistlab.experiment.run import Run, now
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.weights import load_checkpoint, save_checkpoint
 from mnistlab.sweep.events import EpochEnded, Event, RunEnded, StackEnded
 from mnistlab.sweep.stacks import Column, Stack, last_epoch
@@ -246,7 +246,7 @@ class _StackTraining:
         run.folder.write_metrics(run.rows)
         keep(run)
         run.write_summary()
-        run.folder.say(
+        run.folder.write_log(
             f"trained as one of {len(self.stack.columns)} in a stack of {self.work.folder.name}",
             *(describe_epoch(row, run.config.epochs) for row in run.rows),
             *([run.error] if run.error else []),
@@ -271,7 +271,7 @@ class _StackTraining:
         try:
             snapshot, notes = load_checkpoint(self._path)
         except RunFolderError as error:
-            self.work.folder.say(f"{error}; its stack is trained again from the beginning")
+            self.work.folder.write_log(f"{error}; its stack is trained again from the beginning")
             return None
         for log, kept in zip(self._logs, notes, strict=True):
             log.rows, log.seconds = kept["rows"], kept["seconds"]

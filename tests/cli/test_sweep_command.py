@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mnistlab.runs.find import find_run, find_sweep
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = sorted((CONFIGS / "sweeps").glob("*.yaml"))

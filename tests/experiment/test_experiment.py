@@ -24,8 +24,8 @@ from mnistlab.interpretation import interpret
 from mnistlab.plots.painter import Painter
 from mnistlab.plugins import REGISTRIES, check_part, load_plugins
 from mnistlab.runs import RunFolder
+from mnistlab.runs.integrity import is_intact
 from mnistlab.runs.weights import load_checkpoint
-from mnistlab.runs.whole import is_whole
 from mnistlab.statistics import wilson_interval
 
 MINI = {"data.dataset": "mnist-mini", "data.validation": "1000", "epochs": "2"}
@@ -224,7 +224,7 @@ def test_a_run_whose_plots_fail_is_complete_and_says_why_it_has_none(tmp_path, m
     run = train(tmp_path=tmp_path, plots=True)
     assert run.status == "completed"
     assert "no-such-backend" in run.not_drawn
-    assert is_whole(run.folder)
+    assert is_intact(run.folder)
 
 
 def test_checkpoints_come_when_asked_for_and_go_at_the_end(tmp_path, monkeypatch):

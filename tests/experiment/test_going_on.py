@@ -14,7 +14,7 @@ from mnistlab.errors import RunFolderError
 from mnistlab.experiment import prepare, train_run
 from mnistlab.experiment.resuming import plan_resumption
 from mnistlab.runs import RunFolder
-from mnistlab.runs.whole import is_whole
+from mnistlab.runs.integrity import is_intact
 from mnistlab.store.facts import read_facts
 from tests.experiment.test_experiment import Recorder
 from tests.experiment.test_resume import Interrupter, content
@@ -135,7 +135,7 @@ def untrue(folder, case):
     """Return what a run says that is not of its present state."""
     status, epochs = folder.read_status()["status"], load_config(folder.config).epochs
     if status in ("completed", "diverged"):
-        return [] if is_whole(folder) and epochs != case.epochs else ["is not whole"]
+        return [] if is_intact(folder) and epochs != case.epochs else ["is not whole"]
     if epochs != case.epochs:
         return []
     files = [getattr(folder, name) for name in RESULTS[: 4 if case.keeps else 5]]
@@ -201,7 +201,7 @@ def test_a_disk_that_fails_leaves_the_run_as_it_was(case, folder, kind):
             left = {name for name in after if name.rpartition("/")[2].startswith(".")}
             assert {name: what for name, what in after.items() if name not in left} == before
             assert kind == "unlink" or not left
-            folder.hold().release()  # nobody has it any more
+            folder.lock().release()  # nobody has it any more
         hits = len(faults.hits)
     assert at > 3
 

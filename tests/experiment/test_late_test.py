@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from mnistlab.runs.sweep_folder import SweepFolder
-from mnistlab.runs.whole import is_whole
+from mnistlab.runs.folder import SweepFolder
+from mnistlab.runs.integrity import is_intact
 from tests.faults.command import invoke, sweep, write_config
 
 
@@ -65,7 +65,7 @@ def test_a_run_that_is_asked_for_sees_the_test_split(untested):
     accuracy = json.loads(outcome.out)["summary"]["test"]["accuracy"]
     data = np.load(untested.path.parents[3] / "tiny.npz")
     assert accuracy == np.mean(np.load(untested.predictions) == data["y_test"])
-    assert is_whole(untested)
+    assert is_intact(untested)
     assert not untested.lock_file.exists()
 
 
@@ -92,7 +92,7 @@ def test_what_is_damaged_is_not_vouched_for(untested, name):
 
 
 def test_a_run_that_another_process_works_on_is_left_alone(untested):
-    lock = untested.hold()
+    lock = untested.lock()
     try:
         refused(untested, "another process is working on it")
     finally:

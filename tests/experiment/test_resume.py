@@ -131,7 +131,7 @@ def test_what_cannot_go_on_is_refused(tmp_path, monkeypatch):
     diverged = train(tmp_path, ["learning_rate=0.1"], Recorder()).folder
     with pytest.raises(RunFolderError, match="has diverged"):
         resume(diverged)
-    lock = folder.hold()
+    lock = folder.lock()
     folder.write_status("running")
     with pytest.raises(RunFolderError, match="another process"):
         resume(folder)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnistlab.runs import RunFolder
-from mnistlab.runs.whole import is_whole
+from mnistlab.runs.integrity import is_intact
 from tests.faults import promises
 from tests.faults.command import invoke
 
@@ -32,7 +32,7 @@ def crowd(processes: int, runs: Path, *, few: bool) -> list[str]:
     folders = [path for path in made if not path.is_symlink()]
     if len(folders) != processes:
         problems.append(f"{processes} processes made {len(folders)} folders")
-    problems += [f"{path.name} is not whole" for path in folders if not is_whole(RunFolder(path))]
+    problems += [f"{path.name} is not whole" for path in folders if not is_intact(RunFolder(path))]
     if (runs / "latest").resolve() not in [path.resolve() for path in folders]:
         problems.append("`latest` points to none of them")
     return problems + promises.litter(runs) + promises.half_files(runs)

@@ -11,8 +11,8 @@ import numpy as np
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError
 from mnistlab.runs import RunFolder
+from mnistlab.runs.integrity import is_intact
 from mnistlab.runs.weights import load_checkpoint
-from mnistlab.runs.whole import is_whole
 from mnistlab.store.index import INDEX
 from tests.faults import promises
 from tests.faults.command import copy, invoke, new_runs
@@ -95,7 +95,7 @@ class Finished:
     def _check(self, name: str) -> Iterator[str]:
         run = RunFolder(self.path)
         calls: dict[str, Callable[[], object]] = {
-            "is_whole": partial(is_whole, run),
+            "is_intact": partial(is_intact, run),
             "damaged_files": run.damaged_files,
             "read_status": run.read_status,
         }
@@ -107,7 +107,7 @@ class Finished:
                 continue
             if what == "damaged_files" and name != "status.json" and name not in found:
                 yield f"damaged_files says {found}"
-            if what == "is_whole" and name != "status.json" and found:
+            if what == "is_intact" and name != "status.json" and found:
                 yield "is taken for whole"
         before = promises.tree(self.runs)
         for words in (("runs", "show", self.path.name), ("train", "--resume", self.path.name)):

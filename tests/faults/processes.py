@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import SweepFolder, is_sweep
+from mnistlab.runs.folder import SweepFolder, is_sweep
 from tests.faults import promises
 from tests.faults.command import Outcome, copy, invoke, new_runs
 

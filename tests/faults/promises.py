@@ -12,8 +12,8 @@ import safetensors.numpy
 
 from mnistlab.errors import RunFolderError
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import SweepFolder, is_sweep
-from mnistlab.runs.whole import ENDS, is_whole
+from mnistlab.runs.folder import SweepFolder, is_sweep
+from mnistlab.runs.integrity import FINAL, is_intact
 from mnistlab.store.index import INDEX
 from tests.faults.command import Outcome
 
@@ -74,10 +74,10 @@ def untrue(runs: Path) -> list[str]:
 
 def _untrue(run: RunFolder) -> Iterator[str]:
     status = run.read_status()["status"]
-    if status not in ENDS:
+    if status not in FINAL:
         return
     if not isinstance(run, SweepFolder):
-        if not is_whole(run):
+        if not is_intact(run):
             yield f"{run.name} reads as {status} and is not whole ({run.damaged_files()})"
         elif status == "completed" and "/" not in run.name and not run.predictions.exists():
             yield f"{run.name} reads as completed without predictions"
@@ -87,7 +87,7 @@ def _untrue(run: RunFolder) -> Iterator[str]:
         yield f"{run.name} reads as {status} without {missing}, damaged {run.damaged_files()}"
     for number in run.runs():
         inner = run.run(number)
-        if not is_whole(inner):
+        if not is_intact(inner):
             yield f"{run.name} reads as {status}, but its run {number} is not whole"
 
 

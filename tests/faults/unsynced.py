@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import is_sweep
+from mnistlab.runs.folder import is_sweep
 from tests.faults import promises
 from tests.faults.command import invoke, new_runs, small_steps
 from tests.faults.disk import Disk, Moment

@@ -27,7 +27,8 @@ from mnistlab.datasets.idx import read_idx
 from mnistlab.datasets.npz import KEYS, read_npz
 from mnistlab.errors import MnistlabError
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
+from mnistlab.runs.integrity import is_intact
 from mnistlab.runs.weights import (
     _digest,
     load_checkpoint,
@@ -35,7 +36,6 @@ from mnistlab.runs.weights import (
     save_checkpoint,
     save_weights,
 )
-from mnistlab.runs.whole import is_whole
 from mnistlab.store.facts import read_facts
 from mnistlab.store.filters import parse
 from mnistlab.sweep.spaces.trials import load_sweep
@@ -178,7 +178,7 @@ def _run_files(content: bytes, folder: Path) -> None:
         run.read_environment()
         status = run.read_status()
         assert isinstance(status["status"], str)
-        is_whole(run)
+        is_intact(run)
         read_facts(run)
 
 

@@ -9,7 +9,7 @@ import pytest
 import safetensors.numpy
 
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 from tests.runs.audited import run_audited
 from tests.runs.test_paths import FIRST, LINEAR, MANY, MINI, commands_that_take_a_run
 
@@ -154,7 +154,7 @@ def change(folder, file, content):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     if file != "status.json":
         known = json.loads(folder.status.read_bytes())
-        folder.status.write_text(json.dumps(known | {"files": folder.digests()}))
+        folder.status.write_text(json.dumps(known | {"files": folder.compute_checksums()}))
 
 
 def _is_fine(outcome):

@@ -21,6 +21,8 @@ from mnistlab.plots.gallery import PLOTS, draw
 from mnistlab.plots.painter import Painter
 from mnistlab.plots.view import RunView
 from mnistlab.runs import RunFolder
+from mnistlab.runs.files import write_bytes
+from mnistlab.runs.weights import predictions_as_bytes
 from tests.experiment.test_experiment import Recorder, mini
 
 
@@ -74,7 +76,7 @@ def test_a_run_without_a_mistake_has_a_plot_that_says_so(folder, tmp_path):
     flawless = RunFolder(tmp_path / "run")
     shutil.copytree(folder.path, flawless.path)
     labels = load("mnist-mini", validation=0).test.labels
-    flawless.write_predictions(labels)
+    write_bytes(flawless.predictions, predictions_as_bytes(labels))
     view = RunView(flawless)
     assert view.pre_activations(np.array([], np.intp)).shape == (0, 10)
     figure = PLOTS["mistakes"](view)

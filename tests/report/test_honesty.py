@@ -65,7 +65,7 @@ def rewrite(path, change):
 
 def vouch(folder):
     """Let the status vouch for the files as they now are."""
-    rewrite(folder.status, lambda status: status.update(files=folder.digests()))
+    rewrite(folder.status, lambda status: status.update(files=folder.compute_checksums()))
 
 
 # The gap.

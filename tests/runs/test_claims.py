@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs import RunFolder, replacement
-from mnistlab.runs import folder as folder_module
-from mnistlab.runs.atomic import clear_asides
-from mnistlab.runs.claims import claim_while_replaced
-from mnistlab.runs.forms import sha256_of
-from mnistlab.runs.replacement import replace_files
-from mnistlab.runs.whole import is_whole
+from mnistlab.runs import RunFolder, files
+from mnistlab.runs.files import clear_temporary_files
+from mnistlab.runs.files import checksum_while_replaced
+from mnistlab.runs.files import sha256_of
+from mnistlab.runs.integrity import replace_files
+from mnistlab.runs.integrity import is_intact
 from tests.experiment.test_experiment import train
 
 
@@ -36,7 +35,7 @@ CLAIMED = ("config", "environment", "metrics", "summary", "predictions", "model"
 
 def test_a_run_that_is_over_is_whole_wherever_it_is_copied(folder):
     assert folder.damaged_files() == []
-    assert is_whole(folder)
+    assert is_intact(folder)
     files = set(folder.read_status()["files"]) - {"uncommitted.patch"}
     assert files == {getattr(folder, name).name for name in CLAIMED}
 
@@ -57,18 +56,18 @@ def test_a_file_that_is_not_as_it_was_left_is_named(folder, name, harm):
     else:
         path.write_bytes(harmed[harm])
     assert folder.damaged_files() == [path.name]
-    assert not is_whole(folder)
+    assert not is_intact(folder)
 
 
 def test_a_status_without_claims_makes_nothing_whole(folder):
     folder.write_status("completed")
-    assert not is_whole(folder)
+    assert not is_intact(folder)
     assert folder.damaged_files() == []
 
 
 def test_claims_that_are_nonsense_are_no_claims(folder):
     folder.status.write_text('{"status": "completed", "files": ["config.yaml"]}')
-    assert not is_whole(folder)
+    assert not is_intact(folder)
 
 
 def test_a_link_makes_a_run_no_run(folder, tmp_path):
@@ -76,7 +75,7 @@ def test_a_link_makes_a_run_no_run(folder, tmp_path):
     folder.model.rename(outside)
     folder.model.symlink_to(outside)
     assert folder.damaged_files() == []
-    assert not is_whole(folder)
+    assert not is_intact(folder)
 
 
 @pytest.fixture
@@ -89,8 +88,7 @@ def watched(monkeypatch):
             real(path, content)
             look(path)
 
-        for module, name in ((replacement, "write_bytes"), (folder_module, "write_json")):
-            monkeypatch.setattr(module, name, partial(writing, getattr(module, name)))
+        monkeypatch.setattr(files, "write_bytes", partial(writing, files.write_bytes))
 
     return watch
 
@@ -99,16 +97,16 @@ def test_a_run_whose_files_are_replaced_is_whole_at_every_moment(folder, watched
     seen = []
 
     def look(path):
-        assert is_whole(folder)
+        assert is_intact(folder)
         seen.append(path.name)
 
     folder.predictions.unlink()
-    folder.write_status("completed", files=folder.digests())
+    folder.write_status("completed", checksums=folder.compute_checksums())
     watched(look)
     replace_files(folder, {folder.predictions: b"new", folder.summary: b"newer"})
     assert seen[::2] == ["status.json", "predictions.npy", "summary.json", "status.json"]
     assert folder.predictions.read_bytes() == b"new"
-    assert isinstance(folder.vouched()["predictions.npy"], str)
+    assert isinstance(folder.checksums()["predictions.npy"], str)
     assert not folder.lock_file.exists()
 
 
@@ -124,7 +122,7 @@ def test_a_replacement_that_is_killed_again_and_again_leaves_a_whole_run(
     """Each number of writes' beginnings and ends lies before a kill."""
     if not had_predictions:
         folder.predictions.unlink()
-    folder.write_status("completed", files=folder.digests())
+    folder.write_status("completed", checksums=folder.compute_checksums())
     for attempt, kill in enumerate(kills):
         left = iter(range(kill))
 
@@ -137,30 +135,30 @@ def test_a_replacement_that_is_killed_again_and_again_leaves_a_whole_run(
         with pytest.raises(KilledError):
             replace_files(folder, contents)
         monkeypatch.undo()
-        assert is_whole(folder)
+        assert is_intact(folder)
         assert folder.read_status()["status"] == "completed"
     replace_files(folder, {folder.predictions: b"last", folder.summary: b"the last"})
-    assert is_whole(folder)
+    assert is_intact(folder)
     assert folder.predictions.read_bytes() == b"last"
-    assert all(isinstance(claim, str) for claim in folder.vouched().values())
+    assert all(isinstance(claim, str) for claim in folder.checksums().values())
 
 
 def test_claims_of_a_file_that_is_replaced_are_flat_and_each_is_said_once(folder):
     first, now, new = "1" * 64, sha256_of(folder.summary), "2" * 64
-    assert claim_while_replaced(folder.summary, now, new) == [now, new]
-    assert claim_while_replaced(folder.summary, now, now) == [now]
-    assert claim_while_replaced(folder.summary, [first, now], new) == [now, new]
-    assert claim_while_replaced(folder.summary, [first, None], new) == [first, None, new]
-    assert claim_while_replaced(folder.path / "none", None, new) == [None, new]
+    assert checksum_while_replaced(folder.summary, now, new) == [now, new]
+    assert checksum_while_replaced(folder.summary, now, now) == [now]
+    assert checksum_while_replaced(folder.summary, [first, now], new) == [now, new]
+    assert checksum_while_replaced(folder.summary, [first, None], new) == [first, None, new]
+    assert checksum_while_replaced(folder.path / "none", None, new) == [None, new]
 
 
 def test_what_another_process_works_on_is_not_replaced(folder):
-    lock = folder.hold()
+    lock = folder.lock()
     before = folder.status.read_bytes()
     with pytest.raises(RunFolderError, match="another process is working on it"):
         replace_files(folder, {folder.predictions: b"new"})
     assert folder.status.read_bytes() == before
-    folder.let_go(lock)
+    folder.unlock(lock)
 
 
 def test_replacing_one_file_does_not_vouch_for_another_that_is_damaged(folder):
@@ -179,7 +177,8 @@ def test_a_disk_that_fails_does_not_make_a_run_another_one(folder, monkeypatch):
         raise OSError(5, "Input/output error", str(path))
 
     monkeypatch.setattr(Path, "read_bytes", fail)
-    for read in (folder.read_status, folder.read_summary, folder.digests, folder.vouched):
+    monkeypatch.setattr(files, "sha256_of", fail)
+    for read in (folder.read_status, folder.read_summary, folder.compute_checksums, folder.checksums):
         with pytest.raises(OSError, match="Input/output"):
             read()
 
@@ -209,7 +208,7 @@ def test_a_line_of_the_log_is_whole_or_not_there(folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", lambda path, mode, **more: Failing(real(path, mode, **more)))
         with pytest.raises(OSError, match="No space left") as caught:
-            folder.say("one", "two")
+            folder.write_log("one", "two")
     assert caught.value.filename == str(folder.log)
     assert folder.log.read_bytes() == before
 
@@ -227,11 +226,11 @@ def test_a_status_comes_after_a_sync_of_what_it_claims_and_is_synced_itself(tmp_
         events.append(("rename", Path(target).name))
         return real_replace(path, target)
 
-    monkeypatch.setattr("mnistlab.runs.atomic.os.fsync", sync)
+    monkeypatch.setattr("mnistlab.runs.files.os.fsync", sync)
     monkeypatch.setattr(Path, "replace", replace)
     folder = RunFolder(tmp_path)
     folder.write_metrics([])
-    folder.write_status("completed", files=folder.digests())
+    folder.write_status("completed", checksums=folder.compute_checksums())
     assert events == [
         ("sync", "file"),
         ("rename", "metrics.csv"),
@@ -248,13 +247,13 @@ def test_who_takes_a_run_clears_away_what_a_killed_process_had_begun(folder):
     kept = [folder.path / ".hidden", folder.path / ".metrics.csv.0123ABCD", folder.path / "x.y"]
     for path in [*begun, *kept]:
         path.write_text("half")
-    folder.hold().release()
+    folder.lock().release()
     assert not any(path.exists() for path in begun)
     assert all(path.exists() for path in kept)
 
 
 def test_clearing_a_folder_that_is_not_there_is_no_error(tmp_path):
-    clear_asides(tmp_path / "none")
+    clear_temporary_files(tmp_path / "none")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from mnistlab.errors import RunFolderError
 from mnistlab.runs import RunFolder
-from mnistlab.runs.lock import is_held
+from mnistlab.runs.locking import is_locked
 
 _READ = """
 import sys
@@ -49,7 +49,7 @@ def test_reading_a_status_makes_no_file(folder):
 
 
 def test_a_run_that_is_held_is_running_however_many_look(folder):
-    lock = folder.hold()
+    lock = folder.lock()
     assert [folder.read_status()["status"] for _ in range(50)] == ["running"] * 50
     lock.release()
     assert folder.lock_file.exists()
@@ -59,31 +59,31 @@ def test_a_run_that_is_held_is_running_however_many_look(folder):
 @pytest.mark.skipif(sys.platform == "win32", reason="no shared locks")
 def test_readers_see_nobody_but_who_works_on_the_run(folder):
     """Two that look at once must not take each other for a process at work."""
-    folder.hold().release()
+    folder.lock().release()
     with reader_of(folder):
-        assert not any(is_held(folder.lock_file) for _ in range(5000))
+        assert not any(is_locked(folder.lock_file) for _ in range(5000))
 
 
 def test_a_run_can_be_taken_while_somebody_looks(folder):
-    folder.hold().release()
+    folder.lock().release()
     with reader_of(folder):
         for _ in range(200):
-            folder.hold().release()
+            folder.lock().release()
 
 
 def test_a_run_that_is_held_is_refused_after_a_moment(folder):
-    lock = folder.hold()
+    lock = folder.lock()
     began = time.monotonic()
     with pytest.raises(RunFolderError, match="another process is working on it"):
-        folder.hold()
+        folder.lock()
     assert 0.1 < time.monotonic() - began < 2
-    folder.let_go(lock)
+    folder.unlock(lock)
     assert not folder.lock_file.exists()
 
 
 def test_a_lock_file_that_is_none_holds_nothing(folder):
     folder.lock_file.mkdir()
-    assert not is_held(folder.lock_file)
+    assert not is_locked(folder.lock_file)
     folder.lock_file.rmdir()
     folder.lock_file.symlink_to(folder.status)
-    assert not is_held(folder.lock_file)
+    assert not is_locked(folder.lock_file)

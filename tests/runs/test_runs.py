@@ -14,7 +14,7 @@ from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError
 from mnistlab.runs import RunFolder, create_run_folder, default_runs_dir
 from mnistlab.runs import environment as environment_module
-from mnistlab.runs.atomic import to_json, write_bytes, write_json
+from mnistlab.runs.files import to_json, write_bytes, write_json
 from mnistlab.runs.environment import describe_environment, uncommitted_changes
 from mnistlab.runs.weights import load_checkpoint, load_weights, save_checkpoint, save_weights
 
@@ -61,7 +61,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     def fail(_fd):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mnistlab.runs.atomic.os.fsync", fail)
+    monkeypatch.setattr("mnistlab.runs.files.os.fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
@@ -88,7 +88,7 @@ def test_a_running_run_that_nobody_holds_reads_as_interrupted(tmp_path):
     assert folder.read_status()["status"] == "interrupted"
     holder = (
         "import sys, time; from pathlib import Path; from mnistlab.runs import RunFolder\n"
-        "lock = RunFolder(Path(sys.argv[1])).hold(); print('held', flush=True); time.sleep(60)"
+        "lock = RunFolder(Path(sys.argv[1])).lock(); print('held', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", holder, str(tmp_path)], stdout=subprocess.PIPE, text=True
@@ -134,8 +134,8 @@ def test_divergence_reads_back(tmp_path):
 
 def test_the_log_keeps_every_line(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.say("one")
-    folder.say("two")
+    folder.write_log("one")
+    folder.write_log("two")
     assert [line.split(" ", 1)[1] for line in folder.log.read_text().splitlines()] == ["one", "two"]
 
 
@@ -221,7 +221,7 @@ def test_the_git_state_of_a_checkout(tmp_path, monkeypatch):
 
 def test_a_lock_is_released_with_its_run(tmp_path):
     folder = RunFolder(tmp_path)
-    lock = folder.hold()
+    lock = folder.lock()
     folder.write_status("running")
     lock.release()
     assert folder.read_status()["status"] == "interrupted"

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from mnistlab.runs.whole import plain_folders, whole_runs
+from mnistlab.runs.integrity import plain_folders, find_intact_runs
 from tests.experiment.test_experiment import train
 
 
@@ -59,10 +59,10 @@ def test_whole_runs_are_found_the_newest_first(runs_dir, original):
         asked.append(environment.get("key"))
         return environment.get("key") == original.read_environment()["key"]
 
-    assert names(whole_runs(runs_dir, is_wanted)) == ["2-b", "1-a"]
+    assert names(find_intact_runs(runs_dir, is_wanted)) == ["2-b", "1-a"]
     assert len(asked) == 4
-    assert names(whole_runs(runs_dir, is_wanted, of_sweeps=True)) == ["0", "0", "2-b", "1-a"]
-    assert names(whole_runs(runs_dir, lambda _: False)) == []
+    assert names(find_intact_runs(runs_dir, is_wanted, of_sweeps=True)) == ["0", "0", "2-b", "1-a"]
+    assert names(find_intact_runs(runs_dir, lambda _: False)) == []
 
 
 def test_folders_that_hold_anything_else_are_left_out(runs_dir):
@@ -76,8 +76,8 @@ def test_a_disk_that_fails_holds_no_run(runs_dir, original, monkeypatch):
         raise OSError(5, "Input/output error", str(path))
 
     monkeypatch.setattr("pathlib.Path.read_bytes", fail)
-    assert names(whole_runs(runs_dir, lambda _: True, of_sweeps=True)) == []
+    assert names(find_intact_runs(runs_dir, lambda _: True, of_sweeps=True)) == []
 
 
 def test_a_runs_folder_that_is_not_there_holds_none(tmp_path):
-    assert names(whole_runs(tmp_path / "none", lambda _: True)) == []
+    assert names(find_intact_runs(tmp_path / "none", lambda _: True)) == []

@@ -5,7 +5,7 @@ import time
 
 from mnistlab.config.strict_yaml import dump
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 
 CONFIG = {
     "name": "try",

@@ -163,7 +163,7 @@ def test_the_first_epoch_that_differs(pair, rows, epoch):
     copy = copy_of(first, "copy")
     header, *lines = copy.metrics.read_text().splitlines()
     copy.metrics.write_text("\n".join([header, *(rows(lines) if rows else lines)]) + "\n")
-    copy.write_status("completed", files=copy.digests())
+    copy.write_status("completed", checksums=copy.compute_checksums())
     assert find_differences(first, copy).first_epoch == epoch
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from mnistlab.config.strict_yaml import read_file
 from mnistlab.runs import RunFolder
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 from mnistlab.store.facts import flatten, read_facts
 from mnistlab.store.index import read_all
 from mnistlab.store.keys import (
@@ -105,7 +105,7 @@ def test_a_forged_number_is_no_fact(name, lost, tmp_path, monkeypatch):
 def test_a_sweeps_forged_summary_is_told(tmp_path):
     sweep = make_sweep(tmp_path / "sweep")
     state = json.loads(sweep.status.read_text())
-    sweep.status.write_text(json.dumps(state | {"files": sweep.digests()}))
+    sweep.status.write_text(json.dumps(state | {"files": sweep.compute_checksums()}))
     assert "damaged" not in read_facts(sweep)
     sweep.summary.write_text(sweep.summary.read_text().replace("0.95", "0.99"))
     facts = read_facts(sweep)
@@ -116,7 +116,7 @@ def test_a_sweeps_forged_summary_is_told(tmp_path):
 def test_a_file_that_is_just_being_replaced_is_not_damaged(tmp_path):
     folder = make_run(tmp_path / "a")
     state = json.loads(folder.status.read_text())
-    digest = folder.digests()["summary.json"]
+    digest = folder.compute_checksums()["summary.json"]
     folder.status.write_text(json.dumps(state | {"files": {"summary.json": [digest, "0" * 64]}}))
     assert "damaged" not in read_facts(folder)
     folder.summary.unlink()

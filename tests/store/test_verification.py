@@ -9,6 +9,7 @@ from mnistlab.console.verification import describe
 from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
 from mnistlab.experiment.run import Run
+from mnistlab.runs.files import write_json
 from mnistlab.store.verification import (
     DIFFERS,
     IDENTICAL,
@@ -111,7 +112,7 @@ def test_a_whole_forgery_is_found_out(tmp_path):
     folder = train("epochs=2", tmp_path=tmp_path).folder
     other = train("epochs=2", "learning_rate=0.02", tmp_path=tmp_path / "other").folder
     folder.model.write_bytes(other.model.read_bytes())
-    folder.write_status("completed", files=folder.digests())
+    folder.write_status("completed", checksums=folder.compute_checksums())
     found = verify(folder, Recorder())
     assert (found.verdict, found.damaged) == (DIFFERS, [])
 
@@ -152,8 +153,8 @@ def test_a_summary_that_was_touched_up_is_found_out_though_its_hash_is_right(tmp
     summary = folder.read_summary()
     for key, value in (("test", 0.95), ("validation", 0.99)):
         forged = {**summary, key: {**summary[key], "accuracy": value}}
-        folder.write_summary(forged)
-        folder.write_status("completed", files=folder.digests())
+        write_json(folder.summary, forged)
+        folder.write_status("completed", checksums=folder.compute_checksums())
         found = verify(folder, Recorder())
         assert (found.verdict, found.damaged, found.epoch) == (DIFFERS, [], None)
         assert dict(found.summary) == {f"{key}.accuracy": (value, summary[key]["accuracy"])}
@@ -162,7 +163,7 @@ def test_a_summary_that_was_touched_up_is_found_out_though_its_hash_is_right(tmp
 
 def test_a_run_that_is_said_to_have_ended_otherwise_is_found_out(tmp_path):
     folder = train("epochs=9", "learning_rate=0.1", tmp_path=tmp_path).folder
-    folder.write_status("completed", files=folder.digests())
+    folder.write_status("completed", checksums=folder.compute_checksums())
     found = verify(folder, Recorder())
     assert found.verdict == DIFFERS
     assert "is said to be completed; trained again it is diverged" in describe(found)

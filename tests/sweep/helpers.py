@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mnistlab.config.load import load_config
 from mnistlab.experiment import prepare, train_run
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.preparation import Prepared, prepare_sweep
 from mnistlab.sweep.run import Wishes, run_sweep
 from mnistlab.sweep.spaces.trials import load_sweep

@@ -9,7 +9,7 @@ from mnistlab.console import sweeping
 from mnistlab.console.sweeping import ConsoleSweepReporter, sparkline
 from mnistlab.plots.sweep_gallery import SWEEP_PLOTS
 from mnistlab.plots.sweep_view import SweepView
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.estimate import estimate
 from mnistlab.sweep.events import EpochEnded, RunEnded, StackEnded
 from mnistlab.sweep.preparation import prepare_sweep

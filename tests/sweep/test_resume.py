@@ -18,8 +18,8 @@ import pytest
 from mnistlab.config.load import load_config
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.run import Run
-from mnistlab.runs import all_or_none, atomic, folder, replacement, sweep_folder, weights
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs import files
+from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep import training
 from mnistlab.sweep.events import EpochEnded, RunEnded
 from tests.sweep.helpers import SweepRecorder, content, resume, sweep, the_only, write_base
@@ -109,7 +109,7 @@ def test_a_full_disk_is_told_and_the_sweep_goes_on_when_there_is_room(
     tmp_path, kind, at, monkeypatch
 ):
     words, options, expected = kind
-    write = atomic.write_bytes
+    write = files.write_bytes
     count = 0
 
     def full(path, content):
@@ -119,12 +119,10 @@ def test_a_full_disk_is_told_and_the_sweep_goes_on_when_there_is_room(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         write(path, content)
 
-    for module in (atomic, folder, weights, replacement):
-        monkeypatch.setattr(module, "write_bytes", full)
+    monkeypatch.setattr(files, "write_bytes", full)
     with pytest.raises(OSError, match="No space left"):
         sweep(tmp_path, *words, **options)
-    for module in (atomic, folder, weights, replacement):
-        monkeypatch.setattr(module, "write_bytes", write)
+    monkeypatch.setattr(files, "write_bytes", write)
     cut = [path for path in (tmp_path / "runs").iterdir() if not path.is_symlink()]
     if not cut:  # nothing was begun, so nothing is left
         assert at == 3
@@ -216,18 +214,6 @@ def test_a_signal_saves_and_ends_with_its_code(tmp_path, signum, code):
     assert cut.read_status()["status"] == "interrupted"
     assert json.loads(cut.plan.read_text())["stacks"]
     assert list(cut.checkpoints.glob("*.safetensors"))
-
-
-def test_modules_that_write_are_all_caught_here():
-    """The full disk above replaces write_bytes where it is used; a new user must be added.
-
-    `all_or_none` uses it for what goes on as a single run, which no sweep does.
-    """
-    modules = (atomic, folder, weights, sweep_folder, replacement, all_or_none)
-    users = {module.__name__ for module in modules if hasattr(module, "write_bytes")}
-    assert users == {
-        module.__name__ for module in (atomic, folder, weights, replacement, all_or_none)
-    }
 
 
 class DiedError(BaseException):

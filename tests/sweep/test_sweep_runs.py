@@ -12,7 +12,7 @@ from mnistlab.core.models import INITIALIZERS, Normal
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.plan import Plan, plan_on
 from mnistlab.experiment.run import Run
-from mnistlab.runs.sweep_folder import SweepFolder
+from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.weights import load_weights
 from mnistlab.statistics import z_quantile
 from mnistlab.sweep import comparison, stacks, training
@@ -319,7 +319,7 @@ def test_a_sweep_of_other_code_is_not_continued(tmp_path, monkeypatch):
 
 def test_a_sweep_that_is_being_worked_on_is_left_alone(tmp_path):
     folder = sweep(tmp_path, RATES, text="epochs: 1\n").folder
-    lock = folder.hold()
+    lock = folder.lock()
     try:
         with pytest.raises(RunFolderError, match="another process"):
             resume(folder)

@@ -38,8 +38,8 @@ def compare(
 
     from mnistlab.errors import InputError
     from mnistlab.plots.picture import check_picture, save_picture
-    from mnistlab.runs.atomic import to_json
-    from mnistlab.runs.guard import shown
+    from mnistlab.runs.files import to_json
+    from mnistlab.errors import shown
     from mnistlab.store.comparison import choose_runs, compare_runs
 
     folders = choose_runs([find(run, runs_dir) for run in runs])

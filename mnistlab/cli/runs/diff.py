@@ -44,7 +44,7 @@ def diff(
 
     from mnistlab.console.progress import fetch_progress
     from mnistlab.plugins import load_plugins
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
     from mnistlab.store.differences import find_differences
 
     folders = [find(first, runs_dir), find(second, runs_dir)]
@@ -64,7 +64,7 @@ def diff(
 
 def _refuse_sweep(folder: "RunFolder") -> None:
     from mnistlab.errors import RunFolderError
-    from mnistlab.runs.sweep_folder import SweepFolder
+    from mnistlab.runs.folder import SweepFolder
 
     if isinstance(folder, SweepFolder):
         raise RunFolderError(

@@ -37,7 +37,7 @@ def export(
     """
     from mnistlab.errors import InputError
     from mnistlab.runs import default_runs_dir
-    from mnistlab.runs.guard import shown
+    from mnistlab.errors import shown
     from mnistlab.store import export as store
     from mnistlab.store.filters import parse
     from mnistlab.store.listing import select

@@ -18,11 +18,11 @@ def evaluate_late(folder: "RunFolder", plugins: list[Path]) -> None:
     Raises MnistlabError where that cannot be, and OSError; with a warning where somebody else's
     run cannot be written to.
     """
-    from mnistlab.runs.sweep_folder import SweepFolder
+    from mnistlab.runs.folder import SweepFolder
 
     if isinstance(folder, SweepFolder):
         return
-    files = folder.vouched()
+    files = folder.checksums()
     if not files or isinstance(files.get(folder.predictions.name), str):
         return
     if folder.read_status()["status"] != "completed":
@@ -33,7 +33,7 @@ def evaluate_late(folder: "RunFolder", plugins: list[Path]) -> None:
     from mnistlab.experiment.late_test import evaluate_test
     from mnistlab.experiment.plan import open_data
     from mnistlab.plugins import load_plugins
-    from mnistlab.runs.whole import check_undamaged
+    from mnistlab.runs.integrity import check_undamaged
 
     check_undamaged(folder)  # before a config that somebody has changed is read
     load_plugins(plugins)

@@ -120,7 +120,7 @@ def _tell(
     folder: Path, everything: "list[dict[str, object]]", selection: "Selection", listed: int
 ) -> None:
     """Say on stderr why runs are not in the list."""
-    from mnistlab.runs.guard import shown
+    from mnistlab.errors import shown
     from mnistlab.store.listing import strangers
 
     count = len(everything)

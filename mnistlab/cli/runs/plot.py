@@ -23,7 +23,7 @@ def plot(
     """
     from mnistlab.errors import MnistlabError
     from mnistlab.plots.painter import Painter
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
 
     folder = find(run, runs_dir)
     plugins = plugin or []

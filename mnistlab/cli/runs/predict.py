@@ -41,7 +41,7 @@ def predict(
     from mnistlab.console.progress import fetch_progress
     from mnistlab.plots.picture import check_picture
     from mnistlab.plugins import load_plugins
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
     from mnistlab.store.prediction import predict
 
     if save is not None:

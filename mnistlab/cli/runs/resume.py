@@ -28,7 +28,7 @@ def resume(
     from mnistlab.cli.sweep import sweep
     from mnistlab.cli.train import train
     from mnistlab.errors import InputError
-    from mnistlab.runs.sweep_folder import SweepFolder
+    from mnistlab.runs.folder import SweepFolder
 
     if not isinstance(find(run, runs_dir), SweepFolder):
         train(

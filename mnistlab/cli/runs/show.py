@@ -26,7 +26,7 @@ def show(
     is evaluated now, and the numbers are kept in its folder; where that cannot be, a warning
     says why.
     """
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
 
     folder = find(run, runs_dir)
     evaluate_late_if_possible(folder, plugin or [])

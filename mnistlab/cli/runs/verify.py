@@ -35,7 +35,7 @@ def verify(
     from mnistlab.errors import InputError, MnistlabError
     from mnistlab.plugins import load_plugins
     from mnistlab.runs import default_runs_dir
-    from mnistlab.runs.atomic import to_json
+    from mnistlab.runs.files import to_json
     from mnistlab.store.export import all_runs, single_runs
     from mnistlab.store.verification import DIFFERS, IMPOSSIBLE, verify
 

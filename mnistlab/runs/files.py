@@ -1,0 +1,263 @@
+"""Reads and writes the files of run folders; a reader sees the old file or the new one, never half.
+
+A file is written under a temporary name, synced, and renamed. What a status says of the files
+beside it is their SHA-256 by name, here called checksums.
+"""
+
+import contextlib
+import csv
+import errno
+import hashlib
+import io
+import json
+import math
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mnistlab.errors import RunFolderError
+
+Checksum = str | list[str | None] | None
+"""A file's SHA-256, None if there is none; a list of what it may be while it is replaced."""
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
+"""The names that `temporary_name` returns."""
+
+_NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+def temporary_name(path: Path) -> Path:
+    """Return a hidden name beside a file, which no other file has."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that on any failure `path` is as before; raise OSError that names `path`."""
+    temporary = temporary_name(path)
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)
+        raise
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write UTF-8 text like `write_bytes`; bytes of file names that are no text stay the same."""
+    write_bytes(path, content.encode("utf-8", "surrogateescape"))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write a JSON document like `write_bytes`; numbers that are not finite become null."""
+    write_text(path, to_json(data) + "\n")
+
+
+def append_text(path: Path, content: str) -> None:
+    """Append UTF-8 text to a file, the whole of it or, with an OSError that names it, nothing."""
+    data = content.encode("utf-8", "surrogateescape")
+    with path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            if file.write(data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                if before:
+                    os.truncate(path, before)
+                else:
+                    path.unlink()
+            error.filename = str(path)
+            raise
+
+
+def clear_temporary_files(folder: Path) -> None:
+    """Remove the temporary files that a killed process has left in a folder."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _TEMPORARY.fullmatch(entry.name) and not entry.is_dir(follow_symlinks=False):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames in a folder survive a power cut; raise OSError that names the folder.
+
+    Not every file system offers this for folders; where it does not, nothing is done.
+    """
+    with _naming(path):
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(folder)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's content survive a power cut, if there is a file; raise OSError that names it."""
+    with _naming(path), contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
+def restored_on_failure(paths: Sequence[Path]) -> Iterator[None]:
+    """Put these files back as they were before the block if it raises, the first of them last.
+
+    In the block they are to be replaced or removed, not written into. If one cannot be put back,
+    the first stays as it is then, too. Raises OSError before the block where the disk has no room
+    for a second copy. `clear_temporary_files` removes what a killed process leaves of this.
+    """
+    copies: dict[Path, Path | None] = {}
+    try:
+        for path in paths:
+            copies[path] = _second_name(path)
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):  # what went wrong first is what is reported
+                _put_back(copies)
+            raise
+    finally:
+        for copy in copies.values():
+            with contextlib.suppress(OSError):
+                if copy is not None:
+                    copy.unlink(missing_ok=True)
+
+
+def _second_name(path: Path) -> Path | None:
+    """Return a hard link to a file, or a copy where there are no links; None if there is no file."""
+    copy = temporary_name(path)
+    try:
+        os.link(path, copy, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    except (OSError, NotImplementedError):
+        write_bytes(copy, path.read_bytes())
+    return copy
+
+
+def _put_back(copies: Mapping[Path, Path | None]) -> None:
+    first = next(iter(copies))
+    for path, copy in reversed([*copies.items()]):
+        if path == first:
+            with contextlib.suppress(OSError):  # it may have been synced all the same
+                sync_folder(path.parent)
+        if copy is not None:
+            copy.replace(path)
+        elif os.path.lexists(path):
+            path.unlink()
+
+
+def to_json(data: Any) -> str:
+    """Return `data` as JSON text with numbers that are not finite as null."""
+    text = json.dumps(_finite(data), indent=2, allow_nan=False, ensure_ascii=False)
+    # file names need not be UTF-8; what is not becomes JSON's own escape \\udcXX
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float) and not math.isfinite(data):
+        return None
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return data
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the object that a JSON file holds, None where it holds none or is missing.
+
+    A whole number of more than 64 bits counts as damage: mnistlab writes none, and no array takes
+    it. Raises OSError where the disk fails: that does not make the file another one.
+    """
+    try:
+        data = json.loads(path.read_bytes(), parse_int=_whole_number)
+    except (*_NO_FILE, ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _whole_number(text: str) -> int:
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("a number of more than 64 bits")
+    return number
+
+
+def to_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return rows as CSV text with a header; missing values are empty cells."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Return a CSV file's rows by its header; raise RunFolderError if it is missing or damaged."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except _NO_FILE:
+        raise RunFolderError(f"{path}: is missing") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise RunFolderError(f"{path}: is damaged") from None
+
+
+def sha256_of(path: Path) -> str | None:
+    """Return a file's SHA-256, None where there is none; raise OSError where the disk fails."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except _NO_FILE:
+        return None
+
+
+def are_checksums(files: object, paths: Iterable[Path]) -> bool:
+    """Return whether a value from a status maps names of `paths` to checksums."""
+    if not isinstance(files, dict):
+        return False
+    digests = [one for checksum in files.values() for one in _choices(checksum)]
+    return files.keys() <= {path.name for path in paths} and all(
+        one is None or (isinstance(one, str) and len(one) == 64) for one in digests
+    )
+
+
+def has_checksum(path: Path, checksum: object) -> bool:
+    """Return whether a file has this checksum; raise OSError where the disk fails."""
+    return sha256_of(path) in _choices(checksum)
+
+
+def checksum_while_replaced(path: Path, checksum: Checksum, new: str) -> Checksum:
+    """Return the checksum of a file that is being replaced: as it is now, or as it is to be.
+
+    A file that does not have its checksum stays damaged until it is replaced. Raises OSError where
+    the disk fails.
+    """
+    found = sha256_of(path)
+    before = [found] if found in _choices(checksum) else _choices(checksum)
+    return list(dict.fromkeys([*before, new]))
+
+
+def _choices(checksum: Any) -> list[str | None]:
+    return checksum if isinstance(checksum, list) else [checksum]
