@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mnistlab.config.load import shown
-from mnistlab.store.comparison import Comparison
-from mnistlab.store.differences import Differences, Flips, Pair
-from mnistlab.store.keys import is_comparable, is_number
+from mnistlab.store.compare import Comparison
+from mnistlab.store.diff import Differences, Flips, Pair
+from mnistlab.store.facts import is_comparable, is_number
 
 _FEW = 5  # runs that stand side by side; more stand below each other
 _GAP = "  "

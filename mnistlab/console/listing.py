@@ -18,7 +18,7 @@ from typing import Any
 
 from mnistlab.errors import harmless
 from mnistlab.runs.files import to_json
-from mnistlab.store.keys import Facts, csv_cell
+from mnistlab.store.facts import Facts, csv_cell
 
 _PIPE_WIDTH = 200
 _LONGEST_CELL = 40

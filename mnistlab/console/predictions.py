@@ -4,7 +4,7 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 
-from mnistlab.store.prediction import Prediction, Predictions
+from mnistlab.store.predict import Prediction, Predictions
 
 _WIDTH = 40  # letters of the longest bar
 _EIGHTHS = " ▏▎▍▌▋▊▉█"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from mnistlab.config.load import shown
-from mnistlab.store.verification import IDENTICAL, IMPOSSIBLE, WITHIN_TOLERANCE, Verification
+from mnistlab.store.verify import IDENTICAL, IMPOSSIBLE, WITHIN_TOLERANCE, Verification
 
 _CODE = ("git.commit", "git.dirty", "git.uncommitted_sha256")
 """What says that the code is not the same; its numbers tell a person nothing."""

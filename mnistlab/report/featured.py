@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mnistlab.report.collect import ReportRun, ReportSweep
-from mnistlab.store.keys import is_number
+from mnistlab.store.facts import is_number
 
 FEATURED = 12
 """So many runs are shown one by one; a table holds them all."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mnistlab.store.keys import is_number
+from mnistlab.store.facts import is_number
 
 if TYPE_CHECKING:
     from mnistlab.report.collect import ReportRun, ReportSweep

@@ -14,7 +14,7 @@ from mnistlab.report.document import (
     Report,
     Table,
 )
-from mnistlab.store.keys import is_number
+from mnistlab.store.facts import is_number
 
 
 def number(run: ReportRun | ReportSweep, key: str, form: str) -> Number | str:

@@ -21,9 +21,8 @@ from mnistlab.optimum import Optimum
 from mnistlab.report.lacks import contradictions, lacks_of_run
 from mnistlab.report.one_folder import ReportFolder
 from mnistlab.report.repeat import train_command
-from mnistlab.runs.weights import load_weights
-from mnistlab.store.differences import read_predictions
-from mnistlab.store.keys import is_number, is_of_config
+from mnistlab.runs.weights import load_weights, read_predictions
+from mnistlab.store.facts import is_number, is_of_config
 
 Curves = dict[str, list[float]]
 

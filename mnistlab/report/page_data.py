@@ -17,7 +17,7 @@ from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy
 from mnistlab.datasets import PREPROCESSING, MovePixels, Split
 from mnistlab.errors import MnistlabError
 from mnistlab.report.collect import ReportRun
-from mnistlab.store.differences import METRICS
+from mnistlab.store.diff import METRICS
 from mnistlab.store.facts import flatten
 
 MOST_IMAGES = 800

@@ -8,7 +8,7 @@ from mnistlab.config.load import valid_keys
 from mnistlab.report.collect import ReportRun, ReportSweep
 from mnistlab.report.document import DASH
 from mnistlab.report.numbers import show_gap
-from mnistlab.store.keys import RESULT_KEYS, STATE_KEYS, Facts, in_order, is_number
+from mnistlab.store.facts import RESULT_KEYS, STATE_KEYS, Facts, in_order, is_number
 
 GAP, REMARKS = "gap", "remarks"
 """What the page knows of a run besides its facts."""

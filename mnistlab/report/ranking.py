@@ -5,7 +5,7 @@ from typing import Any
 
 from mnistlab.report.collect import ReportSweep
 from mnistlab.report.document import DASH, Number, Pieces, Table
-from mnistlab.store.keys import is_number
+from mnistlab.store.facts import is_number
 from mnistlab.sweep.results import shown_value, tell_parameters
 from mnistlab.sweep.telling import SHOWN
 

@@ -6,7 +6,7 @@ from typing import Any
 from mnistlab.report.collect import ReportRun
 from mnistlab.report.document import DASH, Block, Paragraph, Pieces, Section, Table
 from mnistlab.report.numbers import number
-from mnistlab.store.differences import Differences, find_differences
+from mnistlab.store.diff import Differences, find_differences
 
 _METRICS = (
     ("training loss", "train.loss", "{:.4f}"),

@@ -9,8 +9,8 @@ from mnistlab.errors import RunFolderError
 from mnistlab.plots.compared_curves import RunCurves, compared_curves
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import METRICS_COLUMNS
-from mnistlab.store.comparison import Comparison, tell_setting
-from mnistlab.store.differences import config_facts, read_curves
+from mnistlab.store.compare import Comparison, tell_setting
+from mnistlab.store.diff import config_facts, read_curves
 
 _NOT_SPOKEN = ("data_sha256",)  # says nothing to a person; the dataset's name does
 

@@ -8,9 +8,8 @@ from mnistlab.runs import RunFolder
 from mnistlab.runs.files import to_csv, to_json, write_text
 from mnistlab.runs.find import foreign_entries, run_paths
 from mnistlab.runs.folder import METRICS_COLUMNS, SweepFolder, is_sweep
-from mnistlab.store.facts import read_facts
-from mnistlab.store.keys import Facts, csv_cell, in_order
-from mnistlab.store.listing import varying_keys
+from mnistlab.store.facts import Facts, csv_cell, in_order, read_facts
+from mnistlab.store.selection import varying_keys
 
 FORMATS = (".csv", ".json")
 

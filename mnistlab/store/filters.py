@@ -1,65 +1,31 @@
 """Reads and applies a filter such as `learning_rate > 0.01 and validation.loss < 0.4`.
 
-    filter      any ("or" any)*            any         each ("and" each)*
-    each        "not" each | "(" filter ")" | comparison
-    comparison  key ("=" "==" "!=" "<" "<=" ">" ">=") value
-                key "in" "(" value ("," value)* ")"    key "contains" value
+A filter joins comparisons by `and`, `or`, `not` and parentheses. A comparison is a key, one of
+`=`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `contains`, and a value, or `KEY in (VALUE, VALUE)`. A value
+is a number, 85% for 0.85, true, false, null, 'quoted' or "quoted" text, or a bare word.
 
-A value is a number, 85% for 0.85, true, false, null, 'quoted' or "quoted" text, or a bare word.
 A run without the key meets no comparison with a value, `!=` included; `key = null` is met by just
 those runs, `key != null` by the others. Times are text, whose order is theirs while the time zone
-stays. The text is parsed, never evaluated.
+stays. The tokens are translated into Python's grammar, one a line, and parsed by `ast`; the tree is
+walked and never run.
 """
 
+import ast
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn
+from typing import Any
 
 from mnistlab.errors import InputError, shown
 
 MAX_LENGTH = 2000
 MAX_DEPTH = 50
+_TOO_DEEP = f"filter: nested deeper than {MAX_DEPTH} levels"
 
 Test = Callable[[Mapping[str, Any]], bool]
 
-
-@dataclass(frozen=True)
-class Filter:
-    """A condition on a run's facts, and the keys that it names with their positions."""
-
-    keys: Mapping[str, int]
-    _test: Test
-
-    def matches(self, facts: Mapping[str, Any]) -> bool:
-        """Return whether a run meets the condition.
-
-        Raises InputError where values of two kinds have no order, or a list is compared whole.
-        """
-        return self._test(facts)
-
-
-def parse(text: str) -> Filter:
-    """Return the filter that a text stands for; raise InputError with position and remedy."""
-    if len(text) > MAX_LENGTH:
-        raise InputError(f"filter: is longer than {MAX_LENGTH:,} characters")
-    parser = _Parser(_tokens(text))
-    return Filter(parser.keys, parser.whole())
-
-
-class _Token(NamedTuple):
-    """A piece of a filter: its kind (word, text, operator, end), and its position from 1."""
-
-    kind: str
-    text: str
-    position: int
-
-    def __str__(self) -> str:
-        return "the end" if self.kind == "end" else shown(repr(self.text))
-
-
-_PIECE = re.compile(
+_TOKEN = re.compile(
     r"""\s*(?:
         (?P<operator> == | != | <= | >= | [=<>(),] )
       | (?P<text> '[^']*' | "[^"]*" )
@@ -72,21 +38,64 @@ _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _PERCENT = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))%", re.ASCII)
 _CONSTANTS = {"true": True, "false": False, "null": None}
-_RESERVED = frozenset({"and", "or", "not", "in", "contains", *_CONSTANTS})
-_EQUALITY: Mapping[str, bool] = {"=": True, "==": True, "!=": False}
-_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
+_WORDS = {"and": "and", "or": "or", "not": "not", "in": "in", "contains": "is"}
+"""The words of the language, and what stands for them in Python's grammar."""
+
+_ORDER: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
 }
 
 
-def _tokens(text: str) -> list[_Token]:
-    tokens: list[_Token] = []
+@dataclass(frozen=True)
+class Filter:
+    """A condition on a run's facts, and the keys that it names with their positions."""
+
+    keys: Mapping[str, int]
+    matches: Test
+    """Whether a run's facts meet the condition.
+
+    Raises InputError where values of two kinds have no order, or a list is compared whole.
+    """
+
+
+def parse(text: str) -> Filter:
+    """Return the filter that a text stands for; raise InputError with position and remedy."""
+    if len(text) > MAX_LENGTH:
+        raise InputError(f"filter: is longer than {MAX_LENGTH:,} characters")
+    tokens = list(_tokens(text))
+    reader = _Reader(tokens, len(text) + 1)
+    source = " \\\n".join(token.source for token in tokens)
+    try:
+        tree = ast.parse(source, mode="eval").body
+    except SyntaxError as error:
+        raise reader.refusal(error) from None
+    except (RecursionError, MemoryError):
+        raise InputError(_TOO_DEEP) from None
+    return Filter(reader.keys, reader.test(tree))
+
+
+@dataclass(frozen=True)
+class _Token:
+    """A piece of a filter, its position from 1, and what stands for it in Python's grammar."""
+
+    kind: str
+    text: str
+    position: int
+
+    @property
+    def source(self) -> str:
+        if self.kind == "operator":
+            return "==" if self.text == "=" else self.text
+        return _WORDS.get(self.text, "x") if self.kind == "word" else "x"
+
+
+def _tokens(text: str) -> Iterator[_Token]:
     place = 0
-    while not tokens or tokens[-1].kind != "end":
-        match = _PIECE.match(text, place)
+    while True:
+        match = _TOKEN.match(text, place)
         if match is None or match.lastgroup is None:
             start = place + len(text[place:]) - len(text[place:].lstrip())
             character = text[start]
@@ -97,95 +106,99 @@ def _tokens(text: str) -> list[_Token]:
             hint = "; unequal is written !=" if character == "!" else ""
             raise InputError(f"filter, position {start + 1}: {character!r} has no place here{hint}")
         kind = match.lastgroup
-        tokens.append(_Token(kind, match[kind], match.start(kind) + 1))
+        if kind == "end":
+            return
+        yield _Token(kind, match[kind], match.start(kind) + 1)
         place = match.end()
-    return tokens
 
 
-class _Parser:
-    """Reads tokens from first to last, each rule of the grammar in a method of its own."""
+class _Reader:
+    """Turns the tree of a filter into a test; line N + 1 of its source is token N."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[_Token], end: int) -> None:
         self.keys: dict[str, int] = {}
         self._tokens = tokens
-        self._next = 0
-        self._depth = 0
+        self._end = end
 
-    def whole(self) -> Test:
-        test = self._any()
-        if self._token.kind != "end":
-            self._fail("'and', 'or' or the end")
-        return test
-
-    def _any(self) -> Test:
-        tests = [self._all()]
-        while self._takes("or"):
-            tests.append(self._all())
-        return tests[0] if len(tests) == 1 else lambda facts: any(test(facts) for test in tests)
-
-    def _all(self) -> Test:
-        tests = [self._each()]
-        while self._takes("and"):
-            tests.append(self._each())
-        return tests[0] if len(tests) == 1 else lambda facts: all(test(facts) for test in tests)
-
-    def _each(self) -> Test:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise InputError(
-                f"filter, position {self._token.position}: nested deeper than {MAX_DEPTH} levels"
-            )
-        if self._takes("not"):
-            inner = self._each()
-            test: Test = lambda facts: not inner(facts)  # noqa: E731 - one of three forms
-        elif self._takes("("):
-            test = self._any()
-            self._expect(")")
+    def error(self, at: int, told: str | None = None) -> InputError:
+        """Return the error of the token that does not fit the grammar; -1 stands for the end."""
+        if 0 <= at < len(self._tokens):
+            token = self._tokens[at]
+            position, told = token.position, told or f"{shown(repr(token.text))} has no place here"
         else:
-            test = self._comparison()
-        self._depth -= 1
-        return test
+            position, told = self._end, "it ends too early"
+        return InputError(
+            f"filter, position {position}: {told}; a filter is written like "
+            "learning_rate > 0.01 and (model = linear or epochs in (5, 10))"
+        )
 
-    def _comparison(self) -> Test:
-        token = self._token
-        if token.kind != "word" or token.text in _RESERVED or not _KEY.fullmatch(token.text):
-            self._fail("a key, such as learning_rate")
-        key = token.text
-        self.keys.setdefault(key, token.position)
-        self._next += 1
-        sign = self._token
-        if self._takes("in"):
-            return _is_one_of(key, self._values(), sign.position)
-        if self._takes("contains"):
-            return _contains(key, self._value(), sign.position)
-        if sign.kind != "operator" or sign.text not in {*_EQUALITY, *_ORDER}:
-            self._fail(f"=, !=, <, <=, >, >=, in or contains after {key}")
-        self._next += 1
-        value = self._value()
-        if sign.text in _EQUALITY:
-            return _is_equal(key, value, _EQUALITY[sign.text], sign.position)
+    def refusal(self, error: SyntaxError) -> InputError:
+        """Return the error of what is not in Python's grammar."""
+        if "too many nested" in error.msg:
+            return InputError(_TOO_DEEP)
+        if not error.lineno or error.offset == 0:
+            return self.error(-1)
+        two_values = "forgot a comma" in error.msg  # the error then starts at the first of them
+        line = error.end_lineno if two_values else error.lineno
+        told = "( is not closed" if "never closed" in error.msg else None
+        return self.error((line or 0) - 1, told)
+
+    def test(self, node: ast.expr, depth: int = 0) -> Test:
+        """Return what a part of the tree asks of a run."""
+        if depth > MAX_DEPTH:
+            raise InputError(_TOO_DEEP)
+        match node:
+            case ast.BoolOp(op=op, values=values):
+                tests = [self.test(value, depth + 1) for value in values]
+                joined = all if isinstance(op, ast.And) else any
+                return lambda facts: joined(test(facts) for test in tests)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                inner = self.test(operand, depth + 1)
+                return lambda facts: not inner(facts)
+            case ast.Compare(left=left, ops=[op], comparators=[right]):
+                return self._comparison(left, op, right)
+            case ast.Name(lineno=line):
+                raise self.error(line if line < len(self._tokens) else -1)
+            case ast.Compare(comparators=[_, second, *_]):
+                raise self.error(second.lineno - 2)
+            case ast.Tuple(elts=[first, *_]):
+                raise self.error(first.end_lineno or 0)
+            case _:
+                raise self.error(node.lineno - 1)
+
+    def _comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Test:
+        key = self._key(left)
+        self.keys.setdefault(key, self._tokens[left.lineno - 1].position)
+        where = f"filter, position {self._tokens[left.lineno].position}"
+        if isinstance(op, ast.In):
+            parts = right.elts if isinstance(right, ast.Tuple) else [right]
+            if not parts:
+                raise self.error(right.lineno)
+            return _is_one_of(key, [self._value(part) for part in parts], where)
+        value = self._value(right)
+        if isinstance(op, ast.Is):
+            return _contains(key, value, where)
+        if isinstance(op, ast.Eq | ast.NotEq):
+            return _is_equal(key, value, isinstance(op, ast.Eq), where)
+        if type(op) not in _ORDER:
+            raise self.error(left.lineno)
         if value is None or isinstance(value, bool):
-            raise InputError(
-                f"filter, position {sign.position}: true, false and null have no order; use = or !="
-            )
-        return _is_ordered(key, value, sign)
+            raise InputError(f"{where}: true, false and null have no order; use = or !=")
+        return _is_ordered(key, value, _ORDER[type(op)], where)
 
-    def _values(self) -> list[Any]:
-        self._expect("(")
-        values = [self._value()]
-        while self._takes(","):
-            values.append(self._value())
-        self._expect(")")
-        return values
+    def _key(self, node: ast.expr) -> str:
+        token = self._tokens[node.lineno - 1]
+        is_word = isinstance(node, ast.Name) and token.kind == "word"
+        if not is_word or token.text in _CONSTANTS or not _KEY.fullmatch(token.text):
+            raise self.error(node.lineno - 1)
+        return token.text
 
-    def _value(self) -> Any:
-        token = self._token
+    def _value(self, node: ast.expr) -> Any:
+        if not isinstance(node, ast.Name):
+            raise self.error(node.lineno - 1)
+        token = self._tokens[node.lineno - 1]
         if token.kind == "text":
-            self._next += 1
             return token.text[1:-1]
-        if token.kind != "word" or token.text in _RESERVED - _CONSTANTS.keys():
-            self._fail("a value: a number, a word, 'text', true, false or null")
-        self._next += 1
         if token.text in _CONSTANTS:
             return _CONSTANTS[token.text]
         if _NUMBER.fullmatch(token.text):
@@ -195,51 +208,31 @@ class _Parser:
             return float(f"{percent[1]}e-2")  # rounded once, as 0.583 is
         return token.text
 
-    @property
-    def _token(self) -> _Token:
-        return self._tokens[self._next]
 
-    def _takes(self, text: str) -> bool:
-        """Step over a word or a sign if it is the next; quoted it is neither."""
-        taken = self._token.kind in ("word", "operator") and self._token.text == text
-        self._next += taken
-        return taken
-
-    def _expect(self, sign: str) -> None:
-        if not self._takes(sign):
-            self._fail(repr(sign))
-
-    def _fail(self, expected: str) -> NoReturn:
-        token = self._token
-        raise InputError(
-            f"filter, position {token.position}: expected {expected}, but here is {token}"
-        )
-
-
-def _is_equal(key: str, value: Any, wanted: bool, position: int) -> Test:
+def _is_equal(key: str, value: Any, wanted: bool, where: str) -> Test:
     if value is None:
         return lambda facts: (facts.get(key) is None) == wanted
 
     def test(facts: Mapping[str, Any]) -> bool:
         fact = facts.get(key)
-        return fact is not None and _same(key, fact, value, position) == wanted
+        return fact is not None and _same(key, fact, value, where) == wanted
 
     return test
 
 
-def _is_one_of(key: str, values: list[Any], position: int) -> Test:
+def _is_one_of(key: str, values: list[Any], where: str) -> Test:
     def test(facts: Mapping[str, Any]) -> bool:
         fact = facts.get(key)
         if fact is None:
             return None in values
-        return any(_same(key, fact, value, position) for value in values if value is not None)
+        return any(_same(key, fact, value, where) for value in values if value is not None)
 
     return test
 
 
-def _contains(key: str, value: Any, position: int) -> Test:
+def _contains(key: str, value: Any, where: str) -> Test:
     if value is None:
-        raise InputError(f"filter, position {position}: nothing contains null")
+        raise InputError(f"{where}: nothing contains null")
 
     def test(facts: Mapping[str, Any]) -> bool:
         fact = facts.get(key)
@@ -247,16 +240,12 @@ def _contains(key: str, value: Any, position: int) -> Test:
             return any(_kind(item) == _kind(value) and item == value for item in fact)
         if isinstance(fact, str) or fact is None:
             return fact is not None and str(value) in fact
-        raise InputError(
-            f"filter, position {position}: {key} is {_kind(fact)}, which contains nothing; use ="
-        )
+        raise InputError(f"{where}: {key} is {_kind(fact)}, which contains nothing; use =")
 
     return test
 
 
-def _is_ordered(key: str, value: Any, sign: _Token) -> Test:
-    compare = _ORDER[sign.text]
-
+def _is_ordered(key: str, value: Any, compare: Callable[[Any, Any], bool], where: str) -> Test:
     def test(facts: Mapping[str, Any]) -> bool:
         fact = facts.get(key)
         if fact is None:
@@ -264,20 +253,17 @@ def _is_ordered(key: str, value: Any, sign: _Token) -> Test:
         if _kind(fact) != _kind(value):
             hint = f"; as text it is '{value}'" if isinstance(fact, str) else ""
             raise InputError(
-                f"filter, position {sign.position}: {key} is {_kind(fact)}, which has no order "
-                f"with {_kind(value)}{hint}"
+                f"{where}: {key} is {_kind(fact)}, which has no order with {_kind(value)}{hint}"
             )
         return compare(fact, value)
 
     return test
 
 
-def _same(key: str, fact: Any, value: Any, position: int) -> bool:
+def _same(key: str, fact: Any, value: Any, where: str) -> bool:
     """Return whether two values are equal; 1 and 1.0 are, 1 and true or '1' are not."""
     if isinstance(fact, list):
-        raise InputError(
-            f"filter, position {position}: {key} is a list; write {key} contains VALUE"
-        )
+        raise InputError(f"{where}: {key} is a list; write {key} contains VALUE")
     return _kind(fact) == _kind(value) and bool(fact == value)
 
 

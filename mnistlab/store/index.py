@@ -1,9 +1,8 @@
 """Reads the facts of all runs in a folder, quickly the second time: from an index in that folder.
 
-The index, `.index.json`, is a copy that can be thrown away. An entry counts only while the run's
+The index is an SQLite file that can be deleted at any time. An entry counts only while the run's
 folder and files are those it was made from, told by change time, size and inode; what is missing,
-old or damaged is read from the folders again. Its first line holds format and checksum, the
-second an entry a run. Whether a run is alive is never taken from it.
+old or damaged is read from the folders again. Whether a run is alive is never taken from it.
 """
 
 import contextlib
@@ -11,33 +10,23 @@ import gc
 import hashlib
 import json
 import os
-import secrets
+import sqlite3
 import stat
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import mnistlab
 from mnistlab.errors import RunFolderError, shown
-from mnistlab.store.keys import KEY, Facts, are_plain
+from mnistlab.runs import folder as folders
+from mnistlab.store import facts as facts_of
+from mnistlab.store.facts import KEY, Facts, are_plain
 
-INDEX = ".index.json"
+INDEX = ".index.sqlite"
 
-
-def _format_of(*sources: Path) -> str:
-    """Return what an index is called that these modules' facts are kept in.
-
-    Whoever changes what a fact is so has every entry read anew.
-    """
-    code = hashlib.sha256()
-    for source in sources:
-        with contextlib.suppress(OSError):  # an installation without sources changes by version
-            code.update(source.read_bytes())
-    return f"mnistlab index 2 of {mnistlab.__version__}, {code.hexdigest()[:16]}"
-
-
-_FORMAT = _format_of(*(Path(__file__).with_name(name) for name in ("facts.py", "keys.py")))
+_TABLE = "CREATE TABLE runs (name BLOB PRIMARY KEY, entry TEXT, checksum INTEGER)"
 _LARGEST = 512 * 1024 * 1024  # bytes; 10,000 runs take 10 MB
 _TICK = 1_000_000_000
 """Nanoseconds in which a file may change twice with one change time, on the coarsest file system.
@@ -46,7 +35,7 @@ An entry that is made so soon after a change could miss the next one, so it is n
 """
 
 _FILES = ("", "/config.yaml", "/status.json", "/environment.json")
-_OF_KIND: Mapping[str, Sequence[str]] = {
+_FILES_OF_KIND: Mapping[str, Sequence[str]] = {
     "run": (*_FILES, "/summary.json", "/metrics.csv", "/plots"),
     "sweep": (*_FILES, "/sweep.json", "/plots", "/checkpoints", "/runs"),
 }
@@ -60,7 +49,18 @@ _MISSING = [0, 0, 0]
 Signature = list[int]
 Entry = tuple[Signature, Facts]
 Progress = Callable[[int, int], None]
-"""Told how many of how many folders have been read."""
+"""Called with how many of how many folders have been read."""
+
+
+def format_of(source: Path) -> int:
+    """Return the number of an index format: it changes with the code that reads facts."""
+    code = hashlib.sha256(mnistlab.__version__.encode())
+    with contextlib.suppress(OSError):  # an installation without sources changes by version
+        code.update(source.read_bytes())
+    return int.from_bytes(code.digest()[:3])
+
+
+_FORMAT = format_of(Path(facts_of.__file__))
 
 
 def read_all(runs_dir: Path, progress: Progress = lambda _done, _of: None) -> list[Facts]:
@@ -68,34 +68,34 @@ def read_all(runs_dir: Path, progress: Progress = lambda _done, _of: None) -> li
 
     Empty where there is no such folder; raises RunFolderError where it cannot be read.
     """
-    names = _folders(runs_dir)
+    names = _folder_names(runs_dir)
     index = runs_dir / INDEX
     known = _load(index)
-    kept: dict[str, Entry] = {}
-    unread = []
-    for name in names:
-        entry = known.get(name)
-        if entry is not None and _is_current(f"{runs_dir}/{name}", *entry):
-            kept[name] = entry
-        else:
-            unread.append(name)
-    facts = {name: entry[1] for name, entry in kept.items()}
+    kept: dict[str, Entry] = {
+        name: known[name]
+        for name in names
+        if name in known and _is_current(f"{runs_dir}/{name}", *known[name])
+    }
+    facts = {name: found for name, (_, found) in kept.items()}
+    new: dict[str, Entry] = {}
+    unread = [name for name in names if name not in kept]
     try:
         for done, name in enumerate(unread):
             progress(done, len(unread))
-            _read(runs_dir / name, facts, kept)
+            _read(runs_dir / name, facts, new)
     finally:  # whatever ends this early, what has been read need not be read again
-        if any(kept[name] is not known.get(name) for name in kept) or len(kept) < len(known):
-            _store(index, kept)
+        changed = bool(new) or len(kept) < len(known)
+        if changed and not _store(index, new, known.keys() - kept.keys()):
+            _rebuild(index, kept | new)
     prefix = _prefix(runs_dir)
     for name, found in facts.items():
         found["run"] = prefix + name
-        if _may_be_alive(found) and name in kept:
-            found["status"] = _live_status(runs_dir / name)
+        if name in kept and found["status"] in ("running", "interrupted") and "ended" not in found:
+            found["status"] = folders.RunFolder(runs_dir / name).read_status()["status"]
     return list(facts.values())
 
 
-def _folders(runs_dir: Path) -> list[str]:
+def _folder_names(runs_dir: Path) -> list[str]:
     try:
         with os.scandir(runs_dir) as entries:
             return [
@@ -112,26 +112,23 @@ def _folders(runs_dir: Path) -> list[str]:
         ) from None
 
 
-def _read(path: Path, facts: dict[str, Facts], kept: dict[str, Entry]) -> None:
+def _read(path: Path, facts: dict[str, Facts], new: dict[str, Entry]) -> None:
     """Read a folder's facts if it is a run's, and keep them if the next change will be noticed."""
-    from mnistlab.runs import RunFolder  # noqa: PLC0415 - a warm listing reads no folder
-    from mnistlab.runs.folder import SweepFolder  # noqa: PLC0415
-    from mnistlab.store.facts import read_facts  # noqa: PLC0415
-
     if not any(os.path.lexists(path / name) for name in ("status.json", "config.yaml")):
         return
     is_sweep = os.path.lexists(path / "plan.json")
     before = time.time_ns()
     signature = _signature(str(path), "sweep" if is_sweep else "run")
-    found = read_facts((SweepFolder if is_sweep else RunFolder)(path))
+    kind = folders.SweepFolder if is_sweep else folders.RunFolder
+    found = facts_of.read_facts(kind(path))
     facts[path.name] = found
     if found["status"] != "running" and max(signature[::3]) < before - _TICK:
-        kept[path.name] = signature, found
+        new[path.name] = signature, found
 
 
 def _signature(path: str, kind: str) -> Signature:
     """Return the state of each file, one behind the other."""
-    return [number for name in _OF_KIND[kind] for number in _state(path + name)]
+    return [number for name in _FILES_OF_KIND[kind] for number in _state(path + name)]
 
 
 def _is_current(path: str, signature: Signature, facts: Facts) -> bool:
@@ -139,7 +136,7 @@ def _is_current(path: str, signature: Signature, facts: Facts) -> bool:
 
     A file that was missing is not looked for: the folder tells whether anything has come.
     """
-    for place, name in enumerate(_OF_KIND[facts["kind"]]):
+    for place, name in enumerate(_FILES_OF_KIND[facts["kind"]]):
         state = signature[3 * place : 3 * place + 3]
         if (place == 0 or state != _MISSING) and state != _state(path + name):
             return False
@@ -162,87 +159,93 @@ def _prefix(runs_dir: Path) -> str:
     return f"{place.parent.name}/" if inside else ""
 
 
-def _may_be_alive(facts: Facts) -> bool:
-    """Return whether a run's status says that it is running: what has ended says when."""
-    return facts.get("status") in ("running", "interrupted") and "ended" not in facts
+@contextlib.contextmanager
+def _database(index: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    """Open an index; raise sqlite3.Error for what is no plain file of our format.
 
-
-def _live_status(path: Path) -> str:
-    from mnistlab.runs import RunFolder  # noqa: PLC0415 - few runs need it
-
-    return str(RunFolder(path).read_status()["status"])
+    Somebody else may have made the file, so it may hold nothing but our table. It is not synced:
+    entries have checksums, and an index that a power cut has damaged is made anew.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        state = index.lstat()
+        if not stat.S_ISREG(state.st_mode) or state.st_size > _LARGEST:
+            raise sqlite3.DatabaseError("no index")
+    database = sqlite3.connect(f"{index.absolute().as_uri()}?mode={mode}", uri=True, timeout=1)
+    try:
+        database.execute("PRAGMA trusted_schema = OFF")
+        database.execute("PRAGMA journal_mode = MEMORY")
+        database.execute("PRAGMA synchronous = OFF")
+        if mode == "rwc":
+            database.execute(f"PRAGMA user_version = {_FORMAT}")
+            database.execute(_TABLE)
+        schema = database.execute("SELECT sql FROM sqlite_schema WHERE sql NOT NULL").fetchall()
+        version = database.execute("PRAGMA user_version").fetchone()
+        if schema != [(_TABLE,)] or version != (_FORMAT,):
+            raise sqlite3.DatabaseError("another format")
+        yield database
+        database.commit()
+    finally:
+        database.close()
 
 
 def _load(index: Path) -> dict[str, Entry]:
-    """Return the entries of an index that is whole and of this version, else none."""
+    """Return the entries of an index that is whole and of this format, else none."""
+    collecting = gc.isenabled()
+    gc.disable()  # looking through what is all kept took a third of the time
     try:
-        content = _content(index)
-        header, _, body = content.partition(b"\n")
-        if json.loads(header) != _header(body):
+        with _database(index, "ro") as database:
+            rows = database.execute("SELECT name, entry, checksum FROM runs").fetchall()
+        if any(_checksum(name, entry) != checksum for name, entry, checksum in rows):
             return {}
-        with _no_collection():
-            shapes, rows = json.loads(body)
-            if not all(KEY.fullmatch(key) for shape in shapes for key in shape):
-                return {}
-            return dict(_entry(shapes, *row) for row in rows)
-    except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError):
+        entries = json.loads(f"[{','.join(entry for _, entry, _ in rows)}]")
+        shapes = {tuple(facts) for _, facts in entries}
+        if not all(KEY.fullmatch(key) for shape in shapes for key in shape):
+            return {}
+        return {
+            os.fsdecode(name): _entry(*entry)
+            for (name, _, _), entry in zip(rows, entries, strict=True)
+        }
+    except (sqlite3.Error, OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep the garbage collector from looking through what is all kept: a third of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
     finally:
-        if enabled:
+        if collecting:
             gc.enable()
 
 
-def _content(index: Path) -> bytes:
-    """Return what an index holds; a link, a pipe or a file that is too large is none."""
-    descriptor = os.open(index, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        state = os.fstat(descriptor)
-        if not stat.S_ISREG(state.st_mode) or state.st_size > _LARGEST:
-            raise ValueError("no index")
-        return file.read()
-
-
-def _entry(
-    shapes: list[list[str]], name: str, shape: int, signature: Signature, values: list[Any]
-) -> tuple[str, Entry]:
-    """Return a run's name, signature and facts, whatever the index says of it being checked."""
-    if not are_plain(values):
+def _entry(signature: Any, facts: Any) -> Entry:
+    """Return an entry, whatever the index says of a run being checked."""
+    if not isinstance(facts, dict) or not are_plain(list(facts.values())):
         raise ValueError("no facts")
-    facts = dict(zip(shapes[shape], values, strict=True))
-    if facts["kind"] not in _OF_KIND or type(facts["status"]) is not str:
+    if facts["kind"] not in _FILES_OF_KIND or type(facts["status"]) is not str:
         raise ValueError("no facts of a run")
-    return name, (signature, facts)
+    return signature, facts
 
 
-def _store(index: Path, entries: Mapping[str, Entry]) -> None:
-    """Write the index aside and rename it; where that cannot be, there is none.
+def _checksum(name: bytes, entry: str) -> int:
+    return zlib.crc32(name + b"\0" + entry.encode())
 
-    It is not synced: what a power cut leaves of it fails its checksum and is written anew.
-    """
-    shapes: dict[tuple[str, ...], int] = {}
-    rows = [
-        (name, shapes.setdefault(tuple(facts), len(shapes)), signature, list(facts.values()))
-        for name, (signature, facts) in entries.items()
-    ]
-    body = json.dumps([list(shapes), rows], separators=(",", ":")).encode()
-    aside = index.with_name(f"{INDEX}.{secrets.token_hex(4)}")
+
+def _store(index: Path, new: Mapping[str, Entry], gone: set[str]) -> bool:
+    """Change an index; return whether that could be done."""
     try:
-        with aside.open("xb") as file:
-            file.write(json.dumps(_header(body)).encode() + b"\n" + body)
-        aside.replace(index)
-    except OSError:
-        with contextlib.suppress(OSError):
-            aside.unlink()
+        with _database(index, "rw") as database:
+            _insert(database, new)
+            delete = "DELETE FROM runs WHERE name = ?"
+            database.executemany(delete, [(os.fsencode(name),) for name in gone - new.keys()])
+    except (sqlite3.Error, OSError):
+        return False
+    return True
 
 
-def _header(body: bytes) -> dict[str, str]:
-    return {"format": _FORMAT, "sha256": hashlib.sha256(body).hexdigest()}
+def _rebuild(index: Path, entries: Mapping[str, Entry]) -> None:
+    """Write an index anew; where that cannot be done, there is none."""
+    with contextlib.suppress(sqlite3.Error, OSError):
+        index.unlink(missing_ok=True)
+        with _database(index, "rwc") as database:
+            _insert(database, entries)
+
+
+def _insert(database: sqlite3.Connection, entries: Mapping[str, Entry]) -> None:
+    texts = [(os.fsencode(name), json.dumps(entry)) for name, entry in entries.items()]
+    rows = [(name, text, _checksum(name, text)) for name, text in texts]
+    database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", rows)

@@ -19,7 +19,7 @@ from mnistlab.report.sections import section_of_run, section_of_sweep, table_of_
 from mnistlab.report.shelf import DataShelf
 from mnistlab.report.write import Request, _Content
 from mnistlab.runs import RunFolder
-from mnistlab.store.keys import is_number
+from mnistlab.store.facts import is_number
 from tests.report.assignment_runs import CONFIGS, train_assignment
 from tests.store.folders import make_run, make_sweep
 from tests.store.trained import train

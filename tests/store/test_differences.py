@@ -12,14 +12,9 @@ from hypothesis import strategies as st
 from mnistlab.console.comparisons import conclude
 from mnistlab.datasets import load
 from mnistlab.runs import RunFolder
-from mnistlab.runs.weights import load_weights
+from mnistlab.runs.weights import load_weights, read_predictions
 from mnistlab.statistics import mcnemar_p
-from mnistlab.store.differences import (
-    count_flips,
-    differing,
-    find_differences,
-    read_predictions,
-)
+from mnistlab.store.diff import count_flips, differing, find_differences
 from tests.store.trained import train
 
 CLASSES = tuple("0123456789")

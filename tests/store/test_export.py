@@ -102,7 +102,7 @@ def test_whole_documents(run, tmp_path):
         (["a", "--to", "link.csv"], "is there already"),
         (["a", "nobody", "--to", "x.csv"], "there is no run 'nobody'"),
         (["--filter", "model = softmax", "--to", "x.csv"], "no run is meant"),
-        (["--filter", "model =", "--to", "x.csv"], "position 8: expected a value"),
+        (["--filter", "model =", "--to", "x.csv"], "position 8: it ends too early"),
     ],
 )
 def test_what_is_refused(words, told, run, tmp_path, monkeypatch):

@@ -7,18 +7,19 @@ import pytest
 from mnistlab.config.strict_yaml import read_file
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import SweepFolder
-from mnistlab.store.facts import flatten, read_facts
-from mnistlab.store.index import read_all
-from mnistlab.store.keys import (
+from mnistlab.store.facts import (
     METRICS,
     RESULT_KEYS,
     STATE_KEYS,
     csv_cell,
+    describe_keys,
+    flatten,
     is_comparable,
     is_number,
     is_of_config,
-    told_keys,
+    read_facts,
 )
+from mnistlab.store.index import read_all
 from tests.store.folders import make_run, make_sweep, wait_a_tick
 from tests.store.trained import MINI, train
 
@@ -59,7 +60,7 @@ def test_the_help_of_list_names_every_key(run):
     code, out, _ = run("runs", "list", "--help")
     words = " ".join(out.split())
     assert code == 0
-    assert " ".join(told_keys().split()) in words
+    assert " ".join(describe_keys().split()) in words
     for key in {*STATE_KEYS, *RESULT_KEYS} - set(METRICS[1:-1]):
         assert key in words
 

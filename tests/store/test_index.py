@@ -1,12 +1,13 @@
 """The index says what the folders say, whatever has happened to them or to it."""
 
-import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,6 @@ from hypothesis import strategies as st
 from mnistlab.errors import RunFolderError
 from mnistlab.store import facts as facts_module
 from mnistlab.store import index as index_module
-from mnistlab.store import keys as keys_module
 from mnistlab.store.index import INDEX, read_all
 from tests.store.folders import make_run, make_sweep, names_in, wait_a_tick, write_state
 
@@ -138,10 +138,10 @@ def test_runs_that_come_go_and_move(tmp_path, read, monkeypatch):
     found, opened = read(tmp_path)
     assert {name: run["name"] for name, run in found.items()} == {"c": "c", "d": "b", "e": "e"}
     assert opened == ["d", "e"]
-    assert b'"a"' not in (tmp_path / INDEX).read_bytes()
+    assert "a" not in index_module._load(tmp_path / INDEX)
     shutil.rmtree(tmp_path / "c")
     read(tmp_path)
-    assert b'"c"' not in (tmp_path / INDEX).read_bytes()
+    assert "c" not in index_module._load(tmp_path / INDEX)
 
 
 def test_a_sweep_that_is_renamed_has_runs_of_its_new_name(tmp_path, read, monkeypatch):
@@ -180,7 +180,8 @@ def test_whether_a_run_is_alive_is_asked_each_time(tmp_path, read, monkeypatch):
     with FileLock(folder.lock_file):
         assert read(tmp_path)[0]["a"]["status"] == "running"
     assert read(tmp_path)[0]["a"]["status"] == "interrupted"
-    assert b'"running"' not in (tmp_path / INDEX).read_bytes()
+    entries = index_module._load(tmp_path / INDEX)
+    assert [facts["status"] for _, facts in entries.values()] == ["interrupted"]
 
 
 def test_a_killed_run_is_read_but_once(tmp_path, read, monkeypatch):
@@ -191,40 +192,84 @@ def test_a_killed_run_is_read_but_once(tmp_path, read, monkeypatch):
     assert read(tmp_path)[1] == []
 
 
-def _as_index(body, **header):
-    head = {**_header(body), **header}
-    return json.dumps(head).encode() + b"\n" + body
+def _put(index, *rows, table=index_module._TABLE, version=index_module._FORMAT, extra=""):
+    """Write an index by hand; a row is (name, entry) with the right checksum."""
+    index.unlink(missing_ok=True)
+    with closing(sqlite3.connect(index)) as database:
+        database.execute(f"PRAGMA user_version = {version}")
+        database.execute(table)
+        rows = [(name, entry, index_module._checksum(name, entry)) for name, entry in rows]
+        database.executemany("INSERT INTO runs VALUES (?, ?, ?)", rows)
+        database.executescript(extra)
+        database.commit()
 
 
-def _header(body):
-    return {"format": index_module._FORMAT, "sha256": hashlib.sha256(body).hexdigest()}
-
-
-def test_an_index_that_is_damaged_is_written_anew(tmp_path, read, monkeypatch):
-    make_run(tmp_path / "a")
+def test_bytes_that_are_damaged_change_nothing(tmp_path, read, monkeypatch):
+    for name in "abc":
+        make_run(tmp_path / name)
     wait_a_tick(monkeypatch)
     right, _ = read(tmp_path)
     index = tmp_path / INDEX
     whole = index.read_bytes()
-    body = whole.partition(b"\n")[2]
     wrong = [
-        *(whole[:length] for length in range(0, len(whole), 97)),
+        *(whole[:length] for length in range(0, len(whole), 397)),
         *(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :]
-          for place in range(0, len(whole), 101)),
-        _as_index(body, format="mnistlab index 0"),
-        *map(_as_index, [b"", b"7", b"[]", b"{}", b"[[],[[]]]", b"[" * 100_000, b"[[],null]"]),
-        _as_index(body.replace(b'"completed"', b"null")),
-        _as_index(body.replace(b'"linear"', b"null")),
-        _as_index(body.replace(b'"linear"', b"[[1]]")),
-        _as_index(body.replace(b'"linear"', b'{"a":1}')),
-        _as_index(body.replace(b'"run"', b'"walk"')),
-        _as_index(body.replace(b'"model"', b'"\\u001b[31m"')),
-        _as_index(body.replace(b'"status"', b'"state"')),
+          for place in range(0, len(whole), 53)),
     ]  # fmt: skip
     for content in wrong:
         index.write_bytes(content)
-        assert read(tmp_path) == (right, ["a"]), content[:200]
-        assert index.read_bytes() == whole
+        assert read(tmp_path)[0] == right, content[:200]
+        assert read(tmp_path) == (right, []), "it was made anew"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"completed"', "null"),
+        ('"linear"', "null"),
+        ('"linear"', "[[1]]"),
+        ('"linear"', '{"a":1}'),
+        ('"run"', '"walk"'),
+        ('"model"', '"\\u001b[31m"'),
+        ('"status"', '"state"'),
+        ("}]", "}"),
+        ("[[", "1],[[["),
+    ],
+)
+def test_what_no_folder_says_is_not_believed(old, new, tmp_path, read, monkeypatch):
+    make_run(tmp_path / "a")
+    wait_a_tick(monkeypatch)
+    right, _ = read(tmp_path)
+    index = tmp_path / INDEX
+    with closing(sqlite3.connect(index)) as database:
+        ((name, entry),) = database.execute("SELECT name, entry FROM runs").fetchall()
+    _put(index, (name, entry))
+    assert read(tmp_path) == (right, [])
+    _put(index, (name, entry.replace(old, new)))
+    assert read(tmp_path) == (right, ["a"])
+    assert read(tmp_path) == (right, [])
+
+
+BOMB = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i, i FROM n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 7},
+        {"table": "CREATE TABLE runs (name, entry, checksum)"},
+        {"extra": f"DROP TABLE runs; CREATE VIEW runs AS {BOMB}"},
+        {"extra": "CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM runs; END"},
+        {"extra": "CREATE TABLE other (x)"},
+    ],
+)
+def test_a_database_that_is_none_of_ours_is_made_anew(change, tmp_path, read, monkeypatch):
+    make_run(tmp_path / "a")
+    wait_a_tick(monkeypatch)
+    _put(tmp_path / INDEX, **change)
+    right, opened = read(tmp_path)
+    assert opened == ["a"]
+    assert read(tmp_path) == (right, [])
 
 
 def test_a_change_of_what_facts_are_makes_the_index_anew(tmp_path, read, monkeypatch):
@@ -232,15 +277,13 @@ def test_a_change_of_what_facts_are_makes_the_index_anew(tmp_path, read, monkeyp
     wait_a_tick(monkeypatch)
     read(tmp_path)
     assert read(tmp_path)[1] == []
-    sources = [Path(module.__file__) for module in (facts_module, keys_module)]
-    assert index_module._format_of(*sources) == index_module._FORMAT
-    for changed in range(2):
-        copies = [tmp_path / ".facts", tmp_path / ".keys"]
-        for place, (copy, source) in enumerate(zip(copies, sources, strict=True)):
-            copy.write_bytes(source.read_bytes() + b"#" * (place == changed))
-        monkeypatch.setattr(index_module, "_FORMAT", index_module._format_of(*copies))
-        assert read(tmp_path)[1] == ["a"]
-        assert read(tmp_path)[1] == []
+    source = Path(facts_module.__file__)
+    assert index_module.format_of(source) == index_module._FORMAT
+    copy = tmp_path / ".facts"
+    copy.write_bytes(source.read_bytes() + b"#")
+    monkeypatch.setattr(index_module, "_FORMAT", index_module.format_of(copy))
+    assert read(tmp_path)[1] == ["a"]
+    assert read(tmp_path)[1] == []
 
 
 def test_an_index_that_is_no_plain_file_is_not_opened(tmp_path, read, monkeypatch):
@@ -268,9 +311,9 @@ def test_a_folder_that_cannot_be_written_to_has_no_index(tmp_path, read, monkeyp
     wait_a_tick(monkeypatch)
 
     def refuse(*_arguments, **_options):
-        raise PermissionError
+        raise sqlite3.OperationalError("unable to open database file")
 
-    monkeypatch.setattr("mnistlab.store.index.Path.open", refuse)
+    monkeypatch.setattr(sqlite3, "connect", refuse)
     assert list(read(tmp_path)[0]) == ["a"]
     assert names_in(tmp_path) == ["a"]
 
@@ -342,7 +385,7 @@ def test_a_warm_listing_loads_nothing_heavy(tmp_path, monkeypatch):
     assert folder.path.exists()
     code = (
         "import sys, pathlib; from mnistlab.store.index import read_all;"
-        "from mnistlab.store import listing; from mnistlab.console import listing;"
+        "from mnistlab.store import selection; from mnistlab.console import listing;"
         f"print(len(read_all(pathlib.Path({str(tmp_path)!r}))));"
         "print([m for m in ('numpy', 'yaml', 'pydantic', 'rich', 'filelock') if m in sys.modules])"
     )

@@ -9,7 +9,7 @@ import pytest
 
 from mnistlab.errors import InputError
 from mnistlab.store.filters import parse
-from mnistlab.store.listing import arrange, select, varying_keys
+from mnistlab.store.selection import arrange, select, varying_keys
 from tests.store.folders import make_run, make_sweep
 
 
@@ -77,7 +77,7 @@ def test_choosing_and_sorting(words, told, run):
         (["--columns", " ,"], "--columns: name at least one key"),
         (["--filter", "epochs > 1 and modle = linear"], "filter, position 16: unknown key 'modle'"),
         (["--filter", "model > 3"], "model is text, which has no order with a number"),
-        (["--filter", "model >"], "filter, position 8: expected a value"),
+        (["--filter", "model >"], "filter, position 8: it ends too early"),
         (["--limit", "0"], "limit"),
         (["--json", "--csv"], "exclude each other"),
         (["20261101"], "is a single run, not a sweep"),

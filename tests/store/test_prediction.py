@@ -12,7 +12,7 @@ from mnistlab.core.losses import LOSSES
 from mnistlab.datasets import load
 from mnistlab.errors import InputError
 from mnistlab.runs.weights import load_weights, save_weights
-from mnistlab.store.prediction import Prediction, Predictions, predict
+from mnistlab.store.predict import Prediction, Predictions, predict
 from tests.store.trained import train
 
 

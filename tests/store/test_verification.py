@@ -10,7 +10,7 @@ from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
 from mnistlab.experiment.run import Run
 from mnistlab.runs.files import write_json
-from mnistlab.store.verification import (
+from mnistlab.store.verify import (
     DIFFERS,
     IDENTICAL,
     IMPOSSIBLE,

@@ -40,7 +40,7 @@ def compare(
     from mnistlab.plots.picture import check_picture, save_picture
     from mnistlab.runs.files import to_json
     from mnistlab.errors import shown
-    from mnistlab.store.comparison import choose_runs, compare_runs
+    from mnistlab.store.compare import choose_runs, compare_runs
 
     folders = choose_runs([find(run, runs_dir) for run in runs])
     picture = to or (Path("comparison.png") if plot else None)

@@ -24,7 +24,7 @@ def delete(
     """
     from mnistlab.errors import InputError, MnistlabError
     from mnistlab.runs import default_runs_dir
-    from mnistlab.store.removal import plan_removal, remove
+    from mnistlab.store.delete import plan_removal, remove
 
     folder = runs_dir or default_runs_dir()
     removals = plan_removal(names, folder)

@@ -45,7 +45,7 @@ def diff(
     from mnistlab.console.progress import fetch_progress
     from mnistlab.plugins import load_plugins
     from mnistlab.runs.files import to_json
-    from mnistlab.store.differences import find_differences
+    from mnistlab.store.diff import find_differences
 
     folders = [find(first, runs_dir), find(second, runs_dir)]
     for folder in folders:

@@ -40,7 +40,7 @@ def export(
     from mnistlab.errors import shown
     from mnistlab.store import export as store
     from mnistlab.store.filters import parse
-    from mnistlab.store.listing import select
+    from mnistlab.store.selection import select
 
     wanted = parse(condition) if condition is not None else None
     if names and everything:

@@ -7,10 +7,10 @@ import typer
 
 from mnistlab.cli.completion import complete_sweep
 from mnistlab.cli.options import RunsDir
-from mnistlab.store.keys import told_keys
+from mnistlab.store.facts import describe_keys
 
 if TYPE_CHECKING:
-    from mnistlab.store.listing import Selection
+    from mnistlab.store.selection import Selection
 
 FilterText = Annotated[
     str | None,
@@ -28,7 +28,7 @@ _TOLD = 5
 HELP = f"""List runs and sweeps, the newest first, or the runs inside a sweep.
 
 Any key of a config (learning_rate, data.dataset) can be filtered by, sorted by and shown, and so
-can {told_keys()}.
+can {describe_keys()}.
 
 --csv puts an apostrophe before a text that a spreadsheet would take for a formula.
 """
@@ -75,7 +75,7 @@ def list_runs(
     from mnistlab.errors import InputError
     from mnistlab.runs import default_runs_dir
     from mnistlab.store.filters import parse
-    from mnistlab.store.listing import LEAST_TELLING, arrange, columns_of, parse_columns, select
+    from mnistlab.store.selection import LEAST_TELLING, arrange, columns_of, parse_columns, select
 
     if as_json and as_csv:
         raise InputError("runs list: --json and --csv exclude each other")
@@ -121,7 +121,7 @@ def _tell(
 ) -> None:
     """Say on stderr why runs are not in the list."""
     from mnistlab.errors import shown
-    from mnistlab.store.listing import strangers
+    from mnistlab.store.selection import strangers
 
     count = len(everything)
     if others := strangers(folder, everything):

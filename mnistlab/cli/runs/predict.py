@@ -9,7 +9,7 @@ from mnistlab.cli.options import Plugins, RunsDir
 from mnistlab.cli.runs.naming import RunName, find
 
 if TYPE_CHECKING:
-    from mnistlab.store.prediction import Predictions
+    from mnistlab.store.predict import Predictions
 
 
 def predict(
@@ -42,7 +42,7 @@ def predict(
     from mnistlab.plots.picture import check_picture
     from mnistlab.plugins import load_plugins
     from mnistlab.runs.files import to_json
-    from mnistlab.store.prediction import predict
+    from mnistlab.store.predict import predict
 
     if save is not None:
         check_picture(save)

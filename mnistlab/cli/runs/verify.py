@@ -37,7 +37,7 @@ def verify(
     from mnistlab.runs import default_runs_dir
     from mnistlab.runs.files import to_json
     from mnistlab.store.export import all_runs, single_runs
-    from mnistlab.store.verification import DIFFERS, IMPOSSIBLE, verify
+    from mnistlab.store.verify import DIFFERS, IMPOSSIBLE, verify
 
     if bool(names) == everything:
         raise InputError("runs verify: name at least one run, or take --all of them")

@@ -18,8 +18,7 @@ from mnistlab.report.collect import ReportRun, ReportSweep
 from mnistlab.report.document import Block, Code, Piece
 from mnistlab.report.numbers import number
 from mnistlab.report.ranking import ranked_trials, ranking_table
-from mnistlab.store.facts import flatten
-from mnistlab.store.keys import is_number
+from mnistlab.store.facts import flatten, is_number
 from mnistlab.sweep.results import shown_value
 
 _TRIED = {

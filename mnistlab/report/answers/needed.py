@@ -8,7 +8,7 @@ from mnistlab.report.collect import ReportRun, ReportSweep
 from mnistlab.report.document import DASH, Code, Paragraph, Piece
 from mnistlab.report.numbers import number
 from mnistlab.statistics import wilson_interval
-from mnistlab.store.keys import is_number
+from mnistlab.store.facts import is_number
 
 
 @dataclass(frozen=True)

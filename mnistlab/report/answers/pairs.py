@@ -14,7 +14,7 @@ from mnistlab.datasets import as_rows
 from mnistlab.report.chance import SELDOM, tell_chance
 from mnistlab.report.collect import ReportRun
 from mnistlab.statistics import mcnemar_p
-from mnistlab.store.differences import Pair, differing
+from mnistlab.store.diff import Pair, differing
 from mnistlab.store.facts import flatten
 from mnistlab.sweep.results import shown_value
 

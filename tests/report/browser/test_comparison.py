@@ -3,7 +3,7 @@
 import numpy as np
 
 from mnistlab.statistics import mcnemar_p
-from mnistlab.store.differences import count_flips
+from mnistlab.store.diff import count_flips
 
 
 def test_two_runs_are_compared_as_mnistlab_compares_them(page, runs):

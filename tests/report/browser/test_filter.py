@@ -7,7 +7,7 @@ import pytest
 
 from mnistlab.errors import InputError
 from mnistlab.store.filters import parse
-from mnistlab.store.listing import select
+from mnistlab.store.selection import select
 from tests.report.browser.looks import names
 
 ALL = ["plain", "straight", "scaled", "squashed"]

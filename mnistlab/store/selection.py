@@ -10,8 +10,8 @@ from typing import Any
 
 from mnistlab.errors import InputError, UnknownNameError, suggest
 from mnistlab.runs import folder
+from mnistlab.store.facts import RESULT_KEYS, STATE_KEYS, Facts, is_of_config
 from mnistlab.store.filters import Filter
-from mnistlab.store.keys import RESULT_KEYS, STATE_KEYS, Facts, is_of_config
 
 STATUSES = (*folder.STATUSES, "damaged")
 

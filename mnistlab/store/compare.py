@@ -11,9 +11,8 @@ from typing import Any
 from mnistlab.errors import InputError
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import SweepFolder
-from mnistlab.store.differences import METRICS, config_facts
-from mnistlab.store.facts import Facts, read_facts
-from mnistlab.store.keys import SPLITS, is_comparable, is_number
+from mnistlab.store.diff import METRICS, config_facts
+from mnistlab.store.facts import SPLITS, Facts, is_comparable, is_number, read_facts
 
 MOST_RUNS = 12
 """More than these can neither be told apart in a picture nor be read beside each other."""

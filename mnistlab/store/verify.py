@@ -14,7 +14,7 @@ from mnistlab.errors import MnistlabError, RunFolderError
 from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.runs import RunFolder
 from mnistlab.runs.integrity import FINAL
-from mnistlab.store.differences import Differences, Pair, find_differences
+from mnistlab.store.diff import Differences, Pair, find_differences
 
 IDENTICAL, WITHIN_TOLERANCE, DIFFERS = "identical", "within tolerance", "differs"
 IMPOSSIBLE = "cannot be verified"
