@@ -23,7 +23,7 @@ from mnistlab.core.metrics import evaluate
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
 from mnistlab.core.trainer import join_parameters
-from mnistlab.datasets import Dataset, Split, as_rows
+from mnistlab.datasets import Dataset
 from mnistlab.datasets.store import data_dir
 from mnistlab.errors import MnistlabError
 from mnistlab.runs.files import write_json
@@ -60,11 +60,11 @@ class Solution:
 
 def measure_moments(samples: Samples, pixels: PixelMap, C: int) -> Moments:
     """Return the moments of a split; the sums run over float64 and, for bytes, are exact."""
-    N, D = samples.images.shape
+    N, D = samples.rows.shape
     reader = FeatureReader(pixels, D, min(_ROWS, N), np.float64)
     features, cross = np.zeros((D + 1, D + 1)), np.zeros((D + 1, C))
     for start in range(0, N, _ROWS):
-        x = reader.read(samples.images[start : start + _ROWS])
+        x = reader.read(samples.rows[start : start + _ROWS])
         targets = one_hot(samples.labels[start : start + _ROWS], C, np.float64)[:, 0, :]
         features += x.T @ x
         cross += x.T @ targets
@@ -135,7 +135,7 @@ def softmax_optimum(
         raise MnistlabError(
             "the optimum of a softmax needs SciPy: pip install 'mnistlab[report]'"
         ) from None
-    D = samples.images.shape[1]
+    D = samples.rows.shape[1]
     objective = _Objective(samples, pixels, C, ridge)
 
     def value(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -168,7 +168,7 @@ class _Objective:
     def __init__(self, samples: Samples, pixels: PixelMap, C: int, ridge: float) -> None:
         self._samples, self._ridge, self._C = samples, ridge, C
         self._reader = FeatureReader(
-            pixels, samples.images.shape[1], min(_ROWS, len(samples)), np.float64
+            pixels, samples.rows.shape[1], min(_ROWS, len(samples)), np.float64
         )
 
     def value(self, P: Matrix) -> tuple[float, Matrix]:
@@ -177,7 +177,7 @@ class _Objective:
         total, gradient = 0.0, np.zeros_like(P)
         for start in range(0, N, _ROWS):
             labels = self._samples.labels[start : start + _ROWS]
-            x = self._reader.read(self._samples.images[start : start + _ROWS])
+            x = self._reader.read(self._samples.rows[start : start + _ROWS])
             logits = x @ P * factor
             shifted = logits - logits.max(axis=1, keepdims=True)
             rows = np.arange(len(labels))
@@ -273,14 +273,14 @@ def _by_normal_equations(
     dataset: Dataset,
     at_step: Callable[[], None],  # noqa: ARG001 - done in half a second
 ) -> Optimum:
-    rows, ridge = as_rows(dataset.train), ridge_of(config)
+    rows, ridge = dataset.train, ridge_of(config)
     found = least_squares(measure_moments(rows, dataset.pixels, len(dataset.classes)), ridge)
     elsewhere = _worth(found.parameters, config, dataset)
     return Optimum(found.loss, found.objective, ridge, **elsewhere)
 
 
 def _by_descent(config: Config, dataset: Dataset, at_step: Callable[[], None]) -> Optimum:
-    rows, ridge = as_rows(dataset.train), ridge_of(config)
+    rows, ridge = dataset.train, ridge_of(config)
     parameters, objective, steepest = softmax_optimum(
         rows, dataset.pixels, len(dataset.classes), ridge, at_step
     )
@@ -296,8 +296,8 @@ def _worth(
     objective = Objective(MODELS[config.model], LOSSES[config.loss], REDUCTIONS[config.reduction])
     stack = join_parameters([parameters])
 
-    def measure(split: Split) -> tuple[float, float]:
-        metrics = evaluate(stack, objective, as_rows(split), dataset.pixels).metrics
+    def measure(split: Samples) -> tuple[float, float]:
+        metrics = evaluate(stack, objective, split, dataset.pixels).metrics
         return float(metrics.loss[0]), float(metrics.accuracy[0])
 
     held_out = (None, None) if dataset.validation is None else measure(dataset.validation)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnistlab.core.data import PixelMap, Samples
-from mnistlab.datasets import as_rows, load
+from mnistlab.datasets import load
 from mnistlab.optimum import least_squares, measure_moments
 
 PLAIN = PixelMap(scale=1.0)
@@ -21,7 +21,7 @@ def random_samples(N=200, D=12, C=4, seed=0):
 
 
 def features_of(rows, pixels):
-    x = rows.images * np.asarray(pixels.scale) + pixels.shift
+    x = rows.rows * np.asarray(pixels.scale) + pixels.shift
     return np.column_stack([x, np.ones(len(x))])
 
 
@@ -73,7 +73,7 @@ def test_it_agrees_with_lstsq_on_the_same_equations(ridge, scaled):
 
 def test_data_that_lacks_directions_gets_the_smallest_parameters():
     rows = random_samples(N=200)
-    images = np.concatenate([rows.images, rows.images[:, :3], np.zeros((200, 2), np.uint8)], axis=1)
+    images = np.concatenate([rows.rows, rows.rows[:, :3], np.zeros((200, 2), np.uint8)], axis=1)
     poor = Samples(images, rows.labels)
     expected = np.linalg.lstsq(features_of(poor, PixelMap()), np.eye(4)[rows.labels], rcond=None)[0]
     optimum = least_squares(measure_moments(poor, PixelMap(), 4))
@@ -86,7 +86,7 @@ def test_a_pixel_that_is_hardly_ever_lit_is_used_all_the_same():
     # one pixel that is lit once, in an image that the others do not tell apart: its variance
     # is far below the largest eigenvalue's rounding, and yet it takes that image's error away
     rows = random_samples()
-    images = np.concatenate([rows.images, np.zeros((200, 2), np.uint8)], axis=1)
+    images = np.concatenate([rows.rows, np.zeros((200, 2), np.uint8)], axis=1)
     images[17, 12] = 1
     poor = Samples(images, rows.labels)
     pixels = PixelMap(np.concatenate([np.full(12, 1 / 255), [1e-7, 1 / 255]]), np.zeros(14))
@@ -114,7 +114,7 @@ def test_all_black_images_leave_the_shares_of_the_classes():
 
 def test_on_real_digits_it_is_lower_than_any_descent_and_equals_lstsq():
     dataset = load("mnist-mini", validation=1000)
-    rows = as_rows(dataset.train)
+    rows = dataset.train
     optimum = least_squares(measure_moments(rows, dataset.pixels, 10))
     x, targets = features_of(rows, dataset.pixels), np.eye(10)[rows.labels]
     expected = np.linalg.lstsq(x, targets, rcond=None)[0]

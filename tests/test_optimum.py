@@ -9,7 +9,7 @@ import pytest
 from mnistlab import optimum as optima
 from mnistlab.config.load import load_config
 from mnistlab.core.data import PixelMap, Samples
-from mnistlab.datasets import as_rows, load
+from mnistlab.datasets import load
 from mnistlab.errors import MnistlabError
 from mnistlab.optimum import (
     LARGEST_GRADIENT,
@@ -30,7 +30,7 @@ def small(N=300, D=10, C=3, seed=0):
 
 
 def objective(P, rows, pixels, ridge):
-    x = np.column_stack([rows.images * np.asarray(pixels.scale) + pixels.shift, np.ones(len(rows))])
+    x = np.column_stack([rows.rows * np.asarray(pixels.scale) + pixels.shift, np.ones(len(rows))])
     A = x @ P
     logs = np.log(np.exp(A).sum(axis=1)) - A[np.arange(len(rows)), rows.labels]
     return logs.mean() + ridge / 2 * np.square(P[:-1]).sum()
@@ -52,10 +52,10 @@ def test_no_small_step_leads_below_the_softmax_optimum(pixels):
 
 def test_the_softmax_optimum_is_that_of_scikit_learn():
     linear_model = pytest.importorskip("sklearn.linear_model")
-    rows, ridge = as_rows(load("mnist-mini", validation=5600).train), 0.1
+    rows, ridge = load("mnist-mini", validation=5600).train, 0.1
     P, value, _ = softmax_optimum(rows, PixelMap(), 10, ridge)
     peer = linear_model.LogisticRegression(C=1 / (ridge * len(rows)), tol=1e-8, max_iter=5000)
-    peer.fit(rows.images / 255, rows.labels)
+    peer.fit(rows.rows / 255, rows.labels)
     theirs = np.concatenate([peer.coef_.T, peer.intercept_[None]])
     assert objective(theirs, rows, PixelMap(), ridge) == pytest.approx(value, rel=1e-7)
     np.testing.assert_allclose(P[:-1], theirs[:-1], atol=2e-3)
@@ -139,8 +139,8 @@ def test_a_damaged_cache_is_no_cache():
 
 def by_hand(P, split, C=10):
     """Return what parameters come to on a split, without the code that is tested."""
-    rows = as_rows(split)
-    y = rows.images / 255 @ P[:-1] + P[-1]
+    rows = split
+    y = rows.rows / 255 @ P[:-1] + P[-1]
     loss = np.square(y - np.eye(C)[rows.labels]).sum(axis=1).mean()
     return loss, (y.argmax(axis=1) == rows.labels).mean()
 
@@ -148,8 +148,8 @@ def by_hand(P, split, C=10):
 def test_it_says_what_the_optimum_is_worth_on_the_other_splits():
     dataset = load("mnist-mini", validation=1000)
     found = find_optimum(config(), dataset)
-    rows = as_rows(dataset.train)
-    x = np.column_stack([rows.images / 255, np.ones(len(rows))])
+    rows = dataset.train
+    x = np.column_stack([rows.rows / 255, np.ones(len(rows))])
     P = np.linalg.lstsq(x, np.eye(10)[rows.labels], rcond=None)[0]
     for loss, accuracy, split in (
         (found.validation_loss, found.validation_accuracy, dataset.validation),
@@ -164,10 +164,10 @@ def test_a_softmax_is_measured_on_the_other_splits_too():
     dataset = load("mnist-mini", validation=4800)
     words = ["loss=softmax_cross_entropy", "weight_decay=0.1", "data.validation=4800"]
     found = find_optimum(config(*words), dataset)
-    P, _, _ = softmax_optimum(as_rows(dataset.train), dataset.pixels, 10, 0.1)
+    P, _, _ = softmax_optimum(dataset.train, dataset.pixels, 10, 0.1)
     assert found.test_accuracy == by_hand(P, dataset.test)[1]
     assert found.validation_accuracy == by_hand(P, dataset.validation)[1]
-    expected = objective(P, as_rows(dataset.test), PixelMap(), 0.0)
+    expected = objective(P, dataset.test, PixelMap(), 0.0)
     assert found.test_loss == pytest.approx(expected, rel=1e-9)
 
 

@@ -29,11 +29,10 @@ def show(
 ) -> None:
     """Print the resolved config: the defaults, then the file, then the overrides."""
     from mnistlab.config.load import load_config
-    from mnistlab.datasets import NAME_CHECKS
     from mnistlab.plugins import load_plugins
 
     load_plugins(plugin or [])
-    print_settled(load_config(config, overrides or [], checks=NAME_CHECKS), as_json=as_json)
+    print_settled(load_config(config, overrides or []), as_json=as_json)
 
 
 def print_settled(config: "Config", *, as_json: bool) -> None:
@@ -57,7 +56,6 @@ def validate(
 ) -> None:
     """Check config and sweep files; each is checked, and exit code 2 tells that one is wrong."""
     from mnistlab.config.load import load_config
-    from mnistlab.datasets import NAME_CHECKS
     from mnistlab.errors import ConfigError
     from mnistlab.plugins import load_plugins
     from mnistlab.runs.files import to_json
@@ -69,7 +67,7 @@ def validate(
     for file in files:
         try:
             read = load_sweep if is_sweep_file(file) else load_config
-            read(file, checks=NAME_CHECKS)
+            read(file)
             findings[str(file)] = None
         except ConfigError as error:
             findings[str(file)] = str(error)

@@ -183,9 +183,8 @@ def _wide_suite(
 
     from mnistlab.config.load import load_config
     from mnistlab.console.progress import fetch_progress
-    from mnistlab.datasets import NAME_CHECKS
 
-    settled = load_config(config, checks=NAME_CHECKS)
+    settled = load_config(config)
     lifted = "" if settled.dtype == "float64" else f"; {settled.dtype} is lifted to float64"
     title = f"what {config} trains, {_in_words(options.method)}{lifted}"
     return title, suites.check_config(settled, options, fetch_progress(quiet))

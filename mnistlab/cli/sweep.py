@@ -208,7 +208,6 @@ def _settle(
     words: list[str],
     settings: Mapping[str, object],
 ) -> "Sweep":
-    from mnistlab.datasets import NAME_CHECKS
     from mnistlab.sweep.spaces.sweep_file import check_own_file
     from mnistlab.sweep.spaces.trials import load_sweep
 
@@ -216,7 +215,7 @@ def _settle(
         check_own_file(folder.config)
     path = config if folder is None else folder.config
     assert path is not None  # noqa: S101 - `_resumed` has seen to it
-    return load_sweep(path, words, checks=NAME_CHECKS, **settings)  # type: ignore[arg-type]
+    return load_sweep(path, words, **settings)  # type: ignore[arg-type]
 
 
 def _print_folder(folder: "SweepFolder", *, as_json: bool) -> None:

@@ -21,7 +21,7 @@ from mnistlab.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mnistlab.experiment import Plan, Run
+    from mnistlab.experiment import Plan, RunRecorder
     from mnistlab.plots.painter import Painter
     from mnistlab.runs import RunFolder
 
@@ -75,7 +75,6 @@ def train(
         painter = _start_painter(cleanup, plugins) if is_drawn and resume is None else None
 
         from mnistlab.config.load import load_config
-        from mnistlab.datasets import NAME_CHECKS
         from mnistlab.plugins import load_plugins
         from mnistlab.runs import default_runs_dir
 
@@ -83,11 +82,11 @@ def train(
         runs = runs_dir or default_runs_dir()
         folder = _resumed(resume, config, overrides or [], name, runs)
         if folder is not None:
-            from mnistlab.experiment.resuming import check_resumable, plan_resumption
+            from mnistlab.experiment.resume import check_resumable, plan_resumption
 
             check_resumable(folder)
         path = folder.config if folder else config
-        settled = load_config(path, overrides or [], name=name, checks=NAME_CHECKS)
+        settled = load_config(path, overrides or [], name=name)
         if print_config:
             print_settled(settled, as_json=as_json)
             return
@@ -102,7 +101,7 @@ def train(
             return
         resumption = None
         if folder is not None:
-            known = load_config(folder.config, checks=NAME_CHECKS)
+            known = load_config(folder.config)
             resumption = plan_resumption(folder, known, settled, plan.dataset.sha256)
             if resumption is None:
                 folder.tidy()
@@ -176,7 +175,7 @@ def _print_folder(folder: "RunFolder", *, as_json: bool) -> None:
         raise RunFolderError(f"{folder.summary}: does not say all that a summary says") from None
 
 
-def _print_run(run: "Run", plan: "Plan", *, as_json: bool) -> None:
+def _print_run(run: "RunRecorder", plan: "Plan", *, as_json: bool) -> None:
     from mnistlab.console.results import print_folder, print_result
     from mnistlab.errors import RunDivergedError
     from mnistlab.runs.files import to_json
@@ -196,7 +195,7 @@ def _print_run(run: "Run", plan: "Plan", *, as_json: bool) -> None:
 def _advice(plan: "Plan") -> str:
     from mnistlab.core.stability import tell_limit
 
-    limit = plan.learning_rate_limit
+    limit = plan.limits[0]
     if limit is None:
         return "try a smaller learning rate"
     return (
@@ -223,7 +222,7 @@ def _print_plan(plan: "Plan", *, as_json: bool) -> None:
         "epochs": config.epochs,
         "steps": config.epochs * plan.steps_per_epoch,
         "learning_rate": config.learning_rate,
-        "learning_rate_limit": plan.learning_rate_limit,
+        "learning_rate_limit": plan.limits[0],
         "warning": plan.warning(),
     }
     if as_json:

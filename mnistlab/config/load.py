@@ -3,10 +3,9 @@
 import functools
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from mnistlab.config.overrides import parse_overrides, shorten
 from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import KeyPath, dump, read_file
-from mnistlab.errors import ConfigError, InputError, suggest
+from mnistlab.errors import ConfigError, suggest
 from mnistlab.errors import shown as escaped
 
 _TOLD = 5  # faults named at once,
@@ -28,16 +27,11 @@ Origins = dict[KeyPath, str]
 
 
 def load_config(
-    path: Path | None,
-    overrides: Sequence[str] = (),
-    *,
-    name: str | None = None,
-    checks: Mapping[KeyPath, Callable[[Any], object]] = MappingProxyType({}),
+    path: Path | None, overrides: Sequence[str] = (), *, name: str | None = None
 ) -> Config:
     """Return the checked config of a file (or of the defaults) with overrides applied.
 
-    `name` wins over the config's own; without either the file's name is taken. `checks` look at
-    the values of keys that this room knows nothing of, and raise InputError for a wrong one.
+    `name` wins over the config's own; without either the file's name is taken.
     Raises ConfigError that names file and line, or the override, and what to do.
     """
     data, origins = ({}, {}) if path is None else read_config(path)
@@ -49,7 +43,7 @@ def load_config(
         origins["name",] = "--name"
     elif data.get("name") is None:
         data["name"] = name_from(path)
-    return settle(data, origins, str(path) if path else "config", checks)
+    return settle(data, origins, str(path) if path else "config")
 
 
 def read_config(path: Path) -> tuple[dict[str, Any], Origins]:
@@ -79,12 +73,7 @@ def set_key(data: dict[str, Any], origins: Origins, path: KeyPath, value: Any, w
     origins[path] = where
 
 
-def settle(
-    data: Mapping[str, Any],
-    origins: Mapping[KeyPath, str],
-    source: str,
-    checks: Mapping[KeyPath, Callable[[Any], object]] = MappingProxyType({}),
-) -> Config:
+def settle(data: Mapping[str, Any], origins: Mapping[KeyPath, str], source: str) -> Config:
     """Return the config that `data` is; raise ConfigError that says where each fault is from.
 
     `source` stands for a key that is not in `origins`.
@@ -93,7 +82,6 @@ def settle(
     if not isinstance(config, Config):
         faults = dict.fromkeys(f"{fault.where(origins) or source}: {fault}" for fault in config)
         raise ConfigError(_tell(list(faults)))
-    run_checks(config, origins, source, checks)
     return config
 
 
@@ -109,20 +97,6 @@ def _tell(faults: list[str]) -> str:
     left = len(faults) - len(told)
     many = "many" if len(faults) >= _DESCRIBED else f"{left:,}"
     return "; ".join([*told, *([f"and {many} more"] if left else [])])
-
-
-def run_checks(
-    config: Config,
-    origins: Mapping[KeyPath, str],
-    source: str,
-    checks: Mapping[KeyPath, Callable[[Any], object]],
-) -> None:
-    """Raise ConfigError for the first value that one of other rooms' checks refuses."""
-    for key, check in checks.items():
-        try:
-            check(value_of(config, key))
-        except InputError as error:
-            raise ConfigError(f"{origins.get(key, source)}: {'.'.join(key)}: {error}") from None
 
 
 def value_of(config: Config, key: KeyPath) -> Any:

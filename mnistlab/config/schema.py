@@ -1,6 +1,6 @@
 """The keys of a config: their types, ranges, defaults and what each one means."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    field_validator,
     model_validator,
 )
 from pydantic_core import core_schema
@@ -21,7 +22,7 @@ from mnistlab.core.objective import REDUCTIONS
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.registry import Registry
 from mnistlab.core.schedules import SCHEDULES
-from mnistlab.errors import UnknownNameError
+from mnistlab.errors import InputError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,14 @@ MOST = 10**9
 """No count needs to be larger; a slip of a thousand digits is refused."""
 
 
+def _as_value_error(check: Callable[[Any], object], value: Any) -> None:
+    """Raise what a check raises as the ValueError that pydantic expects."""
+    try:
+        check(value)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -75,6 +84,22 @@ class DataConfig(_Strict):
     preprocess: list[str] = Field(
         default=[], description="Steps applied to the images in this order, such as [deskew]."
     )
+
+    @field_validator("dataset")
+    @classmethod
+    def _check_dataset(cls, name: str) -> str:
+        from mnistlab.datasets import resolve  # noqa: PLC0415 - the schema alone needs no data
+
+        _as_value_error(resolve, name)
+        return name
+
+    @field_validator("preprocess")
+    @classmethod
+    def _check_steps(cls, names: list[str]) -> list[str]:
+        from mnistlab.datasets import check_steps  # noqa: PLC0415 - the schema alone needs no data
+
+        _as_value_error(check_steps, names)
+        return names
 
 
 class Config(_Strict):

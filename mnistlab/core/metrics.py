@@ -89,7 +89,7 @@ def _blocks(
     reader = FeatureReader(pixels, parameters.shape[0] - 1, tile, parameters.dtype)
     for first in range(0, N, block):
         part = slice(first, first + block)
-        images, labels = samples.images[part], samples.labels[part]
+        images, labels = samples.rows[part], samples.labels[part]
         with np.errstate(over="ignore", invalid="ignore"):  # a diverged column shows in its loss
             for start in range(0, len(labels), tile):
                 x = reader.read(images[start : start + tile])

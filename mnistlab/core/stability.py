@@ -24,8 +24,8 @@ def largest_eigenvalue(samples: Samples, pixels: PixelMap, rows: int | None = No
     would not do: MNIST's file alternates between two groups of writers). Power iteration
     (Golub and Van Loan, "Matrix computations", section 7.3.1) up to a relative change of 1e-6.
     """
-    N, D = samples.images.shape
-    images = samples.images
+    N, D = samples.rows.shape
+    images = samples.rows
     if rows is not None and rows < N:
         images = images[np.sort(np.random.default_rng(0).choice(N, rows, replace=False))]
     block = 2000

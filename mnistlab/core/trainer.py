@@ -228,7 +228,7 @@ class Trainer:
         weight_decay = broadcast["weight_decay"] if penalised else None
         start = 0
         with np.errstate(over="ignore", invalid="ignore"):  # divergence is looked for afterwards
-            for rows in shuffled(self._train.images, self._order, settings.batch_size):
+            for rows in shuffled(self._train.rows, self._order, settings.batch_size):
                 if self._before_step is not None and losses is None:
                     self._before_step()
                 x = reader.read(rows)

@@ -4,14 +4,13 @@ from mnistlab.datasets.catalog import DATASETS, NamedDataset
 from mnistlab.datasets.fetch import fetch, home_of, is_present, verify
 from mnistlab.datasets.files import DataFile
 from mnistlab.datasets.idx import read_idx, write_idx
-from mnistlab.datasets.loading import NAME_CHECKS, Dataset, Split, as_rows, load, resolve
+from mnistlab.datasets.loading import Dataset, load, resolve
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, check_steps
 from mnistlab.datasets.progress import Progress, Silent
 from mnistlab.datasets.store import data_dir
 
 __all__ = [
     "DATASETS",
-    "NAME_CHECKS",
     "PREPROCESSING",
     "DataFile",
     "Dataset",
@@ -20,8 +19,6 @@ __all__ = [
     "NamedDataset",
     "Progress",
     "Silent",
-    "Split",
-    "as_rows",
     "check_steps",
     "data_dir",
     "fetch",

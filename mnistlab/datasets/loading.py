@@ -1,16 +1,16 @@
 """From a name or a path to checked images, labels and their hash: the room's main path."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.data import PixelMap, Samples
+from mnistlab.core.data import PixelMap, Samples, lit_pixels
 from mnistlab.datasets.catalog import DATASETS, DIGITS
 from mnistlab.datasets.checks import check_counts, check_images, check_labels, check_same_size
 from mnistlab.datasets.copies import moved
@@ -27,22 +27,6 @@ DIMENSIONS = (3, 1, 3, 1)  # of training images and labels, test images and labe
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """Images uint8 (N, H, W), read-only and perhaps memory-mapped, and labels uint8 (N,)."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-def as_rows(split: Split) -> Samples:
-    """Return a split's images as rows of bytes (N, D)."""
-    return Samples(split.images.reshape(len(split), -1), split.labels)
-
-
-@dataclass(frozen=True, eq=False)
 class Dataset:
     """A dataset ready to train on.
 
@@ -52,14 +36,35 @@ class Dataset:
     """
 
     name: str
-    train: Split
-    validation: Split | None
-    test: Split
+    train: Samples
+    validation: Samples | None
+    test: Samples
     sha256: str
     files: dict[str, str]
     classes: tuple[str, ...]
     pixels: PixelMap
     preprocess: tuple[str, ...]
+    eigenvalues: dict[bool, float] = field(default_factory=dict)
+    """What `experiment.prepare` has computed of the training split, exactly or not."""
+
+    @property
+    def pixel_count(self) -> int:
+        """D, the number of pixels of an image."""
+        return int(self.train.images[0].size)
+
+    @cached_property
+    def lit_pixels(self) -> NDArray[np.intp] | None:
+        """The pixels that are lit in a training image; None where a dark pixel is no zero."""
+        if np.ndim(self.pixels.scale) or np.any(self.pixels.shift):
+            return None
+        return lit_pixels(self.train.rows)
+
+    @cached_property
+    def lit(self) -> tuple[Samples, Samples | None]:
+        """Training and validation split with their lit pixels alone."""
+        pixels = np.arange(self.pixel_count) if self.lit_pixels is None else self.lit_pixels
+        validation = None if self.validation is None else self.validation.only(pixels)
+        return self.train.only(pixels), validation
 
 
 @dataclass(frozen=True)
@@ -117,9 +122,11 @@ def load(
 
     return Dataset(
         name=name,
-        train=Split(train_images[:held_out], train_labels[:held_out]),
-        validation=Split(train_images[held_out:], train_labels[held_out:]) if validation else None,
-        test=Split(test_images, test_labels),
+        train=Samples(train_images[:held_out], train_labels[:held_out]),
+        validation=Samples(train_images[held_out:], train_labels[held_out:])
+        if validation
+        else None,
+        test=Samples(test_images, test_labels),
         sha256=hashlib.sha256("".join(raw.hashes).encode()).hexdigest(),
         files=raw.files,
         classes=raw.classes,
@@ -141,13 +148,6 @@ def resolve(name: str) -> None:
     error = UnknownNameError("dataset", name, DATASETS)
     error.args = (f"{error}; the path of a folder of IDX files or of an .npz works too",)
     raise error
-
-
-NAME_CHECKS: dict[tuple[str, ...], Callable[[Any], object]] = {
-    ("data", "dataset"): resolve,
-    ("data", "preprocess"): check_steps,
-}
-"""Checks of the config's keys whose valid values this room knows."""
 
 
 def _read(name: str, cache: Path | None, progress: Progress) -> _Raw:

@@ -1,8 +1,7 @@
 """The main path: from checked configs to finished run folders."""
 
-from mnistlab.experiment.plan import Plan, prepare
-from mnistlab.experiment.reporter import Reporter
-from mnistlab.experiment.run import Run
-from mnistlab.experiment.training import train_run
+from mnistlab.experiment.prepare import Plan, prepare
+from mnistlab.experiment.recorder import RunRecorder
+from mnistlab.experiment.run import Reporter, train_run
 
-__all__ = ["Plan", "Reporter", "Run", "prepare", "train_run"]
+__all__ = ["Plan", "Reporter", "RunRecorder", "prepare", "train_run"]

@@ -1,212 +1,201 @@
-"""One configuration's run while it is being made, from its folder to its end."""
+"""Trains one config into a run folder, from its beginning or from where it was cut short."""
 
-import hashlib
-import json
 import math
 import time
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from filelock import BaseFileLock
+import threadpoolctl
 
-import mnistlab
-from mnistlab.config.load import to_yaml
+from mnistlab import interrupts
 from mnistlab.config.schema import Config
-from mnistlab.core.metrics import Evaluation
-from mnistlab.core.trainer import EpochRecord, Snapshot
-from mnistlab.errors import tell
+from mnistlab.core.metrics import evaluate
+from mnistlab.core.objective import copy_stack
+from mnistlab.core.trainer import EpochRecord, Trainer
+from mnistlab.datasets import Dataset, Progress
+from mnistlab.experiment.prepare import Plan, objective_of
+from mnistlab.experiment.recorder import RunRecorder
+from mnistlab.experiment.resume import Resumption
+from mnistlab.interpretation import interpret
 from mnistlab.interrupts import deferred
-from mnistlab.runs import RunFolder, create_run_folder, files
-from mnistlab.runs.creation import cannot_keep
-from mnistlab.runs.weights import predictions_as_bytes, save_checkpoint, save_weights
+from mnistlab.plots.painter import Painter
+from mnistlab.runs import RunFolder
+from mnistlab.runs.environment import describe_environment, uncommitted_changes
+from mnistlab.runs.files import to_json
+from mnistlab.runs.integrity import check_same_data, check_undamaged, replace_files
+from mnistlab.runs.weights import load_weights, predictions_as_bytes
 
 
-@dataclass
-class Run:
-    """A run, its rows of metrics.csv so far, and what came of it.
+class Reporter(Progress, Protocol):
+    """What shows the progress of downloads and of training."""
 
-    A run that a sweep writes down when it is over has no lock of its own.
+    def warn(self, text: str) -> None:
+        """Show a warning."""
+
+    def start(self, epochs: int) -> None:
+        """Training begins and takes at most so many epochs."""
+
+    def epoch(self, row: Mapping[str, Any], epochs: int) -> None:
+        """An epoch is over; `row` is its row of metrics.csv."""
+
+    def stop(self) -> None:
+        """Training is over, however it ended; may be called twice."""
+
+
+def train_run(
+    plan: Plan,
+    *,
+    runs_dir: Path,
+    reporter: Reporter,
+    painter: Painter | None = None,
+    resumption: Resumption | None = None,
+    resume_options: str | None = "",
+) -> RunRecorder:
+    """Train a plan's only config and return its run, which has a folder of its own.
+
+    With a `resumption` the run goes on in the folder that it has. With a `painter` it gets its
+    plots. A run that is cut short is saved as far as it got. Raises what cut it short, with the
+    command to go on as its note; `resume_options` are part of that, None of a run that nobody
+    will go on with.
     """
-
-    config: Config
-    folder: RunFolder
-    lock: BaseFileLock | None = None
-    status: str = "running"
-    error: str | None = None
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    test: Evaluation | None = None
-    seconds: dict[str, float] = field(
-        default_factory=lambda: dict.fromkeys(("total", "train", "evaluate"), 0.0)
-    )
-    meaning: list[str] = field(default_factory=list)
-    stopped: str | None = None
-    """Why a sweep ended the run before its last epoch, if it did."""
-    not_drawn: str | None = None
-    """Why the run has not all of its plots, if it should have."""
-    is_ended: bool = False
-    """Whether its last status may be on the disk: from then on nothing of it is touched."""
-    clock: float = field(default_factory=time.perf_counter)
-    """Since when `seconds["total"]` has not been brought up to date (time.perf_counter)."""
-
-    @classmethod
-    def open(cls, config: Config, runs_dir: Path) -> "Run":
-        """Make the run's folder with its config, take its lock and mark it as running."""
+    started = time.perf_counter()
+    trainer = plan.trainer(interrupts.check)
+    (config,) = plan.configs
+    with ExitStack() as cleanup:
+        cleanup.callback(reporter.stop)
+        # for one configuration a second thread only waits for the first
+        cleanup.enter_context(threadpoolctl.threadpool_limits(1, "blas"))
+        environment = describe_environment() | {"stack_width": 1}
+        origin = environment, plan.dataset.sha256, uncommitted_changes(environment)
         with deferred():
-            folder = create_run_folder(runs_dir, config.name or "run")
-            try:
-                run = cls(config, folder, folder.lock())
-                run.begin()
-            except OSError as error:
-                folder.remove()
-                raise cannot_keep(runs_dir, error) from None
-        return run
+            run = resumption.open(*origin) if resumption else RunRecorder.open(config, runs_dir)
+            run.clock = started
+            cleanup.enter_context(_saved_if_cut_short(run, trainer, reporter, resume_options))
+        if painter is not None:
+            painter.load(run.folder.path)
+        if resumption is None:
+            run.record_origin(*origin)
+        for warning in (plan.warning(), resumption and resumption.warning):
+            if warning:
+                reporter.warn(warning)
+                run.folder.write_log(f"warning: {warning}")
+        if resumption is not None and resumption.snapshot is not None:
+            trainer.restore(resumption.snapshot)
 
-    def begin(self, started: str | None = None) -> None:
-        """Mark the run as running since `started` (else now) and write its config."""
-        self.folder.write_status("running", started=started or now())
-        files.write_text(self.folder.config, to_yaml(self.config))
+        reporter.start(config.epochs)
+        with deferred():  # a signal is heard between two steps
+            for record in trainer.epochs():
+                row = run.add_epoch(record, 0)
+                run.folder.write_metrics(run.rows)
+                reporter.epoch(row, config.epochs)
+                run.folder.write_log(describe_epoch(row, config.epochs))
+                _save_results(record, run, plan, trainer)
+        reporter.stop()
 
-    @property
-    def summary(self) -> dict[str, Any]:
-        """What `train --json` prints and summary.json holds."""
-        evaluated = [row for row in self.rows if "train_loss" in row]
-        last = evaluated[-1] if evaluated else {}
-        test = self.test.metrics if self.test else None
-        return {
-            "run": self.folder.name,
-            "path": str(self.folder.path),
-            "status": self.status,
-            "epochs": len(self.rows),
-            "train": {"loss": last.get("train_loss"), "accuracy": last.get("train_accuracy")},
-            "validation": {
-                "loss": last.get("validation_loss"),
-                "accuracy": last.get("validation_accuracy"),
-            },
-            "test": {
-                "loss": float(test.loss[0]) if test else None,
-                "accuracy": float(test.accuracy[0]) if test else None,
-            },
-            "error": self.error,
-            "seconds": {part: round(value, 6) for part, value in self.seconds.items()},
-        }
-
-    @property
-    def is_open(self) -> bool:
-        """Whether this process still works on the run."""
-        return self.lock is not None and bool(self.lock.is_locked)
-
-    def record_origin(
-        self, environment: Mapping[str, Any], data_sha256: str, patch: str = ""
-    ) -> None:
-        """Write down what the run is made with: machine, code and data."""
-        key = run_key(self.config, data_sha256)
-        content = {"key": key, "data_sha256": data_sha256, **environment}
-        files.write_json(self.folder.environment, content)
-        if patch:
-            files.write_text(self.folder.uncommitted_patch, patch)
-
-    def note_epoch(self, record: EpochRecord, position: int) -> dict[str, Any]:
-        """Add the row of one epoch and return it.
-
-        Columns of a stack share its seconds evenly. Predictions that come out of weights
-        which are no numbers mean nothing, so a diverged epoch has no accuracy.
-        """
-        width = len(record.columns)
-        row: dict[str, Any] = {
-            "epoch": record.epoch,
-            "learning_rate": float(record.learning_rate[position]),
-            "seconds": round((record.train_seconds + record.evaluate_seconds) / width, 6),
-        }
-        for split, metrics in (("train", record.train), ("validation", record.validation)):
-            if metrics is not None and record.evaluated[position]:
-                row[f"{split}_loss"] = float(metrics.loss[position])
-                accuracy = math.nan if record.diverged[position] else metrics.accuracy[position]
-                row[f"{split}_accuracy"] = float(accuracy)
-        self.rows.append(row)
-        self.seconds["train"] += record.train_seconds / width
-        self.seconds["evaluate"] += record.evaluate_seconds / width
-        return row
-
-    def keep_result(self, parameters: np.ndarray[Any, Any], test: Evaluation | None) -> None:
-        """Write the final weights (D+1, C) and the predictions for the test split, if any."""
-        self.status, self.test = "completed", test
-        save_weights(self.folder.model, parameters)
-        if test is not None:
-            files.write_bytes(self.folder.predictions, predictions_as_bytes(test.predictions[:, 0]))
-
-    def keep_divergence(self, losses: np.ndarray[Any, Any], steps_per_epoch: int) -> None:
-        """Write how the batch loss grew in the epoch that overflowed, and say where it did."""
-        self.status = "diverged"
-        self.error = f"the loss overflowed {self.config.dtype} in epoch {len(self.rows)}"
-        if len(losses) and not np.isfinite(losses[-1]):
-            self.error += f", step {len(losses)}"
-        first_step = (len(self.rows) - 1) * steps_per_epoch + 1
-        self.folder.write_divergence(first_step, losses.tolist())
-
-    def save_progress(self, snapshot: Snapshot) -> None:
-        """Write what resuming needs, if any epoch of this run is done."""
-        self.stop_clock()
-        if snapshot.epoch and len(snapshot.columns):
-            files.sync_folder(self.folder.path)  # a checkpoint is of no use without its config
-            notes = {"rows": self.rows, "seconds": self.seconds, "origin": origin_of(self.config)}
-            save_checkpoint(self.folder.checkpoint, snapshot, notes)
-
-    def stop_clock(self) -> None:
-        """Add the time since the clock was last stopped to the run's total."""
-        self.clock, before = time.perf_counter(), self.clock
-        self.seconds["total"] += self.clock - before
-
-    def write_summary(self) -> None:
-        """Write summary.json as things stand."""
-        files.write_json(self.folder.summary, self.summary)
-
-    def close(self) -> None:
-        """Mark the run with its final status, which claims only what has been written."""
-        stopped = {"stopped": self.stopped} if self.stopped else {}
-        checksums = self.folder.compute_checksums()
-        self.is_ended = True
-        details = {"ended": now(), "error": self.error, **stopped}
-        self.folder.write_status(self.status, checksums=checksums, **details)
-        if self.status in ("completed", "diverged"):
-            self.folder.checkpoint.unlink(missing_ok=True)
-        if self.lock is not None:
-            files.clear_temporary_files(self.folder.path)
-            self.folder.unlock(self.lock)
-
-    def fail(self, error: BaseException) -> None:
-        """Mark the run as interrupted or failed, and say why."""
-        self.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        self.error = tell(error)
-
-    def abandon(self, error: BaseException) -> None:
-        """Close a run that was cut short, whatever it had reached."""
-        self.fail(error)
-        self.stop_clock()
-        with suppress(OSError):  # on a full disk the status still has to be told
-            self.write_summary()
-        self.close()
+        run.stop_clock()
+        run.write_summary()
+        if painter is not None:
+            run.not_drawn = _paint(painter, run)
+        run.meaning = _interpret(run, plan)
+        lines = [*run.meaning, *([run.error] if run.error else [])]
+        run.folder.write_log(*lines, f"{run.status} after {run.seconds['total']:.2f} s")
+        run.close()
+    return run
 
 
-def origin_of(config: Config) -> dict[str, Any]:
-    """Return what must not change when a run goes on: all of its config but name and epochs."""
-    return config.model_dump(exclude={"name", "epochs"})
+@contextmanager
+def _saved_if_cut_short(
+    run: RunRecorder, trainer: Trainer, reporter: Reporter, resume_options: str | None
+) -> Iterator[None]:
+    """Save what was reached if the block raises; what went wrong first is what is reported."""
+    try:
+        yield
+    except BaseException as error:
+        with deferred():
+            if run.is_open:
+                if not run.is_ended:
+                    reporter.message(f"what was reached is kept in {run.folder.path}")
+                    with suppress(OSError):
+                        run.save_progress(trainer.snapshot)
+                    with suppress(OSError):
+                        run.abandon(error)
+                if resume_options is not None:
+                    resume = f"mnistlab train --resume {run.folder.name}{resume_options}"
+                    interrupts.advise(error, f"to go on: {resume}")
+        raise
 
 
-def run_key(config: Config, data_sha256: str) -> str:
-    """Return the SHA-256 of what decides a run's result: config (name aside), data, code."""
-    content = {
-        "config": config.model_dump(exclude={"name"}),
-        "data": data_sha256,
-        "code": mnistlab.__version__,
+def _save_results(record: EpochRecord, run: RunRecorder, plan: Plan, trainer: Trainer) -> None:
+    """Save the results of a run that ends with this epoch, or now and then a checkpoint."""
+    if record.diverged[0]:
+        run.save_divergence(trainer.trace_last_epoch(0), plan.steps_per_epoch)
+    elif record.finished[0]:
+        parameters, data = copy_stack(trainer.parameters), plan.dataset
+        test = evaluate(parameters, plan.settings.objective, data.test, data.pixels)
+        run.save_result(parameters[:, 0, :], test)
+    elif record.epoch % run.config.checkpoint_every == 0:
+        run.save_progress(trainer.snapshot)
+
+
+def _paint(painter: Painter, run: RunRecorder) -> str | None:
+    """Draw the run's plots; return why that failed, as the run is complete without them."""
+    try:
+        painter.draw(run.folder.path)
+    except RuntimeError as error:
+        run.folder.write_log(f"warning: the plots could not be drawn: {error}")
+        return str(error)
+    return None
+
+
+def _interpret(run: RunRecorder, plan: Plan) -> list[str]:
+    labels = plan.dataset.test.labels
+    return interpret(
+        run.summary,
+        run.rows,
+        commonest=float(np.bincount(labels).max() / len(labels)),
+        images=len(labels),
+        epochs=run.config.epochs,
+    )
+
+
+def describe_epoch(row: Mapping[str, Any], epochs: int, *, short: bool = False) -> str:
+    """Return an epoch's numbers as one line of text, `short` in 50 letters or so."""
+    splits = [split for split in ("train", "validation") if f"{split}_loss" in row]
+    if short:
+        losses = " ".join(f"{row[f'{split}_loss']:.4f}" for split in splits)
+        accuracies = " ".join(f"{row[f'{split}_accuracy']:.1%}" for split in splits)
+        text = f"{row['epoch']}/{epochs}"
+        return f"{text} loss {losses} acc. {accuracies}" if splits else text
+    parts = [f"epoch {row['epoch']:{len(str(epochs))}}/{epochs}"]
+    for split in splits:
+        label = "training" if split == "train" else split
+        loss, accuracy = row[f"{split}_loss"], row[f"{split}_accuracy"]
+        if math.isfinite(loss):
+            parts.append(f"{label} loss {loss:.4f}, accuracy {accuracy:.2%}")
+        else:
+            parts.append(f"{label} loss overflowed")
+    return "  ".join(parts)
+
+
+def evaluate_test(folder: RunFolder, config: Config, data: Dataset) -> dict[str, float]:
+    """Evaluate the test split for a completed run of a sweep; return its loss and accuracy.
+
+    Predictions, loss and accuracy are added to the run's folder. Raises RunFolderError for a run
+    that is damaged, that was made on other data, or that another process works on.
+    """
+    check_undamaged(folder)
+    check_same_data(folder, config.data.dataset, data.sha256)
+    parameters = load_weights(folder.model)[:, None, :]
+    test = evaluate(parameters, objective_of(config), data.test, data.pixels)
+    metrics = test.metrics
+    numbers = {"loss": float(metrics.loss[0]), "accuracy": float(metrics.accuracy[0])}
+    summary = to_json({**folder.read_summary(), "test": numbers}) + "\n"
+    contents = {
+        folder.predictions: predictions_as_bytes(test.predictions[:, 0]),
+        folder.summary: summary.encode(),
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def now() -> str:
-    """Return the local time as ISO 8601 to the millisecond."""
-    return datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
+    replace_files(folder, contents)
+    return numbers

@@ -36,7 +36,7 @@ class Batch:
 
     def features(self) -> Floats:
         """Return the features (B, D), written out plainly."""
-        images = self.samples.images.astype(np.float64)
+        images = self.samples.rows.astype(np.float64)
         features: Floats = images * self.pixels.scale + self.pixels.shift
         return features
 
@@ -185,11 +185,11 @@ def _step_gradient(
     objective: Objective, batch: Batch, targets: Floats, weight_decay: float
 ) -> Floats:
     """Return the gradient (D+1, C) as a training step takes it."""
-    B, D = batch.samples.images.shape
+    B, D = batch.samples.rows.shape
     parameters = batch.parameters[:, None, :]
     products = Products(parameters, B)
     reader = FeatureReader(batch.pixels, D, B, np.float64)
-    x = reader.read(batch.samples.images)
+    x = reader.read(batch.samples.rows)
     A = products.pre_activations(x, reader.factor)
     decay = np.array([[weight_decay]]) if weight_decay else None
     gradient = batch_gradient(objective, products, x, reader.factor, A, targets, parameters, decay)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mnistlab.config.strict_yaml import read_file
 from mnistlab.core.metrics import pre_activations
-from mnistlab.datasets import Dataset, as_rows, load
+from mnistlab.datasets import Dataset, load
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_weights
 
@@ -72,7 +72,7 @@ class RunView:
 
     def pre_activations(self, index: NDArray[np.intp]) -> NDArray[Any]:
         """Return A (n, C) of chosen test images."""
-        images = as_rows(self.dataset.test).images[index]
+        images = self.dataset.test.rows[index]
         return pre_activations(self.parameters, images, self.dataset.pixels)
 
 

@@ -8,11 +8,10 @@ from typing import Any
 import mnistlab
 from mnistlab.config.load import load_config
 from mnistlab.config.schema import Config
-from mnistlab.datasets import NAME_CHECKS
 from mnistlab.errors import InputError
 from mnistlab.experiment import Reporter, prepare, train_run
-from mnistlab.experiment.plan import with_absolute_data
-from mnistlab.experiment.run import run_key
+from mnistlab.experiment.prepare import with_absolute_data
+from mnistlab.experiment.recorder import run_key
 from mnistlab.plots.painter import Painter
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import SweepFolder
@@ -56,7 +55,7 @@ def complete_assignment(
     hears what is about to be trained. Raises what cuts a training short.
     """
     configs = {name: _config(name) for name in RUNS}
-    sweep = load_sweep(_shipped(f"sweeps/{SWEEP}.yaml"), checks=NAME_CHECKS)
+    sweep = load_sweep(_shipped(f"sweeps/{SWEEP}.yaml"))
     known = _Shelf(runs_dir)
     folders = {}
     for name, config in configs.items():
@@ -133,7 +132,7 @@ def _train(
 
 
 def _config(name: str) -> Config:
-    return with_absolute_data(load_config(_shipped(f"{name}.yaml"), checks=NAME_CHECKS))
+    return with_absolute_data(load_config(_shipped(f"{name}.yaml")))
 
 
 def _shipped(name: str) -> Path:

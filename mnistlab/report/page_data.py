@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.core.data import Samples
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy
-from mnistlab.datasets import PREPROCESSING, MovePixels, Split
+from mnistlab.datasets import PREPROCESSING, MovePixels
 from mnistlab.errors import MnistlabError
 from mnistlab.report.collect import ReportRun
 from mnistlab.store.diff import METRICS
@@ -40,7 +41,7 @@ class TestSet:
     """The test images that some runs share, as they were before any preprocessing."""
 
     sha256: str
-    raw: Split
+    raw: Samples
     classes: tuple[str, ...]
 
 
@@ -101,7 +102,7 @@ def pack(array: NDArray[Any]) -> str:
     return base64.b64encode(zlib.compress(ordered.tobytes(), 9)).decode()
 
 
-def _raw_test(run: ReportRun) -> Split | None:
+def _raw_test(run: ReportRun) -> Samples | None:
     """Return a run's test images without what its preprocessing moved."""
     dataset, config = run.dataset, run.checked_config
     if dataset is None or config is None:
@@ -155,7 +156,7 @@ def _weights(run: ReportRun) -> dict[str, Any]:
 
 def _test_set(one: TestSet, runs: Sequence[ReportRun]) -> dict[str, Any]:
     alike = [run for run in runs if run.dataset is not None and run.dataset.sha256 == one.sha256]
-    chosen = _choose_images(one.raw.labels, [run.predictions for run in alike])
+    chosen = _choose_images(one.raw.labels, [run.predictions for run in alike])  # type: ignore[arg-type]
     return {
         "height": one.raw.images.shape[1],
         "width": one.raw.images.shape[2],

@@ -14,7 +14,6 @@ from PIL import Image
 
 from mnistlab.core.metrics import pre_activations
 from mnistlab.core.models import MODELS
-from mnistlab.datasets import as_rows
 from mnistlab.report.collect import ReportRun
 from mnistlab.report.page_data import TestSet, title_of
 
@@ -118,7 +117,7 @@ class FeaturedRun:
             return []
         labels = dataset.test.labels
         wrong = np.flatnonzero(predictions != labels)
-        outputs = self._outputs(as_rows(dataset.test).images[wrong])
+        outputs = self._outputs(dataset.test.rows[wrong])
         at = np.arange(len(wrong))
         margin = outputs[at, predictions[wrong]] - outputs[at, labels[wrong]]
         worst = wrong[np.argsort(-margin, kind="stable")][:MISTAKES]

@@ -16,7 +16,6 @@ from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy, softmax
 from mnistlab.core.metrics import largest_class, pre_activations
 from mnistlab.core.models import MODELS
 from mnistlab.datasets import (
-    NAME_CHECKS,
     PREPROCESSING,
     Dataset,
     MovePixels,
@@ -100,7 +99,7 @@ def predict(
     broken or blank; FetchError where the data cannot be had.
     """
     _check_has_weights(folder)
-    config = load_config(folder.config, checks=NAME_CHECKS)
+    config = load_config(folder.config)
     for word in images:
         if not _is_index(word):
             check_file(Path(word))

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from mnistlab.config.load import load_config
-from mnistlab.datasets import NAME_CHECKS
 from mnistlab.errors import MnistlabError, RunFolderError
 from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.runs import RunFolder
@@ -66,7 +65,7 @@ def verify(folder: RunFolder, reporter: Reporter) -> Verification:
     try:
         _check_verifiable(folder)
         known = folder.read_metrics()
-        config = load_config(folder.config, checks=NAME_CHECKS)
+        config = load_config(folder.config)
         plan = prepare([config], reporter)
     except MnistlabError as error:
         return Verification(folder.name, IMPOSSIBLE, reason=str(error))

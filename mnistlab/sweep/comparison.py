@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from mnistlab.config.schema import Config
 from mnistlab.core.metrics import score_images
 from mnistlab.core.trainer import join_parameters
-from mnistlab.datasets import as_rows
-from mnistlab.experiment.plan import Data, objective_of, stack_key
+from mnistlab.datasets import Dataset
+from mnistlab.experiment.prepare import objective_of, stack_key
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.weights import load_weights
 from mnistlab.statistics import differs, t_half_width, z_quantile
@@ -28,7 +28,7 @@ def indistinguishable(
     ranked: Sequence[TrialResult],
     sweep: Sweep,
     folder: SweepFolder,
-    data_of: Callable[[Config], Data],
+    data_of: Callable[[Config], Dataset],
 ) -> list[int]:
     """Return the numbers of the trials, without the best, that cannot be told from it at 95 %.
 
@@ -51,12 +51,12 @@ def indistinguishable(
 
 
 def _within_reach(
-    ranked: Sequence[TrialResult], metric: Metric, data_of: Callable[[Config], Data]
+    ranked: Sequence[TrialResult], metric: Metric, data_of: Callable[[Config], Dataset]
 ) -> list[TrialResult]:
     """Leave out what differs by more than any spread could explain: answers are 0 or 1."""
     if metric.name != "validation.accuracy":
         return list(ranked)
-    validation = data_of(ranked[0].trial.config).dataset.validation
+    validation = data_of(ranked[0].trial.config).validation
     reach = 1.01 * z_quantile(len(ranked) - 1) / math.sqrt(len(validation or ()) or 1)
     best = ranked[0].score(metric) or 0.0
     return [one for one in ranked if abs((one.score(metric) or 0.0) - best) <= reach]
@@ -66,7 +66,7 @@ def _scores(
     results: Sequence[TrialResult],
     sweep: Sweep,
     folder: SweepFolder,
-    data_of: Callable[[Config], Data],
+    data_of: Callable[[Config], Dataset],
 ) -> dict[int, Scores]:
     """Return for each trial every validation image's score, its mean over the seeds."""
     alike: dict[str, list[TrialResult]] = {}
@@ -75,9 +75,9 @@ def _scores(
     scores: dict[int, Scores] = {}
     for members in alike.values():
         config = members[0].trial.config
-        dataset = data_of(config).dataset
+        dataset = data_of(config)
         assert dataset.validation is not None  # noqa: S101 - load_sweep refuses a sweep without
-        samples, objective = as_rows(dataset.validation), objective_of(config)
+        samples, objective = dataset.validation, objective_of(config)
         runs = [(result.trial.number, run) for result in members for run in result.runs]
         for start in range(0, len(runs), _TOGETHER):
             part = runs[start : start + _TOGETHER]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mnistlab.experiment.late_test import evaluate_test
+from mnistlab.experiment.run import evaluate_test
 from mnistlab.runs.files import to_csv, write_json, write_text
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.statistics import t_half_width, wilson_interval
@@ -106,7 +106,7 @@ def _best(
     prepared: Prepared, folder: SweepFolder, best: TrialResult, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     run = folder.run(best.runs[0])
-    images = len(prepared.data.dataset.test)
+    images = len(prepared.data.test)
     accuracies = [rows[run]["test_accuracy"] for run in best.runs]
     mean = best.means["test_accuracy"] or 0.0
     low, high = wilson_interval(mean, images)

@@ -9,7 +9,7 @@ import threadpoolctl
 from mnistlab.config.schema import Config
 from mnistlab.core.data import Samples
 from mnistlab.core.trainer import Settings, Trainer
-from mnistlab.experiment.plan import Plan, plan_on
+from mnistlab.experiment.prepare import Plan, plan_on
 from mnistlab.sweep.preparation import Prepared
 from mnistlab.sweep.stacks import Stack, last_epoch
 
@@ -44,11 +44,7 @@ def estimate(prepared: Prepared, stacks: Sequence[Stack]) -> Estimate:
                   for stack in stacks for column in stack.columns)  # fmt: skip
     runs = sum(len(stack.runs) for stack in stacks)
     # a copy of the images without dark pixels, which stacks with much to do train on
-    copy = (
-        prepared.data.dataset.train.images.nbytes
-        if any(stack.is_compact for stack in stacks)
-        else 0
-    )
+    copy = prepared.data.train.images.nbytes if any(stack.is_compact for stack in stacks) else 0
     return Estimate(
         max(ends, default=0.0),
         # parameters, gradient, optimizer state, two snapshots, and a copy at each end
@@ -70,7 +66,7 @@ def _seconds(
         else:
             timed[kind] = _time(stack, prepared)
     train, evaluate = timed[kind]
-    dataset = prepared.data_of(config).dataset
+    dataset = prepared.data_of(config)
     images, held_out = len(dataset.train), len(dataset.validation or ())
     epochs = [last_epoch(column.config) for column in stack.columns]
     share = np.mean(epochs) / max(epochs)
@@ -94,7 +90,7 @@ def _time(stack: Stack, prepared: Prepared) -> tuple[float, float]:
 def _short_trainer(plan: Plan, count: int) -> Trainer:
     """Return a trainer for two epochs on the first `count` images."""
     train = plan.dataset.train
-    samples = Samples(train.images[:count].reshape(count, -1), train.labels[:count])
+    samples = Samples(train.images[:count], train.labels[:count])
     whole = plan.trainer()
     two = np.full(len(plan.configs), 2.0)
     settings: Settings = replace(
@@ -105,7 +101,7 @@ def _short_trainer(plan: Plan, count: int) -> Trainer:
 
 
 def _one_configuration(prepared: Prepared, config: Config) -> float:
-    dataset = prepared.data.dataset
+    dataset = prepared.data
     itemsize = np.dtype(config.dtype).itemsize
     return float((dataset.train.images[0].size + 1) * len(dataset.classes) * itemsize)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from mnistlab.config.schema import Config
 from mnistlab.core.stability import tell_limit
-from mnistlab.datasets import Progress
-from mnistlab.experiment.plan import Data, open_data, plan_on, stack_key, with_absolute_data
+from mnistlab.datasets import Dataset, Progress
+from mnistlab.experiment.prepare import open_data, plan_on, stack_key, with_absolute_data
 from mnistlab.sweep.crew import available_cores
 from mnistlab.sweep.spaces.trials import Sweep
 from mnistlab.sweep.stacks import Stack, configs_of_runs, plan_stacks
@@ -18,19 +18,19 @@ class Prepared:
 
     sweep: Sweep
     configs: Mapping[int, Config]
-    data_of: Callable[[Config], Data]
+    data_of: Callable[[Config], Dataset]
     limits: Mapping[int, float | None]
     workers: int
 
     @property
-    def data(self) -> Data:
+    def data(self) -> Dataset:
         """The first trial's data; the images are the same for all."""
         return self.data_of(self.configs[0])
 
     def stacks(self, runs: Sequence[int] | None = None) -> list[Stack]:
         """Return how these runs (all of them) are best trained together."""
         chosen = self.configs if runs is None else {run: self.configs[run] for run in runs}
-        images = len(self.data.dataset.train)
+        images = len(self.data.train)
         return plan_stacks(chosen, workers=self.workers, images=images)
 
     @property
@@ -64,12 +64,12 @@ def prepare_sweep(
 ) -> Prepared:
     """Load the data of a sweep and check every run against it; raise InputError or FetchError."""
     configs = {run: with_absolute_data(one) for run, one in enumerate(configs_of_runs(sweep))}
-    opened: dict[str, Data] = {}
+    opened: dict[str, Dataset] = {}
 
-    def data_of(config: Config) -> Data:
+    def data_of(config: Config) -> Dataset:
         key = config.data.model_dump_json()
         if key not in opened:
-            opened[key] = open_data(config, progress, exact=exact_limit)
+            opened[key] = open_data(config, progress)
         return opened[key]
 
     alike: dict[str, list[int]] = {}
@@ -77,6 +77,8 @@ def prepare_sweep(
         alike.setdefault(stack_key(config), []).append(run)
     limits: dict[int, float | None] = {}
     for runs in alike.values():
-        plan = plan_on(data_of(configs[runs[0]]), [configs[run] for run in runs])
+        plan = plan_on(
+            data_of(configs[runs[0]]), [configs[run] for run in runs], exact_limit=exact_limit
+        )
         limits |= dict(zip(runs, plan.limits, strict=True))
     return Prepared(sweep, configs, data_of, limits, available_cores())

@@ -15,7 +15,7 @@ from filelock import BaseFileLock
 import mnistlab
 from mnistlab import interrupts
 from mnistlab.errors import RunFolderError, tell
-from mnistlab.experiment.run import now, run_key
+from mnistlab.experiment.recorder import now, run_key
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
 from mnistlab.runs import create_run_folder
@@ -136,7 +136,7 @@ def _open(
         return folder, lock
     lock = resumed.lock()
     known = resumed.read_environment()
-    ours = {"mnistlab": mnistlab.__version__, "data_sha256": prepared.data.dataset.sha256}
+    ours = {"mnistlab": mnistlab.__version__, "data_sha256": prepared.data.sha256}
     for what, value in ours.items():
         if known.get(what) != value:
             lock.release()
@@ -161,7 +161,7 @@ def _begin(
     wishes: Wishes,
 ) -> None:
     """Write what a new sweep is and how it will be trained, and take over what is there."""
-    sha256 = prepared.data.dataset.sha256
+    sha256 = prepared.data.sha256
     found: set[int] = set()
     if wishes.needed:
         keys = {run_key(config, sha256): run for run, config in prepared.configs.items()}
@@ -221,7 +221,7 @@ def finished_runs(
 ) -> set[int]:
     """Return the numbers of the runs whose folder is whole and made with the same config."""
     ends = FINAL if retry_failed else FINAL | {"failed"}
-    sha256 = prepared.data.dataset.sha256
+    sha256 = prepared.data.sha256
     done = set()
     for number in folder.runs():
         run = folder.run(number)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mnistlab.config.schema import Config
 from mnistlab.core.schedules import SCHEDULES
-from mnistlab.experiment.plan import stack_key
+from mnistlab.experiment.prepare import stack_key
 from mnistlab.sweep.spaces.trials import Sweep
 
 MOST_COLUMNS = 64

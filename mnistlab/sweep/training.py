@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config
 from mnistlab.core.trainer import EpochRecord, Snapshot, Trainer
+from mnistlab.datasets import Dataset
 from mnistlab.errors import RunFolderError
-from mnistlab.experiment.plan import Data, plan_on
-from mnistlab.experiment.reporter import describe_epoch
-from mnistlab.experiment.run import Run, now
+from mnistlab.experiment.prepare import plan_on
+from mnistlab.experiment.recorder import RunRecorder, now
+from mnistlab.experiment.run import describe_epoch
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.weights import load_checkpoint, save_checkpoint
 from mnistlab.sweep.events import EpochEnded, Event, RunEnded, StackEnded
@@ -76,7 +77,7 @@ class Work:
 
     folder: SweepFolder
     configs: Mapping[int, Config]
-    data_of: Callable[[Config], Data]
+    data_of: Callable[[Config], Dataset]
     environment: Mapping[str, Any]
     done: set[int]
     tell: Callable[[Event], None]
@@ -129,10 +130,10 @@ class _StackTraining:
         columns = self.stack.columns
         self._data = self.work.data_of(columns[0].config)
         configs = [column.config for column in columns]
-        self._plan = plan_on(self._data, configs, compact=self.stack.is_compact)
+        self._plan = plan_on(self._data, configs, without_dark_pixels=self.stack.is_compact)
         self._environment = {**self.work.environment, "stack_width": len(columns)}
         self._logs = [
-            Run(column.config, self.work.folder.run(column.runs[-1])) for column in columns
+            RunRecorder(column.config, self.work.folder.run(column.runs[-1])) for column in columns
         ]
         self._saved = time.monotonic()
 
@@ -171,7 +172,7 @@ class _StackTraining:
         for position, column in enumerate(snapshot.columns.tolist()):
             for run in runs & set(self.stack.columns[column].runs):
                 config = self.work.configs[run].model_copy(update={"stop_after": epoch})
-                parameters = self._plan.whole(snapshot.parameters[:, position, :])
+                parameters = self._plan.with_all_pixels(snapshot.parameters[:, position, :])
                 self._end(
                     run, config, column, partial(_complete, parameters=parameters, stopped=told)
                 )
@@ -180,7 +181,9 @@ class _StackTraining:
         """Mark all runs of the stack that are not done as failed."""
         for column, member in enumerate(self.stack.columns):
             for run in member.runs:
-                self._end(run, self.work.configs[run], column, partial(Run.fail, error=error))
+                self._end(
+                    run, self.work.configs[run], column, partial(RunRecorder.fail, error=error)
+                )
 
     @property
     def _path(self) -> Path:
@@ -192,7 +195,7 @@ class _StackTraining:
         self.seconds["evaluate"] += record.evaluate_seconds
         rows: dict[int, Mapping[str, Any]] = {}
         for position, column in enumerate(record.columns.tolist()):
-            row = self._logs[column].note_epoch(record, position)
+            row = self._logs[column].add_epoch(record, position)
             runs = self.stack.columns[column].runs
             going = [run for run in runs if last_epoch(self.work.configs[run]) >= record.epoch]
             rows |= dict.fromkeys(going, row)
@@ -217,11 +220,13 @@ class _StackTraining:
         if record.finished[position]:
             ending += later  # stopped early: the longer ones would have been, too
         if ending:
-            parameters = self._plan.whole(trainer.parameters[:, position, :])
+            parameters = self._plan.with_all_pixels(trainer.parameters[:, position, :])
             for run in ending:
                 self._end(run, configs[run], column, partial(_complete, parameters=parameters))
 
-    def _end(self, number: int, config: Config, column: int, keep: Callable[[Run], None]) -> None:
+    def _end(
+        self, number: int, config: Config, column: int, keep: Callable[[RunRecorder], None]
+    ) -> None:
         """Write a run's whole folder, its status last."""
         if number in self.work.done:
             return
@@ -238,11 +243,11 @@ class _StackTraining:
         self.work.done.add(number)
         self.work.tell(RunEnded(number, run.status, run.error))
 
-    def _write(self, run: Run, keep: Callable[[Run], None]) -> None:
+    def _write(self, run: RunRecorder, keep: Callable[[RunRecorder], None]) -> None:
         _clear(run.folder.path)  # left half written by a process that was killed
         run.folder.path.mkdir(parents=True)
         run.begin(self.started)
-        run.record_origin(self._environment, self._data.dataset.sha256)
+        run.record_origin(self._environment, self._data.sha256)
         run.folder.write_metrics(run.rows)
         keep(run)
         run.write_summary()
@@ -286,13 +291,15 @@ class _StackTraining:
         return snapshot.keep(~np.array(lost, bool))
 
 
-def _complete(run: Run, parameters: NDArray[np.floating], stopped: str | None = None) -> None:
-    run.keep_result(parameters, test=None)
+def _complete(
+    run: RunRecorder, parameters: NDArray[np.floating], stopped: str | None = None
+) -> None:
+    run.save_result(parameters, test=None)
     run.stopped = stopped
 
 
-def _diverge(run: Run, losses: NDArray[np.float64], steps: int) -> None:
-    run.keep_divergence(losses, steps)
+def _diverge(run: RunRecorder, losses: NDArray[np.float64], steps: int) -> None:
+    run.save_divergence(losses, steps)
 
 
 def _clear(path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from mnistlab import __version__, interrupts
 from mnistlab.__main__ import main
 from mnistlab.core.losses import LOSSES
-from mnistlab.runs import RunFolder
+from mnistlab.runs import RunFolder, files
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = sorted(CONFIGS.glob("*.yaml"))
@@ -190,10 +190,14 @@ def test_an_unforeseen_error_is_one_message(run, config, monkeypatch):
 
 
 def test_a_full_disk_is_named_with_its_path(run, config, monkeypatch):
-    def fail(path, _content):
-        raise OSError(28, "No space left on device", str(path))
+    write = files.write_bytes
 
-    monkeypatch.setattr("mnistlab.runs.folder.write_bytes", fail)
+    def fail(path, content):
+        if path.name == "predictions.npy":
+            raise OSError(28, "No space left on device", str(path))
+        write(path, content)
+
+    monkeypatch.setattr(files, "write_bytes", fail)
     code, _, err = run("train", "-c", config, "-q", "--no-plots")
     assert code == 1
     told = r"mnistlab: error: \S+/predictions\.npy: No space left on device; to go on: .+\n"

@@ -23,7 +23,6 @@ from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import REDUCTIONS
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.schedules import SCHEDULES
-from mnistlab.datasets import NAME_CHECKS
 from mnistlab.errors import ConfigError
 from mnistlab.sweep.spaces.points import FUNCTIONS
 
@@ -316,7 +315,7 @@ def test_checks_of_other_rooms_name_the_line(tmp_path):
     with pytest.raises(
         ConfigError, match=r"a\.yaml, line 3: data\.dataset: unknown dataset 'mnst'"
     ):
-        load_config(path, checks=NAME_CHECKS)
+        load_config(path)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

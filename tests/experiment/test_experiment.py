@@ -17,9 +17,10 @@ from mnistlab.config.load import load_config
 from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
 from mnistlab.errors import ConfigError, DataError, InputError, Interrupted, RunFolderError
-from mnistlab.experiment import prepare, train_run, training
-from mnistlab.experiment.reporter import describe_epoch
-from mnistlab.experiment.run import Run, run_key
+from mnistlab.experiment import prepare, train_run
+from mnistlab.experiment import run as training
+from mnistlab.experiment.recorder import RunRecorder, run_key
+from mnistlab.experiment.run import describe_epoch
 from mnistlab.interpretation import interpret
 from mnistlab.plots.painter import Painter
 from mnistlab.plugins import REGISTRIES, check_part, load_plugins
@@ -149,10 +150,10 @@ def test_a_rate_beyond_the_limit_warns_and_diverges_readably(tmp_path):
 
 def test_the_exact_limit_is_near_the_quick_one():
     config = load_config(None, mini())
-    quick = prepare([config]).learning_rate_limit
-    exact = prepare([config], exact_limit=True).learning_rate_limit
+    quick = prepare([config]).limits[0]
+    exact = prepare([config], exact_limit=True).limits[0]
     assert quick == pytest.approx(exact, rel=0.02)
-    assert prepare([load_config(None, mini("optimizer=adam"))]).learning_rate_limit is None
+    assert prepare([load_config(None, mini("optimizer=adam"))]).limits[0] is None
 
 
 @pytest.mark.parametrize(
@@ -188,15 +189,15 @@ def test_a_path_to_data_is_recorded_absolute(tmp_path, monkeypatch):
 
 
 def test_an_interrupt_is_saved_and_raised(tmp_path, monkeypatch):
-    note_epoch = Run.note_epoch
+    add_epoch = RunRecorder.add_epoch
 
     def interrupt(self, record, position):
-        row = note_epoch(self, record, position)
+        row = add_epoch(self, record, position)
         if record.epoch == 3:
             raise Interrupted
         return row
 
-    monkeypatch.setattr(Run, "note_epoch", interrupt)
+    monkeypatch.setattr(RunRecorder, "add_epoch", interrupt)
     with pytest.raises(Interrupted):
         train("epochs=9", tmp_path=tmp_path, plots=True)
     folder = run_folder(tmp_path)
@@ -229,7 +230,7 @@ def test_a_run_whose_plots_fail_is_complete_and_says_why_it_has_none(tmp_path, m
 
 def test_checkpoints_come_when_asked_for_and_go_at_the_end(tmp_path, monkeypatch):
     saved = []
-    monkeypatch.setattr(Run, "save_progress", lambda _run, s: saved.append(s.epoch))
+    monkeypatch.setattr(RunRecorder, "save_progress", lambda _run, s: saved.append(s.epoch))
     train("epochs=5", "checkpoint_every=2", tmp_path=tmp_path)
     assert saved == [2, 4]
     monkeypatch.undo()
@@ -401,10 +402,10 @@ def test_a_plugin_named_twice_is_loaded_once(tmp_path, monkeypatch):
 
 
 def test_a_folder_without_room_for_a_run_is_left_as_it_was(tmp_path, monkeypatch):
-    def full(path, content):  # noqa: ARG001 - as write_text
+    def full(path, content):  # noqa: ARG001 - as write_bytes
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("mnistlab.experiment.run.write_text", full)
+    monkeypatch.setattr("mnistlab.runs.files.write_text", full)
     with pytest.raises(RunFolderError, match=r"no run can be kept here .No space left on device"):
         train(tmp_path=tmp_path)
     assert list((tmp_path / "runs").iterdir()) == []
@@ -414,7 +415,7 @@ def test_a_disk_that_fills_up_leaves_a_failed_run(tmp_path, monkeypatch):
     def full(path, array):  # noqa: ARG001 - as save_weights
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("mnistlab.experiment.run.save_weights", full)
+    monkeypatch.setattr("mnistlab.experiment.recorder.save_weights", full)
     with pytest.raises(OSError, match="No space left"):
         train(tmp_path=tmp_path)
     assert run_folder(tmp_path).read_status()["status"] == "failed"

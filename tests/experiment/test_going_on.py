@@ -12,7 +12,7 @@ import pytest
 from mnistlab.config.load import load_config
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment import prepare, train_run
-from mnistlab.experiment.resuming import plan_resumption
+from mnistlab.experiment.resume import plan_resumption
 from mnistlab.runs import RunFolder
 from mnistlab.runs.integrity import is_intact
 from mnistlab.store.facts import read_facts

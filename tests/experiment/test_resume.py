@@ -13,8 +13,9 @@ import pytest
 
 from mnistlab.config.load import load_config
 from mnistlab.errors import RunFolderError
-from mnistlab.experiment import prepare, resuming, train_run
-from mnistlab.experiment.resuming import plan_resumption
+from mnistlab.experiment import prepare, train_run
+from mnistlab.experiment import resume as resuming
+from mnistlab.experiment.resume import plan_resumption
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_checkpoint
 from tests.experiment.test_experiment import Recorder, mini

@@ -21,7 +21,6 @@ from mnistlab.config.load import load_config
 from mnistlab.config.overrides import parse_overrides
 from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
 from mnistlab.core.trainer import Snapshot
-from mnistlab.datasets import NAME_CHECKS
 from mnistlab.datasets.checks import check_images, check_labels
 from mnistlab.datasets.idx import read_idx
 from mnistlab.datasets.npz import KEYS, read_npz
@@ -77,14 +76,14 @@ def check_message(text: str) -> None:
 def _config(content: bytes, folder: Path) -> None:
     path = folder / "fuzz.yaml"
     path.write_bytes(content)
-    load_config(path, checks=NAME_CHECKS)
+    load_config(path)
 
 
 def _sweep(content: bytes, folder: Path) -> None:
     path = folder / "fuzz.yaml"
     (folder / "base.yaml").write_bytes(b"epochs: 3\n")
     path.write_bytes(content)
-    load_sweep(path, checks=NAME_CHECKS)
+    load_sweep(path)
 
 
 def _words(content: bytes, folder: Path) -> None:
@@ -93,10 +92,10 @@ def _words(content: bytes, folder: Path) -> None:
     with told():
         parse_overrides(words)
     with told():
-        load_config(None, words, checks=NAME_CHECKS)
+        load_config(None, words)
     path = folder / "fuzz.yaml"
     path.write_bytes(b"epochs: 3\n")
-    load_sweep(path, words, checks=NAME_CHECKS)
+    load_sweep(path, words)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from mnistlab.config.load import load_config
-from mnistlab.datasets import NAME_CHECKS
 from mnistlab.experiment import prepare, train_run
 from mnistlab.report.answers import AssignmentRuns
 from mnistlab.report.collect import ReportRun, collect
@@ -46,20 +45,20 @@ def train_assignment(place: Path) -> Folders:
         patch.setenv("MNISTLAB_DATA_DIR", str(place / "data"))
         runs = {name: _train(name, place / "runs") for name in NAMES}
         overrides = [*MINI, "epochs=1,2", "learning_rate=0.005,0.01", "batch_size=100"]
-        sweep = load_sweep(CONFIGS / "sweeps" / "assignment.yaml", overrides, checks=NAME_CHECKS)
+        sweep = load_sweep(CONFIGS / "sweeps" / "assignment.yaml", overrides)
         conclusion = run_sweep(prepare_sweep(sweep), runs_dir=place / "runs", reporter=Silent())
     return Folders(runs, conclusion.folder, place / "data")
 
 
 def _train(name: str, runs_dir: Path) -> RunFolder:
     words = [*MINI, "epochs=2"]
-    plan = prepare([load_config(CONFIGS / f"{name}.yaml", words, checks=NAME_CHECKS)])
+    plan = prepare([load_config(CONFIGS / f"{name}.yaml", words)])
     return train_run(plan, runs_dir=runs_dir, reporter=Recorder()).folder
 
 
 def train_one(runs_dir: Path, name: str, *words: str) -> ReportRun:
     """Train a shipped config with further settings, two epochs unless these say otherwise."""
     short = [] if any(word.startswith("epochs=") for word in words) else ["epochs=2"]
-    config = load_config(CONFIGS / f"{name}.yaml", [*MINI, *short, *words], checks=NAME_CHECKS)
+    config = load_config(CONFIGS / f"{name}.yaml", [*MINI, *short, *words])
     folder = train_run(prepare([config]), runs_dir=runs_dir, reporter=Recorder()).folder
     return collect([folder])[0][0]

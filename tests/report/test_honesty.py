@@ -9,7 +9,6 @@ import pytest
 
 from mnistlab.config.load import load_config
 from mnistlab.core.metrics import pre_activations
-from mnistlab.datasets import as_rows
 from mnistlab.errors import MnistlabError
 from mnistlab.optimum import optima
 from mnistlab.report.collect import collect
@@ -74,7 +73,7 @@ def vouch(folder):
 def test_with_a_penalty_the_whole_objective_is_compared(tmp_path):
     folder = train(tmp_path / "runs", "weight_decay=0.01", "epochs=3")
     (run,), _ = collect([folder])
-    rows, labels = as_rows(run.dataset.train).images, run.dataset.train.labels
+    rows, labels = run.dataset.train.rows, run.dataset.train.labels
     A = pre_activations(run.parameters.astype(np.float64), rows, run.dataset.pixels)
     loss = np.square(A - np.eye(10)[labels]).sum(axis=1).mean()
     objective = loss + 0.005 * np.square(run.parameters[:-1].astype(np.float64)).sum()

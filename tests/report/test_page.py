@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from mnistlab.core.metrics import pre_activations
-from mnistlab.datasets import as_rows
 from mnistlab.datasets import load as load_data
 from mnistlab.report import page_data
 from mnistlab.report.collect import collect
@@ -184,7 +183,7 @@ def test_packed_weights_give_the_runs_own_outputs(folders):
     runs, _ = collect(folders)
     models = embed(runs, find_test_sets(runs))["models"]
     for run, model in zip(runs, models, strict=True):
-        rows = as_rows(run.dataset.test).images[:200]
+        rows = run.dataset.test.rows[:200]
         weights = unpack(model["weights"], "<f4").reshape(-1, 10).astype(np.float64)
         outputs = rows @ weights[:-1] + weights[-1]
         expected = pre_activations(run.parameters, rows, run.dataset.pixels)
@@ -245,7 +244,7 @@ def test_mistakes_are_those_whose_wrong_class_leads_by_most(folders):
     for number, run in enumerate(runs):
         sets = find_test_sets([run])
         one = FeaturedRun(run, sets[run.dataset.sha256], number)
-        images, labels = as_rows(run.dataset.test).images, run.dataset.test.labels
+        images, labels = run.dataset.test.rows, run.dataset.test.labels
         A = pre_activations(run.parameters, images, run.dataset.pixels).astype(np.float64)
         outputs = A if run.facts["model"] == "linear" else 1 / (1 + np.exp(-A))
         lead = outputs.max(axis=1) - outputs[np.arange(len(labels)), labels]

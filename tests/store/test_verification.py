@@ -8,7 +8,7 @@ import pytest
 from mnistlab.console.verification import describe
 from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
-from mnistlab.experiment.run import Run
+from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.runs.files import write_json
 from mnistlab.store.verify import (
     DIFFERS,
@@ -199,13 +199,13 @@ def test_the_command_says_so_and_its_code_tells(run, tmp_path, monkeypatch):
     folder = train("epochs=2", tmp_path=tmp_path).folder
     code, out, _ = run("runs", "verify", "latest", "--runs-dir", runs)
     assert (code, out.splitlines()[0]) == (0, f"{folder.name}: identical")
-    changed = Run.note_epoch
+    changed = RunRecorder.add_epoch
 
     def note(self, record, position):
         record.train.loss[position] *= 1 + (record.epoch == 2) * 0.1
         return changed(self, record, position)
 
-    monkeypatch.setattr(Run, "note_epoch", note)
+    monkeypatch.setattr(RunRecorder, "add_epoch", note)
     code, out, err = run("runs", "verify", "latest", "--runs-dir", runs, "-q")
     assert (code, f"{folder.name}: differs from epoch 2" in out) == (1, True)
     assert err == f"mnistlab: error: not the same came out for {folder.name}\n"

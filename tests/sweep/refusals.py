@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from mnistlab.datasets import NAME_CHECKS
 from mnistlab.errors import ConfigError
 from mnistlab.sweep.spaces.trials import load_sweep
 
 
 def told(path: Path, *words: str, **options) -> str:
     with pytest.raises(ConfigError) as caught:
-        load_sweep(path, words, checks=NAME_CHECKS, **options)
+        load_sweep(path, words, **options)
     message = str(caught.value)
     assert "\n" not in message
     assert len(message) < 600

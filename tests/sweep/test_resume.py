@@ -17,7 +17,7 @@ import pytest
 
 from mnistlab.config.load import load_config
 from mnistlab.errors import RunFolderError
-from mnistlab.experiment.run import Run
+from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.runs import files
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep import training
@@ -223,7 +223,7 @@ class DiedError(BaseException):
 @pytest.mark.parametrize("at", range(1, 8))
 def test_a_death_within_any_runs_folder_changes_nothing(tmp_path, kind, at, monkeypatch):
     words, options, expected = kind
-    close, lock, count = Run.close, threading.Lock(), []
+    close, lock, count = RunRecorder.close, threading.Lock(), []
 
     def die(run):
         with lock:
@@ -232,10 +232,10 @@ def test_a_death_within_any_runs_folder_changes_nothing(tmp_path, kind, at, monk
                 raise DiedError
         close(run)
 
-    monkeypatch.setattr(Run, "close", die)
+    monkeypatch.setattr(RunRecorder, "close", die)
     with suppress(DiedError):
         sweep(tmp_path, *words, **options)
-    monkeypatch.setattr(Run, "close", close)
+    monkeypatch.setattr(RunRecorder, "close", close)
     cut = the_only(tmp_path / "runs")
     assert resume(cut).status == "completed"
     assert content(cut) == expected
@@ -246,17 +246,17 @@ def test_halving_lets_what_failed_take_part_again(tmp_path, monkeypatch):
     words, options, text = KINDS["halving"]
     whole = sweep(tmp_path, *words, text=text, runs="whole", **options)
     best = load_config(whole.folder.run(whole.best.runs[0]).config).learning_rate
-    note_epoch = Run.note_epoch
+    add_epoch = RunRecorder.add_epoch
 
     def failing(run, record, position):
         if run.config.learning_rate == best:
             raise ArithmeticError
-        return note_epoch(run, record, position)
+        return add_epoch(run, record, position)
 
-    monkeypatch.setattr(Run, "note_epoch", failing)
+    monkeypatch.setattr(RunRecorder, "add_epoch", failing)
     failed = sweep(tmp_path, *words, text=text, **options)
     assert failed.status == "failed"
-    monkeypatch.setattr(Run, "note_epoch", note_epoch)
+    monkeypatch.setattr(RunRecorder, "add_epoch", add_epoch)
     mended = resume(failed.folder, retry_failed=True)
     assert mended.status == "completed"
     assert mended.best.epochs == 6
@@ -337,14 +337,14 @@ def test_a_resumed_sweep_is_never_removed(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("error", [FileNotFoundError(2, "no table"), SystemExit(3)])
 def test_whatever_a_trial_raises_it_stops_no_other(tmp_path, error, monkeypatch):
-    note_epoch = Run.note_epoch
+    add_epoch = RunRecorder.add_epoch
 
     def failing(run, record, position):
         if run.config.learning_rate == 0.01:
             raise error
-        return note_epoch(run, record, position)
+        return add_epoch(run, record, position)
 
-    monkeypatch.setattr(Run, "note_epoch", failing)
+    monkeypatch.setattr(RunRecorder, "add_epoch", failing)
     conclusion = sweep(tmp_path, "learning_rate=0.005,0.01,0.02", text="epochs: 1\n")
     assert [one.status for one in conclusion.results] == ["completed", "failed", "completed"]
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from mnistlab.config.load import load_config
 from mnistlab.config.schema import Config
-from mnistlab.datasets import NAME_CHECKS
 from mnistlab.errors import ConfigError
 from mnistlab.sweep.spaces.sweep_file import KEYS, is_sweep_file
 from mnistlab.sweep.spaces.trials import Metric, load_sweep
@@ -229,11 +228,11 @@ def test_more_values_than_a_sweep_file_can_hold_are_refused(write, base, tmp_pat
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_sweeps_are_valid_explain_themselves_and_read_back(path, write):
-    sweep = load_sweep(path, checks=NAME_CHECKS)
+    sweep = load_sweep(path)
     assert sweep.name == path.stem
     assert path.read_text().startswith("# ")
     assert is_sweep_file(path)
-    assert load_sweep(write(sweep.to_yaml()), checks=NAME_CHECKS) == sweep
+    assert load_sweep(write(sweep.to_yaml())) == sweep
     with pytest.raises(ConfigError, match="is a sweep file; use `mnistlab sweep --config"):
         load_config(path)
 

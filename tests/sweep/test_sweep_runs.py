@@ -10,8 +10,8 @@ import pytest
 from mnistlab.config.load import load_config
 from mnistlab.core.models import INITIALIZERS, Normal
 from mnistlab.errors import RunFolderError
-from mnistlab.experiment.plan import Plan, plan_on
-from mnistlab.experiment.run import Run
+from mnistlab.experiment.prepare import Plan, plan_on
+from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.weights import load_weights
 from mnistlab.statistics import z_quantile
@@ -367,10 +367,12 @@ def test_where_all_that_went_on_diverged_the_furthest_are_compared(tmp_path):
 def test_dark_pixels_are_left_out_and_missed_by_nobody(tmp_path, monkeypatch):
     words = "learning_rate=linspace(0.001,0.02,16)"
     trained = []
-    whole = Plan.whole
+    whole = Plan.with_all_pixels
     monkeypatch.setattr(stacks, "COMPACT_FROM", 1)
     monkeypatch.setattr(
-        Plan, "whole", lambda plan, given: (trained.append(given.shape), whole(plan, given))[1]
+        Plan,
+        "with_all_pixels",
+        lambda plan, given: (trained.append(given.shape), whole(plan, given))[1],
     )
     compact = sweep(tmp_path, words, text="epochs: 2\n", runs="compact").folder
     assert {rows for rows, _ in trained} < set(range(400, 785))
@@ -391,8 +393,8 @@ def test_where_a_dark_pixel_is_no_zero_it_stays(tmp_path, text):
     if "standardize" in text:
         text, words = "", [*words, "data.preprocess=[standardize]"]
     prepared = prepare_sweep(settled(tmp_path, *words, text=f"{text}epochs: 1\n"))
-    plan = plan_on(prepared.data, list(prepared.configs.values()), compact=True)
-    assert plan.compact is None
+    plan = plan_on(prepared.data, list(prepared.configs.values()), without_dark_pixels=True)
+    assert plan.pixels is None
 
 
 def test_a_diverged_seed_takes_its_trial_out_of_the_contest(tmp_path):
@@ -413,15 +415,15 @@ def test_a_diverged_seed_takes_its_trial_out_of_the_contest(tmp_path):
 def test_a_failing_stack_leaves_no_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     calls = []
-    note_epoch = Run.note_epoch
+    add_epoch = RunRecorder.add_epoch
 
     def failing(run, record, position):
         calls.append(position)
         if record.epoch == 2 and run.config.learning_rate == 0.02:
             raise ArithmeticError("in epoch 2")
-        return note_epoch(run, record, position)
+        return add_epoch(run, record, position)
 
-    monkeypatch.setattr(Run, "note_epoch", failing)
+    monkeypatch.setattr(RunRecorder, "add_epoch", failing)
     conclusion = sweep(tmp_path, "learning_rate=0.005,0.01,0.02,0.015", text="epochs: 3\n")
     assert [one.status for one in conclusion.results] == [
         "completed", "completed", "failed", "completed",

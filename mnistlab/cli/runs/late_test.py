@@ -29,15 +29,14 @@ def evaluate_late(folder: "RunFolder", plugins: list[Path]) -> None:
         return
     from mnistlab.config.load import load_config
     from mnistlab.console.progress import ConsoleReporter
-    from mnistlab.datasets import NAME_CHECKS
-    from mnistlab.experiment.late_test import evaluate_test
-    from mnistlab.experiment.plan import open_data
+    from mnistlab.experiment.run import evaluate_test
+    from mnistlab.experiment.prepare import open_data
     from mnistlab.plugins import load_plugins
     from mnistlab.runs.integrity import check_undamaged
 
     check_undamaged(folder)  # before a config that somebody has changed is read
     load_plugins(plugins)
-    config = load_config(folder.config, checks=NAME_CHECKS)
+    config = load_config(folder.config)
     try:
         evaluate_test(folder, config, open_data(config, ConsoleReporter()))
     except OSError as error:

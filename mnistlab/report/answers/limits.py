@@ -7,7 +7,7 @@ from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.stability import largest_eigenvalue, stability_limit, tell_limit
-from mnistlab.datasets import Dataset, as_rows
+from mnistlab.datasets import Dataset
 from mnistlab.report.answers.symbols import at
 from mnistlab.report.collect import ReportRun
 from mnistlab.report.formula import Formula, Part, fence, row
@@ -67,7 +67,7 @@ def find_limits(*runs: ReportRun | None) -> list[Limit | None]:
             continue
         same = [eigenvalue for one, eigenvalue in known if one is dataset]
         if not same:
-            same = [largest_eigenvalue(as_rows(dataset.train), dataset.pixels)]
+            same = [largest_eigenvalue(dataset.train, dataset.pixels)]
             known.append((dataset, same[0]))
         found.append(limit_at(run, same[0]))
     return found

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.core.metrics import pre_activations
-from mnistlab.datasets import as_rows
 from mnistlab.report.chance import SELDOM, tell_chance
 from mnistlab.report.collect import ReportRun
 from mnistlab.statistics import mcnemar_p
@@ -100,7 +99,7 @@ def _right_on_validation(run: ReportRun) -> NDArray[np.bool_] | None:
     """
     if run.dataset is None or run.dataset.validation is None or run.parameters is None:
         return None
-    rows = as_rows(run.dataset.validation)
+    rows = run.dataset.validation
     if run.parameters.shape != (rows.images.shape[1] + 1, len(run.dataset.classes)):
         return None
     A = pre_activations(run.parameters, rows.images, run.dataset.pixels)

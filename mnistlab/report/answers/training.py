@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from mnistlab.core.metrics import evaluate, largest_class
-from mnistlab.core.objective import Objective, Products, as_rows, batch_gradient
+from mnistlab.core.objective import Objective, Products, batch_gradient
 from mnistlab.core.optimizers import SGD
 from mnistlab.core.trainer import Trainer
 from mnistlab.report.answers.linear import ERRORS
-from mnistlab.report.answers.listings import excerpt, whole
+from mnistlab.report.answers.listings import excerpt
 from mnistlab.report.answers.needed import say, tell_lost, tell_missing, value_of
 from mnistlab.report.answers.symbols import (
     ONES,
@@ -221,5 +221,4 @@ def _stack() -> list[Block]:
             Math(row("K", "=", "1")),
             " of the same code:",
         ),
-        whole(as_rows),
     ]

@@ -1,12 +1,11 @@
 """Finds what is wrong with a sweep's values and trials, and says which of them it is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mnistlab.config.load import shown, try_config, value_of
 from mnistlab.config.schema import Config
-from mnistlab.config.strict_yaml import KeyPath
-from mnistlab.errors import ConfigError, InputError
+from mnistlab.errors import ConfigError
 from mnistlab.sweep.spaces.draft import Draft
 from mnistlab.sweep.spaces.settings import Metric
 from mnistlab.sweep.spaces.space import Axis, Group, Pick, values_at
@@ -15,23 +14,18 @@ _LOOKED_AT = 10_000
 """Of an axis with more values, only those that are picked are looked at."""
 
 
-def check_values(
-    draft: Draft,
-    groups: Sequence[Group],
-    checks: Mapping[KeyPath, Callable[[Any], object]],
-) -> None:
+def check_values(draft: Draft, groups: Sequence[Group]) -> None:
     """Raise ConfigError for the first value that is wrong by itself or stands there twice."""
     for group in groups:
         if group.is_continuous or group.count > _LOOKED_AT:
             continue
         for axis in group.axes:
-            check = checks.get(tuple(axis.key.split(".")), lambda _: None)
             for position in range(axis.count):
-                _check_value(draft, axis, position, check)
+                _check_value(draft, axis, position)
         _check_twice(group)
 
 
-def _check_value(draft: Draft, axis: Axis, position: int, check: Callable[[Any], object]) -> None:
+def _check_value(draft: Draft, axis: Axis, position: int) -> None:
     value = axis.at(position)
     path = tuple(axis.key.split("."))
     config = try_config(_with(draft.data, {axis.key: value}))
@@ -39,11 +33,7 @@ def _check_value(draft: Draft, axis: Axis, position: int, check: Callable[[Any],
         for fault in config:
             if fault.path == path:
                 raise ConfigError(f"{axis.place(position)}: {fault.problem}")
-        return  # several keys that do not go together may do so in a trial
-    try:
-        check(value_of(config, path))
-    except InputError as error:
-        raise ConfigError(f"{axis.place(position)}: {error}") from None
+        # several keys that do not go together may do so in a trial
 
 
 def _check_twice(group: Group) -> None:

@@ -1,14 +1,13 @@
 """Settles a sweep: all of its trials, each with its config checked, before anything runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from mnistlab.config.load import name_from, run_checks, settle, try_config
+from mnistlab.config.load import name_from, settle, try_config
 from mnistlab.config.schema import Config
-from mnistlab.config.strict_yaml import KeyPath, dump
+from mnistlab.config.strict_yaml import dump
 from mnistlab.errors import ConfigError
 from mnistlab.sweep.spaces.draft import Draft, add_words
 from mnistlab.sweep.spaces.faults import check_comparable, check_values, trial_config
@@ -25,7 +24,6 @@ from mnistlab.sweep.spaces.sweep_file import read_draft
 
 __all__ = ["Halving", "Metric", "Sweep", "Trial", "load_sweep"]
 
-Checks = Mapping[KeyPath, Callable[[Any], object]]
 
 MOST_RUNS = 10_000
 _MOST_LISTED = 40_000  # so many fit the file that `Sweep.to_yaml` writes
@@ -89,12 +87,11 @@ def load_sweep(
     random_seed: int | None = None,
     metric: Metric | None = None,
     name: str | None = None,
-    checks: Checks = MappingProxyType({}),
 ) -> Sweep:
     """Return the sweep of a sweep file or of a plain config, with what the words add to it.
 
-    Options win over the file; `checks` look at values as in `load_config`. Every trial's config
-    has passed the schema. Raises ConfigError that names file and line, or the word.
+    Options win over the file. Every trial's config has passed the schema. Raises ConfigError that
+    names file and line, or the word.
     """
     draft = read_draft(path)
     add_words(draft, words)
@@ -111,18 +108,17 @@ def load_sweep(
     }
     groups = tie(draft.axes, draft.zips)
     plan = _plan(draft, groups, {key: given for key, given in options.items() if given is not None})
-    return _settle(draft, groups, plan, checks)
+    return _settle(draft, groups, plan)
 
 
-def _settle(draft: Draft, groups: Sequence[Group], plan: _Plan, checks: Checks) -> Sweep:
+def _settle(draft: Draft, groups: Sequence[Group], plan: _Plan) -> Sweep:
     """Return the sweep after everything about it has been checked, the quick checks first."""
-    base = _base(draft, checks)
+    base = _base(draft)
     _check_size(draft, groups, plan)
-    check_values(draft, groups, checks)
+    check_values(draft, groups)
     trials = _trials(draft, groups, plan)
     if base is None:
         base = trials[0].config
-        run_checks(base, draft.origins, draft.source, checks)
     check_comparable(draft, base, [trial.config for trial in trials], plan.metric)
     _check_seeds(draft, trials, plan)
     if plan.halving:
@@ -190,12 +186,12 @@ def _check_size(draft: Draft, groups: Sequence[Group], plan: _Plan) -> None:
         )
 
 
-def _base(draft: Draft, checks: Checks) -> Config | None:
+def _base(draft: Draft) -> Config | None:
     """Return the checked base, or None if its keys go together only with an axis's values."""
     base = try_config(draft.data)
     if draft.axes and not isinstance(base, Config) and not any(fault.path for fault in base):
         return None
-    return settle(draft.data, draft.origins, draft.source, checks)
+    return settle(draft.data, draft.origins, draft.source)
 
 
 def _trials(draft: Draft, groups: Sequence[Group], plan: _Plan) -> tuple[Trial, ...]:

@@ -7,7 +7,6 @@ import numpy as np
 from PIL import Image
 
 from mnistlab.core.metrics import pre_activations
-from mnistlab.datasets import as_rows
 from mnistlab.datasets import load as load_data
 from mnistlab.datasets.deskew import deskew
 from mnistlab.datasets.drawing import as_digit
@@ -141,7 +140,7 @@ def _clearest(runs, digit):
     """
     leads = []
     for run in runs:
-        rows = as_rows(run.dataset.test)
+        rows = run.dataset.test
         A = pre_activations(run.parameters, rows.images, run.dataset.pixels)
         lead = A[:, digit] - np.delete(A, digit, axis=1).max(axis=1)
         leads.append(np.where(rows.labels == digit, lead / A.std(), -np.inf))

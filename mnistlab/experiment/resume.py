@@ -12,7 +12,7 @@ from mnistlab.config.schema import Config
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError
-from mnistlab.experiment.run import Run, now, origin_of
+from mnistlab.experiment.recorder import RunRecorder, now, origin_of
 from mnistlab.runs import RunFolder
 from mnistlab.runs.files import restored_on_failure, sha256_of, sync_folder, write_text
 from mnistlab.runs.weights import load_checkpoint
@@ -33,7 +33,9 @@ class Resumption:
     notes: Mapping[str, Any] = field(default_factory=dict)
     warning: str | None = None
 
-    def open(self, environment: Mapping[str, Any], data_sha256: str, patch: str = "") -> Run:
+    def open(
+        self, environment: Mapping[str, Any], data_sha256: str, patch: str = ""
+    ) -> RunRecorder:
         """Take the run's lock and make it a running one, on this machine, code and data.
 
         Here what the run has come to gives way to what it is to be. A process that is killed
@@ -46,7 +48,7 @@ class Resumption:
         """
         folder = self.folder
         lock = folder.lock()
-        run = Run(self.config, folder, lock)
+        run = RunRecorder(self.config, folder, lock)
         if self.snapshot is not None:
             run.rows, run.seconds = list(self.notes["rows"]), dict(self.notes["seconds"])
         where = f"epoch {self.snapshot.epoch}" if self.snapshot else "the beginning"
