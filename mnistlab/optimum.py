@@ -24,7 +24,7 @@ from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
 from mnistlab.core.trainer import join_parameters
 from mnistlab.datasets import Dataset
-from mnistlab.datasets.store import data_dir
+from mnistlab.datasets.cache import data_dir
 from mnistlab.errors import MnistlabError
 from mnistlab.runs.files import write_json
 

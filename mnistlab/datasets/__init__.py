@@ -1,13 +1,12 @@
 """Everything that reads, fetches, checks and prepares images and labels."""
 
+from mnistlab.datasets.cache import Progress, Silent, data_dir
 from mnistlab.datasets.catalog import DATASETS, NamedDataset
 from mnistlab.datasets.fetch import fetch, home_of, is_present, verify
 from mnistlab.datasets.files import DataFile
 from mnistlab.datasets.idx import read_idx, write_idx
 from mnistlab.datasets.loading import Dataset, load, resolve
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, check_steps
-from mnistlab.datasets.progress import Progress, Silent
-from mnistlab.datasets.store import data_dir
 
 __all__ = [
     "DATASETS",

@@ -1,6 +1,6 @@
 """What the named datasets are: their files with the hashes they must have, and their sources.
 
-The SHA-256 of MNIST's and Fashion-MNIST's files are of the raw content. For KMNIST only those of
+The SHA-256 of the files of MNIST and Fashion-MNIST are of the raw content. For KMNIST only those of
 the published .gz files are known (from the checksum list of TensorFlow Datasets), so the cache
 keeps the .gz and every load verifies and unpacks it.
 """

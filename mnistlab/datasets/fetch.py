@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mnistlab.datasets.cache import Progress, Silent, data_dir, replacing
 from mnistlab.datasets.catalog import DATASETS, NamedDataset
 from mnistlab.datasets.files import NAMES, DataFile, find
 from mnistlab.datasets.idx import Content
-from mnistlab.datasets.progress import Progress, Silent
 from mnistlab.datasets.sources import Folder, Source, SourceError
-from mnistlab.datasets.store import data_dir, replacing
 from mnistlab.errors import DataError, FetchError, InputError
 
 OK, MISSING, DIFFERS = "ok", "missing", "differs"

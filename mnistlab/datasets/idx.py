@@ -18,7 +18,7 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.datasets.store import replacing
+from mnistlab.datasets.cache import replacing
 from mnistlab.errors import DataError, shown
 
 Content = bytes | mmap.mmap

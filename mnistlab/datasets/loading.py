@@ -1,4 +1,4 @@
-"""From a name or a path to checked images, labels and their hash: the room's main path."""
+"""From a name or a path to checked images, labels and their hash: the main path of the room."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,17 +11,100 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.core.data import PixelMap, Samples, lit_pixels
+from mnistlab.datasets.cache import Progress, Silent, data_dir
 from mnistlab.datasets.catalog import DATASETS, DIGITS
-from mnistlab.datasets.checks import check_counts, check_images, check_labels, check_same_size
-from mnistlab.datasets.copies import moved
 from mnistlab.datasets.fetch import fetch, home_of, open_files
 from mnistlab.datasets.files import NAMES, find_all
-from mnistlab.datasets.idx import Content, content_sha256, map_file, parse, unpack
+from mnistlab.datasets.idx import Content, content_sha256, map_file, parse, unpack, write_idx
 from mnistlab.datasets.npz import KEYS, read_npz
 from mnistlab.datasets.preprocess import PREPROCESSING, MovePixels, check_steps
-from mnistlab.datasets.progress import Progress, Silent
-from mnistlab.datasets.store import data_dir
 from mnistlab.errors import DataError, UnknownNameError, shown
+
+CLASSES = 10
+_CHUNK = 1000  # images looked at together
+
+
+def check_images(images: NDArray[np.uint8], label: str) -> None:
+    """Raise DataError unless `images` (N, H, W) holds at least one image that is not blank."""
+    if images.size == 0:
+        raise DataError(f"{label}: empty: its shape is {images.shape}; give at least one image")
+    if not any(images[at : at + _CHUNK].any() for at in range(0, len(images), _CHUNK)):
+        raise DataError(f"{label}: every image is blank (all pixels 0); is it the right file?")
+
+
+def check_labels(labels: NDArray[np.integer], label: str) -> None:
+    """Raise DataError unless `labels` (N,) are classes 0..9, and of more than one class."""
+    if labels.size == 0:
+        raise DataError(f"{label}: empty: there is no label in it")
+    lowest, highest = int(labels.min()), int(labels.max())
+    if lowest < 0 or highest >= CLASSES:
+        wrong = lowest if lowest < 0 else highest
+        at = int(np.flatnonzero(labels == wrong)[0])
+        raise DataError(f"{label}: label {at} is {wrong}; labels must be 0 to {CLASSES - 1}")
+    if lowest == highest:
+        raise DataError(
+            f"{label}: all {len(labels)} labels are {lowest}; there is nothing to tell apart, "
+            "give at least two classes"
+        )
+
+
+def check_counts(images: NDArray[np.uint8], labels: NDArray[np.integer], label: str) -> None:
+    """Raise DataError unless there are as many labels as images."""
+    if len(images) != len(labels):
+        raise DataError(
+            f"{label}: {len(images):,} images but {len(labels):,} labels; "
+            "the two files do not belong together"
+        )
+
+
+def check_same_size(train: NDArray[np.uint8], test: NDArray[np.uint8], label: str) -> None:
+    """Raise DataError unless training and test images have the same height and width."""
+    if train.shape[1:] != test.shape[1:]:
+        ours, theirs = ("x".join(map(str, images.shape[1:])) for images in (train, test))
+        raise DataError(
+            f"{label}: training images are {ours} pixels but test images {theirs}; "
+            "give both the same size"
+        )
+
+
+def moved(
+    images: NDArray[np.uint8],
+    sha256: str,
+    name: str,
+    step: MovePixels,
+    cache: Path,
+    progress: Progress,
+) -> tuple[NDArray[np.uint8], str]:
+    """Return `images` (N, H, W), whose hash is `sha256`, with the step applied; and its hash.
+
+    The copy lies in `cache`/preprocessed/HASH-STEP-VERSION/ under its own hash as its name, and
+    is mapped from there if its content still has that hash. Where the cache cannot be written,
+    the copy is made in memory each time.
+    """
+    folder = cache / "preprocessed" / f"{sha256[:16]}-{name}-{step.version}"
+    for path in sorted(folder.glob("*.idx")):
+        content = map_file(path)
+        if hashlib.sha256(content).hexdigest() == path.stem:
+            return parse(content, str(path), 3), path.stem
+        progress.message(f"{path} is damaged; making it again")
+    progress.message(f"{name}: {len(images):,} images")
+    result = step.move(images)
+    if result.dtype != np.uint8 or result.shape[:1] != images.shape[:1] or result.ndim != 3:
+        raise DataError(
+            f"preprocess: {name} returned {result.dtype} {result.shape} for uint8 {images.shape}"
+        )
+    result.flags.writeable = False
+    made = content_sha256(result)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_idx(folder / f"{made}.idx", result)
+        for old in folder.glob("*.idx"):
+            if old.stem != made:
+                old.unlink(missing_ok=True)
+    except OSError as error:
+        progress.message(f"{folder}: cannot keep the copy ({error.strerror or error})")
+    return result, made
+
 
 DIMENSIONS = (3, 1, 3, 1)  # of training images and labels, test images and labels
 

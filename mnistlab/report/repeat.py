@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import mnistlab
-from mnistlab.config.load import load_config
-from mnistlab.config.overrides import parse_overrides
+from mnistlab.config.load import load_config, parse_overrides
 from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import dump
 from mnistlab.errors import MnistlabError

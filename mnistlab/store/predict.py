@@ -22,7 +22,7 @@ from mnistlab.datasets import (
     Progress,
     load,
 )
-from mnistlab.datasets.drawing import as_digit, check_file, read_picture
+from mnistlab.datasets.picture import as_digit, check_file, read_picture
 from mnistlab.errors import DataError, InputError, RunFolderError
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import SweepFolder

@@ -9,12 +9,14 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mnistlab.config.load import load_config, to_yaml, valid_keys
-from mnistlab.config.overrides import (
+from mnistlab.config.load import (
     FUNCTION_NAMES,
     has_several_values,
+    load_config,
     parse_overrides,
     split_values,
+    to_yaml,
+    valid_keys,
 )
 from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import MAX_DEPTH, dump, read_value

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from mnistlab.datasets import DATASETS, DataFile, NamedDataset, home_of, verify, write_idx
+from mnistlab.datasets.cache import data_dir
 from mnistlab.datasets.files import NAMES, find_all
 from mnistlab.datasets.sources import NpmPackage, SourceError
-from mnistlab.datasets.store import data_dir
 
 Answer = bytes | int | Callable[[BaseHTTPRequestHandler], None]
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from mnistlab.datasets import DATASETS
-from mnistlab.datasets import clients as clients_module
-from mnistlab.datasets.clients import run_client, take_out
+from mnistlab.datasets import sources as clients_module
 from mnistlab.datasets.files import NAMES
-from mnistlab.datasets.sources import DebianPackage, NpmPackage, SourceError
+from mnistlab.datasets.sources import DebianPackage, NpmPackage, SourceError, run_client, take_out
 from tests.datasets.conftest import Messages
 
 
@@ -75,7 +74,7 @@ def test_no_such_client(tmp_path):
 
 
 def test_a_client_that_hangs(tmp_path, monkeypatch):
-    monkeypatch.setattr(clients_module, "TIMEOUT", 0.2)
+    monkeypatch.setattr(clients_module, "CLIENT_SECONDS", 0.2)
     with pytest.raises(SourceError, match="sleep did not finish"):
         run_client(["sleep", "5"], tmp_path)
 

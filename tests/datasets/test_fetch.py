@@ -161,7 +161,7 @@ def test_a_mirror_that_never_answers_is_given_up(
 ):
     released = threading.Event()
     server.answers[f"/slow/{NAMES[0]}.gz"] = lambda _handler: released.wait(20)
-    monkeypatch.setattr("mnistlab.datasets.download.TIMEOUT", (1, 0.2))
+    monkeypatch.setattr("mnistlab.datasets.sources.WEB_SECONDS", (1, 0.2))
     register(tiny_dataset(tiny_folder, Mirror(f"{server.url}slow/"), Mirror(mirror)))
     started = time.monotonic()
     fetch("tiny")

@@ -17,12 +17,11 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from mnistlab.config.load import load_config
-from mnistlab.config.overrides import parse_overrides
+from mnistlab.config.load import load_config, parse_overrides
 from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
 from mnistlab.core.trainer import Snapshot
-from mnistlab.datasets.checks import check_images, check_labels
 from mnistlab.datasets.idx import read_idx
+from mnistlab.datasets.loading import check_images, check_labels
 from mnistlab.datasets.npz import KEYS, read_npz
 from mnistlab.errors import MnistlabError
 from mnistlab.runs import RunFolder

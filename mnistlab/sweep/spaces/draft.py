@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mnistlab.config.load import Origins, set_key, shown, valid_keys
-from mnistlab.config.overrides import shorten, split_word
+from mnistlab.config.load import Origins, set_key, shorten, shown, split_word, valid_keys
 from mnistlab.config.strict_yaml import read_value
 from mnistlab.errors import ConfigError, suggest
 from mnistlab.sweep.spaces.settings import HALVING_KEYS, halving_value

@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from mnistlab.config.load import shown
-from mnistlab.config.overrides import FUNCTION_NAMES, split_values
+from mnistlab.config.load import FUNCTION_NAMES, shown, split_values
 from mnistlab.config.strict_yaml import read_value
 from mnistlab.errors import ConfigError, UnknownNameError
 from mnistlab.sweep.spaces.points import (

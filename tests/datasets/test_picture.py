@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mnistlab.datasets import drawing, load
-from mnistlab.datasets.drawing import as_digit, find_ink, read_picture
+from mnistlab.datasets import load
+from mnistlab.datasets import picture as drawing
+from mnistlab.datasets.picture import as_digit, find_ink, read_picture
 from mnistlab.errors import DataError
 
 SHAPE = (28, 28)
