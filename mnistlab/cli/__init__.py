@@ -7,7 +7,8 @@ import typer
 
 import mnistlab
 from mnistlab import interrupts
-from mnistlab.cli import config, data, gradcheck, report, runs, sweep, train
+from mnistlab.cli import config, data, gradcheck, report, run_actions, runs, sweep, train
+from mnistlab.cli.options import explain_usage
 from mnistlab.errors import InputError, Interrupted
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ app.command("gradcheck", short_help="Prove gradients; say what is wrong with one
 )
 app.command("report", short_help="Write a report on runs: a page, a PDF, Markdown.")(report.report)
 app.add_typer(runs.app, name="runs")
+assert run_actions  # noqa: S101 - it adds commands to those of `runs`
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 
@@ -67,9 +69,7 @@ def run(words: Sequence[str]) -> int:
             return 2
         if not hasattr(error, "ctx"):
             raise InputError(error.format_message()) from None
-        from mnistlab.cli.usage import explain
-
-        raise InputError(explain(error)) from None
+        raise InputError(explain_usage(error)) from None
     signum = interrupts.received()
     if code == Interrupted().exit_code and signum is not None:
         raise interrupts.interrupted(signum)

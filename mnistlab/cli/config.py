@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.options import Plugins
+from mnistlab.cli.options import Plugins, echo_json
 
 if TYPE_CHECKING:
     from mnistlab.config.schema import Config
@@ -38,10 +38,9 @@ def show(
 def print_settled(config: "Config", *, as_json: bool) -> None:
     """Print a resolved config as YAML or as JSON."""
     from mnistlab.config.load import to_yaml
-    from mnistlab.runs.files import to_json
 
     if as_json:
-        typer.echo(to_json(config.model_dump(exclude_none=True)))
+        echo_json(config.model_dump(exclude_none=True))
     else:
         typer.echo(to_yaml(config), nl=False)
 
@@ -58,7 +57,6 @@ def validate(
     from mnistlab.config.load import load_config
     from mnistlab.errors import ConfigError
     from mnistlab.plugins import load_plugins
-    from mnistlab.runs.files import to_json
     from mnistlab.sweep.spaces.sweep_file import is_sweep_file
     from mnistlab.sweep.spaces.trials import load_sweep
 
@@ -73,7 +71,7 @@ def validate(
             findings[str(file)] = str(error)
     if as_json:
         report = [{"file": file, "error": error} for file, error in findings.items()]
-        typer.echo(to_json(report))
+        echo_json(report)
     else:
         for path, finding in findings.items():
             typer.echo(finding or f"{path}: valid")
@@ -85,10 +83,9 @@ def validate(
 def schema() -> None:
     """Print a JSON Schema of config files, for completion and checks in an editor."""
     from mnistlab.config.schema import Config
-    from mnistlab.runs.files import to_json
 
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Config.model_json_schema(),
     }
-    typer.echo(to_json(document))
+    echo_json(document)

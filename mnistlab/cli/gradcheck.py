@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.options import Plugins
+from mnistlab.cli.options import Plugins, echo_json
 
 if TYPE_CHECKING:
     from mnistlab.gradcheck.suites import Options
@@ -85,9 +85,7 @@ def gradcheck(
 
     if mistake == "list":
         if as_json:
-            from mnistlab.runs.files import to_json
-
-            typer.echo(to_json({name: made.sentence for name, made in MISTAKES.items()}))
+            echo_json({name: made.sentence for name, made in MISTAKES.items()})
         else:
             _print(gradients.mistakes(MISTAKES))
         return
@@ -210,7 +208,6 @@ def _finish(
     quiet: bool,
 ) -> None:
     from mnistlab.runs import default_runs_dir
-    from mnistlab.runs.files import to_json
 
     document = report.to_dict()
     if keep:
@@ -219,7 +216,7 @@ def _finish(
         folder = save(report, "\n".join([*lines, ""]), runs_dir or default_runs_dir())
         document["path"] = str(folder.path)
     if as_json:
-        typer.echo(to_json(document))
+        echo_json(document)
     elif quiet:
         typer.echo("passed" if report.passed else "FAILED")
     if keep and not as_json:

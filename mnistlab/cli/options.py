@@ -1,13 +1,16 @@
-"""Options that several commands have in common."""
+"""Arguments and options that several commands have in common, and what follows from them."""
 
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mnistlab.cli.completion import complete_run
+
 if TYPE_CHECKING:
+    from mnistlab.errors import InputError
     from mnistlab.runs import RunFolder
 
 Plugins = Annotated[
@@ -36,11 +39,67 @@ ExactLimit = Annotated[
 
 NoPlots = Annotated[bool, typer.Option("--no-plots", help="Draw no plots.")]
 
-JsonResult = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Show no progress, only warnings and the result.")
+    bool, typer.Option("--quiet", "-q", help="Print errors only, and with --json the document.")
 ]
+
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace the file if it is there.")]
+
+_RUN_HELP = (
+    "A run's folder, its name or the beginning of it, `latest`, or SWEEP/7 for a run of a sweep."
+)
+
+RunName = Annotated[str, typer.Argument(metavar="RUN", help=_RUN_HELP, autocompletion=complete_run)]
+
+RunNames = Annotated[
+    list[str], typer.Argument(metavar="RUN", help=_RUN_HELP, autocompletion=complete_run)
+]
+
+SeveralRuns = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN",
+        help="Runs by folder, name or `latest`; a sweep stands for the runs inside it.",
+        autocompletion=complete_run,
+    ),
+]
+
+AllRuns = Annotated[
+    bool, typer.Option("--all", help="All runs of the runs folder, those of sweeps included.")
+]
+
+FilterText = Annotated[
+    str | None,
+    typer.Option(
+        "--filter",
+        metavar="TEXT",
+        help="Only runs that meet a condition: 'learning_rate > 0.01 and validation.loss < 0.4', "
+        "with and, or, not, ( ), =, !=, <, <=, >, >=, in (a, b), contains, null; 85% is 0.85.",
+    ),
+]
+
+
+def runs_folder(given: Path | None) -> Path:
+    """Return the runs folder: that of --runs-dir, else the default."""
+    from mnistlab.runs import default_runs_dir
+
+    return given or default_runs_dir()
+
+
+def find_folder(run: str, runs_dir: Path | None) -> "RunFolder":
+    """Return the folder that a run's name stands for; raise RunFolderError."""
+    from mnistlab.runs.find import find_run
+
+    return find_run(run, runs_folder(runs_dir))
+
+
+def echo_json(document: Any) -> None:
+    """Print one JSON document."""
+    from mnistlab.runs.files import to_json
+
+    typer.echo(to_json(document))
 
 
 def resume_options(runs_dir: Path | None, plugins: Sequence[Path]) -> str:
@@ -52,7 +111,7 @@ def resume_options(runs_dir: Path | None, plugins: Sequence[Path]) -> str:
 
 
 def refuse_missing_plots(folder: "RunFolder", reason: str | None) -> None:
-    """Raise MnistlabError if a run or a sweep that is done has not the plots that it should."""
+    """Raise MnistlabError if a run or a sweep that is done lacks plots that it should have."""
     from mnistlab.errors import MnistlabError
 
     if reason is not None:
@@ -60,3 +119,38 @@ def refuse_missing_plots(folder: "RunFolder", reason: str | None) -> None:
             f"{folder.path}: all is done but the plots, which could not be drawn ({reason}); to "
             f"draw them: mnistlab runs plot {folder.name}"
         )
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raise InputError for a file that is there already, unless it may be replaced."""
+    from mnistlab.errors import InputError, shown
+
+    if not force and (path.exists() or path.is_symlink()):
+        raise InputError(f"{shown(path)}: is there already; --force replaces it")
+
+
+def missing_config(command: str, words: Sequence[str]) -> "InputError":
+    """Return the error of a command that was given neither --config nor --resume."""
+    from mnistlab.errors import InputError
+
+    files = [word for word in words if word.endswith((".yaml", ".yml"))]
+    hint = f"; did you mean --config {files[0]}?" if files else ""
+    return InputError(
+        f"{command}: missing option '--config' / '-c'{hint}; see mnistlab {command} --help"
+    )
+
+
+def explain_usage(error: Any) -> str:
+    """Return what is wrong with a wrongly typed command, given click's usage error."""
+    command = error.ctx.command_path if error.ctx else "mnistlab"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    message = f"{message[:1].lower()}{message[1:]}"
+    hint, option = "", getattr(error, "option_name", None)
+    if option is not None:
+        from mnistlab.config.load import valid_keys
+
+        key = option.lstrip("-").replace("-", "_")
+        if key in valid_keys():
+            hint = f"; a config's key is set by {key}=VALUE, without dashes"
+    place = command.removeprefix("mnistlab").strip()
+    return f"{f'{place}: ' if place else ''}{message}{hint}; see {command} --help"

@@ -11,14 +11,17 @@ import typer
 
 from mnistlab.cli.completion import complete_sweep
 from mnistlab.cli.options import (
+    AsJson,
     ExactLimit,
-    JsonResult,
     NoPlots,
     Plugins,
     Quiet,
     RunsDir,
+    echo_json,
+    missing_config,
     refuse_missing_plots,
     resume_options,
+    runs_folder,
 )
 
 if TYPE_CHECKING:
@@ -103,7 +106,7 @@ def sweep(
     ] = False,
     exact_limit: ExactLimit = False,
     no_plots: NoPlots = False,
-    as_json: JsonResult = False,
+    as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Train many configs together, each into a run folder, and name the best one.
@@ -115,10 +118,9 @@ def sweep(
     plugins = plugin or []
     from mnistlab.plots.painter import Painter
     from mnistlab.plugins import load_plugins
-    from mnistlab.runs import default_runs_dir
 
     load_plugins(plugins)
-    runs = runs_dir or default_runs_dir()
+    runs = runs_folder(runs_dir)
     metric = _metric(minimize, maximize)
     settings = {
         "method": method,
@@ -145,7 +147,7 @@ def sweep(
         print_outlook(prepared, stacks, estimate(prepared, stacks), as_json=as_json)
         return
     if folder is not None and is_complete(folder, prepared, retry_failed=retry_failed):
-        _print_folder(folder, as_json=as_json)
+        _print_folder(folder, as_json=as_json, quiet=quiet)
         return
     with redirect_stdout(sys.stderr):  # what a plugin prints is no result
         conclusion = run_sweep(
@@ -156,7 +158,7 @@ def sweep(
             resumed=folder,
             wishes=Wishes(needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)),
         )
-    _print(conclusion, as_json=as_json)
+    _print(conclusion, as_json=as_json, quiet=quiet)
 
 
 def _metric(minimize: str | None, maximize: str | None) -> "Metric | None":
@@ -182,7 +184,6 @@ def _resumed(
     retry_failed: bool,
 ) -> "SweepFolder | None":
     """Return the folder of the sweep to go on with; refuse what would make it another one."""
-    from mnistlab.cli.usage import missing_config
     from mnistlab.errors import InputError
     from mnistlab.runs.find import find_sweep
 
@@ -218,29 +219,27 @@ def _settle(
     return load_sweep(path, words, **settings)  # type: ignore[arg-type]
 
 
-def _print_folder(folder: "SweepFolder", *, as_json: bool) -> None:
+def _print_folder(folder: "SweepFolder", *, as_json: bool, quiet: bool) -> None:
     """Print a sweep that is complete already."""
-    from mnistlab.console.sweeps import print_conclusion
-    from mnistlab.runs.files import to_json
+    from mnistlab.console.sweeps import print_sweep
 
     document = folder.read_summary()
     if as_json:
-        typer.echo(to_json(document))
-    else:
+        echo_json(document)
+    elif not quiet:
         typer.echo("It was complete already.\n")
-        print_conclusion(folder, document)
+        print_sweep(folder, document)
 
 
-def _print(conclusion: "Conclusion", *, as_json: bool) -> None:
+def _print(conclusion: "Conclusion", *, as_json: bool, quiet: bool) -> None:
     from mnistlab.errors import SweepFailedError
-    from mnistlab.runs.files import to_json
 
     if as_json:
-        typer.echo(to_json(conclusion.document))
-    else:
-        from mnistlab.console.sweeps import print_conclusion
+        echo_json(conclusion.document)
+    elif not quiet:
+        from mnistlab.console.sweeps import print_sweep
 
-        print_conclusion(conclusion.folder, conclusion.document)
+        print_sweep(conclusion.folder, conclusion.document)
     if conclusion.status != "completed":
         raise SweepFailedError(f"the sweep {conclusion.status}: {conclusion.error}")
     refuse_missing_plots(conclusion.folder, conclusion.not_drawn)

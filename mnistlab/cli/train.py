@@ -10,14 +10,17 @@ import typer
 from mnistlab.cli.completion import complete_run
 from mnistlab.cli.config import print_settled
 from mnistlab.cli.options import (
+    AsJson,
     ExactLimit,
-    JsonResult,
     NoPlots,
     Plugins,
     Quiet,
     RunsDir,
+    echo_json,
+    missing_config,
     refuse_missing_plots,
     resume_options,
+    runs_folder,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +64,7 @@ def train(
     ] = False,
     exact_limit: ExactLimit = False,
     no_plots: NoPlots = False,
-    as_json: JsonResult = False,
+    as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a config on real images and leave a run folder with metrics and plots.
@@ -76,10 +79,9 @@ def train(
 
         from mnistlab.config.load import load_config
         from mnistlab.plugins import load_plugins
-        from mnistlab.runs import default_runs_dir
 
         load_plugins(plugins)
-        runs = runs_dir or default_runs_dir()
+        runs = runs_folder(runs_dir)
         folder = _resumed(resume, config, overrides or [], name, runs)
         if folder is not None:
             from mnistlab.experiment.resume import check_resumable, plan_resumption
@@ -105,7 +107,7 @@ def train(
             resumption = plan_resumption(folder, known, settled, plan.dataset.sha256)
             if resumption is None:
                 folder.tidy()
-                _print_folder(folder, as_json=as_json)
+                _print_folder(folder, as_json=as_json, quiet=quiet)
                 return
             painter = _start_painter(cleanup, plugins) if is_drawn else None
         with redirect_stdout(sys.stderr):  # what a plugin prints is no result
@@ -117,7 +119,7 @@ def train(
                 resumption=resumption,
                 resume_options=resume_options(runs_dir, plugins),
             )
-    _print_run(run, plan, as_json=as_json)
+    _print_run(run, plan, as_json=as_json, quiet=quiet)
 
 
 def _start_painter(cleanup: ExitStack, plugins: list[Path]) -> "Painter":
@@ -131,7 +133,6 @@ def _resumed(
     resume: str | None, config: Path | None, overrides: list[str], name: str | None, runs: Path
 ) -> "RunFolder | None":
     """Return the folder of the run to go on with; refuse what would make it another run."""
-    from mnistlab.cli.usage import missing_config
     from mnistlab.errors import InputError
     from mnistlab.runs.find import find_run
     from mnistlab.runs.folder import SweepFolder
@@ -158,15 +159,15 @@ def _resumed(
     return folder
 
 
-def _print_folder(folder: "RunFolder", *, as_json: bool) -> None:
+def _print_folder(folder: "RunFolder", *, as_json: bool, quiet: bool) -> None:
     """Print a run that is complete already."""
     from mnistlab.console.results import print_result
     from mnistlab.errors import RunFolderError
-    from mnistlab.runs.files import to_json
 
     summary = folder.read_summary()
     if as_json:
-        typer.echo(to_json(summary))
+        echo_json(summary)
+    if as_json or quiet:
         return
     drawn = sorted(path.name for path in folder.plots.glob("*.png"))
     try:
@@ -175,14 +176,15 @@ def _print_folder(folder: "RunFolder", *, as_json: bool) -> None:
         raise RunFolderError(f"{folder.summary}: does not say all that a summary says") from None
 
 
-def _print_run(run: "RunRecorder", plan: "Plan", *, as_json: bool) -> None:
+def _print_run(run: "RunRecorder", plan: "Plan", *, as_json: bool, quiet: bool) -> None:
     from mnistlab.console.results import print_folder, print_result
     from mnistlab.errors import RunDivergedError
-    from mnistlab.runs.files import to_json
 
     drawn = sorted(path.name for path in run.folder.plots.glob("*.png"))
     if as_json:
-        typer.echo(to_json(run.summary))
+        echo_json(run.summary)
+    elif quiet:
+        pass
     elif run.status == "diverged":
         print_folder(str(run.folder.path), drawn)
     else:
@@ -193,18 +195,17 @@ def _print_run(run: "RunRecorder", plan: "Plan", *, as_json: bool) -> None:
 
 
 def _advice(plan: "Plan") -> str:
-    from mnistlab.core.stability import tell_limit
+    from mnistlab.core.stability import format_limit
 
     limit = plan.limits[0]
     if limit is None:
         return "try a smaller learning rate"
     return (
-        f"choose a learning rate well below {tell_limit(limit)}, the stability limit of this data"
+        f"choose a learning rate well below {format_limit(limit)}, the stability limit of this data"
     )
 
 
 def _print_plan(plan: "Plan", *, as_json: bool) -> None:
-    from mnistlab.runs.files import to_json
 
     (config,) = plan.configs
     dataset = plan.dataset
@@ -226,10 +227,8 @@ def _print_plan(plan: "Plan", *, as_json: bool) -> None:
         "warning": plan.warning(),
     }
     if as_json:
-        typer.echo(to_json(facts))
+        echo_json(facts)
         return
-    column = max(map(len, facts))
-    for key, value in facts.items():
-        if value is not None:
-            shown = f"{value:.4g}" if isinstance(value, float) else value
-            typer.echo(f"{key.replace('_', ' '):{column}}  {shown}")
+    from mnistlab.console.tables import describe_pairs, print_lines
+
+    print_lines(describe_pairs(facts))

@@ -1,27 +1,36 @@
-"""Prints what differs between two runs, or among several, to stdout."""
+"""Prints how runs compare: two side by side, several, or a run with itself trained again."""
 
+import math
 import re
-import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnistlab.config.load import shown
-from mnistlab.store.compare import Comparison
-from mnistlab.store.diff import Differences, Flips, Pair
+from mnistlab.console.tables import (
+    MISSING,
+    align,
+    format_loss,
+    print_lines,
+    split_heading,
+    terminal_width,
+)
 from mnistlab.store.facts import is_comparable, is_number
+
+if TYPE_CHECKING:
+    from mnistlab.store.compare import Comparison
+    from mnistlab.store.diff import Differences, Flips, Pair
+    from mnistlab.store.verify import Verification
 
 _FEW = 5  # runs that stand side by side; more stand below each other
 _GAP = "  "
 _LONG = 24  # letters of a value that gets a line of its own
 _TOLD = 10  # images told by number
 _LEVEL = 0.05
-_DASH = "\N{EN DASH}"
 _NAMES = {"train": "training", "trained_epochs": "epochs trained", "seconds.total": "seconds"}
 _HASH = re.compile("[0-9a-f]{40,}")  # of a commit or a file; so many letters say no more
 
 
-def print_differences(found: Differences) -> None:
+def print_differences(found: "Differences") -> None:
     """Print two runs side by side: settings, environment, metrics, weights, and test images."""
     width = max(map(len, found.runs))
     lines = [
@@ -42,10 +51,10 @@ def print_differences(found: Differences) -> None:
         lines += _flips(found.flips)
     else:
         lines.append(f"test images: not compared: {found.incomparable['predictions']}")
-    sys.stdout.write("\n".join(lines) + "\n")
+    print_lines(lines)
 
 
-def conclude(flips: Flips) -> str:
+def describe_flips(flips: "Flips") -> str:
     """Return in a sentence which run is right more often and whether that may be chance."""
     a, b = flips.only_first, flips.only_second
     if a == b == 0:
@@ -56,7 +65,10 @@ def conclude(flips: Flips) -> str:
         f"{names[1]} on {counts[1]:,} that {names[0]} gets wrong: p {_p(flips.p)}"
     )
     if flips.p < _LEVEL:
-        return f"{told}, so the difference is not chance on these images."
+        return (
+            f"{told}. So on these images the two sets of weights differ by more than chance; "
+            "whether their settings differ takes several seeds (sweep --seeds 5)."
+        )
     return f"{told}, so on these images they cannot be told apart."
 
 
@@ -74,34 +86,34 @@ def _p(p: float) -> str:
     return f"= {digit}e{int(power)}"
 
 
-def _pairs(title: str, pairs: Mapping[str, Pair]) -> list[str]:
+def _pairs(title: str, pairs: "Mapping[str, Pair]") -> list[str]:
     """Return a section of keys with both values, long ones below each other."""
     if not pairs:
         return [f"{title}: the same", ""]
-    told = {key: tuple(map(_tell, pair)) for key, pair in pairs.items()}
+    told = {key: tuple(map(_show, pair)) for key, pair in pairs.items()}
     short = {key: pair for key, pair in told.items() if max(map(len, pair)) <= _LONG}
     heading = [title, "A", "B"] if short else [title]
-    lines = list(_table([heading, *([f"  {key}", *short[key]] for key in short)]))
+    lines = align([heading, *([f"  {key}", *short[key]] for key in short)])
     for key, pair in told.items():
         if key not in short:
             lines += [f"  {key}", f"    A  {pair[0]}", f"    B  {pair[1]}"]
     return [*lines, ""]
 
 
-def _tell(value: Any) -> str:
+def _show(value: Any) -> str:
     if value is None:
-        return _DASH
+        return MISSING
     return value[:12] if isinstance(value, str) and _HASH.fullmatch(value) else shown(value)
 
 
-def _metrics(found: Differences) -> list[str]:
+def _metrics(found: "Differences") -> list[str]:
     rows = [["metrics", "A", "B", "B \N{MINUS SIGN} A"]]
     differing = {*found.config, *found.environment}
     alike = {key for key in found.metrics if is_comparable(key, differing)}
     for key, pair in found.metrics.items():
         gain = _gain(key, pair) if key in alike else ""
         rows.append([f"  {_name(key)}", *(_number(key, value) for value in pair), gain])
-    lines = list(_table(rows)) if len(rows) > 1 else []
+    lines = align(rows) if len(rows) > 1 else []
     if unlike := [_name(key) for key in found.metrics if key not in alike]:
         why = [key for key in ("loss", "data_sha256", "data.validation") if key in differing]
         lines.append(f"not of the same thing, by {', '.join(why)}: {', '.join(unlike)}")
@@ -121,17 +133,17 @@ def _name(key: str) -> str:
 
 def _number(key: str, value: Any) -> str:
     if not is_number(value):
-        return _DASH if value is None else shown(value)
+        return MISSING if value is None else shown(value)
     if key.endswith("accuracy"):
         return f"{value:.2%}"
     if key == "trained_epochs":
         return f"{value:,}"
     if key == "seconds.total":
         return f"{value:.2f}"
-    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3g}"
+    return format_loss(value)
 
 
-def _gain(key: str, pair: Pair) -> str:
+def _gain(key: str, pair: "Pair") -> str:
     """Return by how much the second value is larger."""
     if not all(map(is_number, pair)):
         return ""
@@ -141,8 +153,8 @@ def _gain(key: str, pair: Pair) -> str:
     return ("+" if gain >= 0 else "") + _number(key, gain)
 
 
-def _flips(flips: Flips) -> list[str]:
-    lines = [conclude(flips)]
+def _flips(flips: "Flips") -> list[str]:
+    lines = [describe_flips(flips)]
     if not flips.differing:
         return [*lines, "They name the same class for every test image."]
     lines.append(
@@ -153,7 +165,7 @@ def _flips(flips: Flips) -> list[str]:
     for one in flips.classes:
         counts = (one.images, one.both, one.only_first, one.only_second, one.none)
         rows.append([one.name, *(f"{count:,}" for count in counts)])
-    lines += _table(rows)
+    lines += align(rows)
     for name, images in (("A", flips.only_first_images), ("B", flips.only_second_images)):
         if images:
             more = ", …" if len(images) > _TOLD else ""
@@ -161,7 +173,7 @@ def _flips(flips: Flips) -> list[str]:
     return lines
 
 
-def print_comparison(comparison: Comparison) -> None:
+def print_comparison(comparison: "Comparison") -> None:
     """Print the runs by letter, then what differs and the metrics, the best marked with `*`."""
     runs, width = comparison.runs, max(map(len, comparison.runs))
     letters = [chr(ord("A") + at) for at in range(len(runs))]
@@ -171,8 +183,8 @@ def print_comparison(comparison: Comparison) -> None:
     ]
     lines += [f"all: {comparison.shared}"] if comparison.shared else []
     columns = _columns(comparison)
-    room = shutil.get_terminal_size().columns
-    side_by_side = list(_table([["", *letters], *([key, *columns[key]] for key in columns)]))
+    room = terminal_width()
+    side_by_side = align([["", *letters], *([key, *columns[key]] for key in columns)])
     if len(runs) <= _FEW and max(map(len, side_by_side)) <= room:
         lines += side_by_side
     else:
@@ -181,12 +193,12 @@ def print_comparison(comparison: Comparison) -> None:
         lines.append("Their configs are the same.")
     if any(comparison.best.values()):
         lines.append("* the best of these runs")
-    sys.stdout.write("\n".join(lines) + "\n")
+    print_lines(lines)
 
 
-def _columns(comparison: Comparison) -> dict[str, list[str]]:
+def _columns(comparison: "Comparison") -> dict[str, list[str]]:
     """Return the told values of each run by what they are, settings first."""
-    columns = {key: [_cut(_tell(value)) for value in row] for key, row in comparison.config.items()}
+    columns = {key: [_cut(_show(value)) for value in row] for key, row in comparison.config.items()}
     for key, row in comparison.metrics.items():
         if key == "trained_epochs" and all(epochs == row[0] for epochs in row):
             continue
@@ -206,10 +218,10 @@ def _in_blocks(
     letters: Sequence[str], columns: Mapping[str, Sequence[str]], room: int
 ) -> Iterator[str]:
     """Yield a line a run, with as many columns beside each other as there is room for."""
-    block: list[tuple[list[str], Sequence[str]]] = []
+    block: list[tuple[Sequence[str], Sequence[str]]] = []
     used = 1
     for key, cells in columns.items():
-        heading = _two_lines(key)
+        heading = split_heading(key)
         needed = len(_GAP) + max(map(len, (*heading, *cells)))
         if block and used + needed > room:
             yield from _block(letters, block)
@@ -225,21 +237,65 @@ def _block(
     heads = [["", *(heading[line] for heading, _ in block)] for line in (0, 1)]
     rows = [[name, *(cells[at] for _, cells in block)] for at, name in enumerate(letters)]
     yield ""
-    yield from _table([*(head for head in heads if any(head)), *rows])
+    yield from align([*(head for head in heads if any(head)), *rows])
 
 
-def _two_lines(key: str) -> list[str]:
-    """Return a heading on two lines, cut where a word of it ends nearest to its middle."""
-    cuts = [at + 1 for at, sign in enumerate(key) if sign in "._ "]
-    if not cuts:
-        return ["", key]
-    cut = min(cuts, key=lambda at: abs(2 * at - len(key)))
-    return [key[:cut].strip(), key[cut:].strip()]
+_CODE = ("git.commit", "git.dirty", "git.uncommitted_sha256")
+"""What says that the code is not the same; its numbers tell a person nothing."""
 
 
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield lines in which columns are aligned: the first on its left, all others right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *others in rows:
-        cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
-        yield _GAP.join([f"{first:{widths[0]}}", *cells]).rstrip()
+def describe_verification(found: "Verification") -> str:
+    """Return the verdict, what it rests on, and what has changed since the run was made."""
+    from mnistlab.store.verify import IMPOSSIBLE  # noqa: PLC0415 - it can train
+
+    heading = found.verdict
+    if found.verdict == IMPOSSIBLE:
+        return f"{found.run}: {heading}: {found.reason}"
+    if found.epoch is not None:
+        heading = f"differs from epoch {found.epoch}"
+    lines = [f"{found.run}: {heading}", *(f"  {line}" for line in _reasons(found))]
+    lines += [f"  {line}" for line in _changes(found)]
+    if not found.vouched:
+        lines.append("  its status vouches for no file: they may all have been exchanged")
+    return "\n".join(lines)
+
+
+def _changes(found: "Verification") -> Iterator[str]:
+    from mnistlab.store.verify import IDENTICAL  # noqa: PLC0415 - it can train
+
+    code = [key for key in found.changed if key in _CODE]
+    for key, (then, now) in found.changed.items():
+        if key not in _CODE:
+            yield f"since then: {key} was {shown(then)}, now it is {shown(now)}"
+    if code:
+        yield "since then: the code is not the same (git)"
+    if found.verdict != IDENTICAL and not found.changed:
+        yield "nothing that the run recorded of its environment has changed since"
+
+
+def _reasons(found: "Verification") -> Iterator[str]:
+    from mnistlab.store.verify import IDENTICAL, WITHIN_TOLERANCE  # noqa: PLC0415 - it can train
+
+    epochs = "1 epoch" if found.epochs == 1 else f"{found.epochs} epochs"
+    for name in found.damaged:
+        yield f"{name} is missing or is not what the run left"
+    if found.status[0] != found.status[1]:
+        yield f"the run is said to be {found.status[0]}; trained again it is {found.status[1]}"
+    for key, (then, now) in found.summary.items():
+        yield f"summary.json says {key} {shown(then)}; trained again it is {shown(now)}"
+    if found.verdict == IDENTICAL:
+        parts = ["the predictions"] if found.predictions is not None else []
+        parts = ["the weights", *parts] if found.weight is not None else parts
+        told = " and ".join([", ".join([f"the metrics of {epochs}", *parts[:-1]]), *parts[-1:]])
+        yield f"{told} are the same to the bit"
+        return
+    if math.isfinite(found.loss):
+        yield (
+            f"over {epochs} the losses are at most {found.loss:.2g} apart, relative to the larger "
+            f"({found.tolerance:.2g} is allowed)"
+        )
+    if found.verdict == WITHIN_TOLERANCE and found.weight is not None:
+        yield f"the weights are at most {found.weight:.2g} apart"
+    if found.predictions is not None:
+        images = "image is" if found.predictions == 1 else "images are"
+        yield f"{found.predictions} test {images} taken for another class"

@@ -1,43 +1,48 @@
-"""Prints runs as a table, as CSV or as JSON to stdout, ten thousand of them in a tenth of a second.
-
-Names and values are whatever somebody's folders hold, so nothing that could steer a terminal is
-written as it is.
-"""
+"""Prints runs: as a table, as CSV or as JSON, or one run with all that its folder says."""
 
 import csv
 import json
+import math
 import os
-import re
-import shutil
 import sys
 import time
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from mnistlab.errors import harmless
+from mnistlab.console.tables import (
+    align,
+    format_fact,
+    print_lines,
+    split_heading,
+    terminal_width,
+    text_width,
+)
+from mnistlab.errors import RunFolderError, harmless
 from mnistlab.runs.files import to_json
+from mnistlab.runs.folder import RunFolder, SweepFolder
 from mnistlab.store.facts import Facts, csv_cell
 
-_PIPE_WIDTH = 200
-_LONGEST_CELL = 40
-_LONGEST_HEADING = 10
-_MISSING = "\N{EN DASH}"
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
+
+def print_table(runs: Sequence[Facts], columns: Sequence[str], droppable: Sequence[str]) -> None:
+    """Print a row a run; of the columns, the droppable ones give way until the rest fit."""
+    cells = {
+        key: [*split_heading(key), *(format_fact(key, run.get(key)) for run in runs)]
+        for key in columns
+    }
+    widths = {key: max(map(text_width, set(texts))) + 2 for key, texts in cells.items()}
+    for key in droppable:
+        if sum(widths.values()) - 2 > terminal_width():
+            cells.pop(key, None)
+            widths.pop(key, None)
+    left = [at for at, key in enumerate(cells) if not _is_numeric(key, runs)]
+    lines = align([*zip(*cells.values(), strict=True)], left=left)
+    print_lines(lines if lines[0] else lines[1:])
 
 
-def print_table(
-    runs: Sequence[Facts], columns: Sequence[str], least_telling: Sequence[str]
-) -> None:
-    """Print a row a run; of the columns, the least telling give way until the rest fit."""
-    table = {key: _Column(key, runs) for key in columns}
-    for key in least_telling:
-        if sum(column.width + 2 for column in table.values()) - 2 > _terminal_width():
-            table.pop(key, None)
-    lines = map("  ".join, zip(*(column.lines() for column in table.values()), strict=True))
-    text = [line.rstrip() for line in lines]
-    sys.stdout.write("\n".join(text if text[0] else text[1:]) + "\n")
+def _is_numeric(key: str, runs: Sequence[Facts]) -> bool:
+    kinds = {type(run.get(key)) for run in runs} - {type(None)}
+    return bool(kinds) and kinds <= {int, float}
 
 
 def print_csv(runs: Sequence[Facts], columns: Sequence[str]) -> None:
@@ -63,105 +68,97 @@ def _json_object(facts: Facts) -> str:
 
 
 class ReadingProgress:
-    """Says on a terminal how many folders have been read, once that takes more than two seconds."""
+    """Shows on a terminal how many folders have been read, once that takes over two seconds."""
 
     def __init__(self) -> None:
         self._due = time.monotonic() + 2
-        self._told = False
+        self._shown = False
         self._wanted = sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "")
 
     def __call__(self, done: int, of: int) -> None:
-        """Tell it, at most five times a second."""
+        """Show it, at most five times a second."""
         if self._wanted and time.monotonic() >= self._due:
             self._due = time.monotonic() + 0.2
-            self._told = True
+            self._shown = True
             self._write(f"\rreading run folders: {done:,} of {of:,}")
 
     def close(self) -> None:
         """Wipe the line."""
-        if self._told:
+        if self._shown:
             self._write("\r\x1b[K")
 
     @staticmethod
     def _write(text: str) -> None:
-        with suppress(OSError):  # the listing is worth more than the words about it
+        with suppress(OSError):  # the listing matters more than its progress
             sys.stderr.write(text)
             sys.stderr.flush()
 
 
-class _Column:
-    """A column's texts and their width; equal values are shown and measured once."""
+def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:
+    """Print status, config, metrics and files of a run or a sweep, as far as they are known."""
+    from mnistlab.config.strict_yaml import dump  # noqa: PLC0415 - a listing reads no YAML
 
-    def __init__(self, key: str, runs: Sequence[Facts]) -> None:
-        values = [run.get(key) for run in runs]
-        kinds = set(map(type, values)) - {type(None)}
-        if len(kinds) == 1 and list not in kinds:
-            shown = {value: _shown(key, value) for value in set(values)}
-            self._texts = [shown[value] for value in values]
-        else:  # 1, 1.0 and true are equal, but not to be shown so
-            self._texts = [_shown(key, value) for value in values]
-        self._heading = _heading(key)
-        self._align = str.rjust if kinds and kinds <= {int, float} else str.ljust
-        self._widths = {text: _width(text) for text in {*self._heading, *self._texts}}
-        self.width = max(self._widths.values())
+    status, summary = facts["status"], facts["summary"]
+    lines = [f"{facts['run']}: {status['status']}"]
+    lines += [f"  {status[key]}" for key in ("error",) if status.get(key)]
+    if status.get("stopped"):
+        lines.append(f"  stopped by {status['stopped']}")
+    lines += [f"  {name} is missing or is not what the run left" for name in facts["damaged"]]
+    if status.get("started"):
+        ended = f", ended {status['ended']}" if status.get("ended") else ""
+        lines.append(f"  started {status['started']}{ended}")
+    config = facts["config"]
+    text = dump(config) if config is not None else "config.yaml is missing or damaged\n"
+    lines += ["config:", *(f"  {line}" for line in text.splitlines())]
+    if not isinstance(folder, SweepFolder):
+        lines += [*_describe_splits(folder, summary or {}), f"run folder: {folder.path}"]
+        print_lines(map(harmless, [*lines, *(f"plot: {plot}" for plot in facts["plots"])]))
+        return
+    print_lines([*map(harmless, lines), ""])
+    if summary is None:
+        print_lines(_describe_unfinished(folder))
+    elif folder.summary.name not in facts["damaged"]:
+        from mnistlab.console.sweeps import print_sweep  # noqa: PLC0415 - a sweep alone needs it
 
-    def lines(self) -> list[str]:
-        """Return the two lines of the heading and a line a run, all of the same width."""
-        padded = {
-            # what aligns counts characters, of which some take two places and some none
-            text: self._align(text, self.width + len(text) - width)
-            for text, width in self._widths.items()
-        }
-        return [padded[text] for text in (*self._heading, *self._texts)]
-
-
-def _heading(key: str) -> tuple[str, str]:
-    """Return a column's heading in two lines, of which a short key needs but one."""
-    cut = max(key.rfind("."), key.rfind("_")) + 1
-    return (key[:cut], key[cut:]) if len(key) > _LONGEST_HEADING and cut else ("", key)
-
-
-def _shown(key: str, value: Any) -> str:
-    """Return a fact as a table shows it."""
-    if value is None:
-        return _MISSING
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return _number_format(key)(value)
-    text = value if isinstance(value, str) else ", ".join(map(str, value)) or "[]"
-    if key in ("started", "ended") and _TIME.match(text):
-        return _short_time(text)
-    text = harmless(text)
-    # a run's name is there to be copied
-    return text if len(text) <= _LONGEST_CELL or key == "run" else f"{text[: _LONGEST_CELL - 1]}…"
+        try:
+            print_sweep(folder, summary)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            raise RunFolderError(f"{folder.summary}: is damaged: it is no sweep's") from None
 
 
-def _number_format(key: str) -> Callable[[float], str]:
-    if key.endswith("accuracy"):
-        return "{:.2%}".format
-    return _loss if key.endswith("loss") else "{:.4g}".format
+def _describe_unfinished(folder: SweepFolder) -> list[str]:
+    done = len(folder.runs())
+    try:
+        runs = sum(len(column) for stack in folder.read_plan()["stacks"] for column in stack)
+    except (RunFolderError, KeyError, TypeError):
+        return [f"{done} runs are done; plan.json is missing or damaged"]
+    resume = f"mnistlab sweep --resume {folder.name}"
+    return [
+        f"{done} of {max(runs, done)} runs are done; to go on: {resume}",
+        f"sweep folder: {folder.path}",
+    ]
 
 
-def _loss(loss: float) -> str:
-    return f"{loss:.4f}" if loss < 1e4 else f"{loss:.3g}"
-
-
-def _short_time(text: str) -> str:
-    """Return month, day, hour and minute, or the date of what is not from this year."""
-    return f"{text[5:10]} {text[11:16]}" if text[:4] == time.strftime("%Y") else text[:10]
-
-
-def _width(text: str) -> int:
-    """Return the columns that a text takes on a terminal."""
-    if text.isascii() or text == _MISSING:
-        return len(text)
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
-
-
-def _terminal_width() -> int:
-    """Return the terminal's width; what is piped may be wide, COLUMNS decides for both."""
-    return shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns
+def _describe_splits(folder: RunFolder, summary: Mapping[str, Any]) -> list[str]:
+    """Return a line a split, of the last epoch that has finite numbers."""
+    lines = []
+    for split, label in (("train", "training"), ("validation", "validation"), ("test", "test")):
+        loss, accuracy = ((summary.get(split) or {}).get(name) for name in ("loss", "accuracy"))
+        if loss is not None and accuracy is not None:
+            lines.append(f"  {label:10}  loss {loss:.4f}  accuracy {accuracy:.2%}")
+    if lines:
+        return ["metrics:", *lines]
+    try:
+        metrics = folder.read_metrics()
+    except RunFolderError:
+        return ["  no metrics were measured"]
+    finite = [
+        (epoch, loss)
+        for epoch, loss in zip(metrics["epoch"], metrics["train_loss"], strict=True)
+        if math.isfinite(loss)
+    ]
+    if not finite:
+        return ["  no metrics were measured"]
+    epoch, loss = finite[-1]
+    which = "last" if len(finite) == len(metrics["epoch"]) else "last finite"
+    return [f"  the {which} training loss was {loss:.4g}, in epoch {epoch:.0f}"]

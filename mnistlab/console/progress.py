@@ -23,7 +23,7 @@ PLAIN_SECONDS = 10.0
 
 
 class ConsoleReporter(Reporter):
-    """Tells on stderr what goes on; with `quiet` only warnings."""
+    """Shows on stderr what goes on; with `quiet` nothing."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
@@ -42,8 +42,8 @@ class ConsoleReporter(Reporter):
             self._write(text)
 
     def warn(self, text: str) -> None:
-        """Show a warning, quiet or not."""
-        self._write(f"warning: {text}")
+        """Show a warning."""
+        self.message(f"warning: {text}")
 
     @contextmanager
     def bar(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:

@@ -27,7 +27,7 @@ Row = Mapping[str, Any]
 
 
 class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
-    """Tells on stderr how a sweep goes; with `quiet` only warnings and failures."""
+    """Shows on stderr how a sweep goes; with `quiet` nothing."""
 
     def __init__(self, *, quiet: bool = False, metric: "Metric") -> None:
         super().__init__(quiet=quiet)

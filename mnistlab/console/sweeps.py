@@ -1,24 +1,28 @@
 """Prints what a sweep will take, and what sweep.json says came of it, to stdout."""
 
-import os
 import sys
-import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnistlab.core.stability import tell_limit
+from mnistlab.console.tables import (
+    align,
+    describe_pairs,
+    fill,
+    format_loss,
+    print_lines,
+    terminal_width,
+    text_width,
+)
+from mnistlab.core.stability import format_limit
 from mnistlab.runs.files import to_json
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.estimate import Estimate
 from mnistlab.sweep.preparation import Prepared
-from mnistlab.sweep.results import shown_value, tell_parameters
+from mnistlab.sweep.results import describe_parameters, shown_value
 from mnistlab.sweep.stacks import Stack
 from mnistlab.sweep.telling import SHOWN, Document, sentences
-
-_PIPE_WIDTH = 200
-_TEXT_WIDTH = 100
 
 
 def print_outlook(
@@ -53,29 +57,18 @@ def print_outlook(
     )
     facts["seconds"] = f"about {facts['seconds']:.3g}"
     if prepared.common_limit is not None:
-        facts["learning_rate_limit"] = tell_limit(prepared.common_limit)
+        facts["learning_rate_limit"] = format_limit(prepared.common_limit)
     if sweep.halving is not None:
         facts["seconds"] += " at most: halving stops most runs early"
-    column = max(map(len, facts))
-    for key, value in facts.items():
-        if value is not None:
-            sys.stdout.write(f"{key.replace('_', ' '):{column}}  {value}\n")
+    print_lines(describe_pairs({key: value and str(value) for key, value in facts.items()}))
 
 
-def print_conclusion(folder: SweepFolder, document: Document) -> None:
+def print_sweep(folder: SweepFolder, document: Document) -> None:
     """Print the best trials, what is known of the best one, and where everything is."""
-    from rich.console import Console  # noqa: PLC0415 - a sweep with --json needs none of it
-
-    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    console = Console(highlight=False, width=_PIPE_WIDTH if piped else None)
     ranked = _ranked(document)
-    if ranked:
-        console.print(_table(document, ranked, console.width))
-        console.print()
-    width = min(console.width, _TEXT_WIDTH)
-    for sentence in sentences(document):
-        console.print(textwrap.fill(sentence, width), markup=False, soft_wrap=True)
-    sys.stdout.write("\n".join(_places(folder, document)) + "\n")
+    lines = [*_table(document, ranked), ""] if ranked else []
+    lines += [line for sentence in sentences(document) for line in fill(sentence)]
+    print_lines([*lines, *_places(folder, document)])
 
 
 def _ranked(document: Document) -> list[Document]:
@@ -84,31 +77,26 @@ def _ranked(document: Document) -> list[Document]:
     return [results[number] for number in document["ranking"]]
 
 
-def _table(document: Document, ranked: Sequence[Document], width: int) -> Any:
-    """Return a table of the best trials that fits the width: what tells least gives way."""
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    columns = _columns(document, ranked[:SHOWN])
+def _table(document: Document, ranked: Sequence[Document]) -> list[str]:
+    """Return a table of the best trials that fits the terminal: what tells least gives way."""
+    width, ranked = terminal_width(), ranked[:SHOWN]
+    columns = _columns(document, ranked)
     for droppable in ("training loss", "validation loss"):
         if _needed(columns) > width and droppable.partition(" ")[0] != _metric_of(document):
             columns.pop(droppable, None)
-    keys = list(document["parameters"])
-    if _needed(columns) > width:
-        told = [tell_parameters(result["parameters"]) for result in ranked[:SHOWN]]
-        columns = {"trial": columns["trial"], "parameters": told} | {
-            name: cells for name, cells in columns.items() if name not in ("trial", *keys)
-        }
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in columns:
-        fold = name == "parameters"
-        table.add_column(
-            Text(name), justify="left" if fold or not name else "right",
-            overflow="fold", no_wrap=not fold, min_width=None if fold else _width(name, columns),
-        )  # fmt: skip
-    for cells in zip(*columns.values(), strict=True):
-        table.add_row(*map(Text, cells))
-    return table
+    if _needed(columns) <= width:
+        return _lines(columns)
+    keys = ("trial", *document["parameters"])
+    columns = {name: cells for name, cells in columns.items() if name not in keys}
+    lines = _lines({"trial": [str(result["trial"]) for result in ranked]} | columns)
+    for at, result in enumerate(ranked):  # the parameters on lines of their own
+        setting = fill(describe_parameters(result["parameters"]), "    ")
+        lines[at + 1] = "\n".join([lines[at + 1], *setting])
+    return lines
+
+
+def _lines(columns: Mapping[str, Sequence[str]]) -> list[str]:
+    return align([[*columns], *zip(*columns.values(), strict=True)], left=(len(columns) - 1,))
 
 
 def _columns(document: Document, ranked: Sequence[Document]) -> dict[str, list[str]]:
@@ -119,8 +107,8 @@ def _columns(document: Document, ranked: Sequence[Document]) -> dict[str, list[s
         columns[key] = [shown_value(result["parameters"][key]) for result in ranked]
     if len({result["epochs"] for result in ranked}) > 1 and "epochs" not in columns:
         columns["epochs"] = [str(result["epochs"]) for result in ranked]
-    columns["training loss"] = [_loss(result["train"]["loss"]) for result in ranked]
-    for name, shown in (("validation.loss", _loss), ("validation.accuracy", _share)):
+    columns["training loss"] = [format_loss(result["train"]["loss"]) for result in ranked]
+    for name, shown in (("validation.loss", format_loss), ("validation.accuracy", _share)):
         split, _, part = name.partition(".")
         cells = []
         for result in ranked:
@@ -136,18 +124,8 @@ def _metric_of(document: Document) -> str:
     return "validation" if document["metric"]["name"] == "validation.loss" else ""
 
 
-def _width(name: str, columns: Mapping[str, Sequence[str]]) -> int:
-    return max(len(name), *(len(cell) for cell in columns[name]))
-
-
 def _needed(columns: Mapping[str, Sequence[str]]) -> int:
-    return sum(_width(name, columns) + 2 for name in columns)
-
-
-def _loss(loss: float | None) -> str:
-    if loss is None:
-        return "\N{EN DASH}"
-    return f"{loss:.4f}" if loss < 1e4 else f"{loss:.3g}"
+    return max(map(text_width, _lines(columns)))
 
 
 def _share(share: float) -> str:

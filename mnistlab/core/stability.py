@@ -69,7 +69,7 @@ def stability_limit(
     return relative_limit / (curvature * eigenvalue * samples_per_step + weight_decay)
 
 
-def tell_limit(limit: float) -> str:
+def format_limit(limit: float) -> str:
     """Return a limit in three digits, rounded down, so that what is said stays below it."""
     unit = 10.0 ** (math.floor(math.log10(limit)) - 2)
     return f"{math.floor(limit / unit) * unit:.3g}"

@@ -18,7 +18,7 @@ from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.schedules import SCHEDULES
-from mnistlab.core.stability import SUBSET_ROWS, largest_eigenvalue, stability_limit, tell_limit
+from mnistlab.core.stability import SUBSET_ROWS, format_limit, largest_eigenvalue, stability_limit
 from mnistlab.core.trainer import Settings, Trainer, stack_parameters
 from mnistlab.datasets import DATASETS, Dataset, Progress, load
 from mnistlab.errors import ConfigError
@@ -130,7 +130,7 @@ class Plan:
             return None
         return (
             f"learning rate {rate:g} is beyond the stability limit of this data, "
-            f"{tell_limit(limit)}: the loss will grow until it overflows; choose one well below "
+            f"{format_limit(limit)}: the loss will grow until it overflows; choose one well below "
             "the limit"
         )
 

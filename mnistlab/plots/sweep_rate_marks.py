@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
-from mnistlab.core.stability import tell_limit
+from mnistlab.core.stability import format_limit
 from mnistlab.plots import style, words
 from mnistlab.plots.sweep_colors import DIVERGED
 from mnistlab.plots.sweep_labels import tell_error, tell_value
@@ -32,7 +32,7 @@ def shade_diverged(axes: Axes, edge: float, *, top: float) -> None:
 
 def name_limit(limit: float) -> str:
     """Return the stability limit in words, as the console tells it."""
-    return f"stability limit {tell_value(float(tell_limit(limit)))}"
+    return f"stability limit {tell_value(float(format_limit(limit)))}"
 
 
 def draw_limit(axes: Axes, limit: float) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from mnistlab.report.collect import ReportSweep
 from mnistlab.report.document import DASH, Number, Pieces, Table
 from mnistlab.store.facts import is_number
-from mnistlab.sweep.results import shown_value, tell_parameters
+from mnistlab.sweep.results import describe_parameters, shown_value
 from mnistlab.sweep.telling import SHOWN
 
 _MOST_COLUMNS = 4  # parameters with a column each; more stand together in one
@@ -72,7 +72,7 @@ def _settings(shown: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     settings = [trial["parameters"] for trial in shown]
     keys = list(dict.fromkeys(key for one in settings for key in one))
     if len(keys) > _MOST_COLUMNS:
-        columns = {"parameters": [tell_parameters(one) for one in settings]}
+        columns = {"parameters": [describe_parameters(one) for one in settings]}
     else:
         columns = {
             str(key).replace("_", " "): [shown_value(one.get(key, DASH)) for one in settings]

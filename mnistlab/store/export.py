@@ -48,21 +48,32 @@ def all_runs(runs_dir: Path) -> list[RunFolder]:
     return single_runs(SweepFolder(path) if is_sweep(path) else RunFolder(path) for path in paths)
 
 
+def write(
+    path: Path, folders: Sequence[RunFolder], runs: Sequence[Facts], *, epochs: bool
+) -> dict[str, str]:
+    """Write runs, in the form that the name of the file asks for, with a row an epoch or a run.
+
+    Returns by run which of its files are missing or damaged, as text; none of a whole run.
+    """
+    damaged = {
+        folder.name: ", ".join(map(str, facts["damaged"]))
+        for folder, facts in zip(folders, runs, strict=True)
+        if facts.get("damaged")
+    }
+    if path.suffix == ".json":
+        write_documents(path, folders, runs)
+    elif epochs:
+        damaged |= write_epochs(path, folders, runs)
+    else:
+        write_table(path, runs)
+    return damaged
+
+
 def write_table(path: Path, runs: Sequence[Facts]) -> None:
     """Write a CSV with a row a run: state, config, results, all keys that any of them has."""
     columns = in_order(key for facts in runs for key in facts)
     rows = [{key: csv_cell(value) for key, value in facts.items()} for facts in runs]
     write_text(path, _storable(to_csv(columns, rows)))
-
-
-def damage_of(folders: Sequence[RunFolder], runs: Sequence[Facts]) -> dict[str, str]:
-    """Return by run which of its files are missing or damaged, as text; none of a whole run."""
-    pairs = zip(folders, runs, strict=True)
-    return {
-        folder.name: ", ".join(map(str, facts["damaged"]))
-        for folder, facts in pairs
-        if facts.get("damaged")
-    }
 
 
 def write_epochs(path: Path, folders: Sequence[RunFolder], runs: Sequence[Facts]) -> dict[str, str]:

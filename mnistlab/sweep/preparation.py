@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mnistlab.config.schema import Config
-from mnistlab.core.stability import tell_limit
+from mnistlab.core.stability import format_limit
 from mnistlab.datasets import Dataset, Progress
 from mnistlab.experiment.prepare import open_data, plan_on, stack_key, with_absolute_data
 from mnistlab.sweep.crew import available_cores
@@ -48,7 +48,7 @@ class Prepared:
         ]
         if not beyond:
             return None
-        limits = sorted({tell_limit(self.limits[run] or 0.0) for run in beyond}, key=float)
+        limits = sorted({format_limit(self.limits[run] or 0.0) for run in beyond}, key=float)
         told = limits[0] if len(limits) == 1 else f"{limits[0]} to {limits[-1]}"
         count, of = len(beyond), len(self.configs)
         which = "the run" if of == 1 else f"{count} of {of} runs"

@@ -148,6 +148,6 @@ def shown_value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def tell_parameters(parameters: Mapping[str, Any]) -> str:
+def describe_parameters(parameters: Mapping[str, Any]) -> str:
     """Return parameters as one would type them."""
     return " ".join(f"{key}={shown_value(value)}" for key, value in parameters.items())

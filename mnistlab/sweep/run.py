@@ -30,7 +30,7 @@ from mnistlab.sweep.crew import Crew
 from mnistlab.sweep.events import Event, RunEnded, StackEnded, SweepReporter
 from mnistlab.sweep.halving import budgets
 from mnistlab.sweep.preparation import Prepared
-from mnistlab.sweep.results import read_rows, tell_parameters
+from mnistlab.sweep.results import describe_parameters, read_rows
 from mnistlab.sweep.reuse import copy_finished
 from mnistlab.sweep.stacks import Stack, from_plan, last_epoch, to_plan
 from mnistlab.sweep.telling import sentences
@@ -244,7 +244,7 @@ def _outlook(
     for trial in sweep.trials:
         for repeat in range(sweep.seeds):
             seed = {"seed": trial.config.seed + repeat} if sweep.seeds > 1 else {}
-            labels.append(tell_parameters({**trial.parameters, **seed}))
+            labels.append(describe_parameters({**trial.parameters, **seed}))
     rows = enumerate(read_rows(folder, sweep))
     known = {run: {**row, "epoch": row["epochs_run"]} for run, row in rows if run in done}
     epochs = {run: last_epoch(one) for run, one in prepared.configs.items() if run not in done}

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mnistlab.sweep.results import tell_parameters
+from mnistlab.sweep.results import describe_parameters
 
 SHOWN = 10
 """Trials in the table of the best."""
@@ -62,7 +62,7 @@ def _about_best(document: Document, best: Document) -> list[str]:
     count, seeds, ties = len(document["results"]), document["seeds"], document["indistinguishable"]
     name = document["metric"]["name"].replace(".", " ")
     first = f"Best{f' of {count} trials' if count > 1 else ''}, by the {way} {name}: trial "
-    setting = tell_parameters(best["parameters"]) or "the config as it is"
+    setting = describe_parameters(best["parameters"]) or "the config as it is"
     told = [f"{first}{best['trial']}, {setting}."]
     if ties:
         chance = (

@@ -64,10 +64,20 @@ def test_json_is_one_document_with_the_contracts_keys(run, config):
     assert not (Path(summary["path"]) / "plots").exists()
 
 
-def test_quiet_says_nothing_on_stderr(run, config):
-    code, out, err = run("train", "-c", config, "-q", "--no-plots")
-    assert (code, err) == (0, "")
-    assert "run folder" in out
+def test_quiet_says_nothing_but_the_document_and_errors(run, config, tmp_path):
+    assert run("train", "-c", config, "-q", "--no-plots") == (0, "", "")
+    warned = run("train", "-c", config, "-q", "--no-plots", "learning_rate=0.0256", "epochs=1")
+    assert warned == (0, "", "")
+    assert run("train", "--resume", "latest", "-q") == (0, "", "")
+    code, out, err = run("train", "-c", config, "-q", "--no-plots", "--json")
+    assert (code, err, json.loads(out)["status"]) == (0, "", "completed")
+    sweep = ("sweep", "-c", config, "--no-plots", "learning_rate=0.01,0.02", "epochs=1", "-q")
+    assert run(*sweep) == (0, "", "")
+    assert run("sweep", "--resume", "latest", "-q") == (0, "", "")
+    assert run("runs", "verify", "latest/0", "-q") == (0, "", "")
+    code, out, err = run("train", "-c", tmp_path / "none.yaml", "-q")
+    assert (code, out) == (2, "")
+    assert "there is no such file" in err
 
 
 def test_a_name_and_a_place_can_be_given(run, config, tmp_path):
@@ -96,10 +106,10 @@ def test_print_config_and_dry_run_leave_nothing(run, config, tmp_path):
 
 
 def test_divergence_is_one_sentence_and_exit_1(run, config):
-    code, out, err = run("train", "-c", config, "-q", "learning_rate=0.1")
+    code, out, err = run("train", "-c", config, "learning_rate=0.1")
     assert code == 1
     assert "learning_curves.png" in out
-    warning, error = err.splitlines()
+    warning, *_, error = err.splitlines()
     assert warning.startswith("warning: learning rate 0.1 is beyond the stability limit")
     assert re.match(r"mnistlab: error: the run diverged: the loss overflowed float32 in", error)
     code, out, err = run("train", "-c", config, "--json", "--no-plots", "learning_rate=0.1")

@@ -26,7 +26,7 @@ def started(monkeypatch):
 
 def test_a_complete_run_starts_nothing_that_draws(run, tmp_path, started):
     assert train(write_config(tmp_path), tmp_path / "runs", "learning_rate=0.001").code == 0
-    code, out, _ = run("train", "--resume", "latest", "-q")
+    code, out, _ = run("train", "--resume", "latest")
     assert (code, "It was complete already." in out, started) == (0, True, [])
     code, out, err = run("train", "--resume", "latest", "epochs=4", "-q")
     assert (code, len(started)) == (0, 1), err

@@ -48,7 +48,7 @@ OPENING = {
 def commands_that_take_a_run() -> set[str]:
     """Return the commands of `mnistlab runs` that complete the name of a run or a sweep."""
     return {
-        str(command.name)
+        command.name or command.callback.__name__
         for command in runs.app.registered_commands
         if any(
             getattr(note, "autocompletion", None) in (complete_run, complete_sweep)

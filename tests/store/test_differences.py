@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnistlab.console.comparisons import conclude
+from mnistlab.console.comparisons import describe_flips as conclude
 from mnistlab.datasets import load
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_weights, read_predictions
@@ -74,8 +74,9 @@ def flips_of(only_first: int, only_second: int):
 
 def test_what_is_concluded():
     assert conclude(flips_of(187, 312)) == (
-        "B is right on 312 images that A gets wrong, A on 187 that B gets wrong: p = 2e-8, so the "
-        "difference is not chance on these images."
+        "B is right on 312 images that A gets wrong, A on 187 that B gets wrong: p = 2e-8. So on "
+        "these images the two sets of weights differ by more than chance; whether their settings "
+        "differ takes several seeds (sweep --seeds 5)."
     )
     assert conclude(flips_of(8, 2)).startswith("A is right on 8 images that B gets wrong, B on 2")
     assert conclude(flips_of(8, 2)).endswith(

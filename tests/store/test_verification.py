@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mnistlab.console.verification import describe
+from mnistlab.console.comparisons import describe_verification as describe
 from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
 from mnistlab.experiment.recorder import RunRecorder
@@ -206,7 +206,7 @@ def test_the_command_says_so_and_its_code_tells(run, tmp_path, monkeypatch):
         return changed(self, record, position)
 
     monkeypatch.setattr(RunRecorder, "add_epoch", note)
-    code, out, err = run("runs", "verify", "latest", "--runs-dir", runs, "-q")
+    code, out, err = run("runs", "verify", "latest", "--runs-dir", runs)
     assert (code, f"{folder.name}: differs from epoch 2" in out) == (1, True)
     assert err == f"mnistlab: error: not the same came out for {folder.name}\n"
     code, out, _ = run("runs", "verify", "latest", "latest", "--runs-dir", runs, "-q", "--json")

@@ -6,7 +6,7 @@ from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
 from mnistlab.core.optimizers import OPTIMIZERS
-from mnistlab.core.stability import largest_eigenvalue, stability_limit, tell_limit
+from mnistlab.core.stability import format_limit, largest_eigenvalue, stability_limit
 from mnistlab.datasets import Dataset
 from mnistlab.report.answers.symbols import at
 from mnistlab.report.collect import ReportRun
@@ -48,7 +48,9 @@ class Limit:
         parts = [f"{self.curvature:g}", "·", f"{self.eigenvalue:.2f}"]
         parts += ["·", f"{self.images:g}"] if self.images != 1 else []
         parts += ["+", f"{self.weight_decay:g}"] if self.weight_decay else []
-        return row("2", "/", self.growth, "≈", "2", "/", fence(*parts), "≈", tell_limit(self.rate))
+        return row(
+            "2", "/", self.growth, "≈", "2", "/", fence(*parts), "≈", format_limit(self.rate)
+        )
 
 
 def find_limit(run: ReportRun | None) -> Limit | None:

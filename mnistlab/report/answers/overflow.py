@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from mnistlab.core.stability import SUBSET_ROWS, stability_limit, tell_limit
+from mnistlab.core.stability import SUBSET_ROWS, format_limit, stability_limit
 from mnistlab.report.answers.limits import Limit
 from mnistlab.report.answers.listings import excerpt
 from mnistlab.report.answers.needed import (
@@ -218,7 +218,7 @@ def _tell_eigenvalue(limit: Limit, runs: AssignmentRuns) -> Paragraph:
     told = value_in(runs.sweep, "learning_rate_limit")
     figures = ""
     if told is not None:
-        figures = f", and the mark in the figures of the sweep, {tell_limit(told)},"
+        figures = f", and the mark in the figures of the sweep, {format_limit(told)},"
     return say(
         "Computed from all training images: ",
         Math(row(at("λ", "max"), "≈", f"{limit.eigenvalue:.2f}")),
@@ -266,7 +266,7 @@ def _tell_own(limit: Limit) -> list[Piece]:
         *(["weight decay d"] if limit.weight_decay else []),
         *([] if limit.is_plain else ["an optimizer that remembers earlier steps"]),
     ]
-    told: Piece = Math(limit.equation) if limit.is_plain else tell_limit(limit.rate)
+    told: Piece = Math(limit.equation) if limit.is_plain else format_limit(limit.rate)
     return [f"With {' and '.join(why)} the limit is ", told, ". "]
 
 

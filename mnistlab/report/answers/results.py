@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.core.stability import tell_limit
+from mnistlab.core.stability import format_limit
 from mnistlab.plots.learning_curves import learning_curves
 from mnistlab.report.answers.combination import best_combination
 from mnistlab.report.answers.limits import Limit, limit_at
@@ -102,7 +102,7 @@ def _tell_mean(linear: ReportRun | None, limit: Limit | None) -> list[Block]:
         ),
         number(linear, "learning_rate", "{:g}"),
         " it would overflow: with these images its limit is ",
-        *([Math(summed.equation)] if summed.is_plain else [tell_limit(summed.rate)]),
+        *([Math(summed.equation)] if summed.is_plain else [format_limit(summed.rate)]),
         " (the reasoning is in (e)).",
     ]
     return [say(*pieces)]

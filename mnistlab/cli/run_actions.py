@@ -1,0 +1,249 @@
+"""`mnistlab runs`: the commands that draw, predict, train again, go on with or delete runs."""
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mnistlab.cli.options import (
+    AllRuns,
+    AsJson,
+    ExactLimit,
+    NoPlots,
+    Plugins,
+    Quiet,
+    RunName,
+    RunNames,
+    RunsDir,
+    SeveralRuns,
+    echo_json,
+    find_folder,
+    runs_folder,
+)
+from mnistlab.cli.runs import app, evaluate_test_if_missing, named_or_all
+
+if TYPE_CHECKING:
+    from mnistlab.store.predict import Predictions
+
+
+@app.command(short_help="Draw the plots of a run or a sweep.")
+def plot(
+    run: RunName, runs_dir: RunsDir = None, plugin: Plugins = None, as_json: AsJson = False
+) -> None:
+    """Draw the plots of a run or a sweep from its folder, again if they are there already.
+
+    For a run of a sweep that was not the best this evaluates the test split, as `runs show` does.
+    """
+    from mnistlab.errors import MnistlabError
+    from mnistlab.plots.painter import Painter
+
+    folder = find_folder(run, runs_dir)
+    plugins = plugin or []
+    if not folder.summary.exists():
+        raise MnistlabError(f"{folder.name}: is not finished, so there is nothing to draw yet")
+    if damaged := folder.damaged_files():
+        raise MnistlabError(
+            f"{folder.path / damaged[0]}: is not what the run left, so nothing is drawn from it"
+        )
+    with Painter(plugins) as painter:
+        evaluate_test_if_missing(folder, plugins)
+        try:
+            drawn = [str(folder.plot(name)) for name in painter.draw(folder.path)]
+        except RuntimeError as error:
+            raise MnistlabError(f"{folder.name}: the plots could not be drawn: {error}") from None
+    if as_json:
+        echo_json(drawn)
+    else:
+        typer.echo("\n".join(f"plot: {path}" for path in drawn))
+
+
+@app.command(short_help="Show what a run takes pictures or test images for.")
+def predict(
+    run: RunName,
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE...",
+            help="A PNG or JPEG file, or the number of a test image, from 0.",
+        ),
+    ],
+    runs_dir: RunsDir = None,
+    plugin: Plugins = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw the images as the model saw them (.png, .svg, .pdf)."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a run takes images for: the class, and what it gives for each of the ten.
+
+    A picture is made like MNIST's digits first: its ink, dark or light, is found, scaled to fit
+    20 x 20 pixels and centred by its mass in 28 x 28. So it should show one digit and no more.
+    """
+    from mnistlab.console.progress import fetch_progress
+    from mnistlab.plots.picture import check_picture
+    from mnistlab.plugins import load_plugins
+    from mnistlab.store.predict import predict
+
+    if save is not None:
+        check_picture(save)
+    load_plugins(plugin or [])
+    predictions = predict(find_folder(run, runs_dir), images, fetch_progress(quiet=as_json))
+    if save is not None:
+        _draw(predictions, save)
+    if as_json:
+        echo_json(predictions.as_json() | {"plot": None if save is None else str(save)})
+        return
+    from mnistlab.console.results import print_predictions
+
+    print_predictions(predictions)
+    if save is not None:
+        typer.echo(f"plot: {save}")
+
+
+def _draw(predictions: "Predictions", path: Path) -> None:
+    import numpy as np
+
+    from mnistlab.plots.own_settings import import_matplotlib
+    from mnistlab.plots.picture import save_picture
+
+    import_matplotlib()
+    from mnistlab.plots.seen_images import seen_images
+
+    classes, images = predictions.classes, predictions.images
+    headings: list[tuple[str, ...]] = [
+        (Path(one.image).name, f"predicted {classes[one.predicted]}") for one in images
+    ]
+    if any(one.label is not None for one in images):
+        truths = ["" if one.label is None else f"true {classes[one.label]}" for one in images]
+        headings = [(*heading, truth) for heading, truth in zip(headings, truths, strict=True)]
+    seen = np.stack([one.seen for one in images])
+    save_picture(seen_images(seen, headings, title=f"What {predictions.run} saw"), path)
+
+
+@app.command(short_help="Train runs again; say whether the same comes out.")
+def verify(
+    names: SeveralRuns = None,
+    everything: AllRuns = False,
+    runs_dir: RunsDir = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train finished runs again from what their folders record, and compare.
+
+    The verdict is `identical` (metrics, weights and predictions to the bit), `within tolerance`
+    (apart by rounding, as another machine, another number of threads or a sweep's stack makes
+    it), `differs`, with the first epoch that does and what has changed since (data, versions,
+    linear algebra, code), or `cannot be verified`, with the reason. The run folder is left as it
+    is. Exit codes: 0 all the same, 1 one differs, 2 one cannot be verified and none differs.
+    """
+    from dataclasses import asdict
+
+    from mnistlab.console.comparisons import describe_verification
+    from mnistlab.console.progress import ConsoleReporter
+    from mnistlab.errors import InputError, MnistlabError
+    from mnistlab.plugins import load_plugins
+    from mnistlab.store.verify import DIFFERS, IMPOSSIBLE, verify
+
+    if bool(names) == everything:
+        raise InputError("runs verify: name at least one run, or take --all of them")
+    load_plugins(plugin or [])
+    folders = named_or_all(names, runs_dir)
+    reporter = ConsoleReporter(quiet=quiet or len(folders) > 1)
+    verdicts = []
+    for folder in folders:
+        with redirect_stdout(sys.stderr):  # what a plugin prints is no result
+            verdicts.append(verify(folder, reporter))
+        if not (as_json or quiet):
+            typer.echo(describe_verification(verdicts[-1]))
+    if as_json:
+        echo_json([asdict(verdict) for verdict in verdicts])
+    for kind, error, outcome in (
+        (DIFFERS, MnistlabError, "not the same came out for"),
+        (IMPOSSIBLE, InputError, "cannot be verified:"),
+    ):
+        runs = [one.run for one in verdicts if one.verdict == kind]
+        if runs:
+            raise error(f"{outcome} {', '.join(runs)}")
+
+
+@app.command(short_help="Go on with a run or a sweep that was cut short.")
+def resume(
+    run: RunName,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[epochs=N]", help="Make a single run longer."),
+    ] = None,
+    runs_dir: RunsDir = None,
+    plugin: Plugins = None,
+    exact_limit: ExactLimit = False,
+    no_plots: NoPlots = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a run or a sweep: the same as `train --resume` and `sweep --resume`.
+
+    The result is that of a run that was never cut short, to the bit.
+    """
+    from mnistlab.cli.sweep import sweep
+    from mnistlab.cli.train import train
+    from mnistlab.errors import InputError
+    from mnistlab.runs.folder import SweepFolder
+
+    if not isinstance(find_folder(run, runs_dir), SweepFolder):
+        train(
+            resume=run, overrides=overrides, runs_dir=runs_dir, plugin=plugin,
+            exact_limit=exact_limit, no_plots=no_plots, as_json=as_json, quiet=quiet,
+        )  # fmt: skip
+    elif overrides:
+        raise InputError(
+            f"runs resume: {overrides[0]}: a sweep goes on as it was begun; begin a new one, which "
+            "takes finished runs over with --needed"
+        )
+    else:
+        sweep(
+            resume=run, runs_dir=runs_dir, plugin=plugin,
+            exact_limit=exact_limit, no_plots=no_plots, as_json=as_json, quiet=quiet,
+        )  # fmt: skip
+
+
+@app.command(short_help="Delete runs and sweeps for good.")
+def delete(
+    names: RunNames,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be deleted, delete nothing.")
+    ] = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Delete runs and sweeps for good; it names them and asks first.
+
+    All names are checked before the first is deleted. A sweep goes as a whole; a run that a
+    process works on stays. `latest` then points to the newest run that is left.
+    """
+    from mnistlab.errors import InputError, MnistlabError
+    from mnistlab.store.delete import plan_removal, remove
+
+    folder = runs_folder(runs_dir)
+    removals = plan_removal(names, folder)
+    if dry_run:
+        for removal in removals:
+            typer.echo(f"would delete {removal}")
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            listed = ", ".join(map(str, removals))
+            raise InputError(f"runs delete: nobody can be asked here; --yes deletes {listed}")
+        for removal in removals:
+            typer.echo(str(removal), err=True)
+        question = "Delete it for good?" if len(removals) == 1 else "Delete them for good?"
+        typer.echo(f"{question} [y/N] ", err=True, nl=False)  # stdout is for results
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise MnistlabError("nothing was deleted")
+    for removal in remove(removals, folder):
+        typer.echo(f"deleted {removal}")

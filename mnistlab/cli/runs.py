@@ -1,0 +1,399 @@
+"""`mnistlab runs`: the commands that look at runs and sweeps; `run_actions` has the others."""
+
+import errno
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from mnistlab.cli.completion import complete_run, complete_sweep
+from mnistlab.cli.options import (
+    AllRuns,
+    AsJson,
+    FilterText,
+    Force,
+    Plugins,
+    RunName,
+    RunNames,
+    RunsDir,
+    SeveralRuns,
+    echo_json,
+    find_folder,
+    refuse_existing,
+    runs_folder,
+)
+
+if TYPE_CHECKING:
+    from mnistlab.runs import RunFolder
+    from mnistlab.store.facts import Facts
+    from mnistlab.store.selection import Selection
+
+app = typer.Typer(
+    help="List, compare, repeat and clear away runs and sweeps.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_NAMED = 5  # names that a message lists
+
+
+class _ListCommand(TyperCommand):
+    """The command whose help names the keys that there are."""
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        from mnistlab.store.facts import describe_keys
+
+        self.help = (self.help or "").replace("KEYS", describe_keys())
+        super().format_help_text(ctx, formatter)
+
+
+@app.command("list", cls=_ListCommand, short_help="List runs and sweeps, or a sweep's runs.")
+def list_runs(
+    sweep: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SWEEP",
+            help="List the runs inside this sweep: its folder, name or `latest`.",
+            autocompletion=complete_sweep,
+        ),
+    ] = None,
+    condition: FilterText = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Sort by a key, -KEY from the largest, A,-B by several (default: newest).",
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,C", help="Show these keys: run,learning_rate,test.loss"),
+    ] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STATUS",
+            help="Only runs that are running, completed, diverged, failed, interrupted, damaged.",
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Show the first N.")] = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the columns as CSV.")] = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """List runs and sweeps, the newest first, or the runs inside a sweep.
+
+    Any key of a config (learning_rate, data.dataset) can be filtered by, sorted by and shown, and
+    so can KEYS.
+
+    --csv puts an apostrophe before a text that a spreadsheet would take for a formula.
+    """
+    from mnistlab.console.listing import print_csv, print_json, print_table
+    from mnistlab.errors import InputError
+    from mnistlab.store.filters import parse
+    from mnistlab.store.selection import LEAST_TELLING, arrange, columns_of, parse_columns, select
+
+    if as_json and as_csv:
+        raise InputError("runs list: --json and --csv exclude each other")
+    wanted = parse(condition) if condition is not None else None
+    if runs_dir is not None and not runs_dir.exists():
+        raise InputError(f"--runs-dir {runs_dir}: there is no such folder")
+    folder = runs_folder(runs_dir)
+    if sweep is not None:
+        from mnistlab.runs.find import find_sweep
+
+        folder = find_sweep(sweep, folder).path / "runs"
+    everything = _read(folder)
+    selection = select(everything, wanted, status)
+    runs = arrange(selection.runs, sort)[:limit]
+    chosen = parse_columns(columns, everything) if columns is not None else None
+    _explain_missing(folder, everything, selection, len(runs))
+    if as_json:
+        print_json(runs)
+    elif as_csv:
+        print_csv(runs, chosen or columns_of(runs, of_sweep=sweep is not None))
+    elif runs:
+        shown = chosen or columns_of(runs, of_sweep=sweep is not None)
+        print_table(runs, shown, () if chosen else LEAST_TELLING)
+
+
+def _read(folder: Path) -> "list[Facts]":
+    """Return the facts of the runs in a folder; a long reading shows how far it is."""
+    from mnistlab.console.listing import ReadingProgress
+    from mnistlab.store.index import read_all
+
+    progress = ReadingProgress()
+    try:
+        return read_all(folder, progress)
+    finally:
+        progress.close()
+
+
+def _explain_missing(
+    folder: Path, everything: "list[Facts]", selection: "Selection", listed: int
+) -> None:
+    """Say on stderr why runs are not in the list."""
+    from mnistlab.errors import shown
+    from mnistlab.store.selection import strangers
+
+    count = len(everything)
+    if others := strangers(folder, everything):
+        names = ", ".join(map(shown, others[:_NAMED])) + (", …" if len(others) > _NAMED else "")
+        typer.echo(f"no run, and not listed: {names}", err=True)
+    if selection.warning:
+        typer.echo(f"warning: {selection.warning}", err=True)
+    if not count:
+        typer.echo(f"{shown(folder)}: there is no run here yet", err=True)
+    elif not selection.runs:
+        typer.echo(f"none of the {count:,} runs here is meant", err=True)
+    elif listed < len(selection.runs):
+        typer.echo(f"{listed:,} of {len(selection.runs):,} runs", err=True)
+
+
+@app.command(short_help="Show a run: its config, status, metrics and files.")
+def show(
+    run: RunName, runs_dir: RunsDir = None, plugin: Plugins = None, as_json: AsJson = False
+) -> None:
+    """Show a run or a sweep.
+
+    A run of a sweep that was not the best has not seen the test split yet: asked for by name, it
+    is evaluated now, and the numbers are kept in its folder; where that cannot be, a warning
+    says why.
+    """
+    folder = find_folder(run, runs_dir)
+    evaluate_test_if_possible(folder, plugin or [])
+    facts = _facts(folder)
+    if as_json:
+        echo_json(facts)
+        return
+    from mnistlab.console.listing import print_run
+
+    print_run(folder, facts)
+
+
+def _facts(folder: "RunFolder") -> dict[str, Any]:
+    """Return what the folder says of itself; what is missing or damaged is None."""
+    from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
+    from mnistlab.errors import InputError
+    from mnistlab.store.facts import read_facts
+
+    def unless_damaged(read: Any) -> Any:
+        try:
+            return read()
+        except InputError:
+            return None
+
+    known = read_facts(folder).get("damaged", [])
+    return {
+        "run": folder.name,
+        "path": str(folder.path),
+        "status": folder.read_status(),
+        "config": unless_damaged(lambda: read_file(folder.config, MAX_SWEEP_BYTES)[0]),
+        "summary": unless_damaged(folder.read_summary),
+        "environment": folder.read_environment() or None,
+        "damaged": list(dict.fromkeys([*known, *folder.damaged_files()])),
+        "plots": sorted(str(path) for path in folder.plots.glob("*.png")),
+    }
+
+
+@app.command(short_help="Show what differs between two runs, image by image.")
+def diff(
+    first: Annotated[
+        str,
+        typer.Argument(
+            metavar="A", help="A run, named as for `runs show`.", autocompletion=complete_run
+        ),
+    ],
+    second: Annotated[
+        str,
+        typer.Argument(
+            metavar="B", help="The run to compare it with.", autocompletion=complete_run
+        ),
+    ],
+    runs_dir: RunsDir = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what differs between two runs: config, environment, metrics, weights, predictions.
+
+    Where both were made on the same data, every test image counts: which ones only one of them
+    gets right, and by McNemar's test whether that can be chance for these two sets of weights. A
+    run of a sweep that has not seen the test split is evaluated for it, as `runs show` does.
+    """
+    from dataclasses import asdict
+
+    from mnistlab.console.progress import fetch_progress
+    from mnistlab.errors import RunFolderError
+    from mnistlab.plugins import load_plugins
+    from mnistlab.runs.folder import SweepFolder
+    from mnistlab.store.diff import find_differences
+
+    folders = [find_folder(first, runs_dir), find_folder(second, runs_dir)]
+    for folder in folders:
+        if isinstance(folder, SweepFolder):
+            raise RunFolderError(
+                f"{folder.name}: is a sweep; name one of its runs, {folder.name}/7 for its run 7"
+            )
+    load_plugins(plugin or [])
+    for folder in folders:
+        evaluate_test_if_possible(folder, [])
+    found = find_differences(folders[0], folders[1], fetch_progress(quiet=as_json))
+    if as_json:
+        echo_json(asdict(found))
+        return
+    from mnistlab.console.comparisons import print_differences
+
+    print_differences(found)
+
+
+@app.command(short_help="Compare runs in a table and a picture.")
+def compare(
+    runs: RunNames,
+    runs_dir: RunsDir = None,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Draw the learning curves of all runs together.")
+    ] = False,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw into this .png, .svg or .pdf (default: comparison.png); implies --plot.",
+        ),
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two to twelve runs: the settings that differ, the metrics, the best of each.
+
+    A sweep stands for all of its runs. Their test split is not looked at for this: a run that
+    has not seen it has no test metrics here.
+    """
+    from dataclasses import asdict
+
+    from mnistlab.plots.picture import check_picture, save_picture
+    from mnistlab.store.compare import choose_runs, compare_runs
+
+    folders = choose_runs([find_folder(run, runs_dir) for run in runs])
+    picture = to or (Path("comparison.png") if plot else None)
+    if picture is not None:
+        check_picture(picture)
+        refuse_existing(picture, force=force)
+    comparison = compare_runs(folders)
+    if picture is not None:
+        from mnistlab.plots.own_settings import import_matplotlib
+
+        import_matplotlib()
+        from mnistlab.store.comparison_picture import draw_comparison, has_curves
+
+        save_picture(draw_comparison(folders, comparison), picture)
+        if not has_curves(folders):
+            typer.echo(
+                "warning: none of these runs measured a finite loss, so the picture has no curve; "
+                "runs plot RUN draws where one overflowed",
+                err=True,
+            )
+    if as_json:
+        echo_json(asdict(comparison) | {"plot": None if picture is None else str(picture)})
+        return
+    from mnistlab.console.comparisons import print_comparison
+
+    print_comparison(comparison)
+    if picture is not None:
+        typer.echo(f"plot: {picture}")
+
+
+@app.command(short_help="Write runs into one CSV or JSON file.")
+def export(
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="The file to write: .csv or .json.")
+    ],
+    names: SeveralRuns = None,
+    everything: AllRuns = False,
+    condition: FilterText = None,
+    epochs: Annotated[
+        bool, typer.Option("--epochs", help="A row an epoch and run instead of a row a run (.csv).")
+    ] = False,
+    force: Force = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Write runs into one file.
+
+    A .csv has a row a run with all that `runs list` knows: status, config, metrics. A .json holds
+    besides, for each run, its metrics of every epoch and its environment. Of damaged runs what is
+    left is written, with a warning. In a .csv an apostrophe stands before a text that a
+    spreadsheet would take for a formula.
+    """
+    from mnistlab.errors import InputError, shown
+    from mnistlab.store import export as store
+    from mnistlab.store.filters import parse
+    from mnistlab.store.selection import select
+
+    wanted = parse(condition) if condition is not None else None
+    if names and everything:
+        raise InputError("runs export: name runs, or take --all of them")
+    if not (names or everything or wanted):
+        raise InputError("runs export: name at least one run, or give --filter or --all")
+    store.check_target(to, epochs=epochs, force=force)
+    folders = named_or_all(names, runs_dir)
+    selection = select(store.facts_of(folders), wanted)
+    chosen = {run["run"] for run in selection.runs}
+    folders = [folder for folder in folders if folder.name in chosen]
+    if not folders:
+        raise InputError("runs export: no run is meant, so nothing was written")
+    damaged = store.write(to, folders, selection.runs, epochs=epochs)
+    for run, files in damaged.items():
+        typer.echo(f"warning: {shown(run)}: missing or damaged: {files}", err=True)
+    if selection.warning:
+        typer.echo(f"warning: {selection.warning}", err=True)
+    typer.echo(f"{to}: {len(folders):,} {'run' if len(folders) == 1 else 'runs'}")
+
+
+def named_or_all(names: Sequence[str] | None, runs_dir: Path | None) -> "list[RunFolder]":
+    """Return the runs that are named, each sweep as its runs; all runs where none is named."""
+    from mnistlab.store.export import all_runs, single_runs
+
+    if names:
+        return single_runs(find_folder(name, runs_dir) for name in names)
+    return all_runs(runs_folder(runs_dir))
+
+
+def evaluate_test_if_missing(folder: "RunFolder", plugins: Sequence[Path]) -> None:
+    """Evaluate the test split for a complete run that has not seen it: one of a sweep.
+
+    Raises MnistlabError where that cannot be, and OSError; with a warning where somebody else's
+    run cannot be written to.
+    """
+    from mnistlab.runs.folder import SweepFolder
+
+    checksums = {} if isinstance(folder, SweepFolder) else folder.checksums()
+    has_test = isinstance(checksums.get(folder.predictions.name), str)
+    if not checksums or has_test or folder.read_status()["status"] != "completed":
+        return
+    from mnistlab.config.load import load_config
+    from mnistlab.console.progress import ConsoleReporter
+    from mnistlab.experiment.prepare import open_data
+    from mnistlab.experiment.run import evaluate_test
+    from mnistlab.plugins import load_plugins
+    from mnistlab.runs.integrity import check_undamaged
+
+    check_undamaged(folder)  # before a config that somebody has changed is read
+    load_plugins(plugins)
+    config = load_config(folder.config)
+    try:
+        evaluate_test(folder, config, open_data(config, ConsoleReporter()))
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        typer.echo(f"warning: {error.filename}: its test numbers cannot be kept there", err=True)
+
+
+def evaluate_test_if_possible(folder: "RunFolder", plugins: Sequence[Path]) -> None:
+    """Do as `evaluate_test_if_missing`, but only warn where it cannot be done."""
+    from mnistlab.errors import MnistlabError
+
+    try:
+        evaluate_test_if_missing(folder, plugins)
+    except MnistlabError as error:
+        typer.echo(f"warning: {folder.name}: no test predictions: {error}", err=True)
