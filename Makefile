@@ -8,7 +8,7 @@ CONFIG ?= configs/linear.yaml
 SWEEP ?= configs/sweeps/assignment.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check stress report sweep gradcheck bench clean
+.PHONY: help run test style check stress report sweep gradcheck bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,15 +16,16 @@ help: ## list the targets
 run: $(BIN)/.installed ## install, get MNIST, train configs/linear.yaml (or CONFIG=FILE)
 	@$(BIN)/mnistlab train --config $(CONFIG)
 
-test: $(BIN)/.installed-dev ## run the whole test suite
-	$(BIN)/python -m pytest -n auto
+test: $(BIN)/.installed-dev ## run the whole test suite, with coverage
+	$(BIN)/python -m pytest -n auto --cov
 
-check: $(BIN)/.installed-dev ## format, lint, types, layers, then the tests with coverage
+style: $(BIN)/.installed-dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -n auto --cov
+
+check: style test ## what CI runs: style, then the tests
 
 stress: $(BIN)/.installed-stress ## kill, starve, cut and fuzz it for an hour or two; figures go to tests/STRESS.md
 	$(BIN)/python -m tests.stress
