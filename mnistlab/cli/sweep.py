@@ -26,7 +26,7 @@ from mnistlab.cli.options import (
 
 if TYPE_CHECKING:
     from mnistlab.runs.folder import SweepFolder
-    from mnistlab.sweep.conclusion import Conclusion
+    from mnistlab.sweep.finish import SweepResult
     from mnistlab.sweep.spaces.settings import Metric
     from mnistlab.sweep.spaces.trials import Sweep
 
@@ -134,8 +134,9 @@ def sweep(
     settled = _settle(folder, config, words or [], settings)
 
     from mnistlab.console.sweeping import ConsoleSweepReporter
-    from mnistlab.sweep.preparation import prepare_sweep
-    from mnistlab.sweep.run import Wishes, is_complete, run_sweep
+    from mnistlab.sweep.plan import prepare_sweep
+    from mnistlab.sweep.run import SweepOptions, run_sweep
+    from mnistlab.sweep.storage import is_complete
 
     reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
     prepared = prepare_sweep(settled, reporter, exact_limit=exact_limit)
@@ -156,7 +157,9 @@ def sweep(
             reporter=reporter,
             start_painter=None if no_plots else partial(Painter, plugins),
             resumed=folder,
-            wishes=Wishes(needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)),
+            options=SweepOptions(
+                needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)
+            ),
         )
     _print(conclusion, as_json=as_json, quiet=quiet)
 
@@ -231,7 +234,7 @@ def _print_folder(folder: "SweepFolder", *, as_json: bool, quiet: bool) -> None:
         print_sweep(folder, document)
 
 
-def _print(conclusion: "Conclusion", *, as_json: bool, quiet: bool) -> None:
+def _print(conclusion: "SweepResult", *, as_json: bool, quiet: bool) -> None:
     from mnistlab.errors import SweepFailedError
 
     if as_json:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mnistlab.console.progress import NARROW, ConsoleReporter
-from mnistlab.sweep.events import EpochEnded, Event, RunEnded, SweepReporter
 from mnistlab.sweep.results import column_of
+from mnistlab.sweep.workers import EpochEnded, Event, RunEnded, SweepReporter
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -63,7 +63,7 @@ class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
         )
         self._live.start()
 
-    def tell(self, event: Event) -> None:
+    def event(self, event: Event) -> None:
         """Take note of an event; what has failed is named at once."""
         if isinstance(event, EpochEnded):
             for run, row in event.rows.items():

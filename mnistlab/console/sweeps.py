@@ -19,14 +19,13 @@ from mnistlab.core.stability import format_limit
 from mnistlab.runs.files import to_json
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.estimate import Estimate
-from mnistlab.sweep.preparation import Prepared
+from mnistlab.sweep.plan import PreparedSweep, Stack
 from mnistlab.sweep.results import describe_parameters, shown_value
-from mnistlab.sweep.stacks import Stack
-from mnistlab.sweep.telling import SHOWN, Document, sentences
+from mnistlab.sweep.sentences import SHOWN, Document, sentences
 
 
 def print_outlook(
-    prepared: Prepared, stacks: Sequence[Stack], foretold: Estimate, *, as_json: bool
+    prepared: PreparedSweep, stacks: Sequence[Stack], foretold: Estimate, *, as_json: bool
 ) -> None:
     """Print trials, stacks and widths, and the time, memory and disk that they will take."""
     sweep = prepared.sweep

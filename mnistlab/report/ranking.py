@@ -7,7 +7,7 @@ from mnistlab.report.collect import ReportSweep
 from mnistlab.report.document import DASH, Number, Pieces, Table
 from mnistlab.store.facts import is_number
 from mnistlab.sweep.results import describe_parameters, shown_value
-from mnistlab.sweep.telling import SHOWN
+from mnistlab.sweep.sentences import SHOWN
 
 _MOST_COLUMNS = 4  # parameters with a column each; more stand together in one
 _METRICS = {

@@ -27,7 +27,7 @@ from mnistlab.report.numbers import number, show_gap
 from mnistlab.report.ranking import ranking_table
 from mnistlab.report.settings import tell_optimum, tell_setting, why_no_gap
 from mnistlab.runs.folder import SweepFolder
-from mnistlab.sweep.telling import findings
+from mnistlab.sweep.sentences import findings
 
 __all__ = ["DASH", "number"]
 

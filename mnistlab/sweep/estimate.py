@@ -10,8 +10,7 @@ from mnistlab.config.schema import Config
 from mnistlab.core.data import Samples
 from mnistlab.core.trainer import Settings, Trainer
 from mnistlab.experiment.prepare import Plan, plan_on
-from mnistlab.sweep.preparation import Prepared
-from mnistlab.sweep.stacks import Stack, last_epoch
+from mnistlab.sweep.plan import PreparedSweep, Stack, last_epoch
 
 _STEPS = 30
 _KINDS = 8
@@ -32,7 +31,7 @@ class Estimate:
     disk: float
 
 
-def estimate(prepared: Prepared, stacks: Sequence[Stack]) -> Estimate:
+def estimate(prepared: PreparedSweep, stacks: Sequence[Stack]) -> Estimate:
     """Return what training these stacks will take on this machine."""
     timed: dict[tuple[int, int], tuple[float, float]] = {}
     seconds = [_seconds(stack, prepared, timed) for stack in stacks]
@@ -54,7 +53,7 @@ def estimate(prepared: Prepared, stacks: Sequence[Stack]) -> Estimate:
 
 
 def _seconds(
-    stack: Stack, prepared: Prepared, timed: dict[tuple[int, int], tuple[float, float]]
+    stack: Stack, prepared: PreparedSweep, timed: dict[tuple[int, int], tuple[float, float]]
 ) -> float:
     """Return a stack's seconds; its columns are taken to stay as long as each one does."""
     config = stack.columns[0].config
@@ -75,7 +74,7 @@ def _seconds(
     return float(scale * (train * images + every))
 
 
-def _time(stack: Stack, prepared: Prepared) -> tuple[float, float]:
+def _time(stack: Stack, prepared: PreparedSweep) -> tuple[float, float]:
     """Return the seconds that training and evaluation take an image."""
     configs = [column.config for column in stack.columns]
     plan = plan_on(prepared.data_of(configs[0]), configs)
@@ -100,11 +99,11 @@ def _short_trainer(plan: Plan, count: int) -> Trainer:
     return Trainer(settings, whole.parameters, samples, None, plan.dataset.pixels, generator)
 
 
-def _one_configuration(prepared: Prepared, config: Config) -> float:
+def _one_configuration(prepared: PreparedSweep, config: Config) -> float:
     dataset = prepared.data
     itemsize = np.dtype(config.dtype).itemsize
     return float((dataset.train.images[0].size + 1) * len(dataset.classes) * itemsize)
 
 
-def _parameter_bytes(stack: Stack, prepared: Prepared) -> float:
+def _parameter_bytes(stack: Stack, prepared: PreparedSweep) -> float:
     return len(stack.columns) * _one_configuration(prepared, stack.columns[0].config)

@@ -1,4 +1,4 @@
-"""What came of a sweep, read from the folders of its runs alone."""
+"""What came of the trials of a sweep, read from the folders of its runs alone."""
 
 import math
 import statistics

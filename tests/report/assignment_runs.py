@@ -10,10 +10,10 @@ from mnistlab.experiment import prepare, train_run
 from mnistlab.report.answers import AssignmentRuns
 from mnistlab.report.collect import ReportRun, collect
 from mnistlab.runs import RunFolder
-from mnistlab.sweep.events import SweepReporter
-from mnistlab.sweep.preparation import prepare_sweep
+from mnistlab.sweep.plan import prepare_sweep
 from mnistlab.sweep.run import run_sweep
 from mnistlab.sweep.spaces.trials import load_sweep
+from mnistlab.sweep.workers import SweepReporter
 from tests.experiment.test_experiment import Recorder
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -6,8 +6,8 @@ from pathlib import Path
 from mnistlab.config.load import load_config
 from mnistlab.experiment import prepare, train_run
 from mnistlab.runs.folder import SweepFolder
-from mnistlab.sweep.preparation import Prepared, prepare_sweep
-from mnistlab.sweep.run import Wishes, run_sweep
+from mnistlab.sweep.plan import PreparedSweep, prepare_sweep
+from mnistlab.sweep.run import SweepOptions, run_sweep
 from mnistlab.sweep.spaces.trials import load_sweep
 from tests.experiment.test_experiment import Recorder
 
@@ -28,7 +28,7 @@ class SweepRecorder(Recorder):
     def start(self, labels, done, epochs):
         self.started = (list(labels), set(done), dict(epochs))
 
-    def tell(self, event):
+    def event(self, event):
         self.events.append(event)
         of_kind = [one for one in self.events if self._kind is None or isinstance(one, self._kind)]
         if self._raise_at is not None and len(of_kind) == self._raise_at:
@@ -47,25 +47,25 @@ def settled(tmp_path: Path, *words: str, text: str = "", **options):
 
 
 def sweep(tmp_path: Path, *words: str, text: str = "", reporter=None, runs="runs", **options):
-    """Run a sweep on the small dataset; options are those of load_sweep and Wishes."""
-    wishes = {key: options.pop(key) for key in list(options) if key in Wishes.__annotations__}
+    """Run a sweep on the small dataset; options are those of load_sweep and SweepOptions."""
+    chosen = {key: options.pop(key) for key in list(options) if key in SweepOptions.__annotations__}
     prepared = prepare_sweep(settled(tmp_path, *words, text=text, **options))
-    return run_prepared(prepared, tmp_path / runs, reporter=reporter, **wishes)
+    return run_prepared(prepared, tmp_path / runs, reporter=reporter, **chosen)
 
 
-def run_prepared(prepared: Prepared, runs_dir: Path, *, reporter=None, resumed=None, **wishes):
+def run_prepared(prepared: PreparedSweep, runs_dir: Path, *, reporter=None, resumed=None, **chosen):
     return run_sweep(
         prepared,
         runs_dir=runs_dir,
         reporter=reporter or SweepRecorder(),
         resumed=resumed,
-        wishes=Wishes(**wishes),
+        options=SweepOptions(**chosen),
     )
 
 
-def resume(folder: SweepFolder, reporter=None, **wishes):
+def resume(folder: SweepFolder, reporter=None, **chosen):
     prepared = prepare_sweep(load_sweep(folder.config))
-    return run_prepared(prepared, folder.path.parent, reporter=reporter, resumed=folder, **wishes)
+    return run_prepared(prepared, folder.path.parent, reporter=reporter, resumed=folder, **chosen)
 
 
 def the_only(runs_dir: Path) -> SweepFolder:

@@ -11,9 +11,9 @@ from mnistlab.plots.sweep_gallery import SWEEP_PLOTS
 from mnistlab.plots.sweep_view import SweepView
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.estimate import estimate
-from mnistlab.sweep.events import EpochEnded, RunEnded, StackEnded
-from mnistlab.sweep.preparation import prepare_sweep
+from mnistlab.sweep.plan import prepare_sweep
 from mnistlab.sweep.spaces.settings import Metric
+from mnistlab.sweep.workers import EpochEnded, RunEnded, StackEnded
 from tests.sweep.helpers import settled, sweep
 
 ACCURACY = Metric("validation.accuracy", "maximize")
@@ -36,14 +36,14 @@ def reporter(capsys):
 def test_the_best_so_far_is_told_with_what_is_done(reporter):
     console, said = reporter
     console.start(["a=1", "a=2", "a=3"], {}, {0: 2, 1: 2, 2: 2})
-    console.tell(EpochEnded({0: row(1, 0.8), 1: row(1, 0.9), 2: row(1, math.nan)}))
-    console.tell(RunEnded(1, "completed", None))
+    console.event(EpochEnded({0: row(1, 0.8), 1: row(1, 0.9), 2: row(1, math.nan)}))
+    console.event(RunEnded(1, "completed", None))
     assert said() == ["1/3 runs done; best so far: validation accuracy 90.00% (a=2)"]
-    console.tell(RunEnded(2, "diverged", "the loss overflowed"))
+    console.event(RunEnded(2, "diverged", "the loss overflowed"))
     assert said()[0] == "run 2 (a=3): the loss overflowed"
-    console.tell(RunEnded(0, "failed", "ValueError()"))
+    console.event(RunEnded(0, "failed", "ValueError()"))
     assert said()[0] == "warning: run 0 (a=1) failed: ValueError()"
-    console.tell(StackEnded({}))
+    console.event(StackEnded({}))
     console.stop()
     console.stop()
     assert said() == []
@@ -53,8 +53,8 @@ def test_the_lowest_loss_is_the_best_where_it_chooses(reporter):
     _, said = reporter
     console = ConsoleSweepReporter(metric=Metric("validation.loss", "minimize"))
     console.start(["a=1", "a=2"], {0: {**row(1, 0.8, 0.3), "status": "completed"}}, {1: 1})
-    console.tell(EpochEnded({1: row(1, 0.8, 0.25)}))
-    console.tell(RunEnded(1, "completed", None))
+    console.event(EpochEnded({1: row(1, 0.8, 0.25)}))
+    console.event(RunEnded(1, "completed", None))
     console.stop()
     assert said() == [
         "1 of 2 runs are done already",
@@ -67,8 +67,8 @@ def test_the_best_so_far_is_one_that_is_complete(reporter):
     console, said = reporter
     done = {0: {**row(3, 0.85), "status": "completed"}, 1: {**row(3, 0.99), "status": "failed"}}
     console.start(["a", "b", "c", "d"], done, {2: 9, 3: 9})
-    console.tell(EpochEnded({2: row(1, 0.95), 3: row(1, 0.96)}))
-    console.tell(RunEnded(3, "failed", "boom"))
+    console.event(EpochEnded({2: row(1, 0.95), 3: row(1, 0.96)}))
+    console.event(RunEnded(3, "failed", "boom"))
     assert said()[-1] == "3/4 runs done, 1 failed; best so far: validation accuracy 85.00% (a)"
 
 

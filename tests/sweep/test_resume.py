@@ -20,8 +20,8 @@ from mnistlab.errors import RunFolderError
 from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.runs import files
 from mnistlab.runs.folder import SweepFolder
-from mnistlab.sweep import training
-from mnistlab.sweep.events import EpochEnded, RunEnded
+from mnistlab.sweep import train as training
+from mnistlab.sweep.workers import EpochEnded, RunEnded
 from tests.sweep.helpers import SweepRecorder, content, resume, sweep, the_only, write_base
 
 WORDS = ("learning_rate=0.005,0.01,0.02,0.1", "epochs=1,2,4", "batch_size=100,250")
@@ -329,7 +329,7 @@ def test_a_resumed_sweep_is_never_removed(tmp_path, monkeypatch):
         done.plan.unlink()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mnistlab.sweep.run._planned", vanish)
+    monkeypatch.setattr("mnistlab.sweep.storage.planned_stacks", vanish)
     with pytest.raises(KeyboardInterrupt):
         resume(done)
     assert done.run(1).model.exists()

@@ -15,13 +15,14 @@ from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.weights import load_weights
 from mnistlab.statistics import z_quantile
-from mnistlab.sweep import comparison, stacks, training
-from mnistlab.sweep.contest import losers_at
-from mnistlab.sweep.events import EpochEnded, RunEnded
-from mnistlab.sweep.halving import budgets, choose_losers
-from mnistlab.sweep.preparation import prepare_sweep
+from mnistlab.sweep import plan as stacks
+from mnistlab.sweep import ties as comparison
+from mnistlab.sweep import train as training
+from mnistlab.sweep.halving import budgets, choose_pruned, pruned_at
+from mnistlab.sweep.plan import prepare_sweep
 from mnistlab.sweep.results import TrialResult, rank
 from mnistlab.sweep.spaces.settings import Halving, Metric
+from mnistlab.sweep.workers import EpochEnded, RunEnded
 from tests.sweep.helpers import (
     SweepRecorder,
     content,
@@ -232,7 +233,7 @@ def test_a_failing_trial_stops_no_other(tmp_path):
 
 @pytest.mark.usefixtures("_brittle")
 def test_fail_fast_ends_with_the_first_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr("mnistlab.sweep.preparation.available_cores", lambda: 1)
+    monkeypatch.setattr("mnistlab.sweep.plan.available_cores", lambda: 1)
     text = "init: brittle\nepochs: 1\n"
     words = ("init_scale=0.5,0.1,0.2", "batch_size=100,50")
     conclusion = sweep(tmp_path, *words, text=text, fail_fast=True)
@@ -304,9 +305,9 @@ def test_budgets_and_losers():
     assert budgets(Halving(3, 1), 27) == [1, 3, 9]
     assert budgets(Halving(2, 4), 10) == [4, 8]
     assert budgets(Halving(3, 1), 1) == []
-    assert choose_losers({0: 0.3, 1: 0.1, 2: 0.2, 3: 0.4}, 2) == {0, 3}
-    assert choose_losers({0: 0.5, 1: 0.5}, 3) == {1}
-    assert choose_losers({}, 3) == set()
+    assert choose_pruned({0: 0.3, 1: 0.1, 2: 0.2, 3: 0.4}, 2) == {0, 3}
+    assert choose_pruned({0: 0.5, 1: 0.5}, 3) == {1}
+    assert choose_pruned({}, 3) == set()
 
 
 def test_a_sweep_of_other_code_is_not_continued(tmp_path, monkeypatch):
@@ -409,7 +410,7 @@ def test_a_diverged_seed_takes_its_trial_out_of_the_contest(tmp_path):
         kept.write_metrics([{"epoch": 1, "validation_accuracy": accuracy}])
     folder.run(5).path.mkdir()
     folder.run(5).write_status("diverged")
-    assert losers_at(1, [], folder, chosen, set(range(6))) == {0, 1, 4, 5}
+    assert pruned_at(1, [], folder, chosen, set(range(6))) == {0, 1, 4, 5}
 
 
 def test_a_failing_stack_leaves_no_checkpoint(tmp_path, monkeypatch):
@@ -433,7 +434,7 @@ def test_a_failing_stack_leaves_no_checkpoint(tmp_path, monkeypatch):
 
 def test_checkpoints_hold_only_columns_that_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr("mnistlab.sweep.preparation.available_cores", lambda: 1)
+    monkeypatch.setattr("mnistlab.sweep.plan.available_cores", lambda: 1)
     saved = []
     save = training.save_checkpoint
     monkeypatch.setattr(

@@ -1,12 +1,15 @@
 """Threads that work while the main thread listens."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mnistlab.sweep.crew import Crew, available_cores
-from mnistlab.sweep.events import RunEnded
-from mnistlab.sweep.training import StoppedError
+from mnistlab.sweep.workers import RunEnded, StoppedError, Workers, available_cores
+
+
+def workers_of(count):
+    return Workers(ThreadPoolExecutor(count))
 
 
 def nothing(_event):
@@ -14,20 +17,20 @@ def nothing(_event):
 
 
 def test_answers_come_in_the_order_of_the_tasks():
-    crew = Crew(3)
-    assert crew.work_through([lambda n=n: n * n for n in range(20)], nothing) == [
+    workers = workers_of(3)
+    assert workers.run_all([lambda n=n: n * n for n in range(20)], nothing) == [
         n * n for n in range(20)
     ]
-    assert crew.work_through([], nothing) == []
+    assert workers.run_all([], nothing) == []
 
 
 def test_what_workers_tell_is_heard_in_the_main_thread():
-    crew, heard = Crew(2), []
+    workers, heard = workers_of(2), []
 
     def task(number):
-        crew.tell(RunEnded(number, "completed", None))
+        workers.report(RunEnded(number, "completed", None))
 
-    crew.work_through(
+    workers.run_all(
         [lambda n=n: task(n) for n in range(5)],
         lambda event: heard.append((event.number, threading.current_thread())),
     )
@@ -36,7 +39,7 @@ def test_what_workers_tell_is_heard_in_the_main_thread():
 
 
 def test_the_first_error_stops_the_others():
-    crew = Crew(2)
+    workers = workers_of(2)
     begun = threading.Event()
 
     def fail():
@@ -46,27 +49,27 @@ def test_the_first_error_stops_the_others():
     def work():
         begun.set()
         while True:
-            crew.before_step()
+            workers.check()
 
     with pytest.raises(ZeroDivisionError):
-        crew.work_through([work, fail, work], nothing)
+        workers.run_all([work, fail, work], nothing)
 
 
-def test_a_crew_that_is_asked_to_stop_says_so():
-    crew = Crew(2)
-    crew.stop()
+def test_workers_that_is_asked_to_stop_says_so():
+    workers = workers_of(2)
+    workers.stop()
     with pytest.raises(StoppedError):
-        crew.work_through([lambda: None], nothing)
+        workers.run_all([lambda: None], nothing)
 
 
 def test_an_interrupt_waits_for_the_workers():
-    crew, ended = Crew(2), []
+    workers, ended = workers_of(2), []
 
     def work():
-        crew.tell(RunEnded(0, "completed", None))
+        workers.report(RunEnded(0, "completed", None))
         try:
             while True:
-                crew.before_step()
+                workers.check()
         finally:
             ended.append(True)
 
@@ -74,7 +77,7 @@ def test_an_interrupt_waits_for_the_workers():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        crew.work_through([work, work], interrupt)
+        workers.run_all([work, work], interrupt)
     assert len(ended) >= 1
 
 

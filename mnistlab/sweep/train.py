@@ -21,30 +21,26 @@ from mnistlab.experiment.recorder import RunRecorder, now
 from mnistlab.experiment.run import describe_epoch
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.weights import load_checkpoint, save_checkpoint
-from mnistlab.sweep.events import EpochEnded, Event, RunEnded, StackEnded
-from mnistlab.sweep.stacks import Column, Stack, last_epoch
+from mnistlab.sweep.plan import Column, Stack, last_epoch
+from mnistlab.sweep.workers import EpochEnded, Event, RunEnded, StackEnded, StoppedError
 
 CHECKPOINT_SECONDS = 0.25
 """At most so much work is lost, or an epoch; a checkpoint of 64 columns takes 1 ms."""
 
 
 @dataclass(frozen=True)
-class Rung:
-    """A stretch of training: from the end of epoch `since`, without `losers`, to that of `until`.
+class Stretch:
+    """A stretch of training: from the end of epoch `since`, without `pruned`, to that of `until`.
 
     Without halving there is one, from 0 to None, which is the end.
     """
 
     until: int | None = None
     since: int = 0
-    losers: frozenset[int] = frozenset()
+    pruned: frozenset[int] = frozenset()
 
 
-WHOLE = Rung()
-
-
-class StoppedError(Exception):
-    """The sweep is asked to end: not a fault of the stack that is told so."""
+WHOLE = Stretch()
 
 
 class StorageError(Exception):
@@ -71,8 +67,8 @@ def _storing(seconds: dict[str, float]) -> Iterator[None]:
 class Work:
     """What all stacks of a sweep share.
 
-    `done` holds the runs whose folders are whole already, `tell` passes events on, and
-    `before_step` raises StoppedError when the sweep is to end.
+    `done` holds the runs whose folders are whole already, `report` passes events on, and
+    `check` raises StoppedError when the sweep is to end.
     """
 
     folder: SweepFolder
@@ -80,12 +76,12 @@ class Work:
     data_of: Callable[[Config], Dataset]
     environment: Mapping[str, Any]
     done: set[int]
-    tell: Callable[[Event], None]
-    before_step: Callable[[], None]
+    report: Callable[[Event], None]
+    check: Callable[[], None]
 
 
-def train_stack(stack: Stack, work: Work, rung: Rung = WHOLE) -> list[Stack]:
-    """Train a stack to the end of a rung, and write the runs that end on the way.
+def train_stack(stack: Stack, work: Work, stretch: Stretch = WHOLE) -> list[Stack]:
+    """Train a stack to the end of a stretch, and write the runs that end on the way.
 
     When anything but the disk fails, its halves are trained instead, down to the columns that
     fail alone: those are marked as failed. Returns the stacks that were trained in the end.
@@ -95,16 +91,16 @@ def train_stack(stack: Stack, work: Work, rung: Rung = WHOLE) -> list[Stack]:
         return [stack]
     training = _StackTraining(stack, work)
     try:
-        training.run(rung)
+        training.run(stretch)
     except (StoppedError, StorageError, RunFolderError):
         raise
     except (Exception, SystemExit) as error:  # a plugin may call exit()
         work.folder.checkpoint_of(stack.name).unlink(missing_ok=True)
         if len(stack.columns) > 1:
-            return [part for half in stack.split() for part in train_stack(half, work, rung)]
+            return [part for half in stack.split() for part in train_stack(half, work, stretch)]
         training.fail(error)
     finally:
-        work.tell(StackEnded(training.seconds))
+        work.report(StackEnded(training.seconds))
     return [stack]
 
 
@@ -137,18 +133,18 @@ class _StackTraining:
         ]
         self._saved = time.monotonic()
 
-    def run(self, rung: Rung) -> None:
-        """Train from the last checkpoint, if there is one, to the end of the rung."""
-        trainer = self._plan.trainer(self.work.before_step)
+    def run(self, stretch: Stretch) -> None:
+        """Train from the last checkpoint, if there is one, to the end of the stretch."""
+        trainer = self._plan.trainer(self.work.check)
         snapshot = self._load()
         if snapshot is not None:
-            if rung.until is not None and snapshot.epoch >= rung.until:
+            if stretch.until is not None and snapshot.epoch >= stretch.until:
                 return
-            trainer.restore(self._without_losers(snapshot, rung))
+            trainer.restore(self._without_pruned(snapshot, stretch))
         try:
             for record in trainer.epochs():
                 staying = self._note(record, trainer)
-                at_end = record.epoch == rung.until
+                at_end = record.epoch == stretch.until
                 if staying.any() and (at_end or self._is_due()):
                     self._save(trainer.snapshot.keep(staying))
                     if at_end:
@@ -199,7 +195,7 @@ class _StackTraining:
             runs = self.stack.columns[column].runs
             going = [run for run in runs if last_epoch(self.work.configs[run]) >= record.epoch]
             rows |= dict.fromkeys(going, row)
-        self.work.tell(EpochEnded(rows))
+        self.work.report(EpochEnded(rows))
         for position, column in enumerate(record.columns.tolist()):
             self._end_column(record, position, self.stack.columns[column], column, trainer)
         return ~(record.diverged | record.finished)
@@ -241,7 +237,7 @@ class _StackTraining:
         with _storing(self.seconds):
             self._write(run, keep)
         self.work.done.add(number)
-        self.work.tell(RunEnded(number, run.status, run.error))
+        self.work.report(RunEnded(number, run.status, run.error))
 
     def _write(self, run: RunRecorder, keep: Callable[[RunRecorder], None]) -> None:
         _clear(run.folder.path)  # left half written by a process that was killed
@@ -282,12 +278,12 @@ class _StackTraining:
             log.rows, log.seconds = kept["rows"], kept["seconds"]
         return snapshot
 
-    def _without_losers(self, snapshot: Snapshot, rung: Rung) -> Snapshot:
+    def _without_pruned(self, snapshot: Snapshot, stretch: Stretch) -> Snapshot:
         """Leave out the columns that halving ended where this checkpoint was taken."""
-        if snapshot.epoch != rung.since or not rung.losers:
+        if snapshot.epoch != stretch.since or not stretch.pruned:
             return snapshot
         columns = self.stack.columns
-        lost = [columns[column].runs[-1] in rung.losers for column in snapshot.columns]
+        lost = [columns[column].runs[-1] in stretch.pruned for column in snapshot.columns]
         return snapshot.keep(~np.array(lost, bool))
 
 

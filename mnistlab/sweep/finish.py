@@ -1,4 +1,4 @@
-"""Names a sweep's best trial, tests it once, and writes down what all of them came to."""
+"""Names the best trial of a sweep, tests it once, and writes down what all of them came to."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,7 @@ from mnistlab.experiment.run import evaluate_test
 from mnistlab.runs.files import to_csv, write_json, write_text
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.statistics import t_half_width, wilson_interval
-from mnistlab.sweep.comparison import indistinguishable
-from mnistlab.sweep.preparation import Prepared
+from mnistlab.sweep.plan import PreparedSweep
 from mnistlab.sweep.results import (
     METRICS,
     TEST,
@@ -20,10 +19,11 @@ from mnistlab.sweep.results import (
     shown_value,
     summarize,
 )
+from mnistlab.sweep.ties import indistinguishable
 
 
 @dataclass(frozen=True)
-class Conclusion:
+class SweepResult:
     """What a sweep came to; `document` is what sweep.json holds.
 
     `ranked` are the trials that can be chosen, the best first; `ties` the numbers of those that
@@ -45,9 +45,9 @@ class Conclusion:
         return self.ranked[0] if self.ranked else None
 
 
-def conclude(
-    prepared: Prepared, folder: SweepFolder, seconds: Mapping[str, float], started: float
-) -> Conclusion:
+def finish_sweep(
+    prepared: PreparedSweep, folder: SweepFolder, seconds: Mapping[str, float], started: float
+) -> SweepResult:
     """Read the runs, choose by the validation split, test the winner, write the results.
 
     The test split is looked at once, for the winner: choosing by it would make its numbers too
@@ -78,14 +78,14 @@ def conclude(
         "best": _best(prepared, folder, ranked[0], rows) if ranked else None,
         "ranking": [result.trial.number for result in ranked],
         "indistinguishable": ties,
-        "results": [_shown(result, sweep.metric.name) for result in results],
+        "results": [_describe(result, sweep.metric.name) for result in results],
         "seconds": {"total": time.perf_counter() - started, **seconds},
     }
     write_json(folder.summary, document)
-    return Conclusion(folder, results, ranked, ties, status, error, document)
+    return SweepResult(folder, results, ranked, ties, status, error, document)
 
 
-def _facts(prepared: Prepared, results: Sequence[TrialResult]) -> dict[str, Any]:
+def _facts(prepared: PreparedSweep, results: Sequence[TrialResult]) -> dict[str, Any]:
     sweep = prepared.sweep
     count = {
         status: sum(result.status == status for result in results)
@@ -103,7 +103,10 @@ def _facts(prepared: Prepared, results: Sequence[TrialResult]) -> dict[str, Any]
 
 
 def _best(
-    prepared: Prepared, folder: SweepFolder, best: TrialResult, rows: Sequence[Mapping[str, Any]]
+    prepared: PreparedSweep,
+    folder: SweepFolder,
+    best: TrialResult,
+    rows: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     run = folder.run(best.runs[0])
     images = len(prepared.data.test)
@@ -118,14 +121,14 @@ def _best(
         "images": images,
     }
     return {
-        **_shown(best, prepared.sweep.metric.name),
+        **_describe(best, prepared.sweep.metric.name),
         "run": run.name,
         "path": str(run.path),
         "test": test if over_seeds is None else {**test, "half_width": over_seeds},
     }
 
 
-def _shown(result: TrialResult, metric: str) -> dict[str, Any]:
+def _describe(result: TrialResult, metric: str) -> dict[str, Any]:
     shown = {
         "trial": result.trial.number,
         "runs": list(result.runs),

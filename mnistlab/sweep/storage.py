@@ -1,0 +1,172 @@
+"""Begins the folder of a sweep or opens it again, and finds which of its runs are done."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from filelock import BaseFileLock
+
+import mnistlab
+from mnistlab.errors import RunFolderError
+from mnistlab.experiment.recorder import now, run_key
+from mnistlab.runs import RunFolder, create_run_folder
+from mnistlab.runs.creation import cannot_keep
+from mnistlab.runs.environment import uncommitted_changes
+from mnistlab.runs.files import sync_folder, write_bytes, write_json, write_text
+from mnistlab.runs.folder import SweepFolder
+from mnistlab.runs.integrity import FINAL, find_intact_runs, is_intact
+from mnistlab.sweep.plan import PreparedSweep, Stack, from_plan, to_plan
+
+_NOT_COPIED = {"run.lock", "checkpoint.safetensors", "status.json", "summary.json"}
+
+
+def open_folder(
+    prepared: PreparedSweep, runs_dir: Path, resumed: SweepFolder | None
+) -> tuple[SweepFolder, BaseFileLock]:
+    """Return the sweep's folder, new or found, and its lock, which this process now holds."""
+    if resumed is None:
+        folder = SweepFolder(create_run_folder(runs_dir, prepared.sweep.name).path)
+        try:
+            lock = folder.lock()
+            folder.write_status("running", started=now())
+        except OSError as error:
+            folder.remove()
+            raise cannot_keep(runs_dir, error) from None
+        return folder, lock
+    lock = resumed.lock()
+    known = resumed.read_environment()
+    ours = {"mnistlab": mnistlab.__version__, "data_sha256": prepared.data.sha256}
+    for what, value in ours.items():
+        if known.get(what) != value:
+            lock.release()
+            raise RunFolderError(
+                f"{resumed.name}: was begun with {what} {known.get(what)}, now it is {value}; "
+                "begin a new sweep, which may take finished runs over with --needed"
+            )
+    try:
+        planned_stacks(resumed, prepared, set())
+    except RunFolderError:
+        lock.release()
+        raise
+    resumed.write_status("running", resumed=now(), error=None)
+    return resumed, lock
+
+
+def begin(
+    folder: SweepFolder,
+    prepared: PreparedSweep,
+    environment: Mapping[str, Any],
+    take_from: Path | None,
+) -> None:
+    """Write what a new sweep is and how it will be trained.
+
+    Runs that are finished already in the runs folder `take_from` are copied from there.
+    """
+    sha256 = prepared.data.sha256
+    found: set[int] = set()
+    if take_from is not None:
+        keys = {run_key(config, sha256): run for run, config in prepared.configs.items()}
+        found = copy_finished(folder, take_from, keys)
+    stacks = prepared.stacks([run for run in prepared.configs if run not in found])
+    width = max((len(stack.columns) for stack in stacks), default=0)
+    facts = {"data_sha256": sha256, **environment, "stack_width": width}
+    write_json(folder.environment, {**facts, "workers": prepared.workers})
+    if patch := uncommitted_changes(environment):
+        write_text(folder.uncommitted_patch, patch)
+    write_text(folder.config, prepared.sweep.to_yaml())
+    # from here on the sweep is one that can be resumed
+    plan = {"stacks": to_plan(stacks), "taken_over": sorted(found)}
+    write_json(folder.plan, {**plan, "config_sha256": _config_hash(folder)})
+    sync_folder(folder.path)
+
+
+def _config_hash(folder: SweepFolder) -> str:
+    return hashlib.sha256(folder.config.read_bytes()).hexdigest()
+
+
+def planned_stacks(folder: SweepFolder, prepared: PreparedSweep, done: set[int]) -> list[Stack]:
+    """Return the stacks of plan.json, and one of runs that were taken over and are not `done`.
+
+    Raises RunFolderError where the plan is not that of this sweep.
+    """
+    plan = folder.read_plan()
+    if plan.get("config_sha256") != _config_hash(folder):
+        raise RunFolderError(
+            f"{folder.config}: was changed since the sweep began; begin a new one with --config, "
+            "which takes finished runs over with --needed"
+        )
+    try:
+        taken_over = [int(run) for run in plan["taken_over"]]
+        stacks = from_plan(plan["stacks"], prepared.configs)
+        runs = [run for stack in stacks for run in stack.runs] + taken_over
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        runs, stacks, taken_over = [], [], []
+    if sorted(runs) != sorted(prepared.configs):
+        raise RunFolderError(f"{folder.plan}: is not the plan of this sweep")
+    lost = prepared.stacks([run for run in taken_over if run not in done])
+    return stacks + [replace(stack, name=f"taken-over-{stack.name}") for stack in lost]
+
+
+def is_complete(
+    folder: SweepFolder, prepared: PreparedSweep, *, retry_failed: bool = False
+) -> bool:
+    """Return whether a sweep has come to its end with all of its runs, and all files are whole."""
+    if folder.read_status()["status"] != "completed":
+        return False
+    if not folder.checksums() or folder.damaged_files():
+        return False
+    done = finished_runs(folder, prepared, retry_failed=retry_failed)
+    return done == set(prepared.configs)
+
+
+def finished_runs(
+    folder: SweepFolder, prepared: PreparedSweep, *, retry_failed: bool = False
+) -> set[int]:
+    """Return the numbers of the runs whose folder is whole and made with the same config."""
+    ends = FINAL if retry_failed else FINAL | {"failed"}
+    sha256 = prepared.data.sha256
+    done = set()
+    for number in folder.runs():
+        run = folder.run(number)
+        if number not in prepared.configs or not is_intact(run, ends):
+            continue
+        config = prepared.configs[number]
+        stopped = config.model_copy(update={"stop_after": len(run.read_metrics()["epoch"])})
+        keys = (run_key(config, sha256), run_key(stopped, sha256))
+        if run.read_environment().get("key") in keys:
+            done.add(number)
+    return done
+
+
+def copy_finished(folder: SweepFolder, runs_dir: Path, keys: Mapping[str, int]) -> set[int]:
+    """Copy finished runs with these keys into a sweep, as the numbers given; return those."""
+    found: set[int] = set()
+
+    def is_wanted(environment: Mapping[str, Any]) -> bool:
+        return keys.get(str(environment.get("key")), -1) not in (-1, *found)
+
+    for run in find_intact_runs(runs_dir, is_wanted, of_sweeps=True):
+        number = keys[str(run.read_environment()["key"])]
+        _copy(run, folder, number)
+        found.add(number)
+    return found
+
+
+def _copy(source: RunFolder, sweep: SweepFolder, number: int) -> None:
+    """Copy a run's files, its status last, so that the copy is never taken for whole too early."""
+    target = sweep.run(number)
+    target.path.mkdir(parents=True)
+    files = [
+        path for path in source.path.iterdir() if path.is_file() and path.name not in _NOT_COPIED
+    ]
+    for path in files:
+        write_bytes(target.path / path.name, path.read_bytes())
+    known = source.read_summary()
+    # what makes the folder that of a sweep is written later
+    name = f"{sweep.name}/{number}"
+    write_json(target.summary, {**known, "run": name, "path": str(target.path)})
+    target.write_log(f"taken over from {source.name}")
+    details = {key: value for key, value in source.read_status().items() if key != "files"}
+    target.write_status(**details, checksums=target.compute_checksums())
