@@ -174,9 +174,10 @@ def _draw_trials(axes: Axes, lines: NDArray[Any], order: NDArray[np.float64]) ->
 def _count_levels(names: Sequence[str]) -> int:
     """Return on how many levels the names above the axes have to stand, to be apart."""
     lengths = np.array([len(name) for name in names])
-    lengths[1:-1] //= 2  # the first and the last name do not stand in the middle of their axis
+    lengths[1:-1] //= 2  # the first starts at its axis, the last ends a little right of its own
+    lengths[-1] -= 6
     P = len(names)
-    if P == 1 or (lengths[1:] + lengths[:-1]).max() < 80 / (P - 1):
+    if P == 1 or (lengths[1:] + lengths[:-1]).max() < 96 / (P - 1):
         return 1
     return 2 if P <= 6 else 3
 
@@ -198,7 +199,8 @@ def _label_axis(axes: Axes, at: int, parameter: _Parameter, P: int, levels: int)
             cut(parameter.labels[tick], max(8, 64 // P)), (at, parameter.ticks[tick]), (5, 0),
             verticalalignment="center_baseline", path_effects=style.HALO, zorder=6, **look,
         )  # fmt: skip
+    offset = (30 if 0 < at == P - 1 else 0, 8 + 13 * ((P - 1 - at) % levels))
     axes.annotate(
-        cut(parameter.name, 26), (at, 1), (0, 8 + 13 * ((P - 1 - at) % levels)),
+        cut(parameter.name, 26), (at, 1), offset,
         horizontalalignment="right" if 0 < at == P - 1 else "left" if at == 0 else "center", **look,
     )  # fmt: skip

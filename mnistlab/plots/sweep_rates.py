@@ -3,7 +3,6 @@
 T is the number of trials, M that of those in a group.
 """
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from numbers import Real
@@ -186,12 +185,10 @@ def _scale_across(
     scale = style.Scale.of(shown, log=log, pad=pad)
     if limit is not None and -1 < scale.place(limit) < 2:
         scale = style.Scale.of(np.append(shown, limit), log=log, pad=pad)
-    once = np.unique(shown)
-    gaps = np.diff(scale.place(once))
-    if len(once) <= _EXACT and (gaps > 0.09).all() and log is not True:
-        scale = dataclasses.replace(scale, ticks=once)
     style.set_scale(axes, "x", scale)
-    if len(once) <= _EXACT and scale.ticks is once:
+    once = np.unique(shown)
+    apart = (np.diff(scale.place(once)) > 0.09).all()
+    if log is not True and len(once) <= _EXACT and apart:
         axes.set_xticks(once, format_values(once.tolist()))
     return limit if limit is not None and scale.low <= limit <= scale.high else None
 
@@ -217,9 +214,8 @@ def _scale_up(axes: Axes, trials: Trials, height: float, rows: int) -> NDArray[n
     scale = style.Scale.of(ends[np.isfinite(ends)], pad=(foot / room, head / room))
     style.set_scale(axes, "y", scale)
     part = 1 - (0.1 + ROW * rows) / height
-    top = axes.transScale.inverted().transform(axes.transLimits.inverted().transform((0.5, part)))[
-        1
-    ]
+    point = axes.transLimits.inverted().transform((0.5, part))
+    top = axes.transScale.inverted().transform(point)[1]
     return np.where(trials.beyond, top, trials.errors)
 
 
