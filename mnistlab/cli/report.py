@@ -64,7 +64,7 @@ def report(
     """
     from mnistlab.console.progress import ConsoleReporter
     from mnistlab.errors import MnistlabError
-    from mnistlab.plots.own_settings import import_matplotlib
+    from mnistlab.plots.picture_file import import_matplotlib
     from mnistlab.plugins import load_plugins
     from mnistlab.runs import default_runs_dir
     from mnistlab.runs.files import to_json

@@ -85,7 +85,7 @@ def predict(
     20 x 20 pixels and centred by its mass in 28 x 28. So it should show one digit and no more.
     """
     from mnistlab.console.progress import fetch_progress
-    from mnistlab.plots.picture import check_picture
+    from mnistlab.plots.picture_file import check_picture
     from mnistlab.plugins import load_plugins
     from mnistlab.store.predict import predict
 
@@ -108,11 +108,10 @@ def predict(
 def _draw(predictions: "Predictions", path: Path) -> None:
     import numpy as np
 
-    from mnistlab.plots.own_settings import import_matplotlib
-    from mnistlab.plots.picture import save_picture
+    from mnistlab.plots.picture_file import import_matplotlib, save_picture
 
     import_matplotlib()
-    from mnistlab.plots.seen_images import seen_images
+    from mnistlab.plots.image_plots import seen_images
 
     classes, images = predictions.classes, predictions.images
     headings: list[tuple[str, ...]] = [

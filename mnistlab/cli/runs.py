@@ -272,7 +272,7 @@ def compare(
     """
     from dataclasses import asdict
 
-    from mnistlab.plots.picture import check_picture, save_picture
+    from mnistlab.plots.picture_file import check_picture, save_picture
     from mnistlab.store.compare import choose_runs, compare_runs
 
     folders = choose_runs([find_folder(run, runs_dir) for run in runs])
@@ -282,7 +282,7 @@ def compare(
         refuse_existing(picture, force=force)
     comparison = compare_runs(folders)
     if picture is not None:
-        from mnistlab.plots.own_settings import import_matplotlib
+        from mnistlab.plots.picture_file import import_matplotlib
 
         import_matplotlib()
         from mnistlab.store.comparison_picture import draw_comparison, has_curves

@@ -9,8 +9,8 @@ from mnistlab.gradcheck.check import Check
 from mnistlab.gradcheck.diagnosis import place
 from mnistlab.gradcheck.differences import complex_step
 from mnistlab.gradcheck.verdicts import Report, Verdict
-from mnistlab.plots import page
-from mnistlab.plots.gradient_error import MOST, StepStudy, gradient_error
+from mnistlab.plots.gradient_check import MOST, StepStudy, gradient_error
+from mnistlab.plots.picture_file import save_picture
 from mnistlab.runs import RunFolder, create_run_folder
 from mnistlab.runs.environment import describe_environment
 from mnistlab.runs.files import write_json, write_text
@@ -53,7 +53,7 @@ def draw(verdict: Verdict, path: Path) -> None:
         details=verdict.what.replace("_", " "),
     )
     path.parent.mkdir(exist_ok=True)
-    page.save_whole(figure, path)
+    save_picture(figure, path)
 
 
 def study_steps(check: Check) -> StepStudy:

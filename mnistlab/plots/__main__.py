@@ -10,15 +10,12 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
 from mnistlab.errors import MnistlabError, tell
-from mnistlab.plots.gallery import PLOTS, draw, keep_plot
-from mnistlab.plots.sweep_view import SweepView
-from mnistlab.plots.view import RunView, load_data_of
+from mnistlab.plots.run_plots import PLOTS, RunView, draw, load_data_of, save_plot
 from mnistlab.plugins import load_plugins
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import SweepFolder, is_sweep
@@ -42,62 +39,55 @@ def serve(requests: Iterable[str], answers: TextIO) -> None:
         if what == "load":
             load_data_of(RunFolder(Path(folder)))
         else:
-            path = Path(folder)
-            drawn = draw_sweep(SweepFolder(path)) if is_sweep(path) else draw_all(RunFolder(path))
-            answers.write(f"{json.dumps(drawn)}\n")
+            answers.write(f"{json.dumps(draw_all(RunFolder(Path(folder))))}\n")
             answers.flush()
 
 
 def draw_all(folder: RunFolder) -> list[str]:
-    """Draw every plot that the run has data for, and return their names."""
-    return _draw_in_halves(partial(_draw, folder), list(PLOTS), folder)
-
-
-def draw_sweep(folder: SweepFolder) -> list[str]:
-    """Draw every plot that says something of a sweep, and return their names."""
-    from mnistlab.plots.sweep_gallery import SWEEP_PLOTS  # noqa: PLC0415 - `train` needs none
-
-    def draw_some(names: list[str]) -> None:
-        view = SweepView(folder)
-        for name in names:
-            keep_plot(SWEEP_PLOTS[name](view), folder, name)
-
-    return _draw_in_halves(draw_some, list(SWEEP_PLOTS), folder)
-
-
-def _draw_in_halves(
-    draw_some: Callable[[list[str]], None], names: list[str], folder: RunFolder
-) -> list[str]:
-    """Draw the plots of these names, and return those that there are.
+    """Draw every plot that the run or the sweep has data for, and return their names.
 
     A second process draws half of them (that took 0.2 s less); what it could not, because it
     was killed say, is drawn here.
     """
+    if is_sweep(folder.path):
+        from mnistlab.plots.sweep_plots import SWEEP_PLOTS  # noqa: PLC0415 - `train` needs none
+
+        names = list(SWEEP_PLOTS)
+    else:
+        names = list(PLOTS)
     if sys.platform != "linux":  # elsewhere a fork after such imports is not safe
-        draw_some(names)
+        _draw(folder, names)
     else:
         context = multiprocessing.get_context("fork")
-        helper = context.Process(target=_try, args=(draw_some, names[1::2]))
+        helper = context.Process(target=_try, args=(folder, names[1::2]))
         helper.start()
-        draw_some(names[::2])
+        _draw(folder, names[::2])
         helper.join()
         if helper.exitcode != 0:
-            draw_some(names[1::2])
+            _draw(folder, names[1::2])
     return [name for name in names if folder.plot(name).exists()]
 
 
-def _try(draw_some: Callable[[list[str]], None], names: list[str]) -> None:
+def _try(folder: RunFolder, names: list[str]) -> None:
     """Draw in the second process; what fails is told when it fails in the first one too."""
     try:
-        draw_some(names)
+        _draw(folder, names)
     except Exception:
         sys.exit(1)
 
 
 def _draw(folder: RunFolder, names: list[str]) -> None:
-    view = RunView(folder)
-    for name in names:
-        draw(view, name)
+    """Draw the plots of these names."""
+    if is_sweep(folder.path):
+        from mnistlab.plots.sweep_plots import SWEEP_PLOTS, SweepView  # noqa: PLC0415 - as above
+
+        sweep = SweepView(SweepFolder(folder.path))
+        for name in names:
+            save_plot(SWEEP_PLOTS[name](sweep), folder, name)
+    else:
+        run = RunView(folder)
+        for name in names:
+            draw(run, name)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import mnistlab
 _PROGRAM = f"""
 import sys
 sys.path.append({str(Path(mnistlab.__file__).parents[1])!r})
-from mnistlab.plots.own_settings import import_matplotlib
+from mnistlab.plots.picture_file import import_matplotlib
 import_matplotlib()
 from mnistlab.plots.__main__ import main
 main()

@@ -59,15 +59,13 @@ class Pictures:
 
 
 def _save_png(figure: "Figure") -> bytes:
-    from mnistlab.plots import page  # noqa: PLC0415 - a report of tables needs no matplotlib
+    from mnistlab.plots.picture_file import encode  # noqa: PLC0415 - tables need no matplotlib
 
-    picture = io.BytesIO()
-    page.save(figure, picture)
-    return picture.getvalue()
+    return encode(figure, "png")
 
 
 def _save_svg(figure: "Figure") -> bytes:
-    import matplotlib  # noqa: PLC0415 - as above
+    import matplotlib  # noqa: PLC0415 - tables need none
 
     from mnistlab.plots import style  # noqa: PLC0415
 

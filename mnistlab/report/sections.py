@@ -6,10 +6,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from mnistlab.plots.gallery import PLOTS
-from mnistlab.plots.sweep_gallery import SWEEP_PLOTS
-from mnistlab.plots.sweep_view import SweepView
-from mnistlab.plots.view import RunView
+from mnistlab.plots.run_plots import PLOTS, RunView
+from mnistlab.plots.sweep_plots import SWEEP_PLOTS, SweepView
 from mnistlab.report.collect import ReportRun, ReportSweep
 from mnistlab.report.document import (
     DASH,

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mnistlab.errors import RunFolderError
-from mnistlab.plots.compared_curves import RunCurves, compared_curves
+from mnistlab.plots.epoch_curves import RunCurves, compared_curves
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import METRICS_COLUMNS
 from mnistlab.store.compare import Comparison, tell_setting

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 
-from mnistlab.plots.own_settings import import_matplotlib
+from mnistlab.plots import import_matplotlib
 from tests.runs.audited import ROOT, run_audited
 from tests.runs.test_paths import FIRST, LINEAR, MANY, MINI, SECOND, check_refused
 

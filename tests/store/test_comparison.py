@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mnistlab.errors import InputError
-from mnistlab.plots.picture import check_picture
+from mnistlab.plots import check_picture
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.store.compare import choose_runs, compare_runs, tell_setting
 from mnistlab.store.comparison_picture import run_labels

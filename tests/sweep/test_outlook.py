@@ -7,8 +7,7 @@ import pytest
 
 from mnistlab.console import sweeping
 from mnistlab.console.sweeping import ConsoleSweepReporter, sparkline
-from mnistlab.plots.sweep_gallery import SWEEP_PLOTS
-from mnistlab.plots.sweep_view import SweepView
+from mnistlab.plots import SWEEP_PLOTS, SweepView
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.estimate import estimate
 from mnistlab.sweep.plan import prepare_sweep
@@ -129,7 +128,7 @@ def test_which_plots_a_sweep_gets(tmp_path, words, options, drawn):
 def test_the_map_has_each_trial_where_it_belongs(tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(
-        "mnistlab.plots.sweep_gallery.error_map",
+        "mnistlab.plots.sweep_plots.error_map",
         lambda *given, **named: seen.update(named, a=given),
     )
     words = ("batch_size=250,100", "learning_rate=0.01,0.1")
@@ -187,7 +186,7 @@ def test_every_seed_and_its_interval_reach_the_plots(tmp_path, monkeypatch):
         return lambda *given, **named: seen.update({name: (given, named)})
 
     for name in ("error_by_rate", "all_learning_curves"):
-        monkeypatch.setattr(f"mnistlab.plots.sweep_gallery.{name}", keep(name))
+        monkeypatch.setattr(f"mnistlab.plots.sweep_plots.{name}", keep(name))
     words = ("learning_rate=0.001,0.002",)
     view = view_of(tmp_path, *words, seeds=3, metric=Metric("validation.loss", "minimize"))
     for name in ("learning_rate", "all_learning_curves"):

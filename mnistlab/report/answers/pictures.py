@@ -10,8 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnistlab.plots import page, style, words
-from mnistlab.plots.axes import Scale, count_x, panel, scale_y, spread
+from mnistlab.plots import style
+from mnistlab.plots.labels import cut, number
+from mnistlab.plots.style import Scale
+from mnistlab.report._plots_compat import spread
 
 _BODY = 2.95  # inches below the title
 _CORNER, _SIZE = (0.9, 0.55), (4.3, 2.25)  # inches
@@ -33,8 +35,8 @@ def draw_gaps(curves: Sequence[Curve], title: str) -> Figure:
 
     Up to three curves of (E,) points each; only gaps above zero can be drawn.
     """
-    figure = page.new_figure(_BODY, title, ["training loss minus the optimum's, after each epoch"])
-    axes = panel(figure, _CORNER, _SIZE)
+    figure = style.new_figure(_BODY, title, "training loss minus the optimum's, after each epoch")
+    axes = style.add_axes(figure, _CORNER, _SIZE)
     axes.set_xlabel("epoch")
     axes.set_ylabel("training loss above optimum")
     _draw(axes, curves)
@@ -51,9 +53,8 @@ def draw_overflow(
     number that the run could hold.
     """
     details = "the loss of each step's batch, and the growth that the largest eigenvalue forecasts"
-    figure = page.new_figure(_BODY, title, [details])
-    axes = panel(figure, _CORNER, _SIZE)
-    axes.set_xlabel("step")
+    figure = style.new_figure(_BODY, title, details)
+    axes = style.add_axes(figure, _CORNER, _SIZE)
     axes.set_ylabel("loss of the batch")
     x, y = np.asarray(steps, float), np.asarray(losses, float)
     finite = np.isfinite(y) & (y > 0)
@@ -66,9 +67,10 @@ def draw_overflow(
         ("forecast", x[below].tolist(), forecast[below].tolist()),
     ]
     _draw(axes, curves, highest=ceiling)
+    axes.set_xlabel("step")
     axes.axhline(ceiling, color=style.MUTED, linewidth=1.0)
     axes.annotate(
-        f"largest number: {words.number(ceiling)}",
+        f"largest number: {number(ceiling)}",
         (x[0], ceiling),
         (0, -4),
         textcoords="offset points",
@@ -83,8 +85,9 @@ def _draw(axes: Axes, curves: Sequence[Curve], highest: float | None = None) -> 
     """Draw curves on a logarithmic axis, each with its name and last value beside the panel."""
     x = np.concatenate([curve[1] for curve in curves])
     y = np.concatenate([curve[2] for curve in curves])
-    count_x(axes, float(x.min()), float(x.max()))
-    scale_y(axes, Scale.of(y if highest is None else np.append(y, highest), log=True))
+    style.set_epochs(axes, float(x.min()), float(x.max()))
+    scale = Scale.of(y if highest is None else np.append(y, highest), log=True)
+    style.set_scale(axes, "y", scale)
     for (name, at, values), look in zip(curves, _LOOKS, strict=False):
         axes.plot(at, values, label=name, linewidth=1.6, markersize=3.2, **look)
     _label(axes, curves)
@@ -107,11 +110,10 @@ def _label(axes: Axes, curves: Sequence[Curve]) -> None:
             scaley=False,
             zorder=1,
         )
-        room = style.WIDTH - style.MARGIN - _CORNER[0] - 1.05 * _SIZE[0]
         axes.text(
             1.05,
             height,
-            words.fit(f"{words.number(values[-1])}  {name}", style.SMALL, room),
+            cut(f"{number(values[-1])}  {name}", 34),
             color=look["color"],
             fontsize=style.SMALL,
             transform=axes.transAxes,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mnistlab.core.stability import format_limit
-from mnistlab.plots.learning_curves import learning_curves
+from mnistlab.plots.epoch_curves import learning_curves
 from mnistlab.report.answers.combination import best_combination
 from mnistlab.report.answers.limits import Limit, limit_at
 from mnistlab.report.answers.models import other_models

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from mnistlab.plots import page, style, words
+from mnistlab.plots import style
+from mnistlab.plots.labels import cut, short
 
 MOST = 10  # coordinates in the figure
-_BODY = 3.75  # inches
-_LEFT, _RIGHT = (0.85, 3.3), (5.6, 2.0)  # inches: where a panel starts, its width
-_BOTTOM, _HEIGHT = 0.65, 2.75  # inches
 _LOWEST = 1e-17  # errors below it, exact zeros among them, are drawn here
 
 
@@ -55,33 +54,19 @@ def gradient_error(
     title: str,
     details: str = "",
 ) -> Figure:
-    """Draw the V of rounding and truncation (left) and the worst coordinates (right).
+    """Return the V of rounding and truncation (left) and the worst coordinates (right).
 
-    Args:
-        study: the errors by step size.
-        names: of M coordinates, the worst first; at most the first 10 are drawn.
-        errors: (M,) their absolute errors; what is not finite is drawn at the edge.
-        tolerances: (M,) by how much they may be off.
-        title: one line; cut if it is too long.
-        details: a smaller line below it, if there is more to say.
-
-    Returns:
-        The figure; to be written by `page.save`.
+    `study` has the errors by step size. `names`, `errors` and `tolerances` (M,) are those of the
+    worst coordinates, of which the first 10 are drawn; what is not finite is drawn at the edge.
     """
     referee = "the complex step" if study.exact else "the extrapolation"
     coordinate = ", ".join(str(i) for i in study.index)
-    figure = page.new_figure(
-        _BODY, title, [details, f"Left: coordinate {coordinate}, errors against {referee}."]
-    )
-    left, right = (_panel(figure, *place) for place in (_LEFT, _RIGHT))
+    figure = style.new_layout(3.75)
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _draw_steps(left, study)
     _draw_worst(right, list(names)[:MOST], errors[:MOST], tolerances[:MOST])
-    return figure
-
-
-def _panel(figure: Figure, start: float, width: float) -> Axes:
-    across, up = figure.get_size_inches()
-    return figure.add_axes((start / across, _BOTTOM / up, width / across, _HEIGHT / up))
+    notes = [f"Left: coordinate {coordinate}, errors against {referee}."]
+    return style.add_head(figure, title, details, notes)
 
 
 def _draw_steps(axes: Axes, study: StepStudy) -> None:
@@ -102,14 +87,11 @@ def _draw_steps(axes: Axes, study: StepStudy) -> None:
     axes.set(xscale="log", yscale="log", xlim=(2, 5e-16), ylim=(3e-18, 3e5))
     axes.set_xlabel("step h (smaller to the right)")
     axes.set_ylabel("relative error")
-    for axis, powers in ((axes.xaxis, range(0, -16, -3)), (axes.yaxis, range(0, -17, -3))):
-        axis.set_major_locator(FixedLocator([10.0**power for power in powers]))
-        axis.set_major_formatter(FixedFormatter([words.short(10.0**power) for power in powers]))
-        axis.set_minor_locator(NullLocator())
+    for axis in (axes.xaxis, axes.yaxis):
+        _use_powers(axis, 6)
     axes.grid(axis="y", color=style.PALE, linewidth=0.7)
     axes.legend(
-        loc="upper right", fontsize=style.SMALL, frameon=False, ncols=2, borderaxespad=0.0,
-        columnspacing=1.2,
+        loc="upper right", ncols=2, columnspacing=1.2,
     )  # fmt: skip
 
 
@@ -134,18 +116,18 @@ def _draw_worst(
                 markersize=5.5, label=name, zorder=3,
             )  # fmt: skip
     axes.set(xscale="log", xlim=(low, high), ylim=(-0.7, len(names) + 1.1))
-    stride = max(1, int(np.ceil(np.log10(high / low) / 4)))
-    powers = range(int(np.log10(low)), int(np.log10(high)) + 1, stride)
-    axes.xaxis.set_major_locator(FixedLocator([10.0**power for power in powers]))
-    axes.xaxis.set_major_formatter(FixedFormatter([words.short(10.0**p) for p in powers]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_locator(FixedLocator(rows.tolist()))
-    labels = [words.fit(name, style.SMALL, 0.9) for name in names]
-    axes.yaxis.set_major_formatter(FixedFormatter(labels))
+    _use_powers(axes.xaxis, 4)
+    axes.set_yticks(rows, [cut(name, 14) for name in names])
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("absolute error")
     axes.set_title("worst coordinates", fontsize=style.BODY, loc="left")
     axes.legend(
-        loc="upper right", fontsize=style.SMALL, frameon=False, ncols=2, borderaxespad=0.0,
-        handletextpad=0.4, columnspacing=1.0,
+        loc="upper right", ncols=2, handletextpad=0.4, columnspacing=1.0,
     )  # fmt: skip
+
+
+def _use_powers(axis: Axis, most: int) -> None:
+    """Give an axis at most so many ticks at powers of ten."""
+    axis.set_major_locator(LogLocator(numticks=most))
+    axis.set_major_formatter(FuncFormatter(lambda tick, _: short(tick)))
+    axis.set_minor_locator(NullLocator())

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +14,8 @@ import pytest
 from mnistlab.config.load import load_config
 from mnistlab.datasets import load
 from mnistlab.experiment import prepare, train_run
+from mnistlab.plots import PLOTS, Painter, RunView, draw, run_plots
 from mnistlab.plots import __main__ as drawing_process
-from mnistlab.plots import gallery, page
-from mnistlab.plots.gallery import PLOTS, draw
-from mnistlab.plots.painter import Painter
-from mnistlab.plots.view import RunView
 from mnistlab.runs import RunFolder
 from mnistlab.runs.files import write_bytes
 from mnistlab.runs.weights import predictions_as_bytes
@@ -50,7 +46,7 @@ def test_every_plot_is_drawn_from_the_folder(folder, name):
 
 def test_the_confusion_matrix_has_a_row_for_each_true_class(folder, monkeypatch):
     seen = []
-    monkeypatch.setattr(gallery, "confusion_matrix", lambda counts, **_: seen.append(counts))
+    monkeypatch.setattr(run_plots, "confusion_matrix", lambda counts, **_: seen.append(counts))
     assert draw(RunView(folder), "confusion_matrix") is None
     labels, predictions = load("mnist-mini", validation=0).test.labels, RunView(folder).predictions
     np.testing.assert_array_equal(seen[0].sum(axis=1), np.bincount(labels))
@@ -64,9 +60,9 @@ def test_the_mistakes_come_worst_first(folder, monkeypatch):
     def keep(images, true, predicted, margin, **_):
         seen.update(true=true, predicted=predicted, margin=margin, images=images)
 
-    monkeypatch.setattr(gallery, "worst_mistakes", keep)
+    monkeypatch.setattr(run_plots, "worst_mistakes", keep)
     draw(RunView(folder), "mistakes")
-    assert len(seen["images"]) == gallery.WORST
+    assert len(seen["images"]) == 40
     assert (np.diff(seen["margin"]) <= 0).all()
     assert (seen["margin"] > 0).all()
     assert (seen["true"] != seen["predicted"]).all()
@@ -134,12 +130,10 @@ def test_what_a_killed_helper_did_not_draw_is_drawn_all_the_same(folder, monkeyp
 def test_a_plot_that_cannot_be_written_leaves_no_half_of_it(folder, monkeypatch):
     shutil.rmtree(folder.plots, ignore_errors=True)
 
-    def full(figure, target):  # noqa: ARG001 - as page.save
-        if isinstance(target, Path):
-            target.write_bytes(b"half")
+    def full(descriptor):  # noqa: ARG001 - as os.fsync
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(page, "save", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         draw(RunView(folder), "weights")
     assert list(folder.plots.iterdir()) == []

@@ -1,0 +1,80 @@
+"""What all figures have in common: their look, their bytes, and titles of any kind."""
+
+import io
+import subprocess
+import sys
+
+import matplotlib
+import pytest
+from PIL import Image
+
+from mnistlab import plots
+from tests.plots.figures import FIGURES, TITLES, assert_inside, png
+
+every_figure = pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+
+
+@every_figure
+def test_a_png_of_150_dots_per_inch_with_the_same_bytes_each_time(draw):
+    first = png(draw())
+    assert png(draw()) == first
+    image = Image.open(io.BytesIO(first))
+    assert image.info == {"dpi": pytest.approx((150, 150), abs=0.1)}
+    assert image.width == 8 * 150
+
+
+@every_figure
+def test_a_personal_matplotlibrc_changes_nothing_and_is_left_alone(draw):
+    first = png(draw())
+    settings = {
+        "font.size": 20,
+        "font.family": "monospace",
+        "savefig.bbox": "tight",
+        "image.origin": "lower",
+        "image.cmap": "jet",
+        "hatch.linewidth": 5,
+        "lines.linewidth": 9,
+        "figure.facecolor": "red",
+        "text.color": "red",
+        "axes.grid": True,
+        "legend.fontsize": 20,
+    }
+    with matplotlib.rc_context(settings):
+        assert png(draw()) == first
+        assert {key: matplotlib.rcParams[key] for key in settings} == settings | {
+            "font.family": ["monospace"]
+        }
+
+
+@every_figure
+@pytest.mark.parametrize("title", TITLES)
+def test_any_title_fits_and_is_not_parsed(draw, title):
+    figure = draw(title=title)
+    assert_inside(figure)
+    head = figure.texts[0]
+    assert "\n" not in head.get_text()
+    if "$" in title:
+        assert head.get_text() == title
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_a_saved_file_is_what_its_name_says(tmp_path, kind):
+    path = tmp_path / f"figure.{kind}"
+    plots.save_picture(FIGURES["mistakes"](), path)
+    first = path.read_bytes()
+    assert {"png": b"PNG", "svg": b"<svg", "pdf": b"%PDF"}[kind] in first[:600]
+    plots.save_picture(FIGURES["mistakes"](), path)
+    assert path.read_bytes() == first
+
+
+def test_drawing_needs_no_pyplot_and_the_face_no_matplotlib():
+    code = """
+import sys, mnistlab.cli, mnistlab.plots
+from mnistlab.plots import Painter, check_picture
+assert not {"matplotlib", "numpy"} & set(sys.modules)
+from mnistlab.plots import PLOTS, SWEEP_PLOTS, compared_curves
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    with pytest.raises(AttributeError, match="no_such_plot"):
+        _ = plots.no_such_plot

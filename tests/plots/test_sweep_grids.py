@@ -1,0 +1,353 @@
+"""Maps, parallel coordinates and curves of a sweep, of any trials, values and names."""
+
+import itertools
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection, PatchCollection
+
+from mnistlab import plots
+from tests.plots.figures import (
+    EXTREMES,
+    HOSTILE,
+    NAN,
+    assert_inside,
+    curves,
+    drawn,
+    heat,
+    lines,
+    pixels,
+    png,
+    says,
+    texts_of,
+)
+
+# Maps
+
+
+def cells(figure, X, Y):
+    """Return what is written in each cell, the top row first."""
+    axes = figure.axes[0]
+    found = np.full((Y, X), "", dtype=object)
+    for text in axes.texts:
+        column, row = map(round, text.get_position())
+        found[row, column] = text.get_text()
+    return found[::-1] if axes.get_ylim()[0] < axes.get_ylim()[1] else found
+
+
+def marked(figure, **look):
+    """Return the middles of the marked cells, as (column, row), and their widths."""
+    figure.draw_without_rendering()
+    found = [one for one in figure.axes[0].collections if isinstance(one, PatchCollection)]
+    chosen = [one for one in found if all(getattr(one, f"get_{k}")() == v for k, v in look.items())]
+    boxes = [path.get_extents() for one in chosen for path in one.get_paths()]
+    return [(box.x0 + box.width / 2, box.y0 + box.height / 2, box.width) for box in boxes]
+
+
+def test_rows_of_numbers_rise_and_rows_of_names_are_read_from_the_top():
+    errors = [[8, 9], [10, 11], [12, 13]]
+    written = [["8.00", "9.00"], ["10.0", "11.0"], ["12.0", "13.0"]]
+    assert cells(heat(errors, y=["a", "b", "c"]), 2, 3).tolist() == written
+    assert cells(heat(errors, y=[1, 2, 3]), 2, 3).tolist() == written[::-1]
+
+
+def test_the_outline_is_around_the_best():
+    for y in (["a", "b", "c"], [1, 2, 3]):
+        figure = heat([[9, 9], [9, 8], [9, 9]], y=y, best=(1, 1))
+        assert marked(figure) == [pytest.approx((1, 1, 1))] * 2
+        assert says(figure, "the best, 8.00 %")
+
+
+def test_low_is_dark_missing_is_white_and_diverged_is_said():
+    figure = heat([[8, 12], [NAN, NAN]], [[False, False], [True, False]], y=["a", "b"])
+    assert cells(figure, 2, 2).tolist() == [["8.00", "12.0"], ["div.", ""]]
+    colors = np.asarray(figure.axes[0].images[0].get_array(), dtype=float)[..., :3]
+    assert colors[0, 0].sum() < colors[0, 1].sum() < colors[1, 1].sum() == 3
+    assert says(figure, "Hatched: diverged. White: not tried.")
+    inked = pixels(figure)
+    left, bottom, right, top = figure.axes[0].bbox.extents.astype(int)
+    row, middle = len(inked) - (3 * bottom + top) // 4, (left + right) // 2
+    assert (inked[row - 20 : row + 20, middle + 4 : right - 4] == 255).all()
+    hatched = inked[row - 20 : row + 20, left + 4 : middle - 4]
+    assert len(np.unique(hatched.reshape(-1, 3), axis=0)) > 5
+
+
+def test_cells_of_trials_stopped_early_are_hollow():
+    stopped = [[False, True], [True, False]]
+    figure = heat([[8, 9], [NAN, 12]], [[False, False], [True, False]], stopped=stopped)
+    (_, hollow) = marked(figure)  # beside the one that diverged
+    assert hollow[:2] == pytest.approx((1, 0))
+    assert 0.5 < hollow[2] < 1
+    assert says(figure, "Hollow: stopped early")
+    assert_inside(heat(np.ones((64, 64)), stopped=np.ones((64, 64), bool)))
+
+
+def test_trials_that_learned_nothing_leave_the_others_their_colours():
+    figure = heat([[8, 9, 10, 11, 90, 25]])
+    (colors,) = np.asarray(figure.axes[0].images[0].get_array())
+    assert np.all(colors[4] == colors[5])
+    assert len(np.unique(colors[:4], axis=0)) == 4
+    assert says(heat([[8, 9, 10, 11, 90]]), "Palest: over 20.00 %")
+
+
+@pytest.mark.parametrize(("X", "Y"), [(1, 1), (2, 2), (64, 64), (64, 1), (1, 64), (64, 3), (5, 40)])
+@pytest.mark.parametrize("kind", ["numbers", "long names"])
+def test_a_map_of_any_shape_fits_with_labels_apart(X, Y, kind):
+    values = [
+        np.geomspace(1e-4, 1, n).tolist()
+        if kind == "numbers"
+        else [f"a rather long name of the kind {k}" for k in range(n)]
+        for n in (X, Y)
+    ]
+    errors = 8 + np.random.default_rng(0).random((Y, X))
+    figure = heat(errors, x=values[0], y=values[1], best=(Y - 1, 0))
+    assert_inside(figure)
+    for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis):
+        boxes = [label.get_window_extent() for label in axis.get_ticklabels()]
+        assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize("value", [NAN, np.inf, 0.0, -1.0, *EXTREMES])
+def test_any_errors_can_be_mapped(value):
+    for diverged in (True, False):
+        assert_inside(heat([[value, value], [1, 2]], [[diverged] * 2, [False] * 2], best=(0, 0)))
+        assert_inside(heat([[value]], [[diverged]], best=(0, 0)))
+
+
+def test_a_map_of_extremes_hostile_names_and_nothing():
+    assert_inside(heat([EXTREMES], x=EXTREMES, best=(0, 0)))
+    errors = 8 + np.random.default_rng(0).random((10, 10))
+    for name in HOSTILE:
+        assert_inside(
+            heat(errors, x=HOSTILE, y=HOSTILE[::-1], x_name=name, y_name=name, error_name=name)
+        )
+    assert any("No trial" in text for text in texts_of(heat(np.empty((0, 0)))))
+
+
+# Parallel coordinates
+
+
+def polylines(figure):
+    """Return the lines of completed trials and of diverged ones."""
+    dashed, solid = figure.axes[0].findobj(LineCollection)[:2]
+    return [np.array(segment) for segment in solid.get_segments()], dashed.get_segments()
+
+
+def test_each_trial_is_a_line_through_its_values():
+    figure = lines([[0.01, 0.1, 1], ["a", "b", "a"]], [8, 12, NAN], best=0)
+    solid, dashed = polylines(figure)
+    assert len(solid) == 2
+    assert len(dashed) == 2  # from axis to axis
+    worst, best = solid
+    assert best[2, 1] < worst[2, 1]
+    assert best[1, 1] > worst[1, 1]  # names from the top
+    np.testing.assert_array_equal(drawn(figure.axes[0])["best"].get_xydata(), best)
+    texts = texts_of(figure)
+    assert {"p0", "p1", "0.01", "0.1", "1", "a", "b", "diverged"} <= set(texts)
+    heights = [best[0, 1], worst[0, 1], dashed[0][0][1]]
+    assert heights[2] - heights[1] == pytest.approx(heights[1] - heights[0])  # logarithmic
+
+
+def test_numbers_of_less_than_a_decade_lie_at_their_values():
+    best, middle, worst = polylines(lines([[5, 4, 1]], [10, 9, 8]))[0][::-1]
+    first, second, third = best[0, 1], middle[0, 1], worst[0, 1]
+    assert (third - first) == pytest.approx(4 / 3 * (second - first))
+
+
+def test_the_lower_the_error_the_darker_and_the_further_in_front():
+    generator = np.random.default_rng(0)
+    errors = generator.uniform(8, 15, 30)
+    figure = lines([generator.random(30)], errors)
+    _, solid = figure.axes[0].findobj(LineCollection)[:2]
+    brightness = solid.get_colors()[:, :3].sum(axis=1)
+    assert (np.diff(brightness) <= 0).all()
+    heights = [segment[-1][1] for segment in solid.get_segments()]
+    assert (np.diff(heights) <= 0).all()
+
+
+def test_lines_through_one_value_lie_side_by_side_by_their_errors():
+    columns = [[1, 1, 1, 2, 2, 2], ["a", "b", "c"] * 2]
+    figure = lines(columns, [8, 9, 10, 11, 12, NAN])
+    solid, dashed = polylines(figure)
+    best_first = solid[::-1]
+    heights = np.array([segment[0, 1] for segment in best_first])
+    assert (np.diff(heights) > 0).all()
+    assert dashed[0][0][1] > heights[-1]
+    bundle, gap = heights[2] - heights[0], heights[3] - heights[2]
+    assert 0.05 < bundle < gap
+    alone = polylines(lines([[1, 2, 3]], [8, 9, 10]))[0]
+    assert alone[1][0, 1] == pytest.approx((alone[0][0, 1] + alone[2][0, 1]) / 2)
+
+
+def test_colours_tell_clustered_errors_apart():
+    errors = [*np.linspace(8, 8.1, 10), *np.linspace(15, 15.1, 10)]
+    _, solid = lines([range(20)], errors).axes[0].findobj(LineCollection)[:2]
+    steps = -np.diff(solid.get_colors()[:, :3].sum(axis=1))
+    assert steps.min() > 0.02
+
+
+def test_zero_and_decades_are_evenly_spaced():
+    heights = [s[0, 1] for s in polylines(lines([[0, 0.001, 0.1]], [8, 9, 10]))[0]][::-1]
+    assert heights[2] - heights[1] == pytest.approx(heights[1] - heights[0])
+    assert heights[2] > heights[1]
+
+
+@pytest.mark.parametrize("T", [1, 2, 64, 1000])
+@pytest.mark.parametrize("names", [1, 3, 8, 12])
+def test_any_number_of_trials_and_parameters_fits(T, names):
+    generator = np.random.default_rng(0)
+    columns = [
+        generator.choice(["gradient_descent", "adam"], T).tolist()
+        if name % 3 == 2
+        else (10 ** generator.uniform(-4, 0, T)).tolist()
+        for name in range(names)
+    ]
+    errors = np.where(generator.random(T) < 0.1, NAN, generator.uniform(8, 20, T))
+    figure = lines(columns, errors, [f"parameter_{n}" for n in range(names)], best=0)
+    assert_inside(figure)
+    assert says(figure, "first 8 of 12") == (names == 12)
+    heads = [text for text in texts_of(figure) if text.startswith("parameter ")]
+    assert len(heads) == min(names, 8)
+
+
+@pytest.mark.parametrize("P", [2, 3, 5, 8])
+def test_names_above_the_axes_do_not_overlap(P):
+    names = ["schedule.final_rate" * (n % 2 + 1) for n in range(P)]
+    figure = lines([[1, 2]] * P, [8, 9], names)
+    assert_inside(figure)
+    heads = [text for text in figure.axes[0].texts if text.xy[1] == 1 and "rat" in text.get_text()]
+    assert len(heads) == P + 1
+    boxes = [text.get_window_extent() for text in heads]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+@pytest.mark.parametrize("value", [NAN, np.inf, 0.0, -1.0, *EXTREMES])
+def test_any_values_can_be_joined(value):
+    assert_inside(lines([[value]], [value], best=0))
+    assert_inside(lines([[value, 1.0], [None, True]], [value, 1.0], best=1))
+    assert_inside(lines([EXTREMES, HOSTILE[:4]], [value] * 4, HOSTILE[:2], best=3))
+
+
+def test_coordinates_without_trials_without_parameters_and_with_hostile_names():
+    assert says(lines([[]], []), "No trial")
+    assert_inside(lines([], [8, 9], best=0))
+    assert_inside(lines([HOSTILE] * 8, range(10), HOSTILE[:8], best=0, error_name="$" * 200))
+    many = [f"name {k}" for k in range(300)]
+    assert_inside(lines([many, many[::-1]], range(300), best=0))
+
+
+# Learning curves
+
+
+def paths(axes):
+    """Return the diverged curves and the others that are not the best."""
+    return [collection.get_segments() for collection in axes.findobj(LineCollection)]
+
+
+def test_every_curve_is_drawn_and_the_best_is_named():
+    figure = curves(
+        [[0.5, 0.4], [0.6, 0.3], [0.7, 0.6, 0.5]], [[20, 15], [18, 12.34], [30] * 3], best=1
+    )
+    left, right = figure.axes
+    lost, others = paths(left)
+    assert not lost
+    np.testing.assert_array_equal(others[0], [[1, 0.5], [2, 0.4]])
+    np.testing.assert_array_equal(others[1], [[1, 0.7], [2, 0.6], [3, 0.5]])
+    np.testing.assert_array_equal(drawn(left)["best"].get_data(), ([1, 2], [0.6, 0.3]))
+    np.testing.assert_array_equal(drawn(right)["best"].get_data(), ([1, 2], [18, 12.34]))
+    assert {"best\n0.300", "best\n12.34 %"} <= set(texts_of(figure))
+    assert left.get_ylabel() == "validation squared error"
+    assert not says(figure, "leave")
+
+
+def test_a_diverged_trial_ends_at_its_last_finite_value():
+    figure = curves([[0.5, 0.4], [0.5, 1.0, np.inf, NAN]], diverged=[False, True], best=0)
+    lost, _ = paths(figure.axes[0])
+    np.testing.assert_array_equal(lost[0], [[1, 0.5], [2, 1.0]])
+    assert says(figure, "1 diverged")
+
+
+def test_diverging_trials_do_not_flatten_the_others_and_are_counted():
+    losses = [[2, 0.4], [2, 0.3], [10, 1e30], [2, 1e300]]
+    figure = curves(losses, diverged=[False, False, True, True], best=1)
+    low, high = figure.axes[0].get_ylim()
+    assert 0.2 < low < 0.3
+    assert 2 < high < 4
+    assert says(figure, "leave a panel: 2 on the left, 2 on the right")
+    png(figure)
+
+
+def test_a_completed_trial_far_off_does_not_flatten_the_others():
+    losses = [[2, 0.4]] * 20 + [[1e6, 1e5]]
+    assert curves(losses, best=0).axes[0].get_ylim()[1] < 20
+    assert curves(losses, best=20).axes[0].get_ylim()[1] > 1e6
+
+
+@pytest.mark.parametrize("T", [1, 64, 1000])
+def test_any_number_of_curves_fits(T):
+    losses = 0.3 + np.random.default_rng(0).random((T, 1)) + np.exp(-np.arange(20.0))
+    assert_inside(curves(losses, 20 * losses, diverged=np.arange(T) % 7 == 3, best=0))
+
+
+@pytest.mark.parametrize("value", [NAN, np.inf, 0.0, -1.0, *EXTREMES])
+def test_any_curves_can_be_drawn(value):
+    for diverged in (True, False):
+        for best in (None, 0):
+            assert_inside(curves([[value]], diverged=[diverged], best=best))
+            assert_inside(
+                curves([[value, 1.0], [0.4, 0.3], []], diverged=[diverged] * 3, best=best)
+            )
+            mixed = [[value, *EXTREMES], [0.4, 0.3]]
+            assert_inside(curves(mixed, diverged=[diverged, False], best=best))
+
+
+def test_no_curves_and_hostile_names():
+    figure = curves([])
+    assert "no finite loss\nwas measured" in texts_of(figure)
+    png(figure)
+    for name in HOSTILE:
+        assert_inside(curves([[0.5, 0.4]], loss_name=name, details=name, best=0))
+
+
+def test_different_losses_share_no_axis():
+    values = [np.array([20.0, 15]), np.array([18, 12.0])]
+    figure = plots.all_learning_curves(
+        [np.arange(1, 3)] * 2, None, values, best=1, diverged=[False, False], loss_name=None,
+        title="sweep",
+    )  # fmt: skip
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == "validation error rate (%)"
+    assert_inside(figure)
+    assert axes.get_position().width * 8 > 5
+
+
+def test_every_seed_is_drawn_and_the_mean_of_the_best_is_told():
+    errors = [[20, 15], [20, 16], [18, 12], [18, 12.7]]
+    figure = curves(errors, errors, [False] * 2, trials=[0, 0, 1, 1], best=1)
+    axes = figure.axes[1]
+    blue = [line for line in axes.lines if line.get_label() == "best"]
+    assert [line.get_ydata()[-1] for line in blue] == [12, 12.7]
+    assert len(paths(axes)[1]) == 2
+    assert "mean\n12.35 %" in texts_of(figure)
+    said = "1 other completed trial in grey, the best in blue (its 2 runs and the mean"
+    assert any(said in text for text in texts_of(figure))
+
+
+def test_captions_count_what_is_to_be_seen():
+    three = [[0.5, 0.4], [0.6, 0.3], [0.7, 0.6]]
+    assert "2 other completed trials in grey, the best in blue." in texts_of(curves(three, best=1))
+    assert "3 completed trials in grey." in texts_of(curves(three))
+    assert "The only trial in blue." in texts_of(curves([[0.5, 0.4]], best=0))
+    for lost in ([NAN, NAN], [1e30, NAN]):
+        figure = curves([[0.5, 0.4], lost], diverged=[False, True], best=0)
+        assert not says(figure, "diverged")
+    some = curves([[0.5, 0.4], [0.45, NAN], [NAN]], diverged=[False, True, True], best=0)
+    assert says(some, "1 of 2 diverged trials in pale red")
+
+
+def test_where_every_trial_diverged_its_curve_or_a_statement_is_shown():
+    figure = curves([[NAN, NAN], [np.inf]], diverged=[True, True])
+    assert "every trial diverged before its first evaluation" in texts_of(figure)
+    assert_inside(figure)
+    lost, _ = paths(curves([[0.5, 0.9, NAN]], diverged=[True]).axes[0])
+    np.testing.assert_array_equal(lost[0], [[1, 0.5], [2, 0.9]])
