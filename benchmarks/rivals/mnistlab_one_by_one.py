@@ -7,8 +7,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from mnistlab.config.load import load_config
 from mnistlab.console.progress import ConsoleReporter
 from mnistlab.experiment import prepare, train_run
@@ -27,9 +25,7 @@ def main() -> None:
     runs, started = [], time.perf_counter()
     for rate in chosen.rates:
         config = plan.configs[0].model_copy(update={"learning_rate": rate})
-        hyper = {**plan.settings.hyper, "learning_rate": np.array([rate])}
-        alone = replace(plan, configs=[config], settings=replace(plan.settings, hyper=hyper))
-        run = train_run(alone, runs_dir=runs_dir, reporter=reporter)
+        run = train_run(replace(plan, configs=[config]), runs_dir=runs_dir, reporter=reporter)
         runs.append({"learning_rate": rate, **run.summary})
     work = time.perf_counter() - started
     print(json.dumps({"runs": runs, "seconds": {"work": work}}))
