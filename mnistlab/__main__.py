@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from mnistlab import interrupts
-from mnistlab.errors import Interrupted, MnistlabError, harmless
+from mnistlab.errors import Interrupted, MnistlabError, escape
 
 
 def main() -> NoReturn:
@@ -64,7 +64,7 @@ def _advice(error: BaseException) -> str:
 def _exit(message: str, code: int) -> NoReturn:
     # a name or a text from a file may hold what a terminal would obey
     with suppress(OSError):  # nobody is there to read it
-        sys.stderr.write(f"mnistlab: {harmless(message)}\n")
+        sys.stderr.write(f"mnistlab: {escape(message)}\n")
         sys.stderr.flush()
     sys.exit(code)
 

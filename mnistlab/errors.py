@@ -75,18 +75,18 @@ def shown(name: object) -> str:
 
     What a terminal would obey, a newline too, is escaped, and the middle of a long one left out.
     """
-    text = harmless(str(name))
+    text = escape(str(name))
     return text if len(text) <= _LONGEST else f"{text[:60]}…{text[-_LONGEST + 61 :]}"
 
 
-def harmless(text: str) -> str:
+def escape(text: str) -> str:
     """Return a text with whatever is no visible letter written as an escape."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def tell(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return an error as one line, with its path if the disk failed, its kind if unforeseen."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror or error}"

@@ -18,14 +18,14 @@ class _State:
     pending: int | None = None
     received: int | None = None
     advice: str | None = None
-    tell_dropped: Callable[["sys.UnraisableHookArgs"], object] = sys.__unraisablehook__
+    report_dropped: Callable[["sys.UnraisableHookArgs"], object] = sys.__unraisablehook__
 
 
 def install() -> None:
     """Let Ctrl-C, SIGTERM and SIGHUP raise `Interrupted`; what the parent ignores stays ignored."""
     _State.received = _State.advice = None
-    if sys.unraisablehook is not _tell_dropped:
-        _State.tell_dropped, sys.unraisablehook = sys.unraisablehook, _tell_dropped
+    if sys.unraisablehook is not _report_dropped:
+        _State.report_dropped, sys.unraisablehook = sys.unraisablehook, _report_dropped
     for signum in _SIGNALS:
         if signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, _handle)
@@ -80,10 +80,10 @@ def received() -> int | None:
     return _State.received
 
 
-def _tell_dropped(dropped: "sys.UnraisableHookArgs") -> None:
+def _report_dropped(dropped: "sys.UnraisableHookArgs") -> None:
     """Tell of an exception that Python dropped, unless it is a signal's, which `check` raises."""
     if not isinstance(dropped.exc_value, Interrupted):
-        _State.tell_dropped(dropped)
+        _State.report_dropped(dropped)
 
 
 def _handle(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal module's own form

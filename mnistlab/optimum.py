@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 import mnistlab
 from mnistlab.config.schema import Config
-from mnistlab.core.data import FeatureReader, PixelMap, Samples, one_hot
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.metrics import evaluate
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
+from mnistlab.core.samples import FeatureReader, PixelMap, Samples, one_hot
 from mnistlab.core.trainer import join_parameters
 from mnistlab.datasets import Dataset
 from mnistlab.datasets.cache import data_dir
@@ -275,7 +275,7 @@ def _by_normal_equations(
 ) -> Optimum:
     rows, ridge = dataset.train, ridge_of(config)
     found = least_squares(measure_moments(rows, dataset.pixels, len(dataset.classes)), ridge)
-    elsewhere = _worth(found.parameters, config, dataset)
+    elsewhere = _metrics_elsewhere(found.parameters, config, dataset)
     return Optimum(found.loss, found.objective, ridge, **elsewhere)
 
 
@@ -285,11 +285,11 @@ def _by_descent(config: Config, dataset: Dataset, at_step: Callable[[], None]) -
         rows, dataset.pixels, len(dataset.classes), ridge, at_step
     )
     penalty = ridge / 2 * float(np.square(parameters[:-1]).sum())
-    elsewhere = _worth(parameters, config, dataset)
+    elsewhere = _metrics_elsewhere(parameters, config, dataset)
     return Optimum(objective - penalty, objective, ridge, steepest, **elsewhere)
 
 
-def _worth(
+def _metrics_elsewhere(
     parameters: NDArray[np.float64], config: Config, dataset: Dataset
 ) -> dict[str, float | None]:
     """Return what parameters (D+1, C) come to on validation and test split, by field."""

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.core.data import one_hot
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.registry import Registry
+from mnistlab.core.samples import one_hot
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.errors import InputError
 

@@ -88,8 +88,8 @@ class Dropping:
 
 def test_a_signal_that_python_drops_is_heard_later_and_nothing_is_printed(monkeypatch):
     told = []
-    monkeypatch.setattr(interrupts._State, "tell_dropped", told.append)
-    monkeypatch.setattr(sys, "unraisablehook", interrupts._tell_dropped)
+    monkeypatch.setattr(interrupts._State, "report_dropped", told.append)
+    monkeypatch.setattr(sys, "unraisablehook", interrupts._report_dropped)
     Dropping(send)
     assert told == []
     with pytest.raises(Interrupted):

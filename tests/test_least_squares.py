@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnistlab.core.data import PixelMap, Samples
+from mnistlab.core.samples import PixelMap, Samples
 from mnistlab.datasets import load
 from mnistlab.optimum import least_squares, measure_moments
 

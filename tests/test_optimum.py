@@ -8,7 +8,7 @@ import pytest
 
 from mnistlab import optimum as optima
 from mnistlab.config.load import load_config
-from mnistlab.core.data import PixelMap, Samples
+from mnistlab.core.samples import PixelMap, Samples
 from mnistlab.datasets import load
 from mnistlab.errors import MnistlabError
 from mnistlab.optimum import (

@@ -98,7 +98,7 @@ def predict(
     if as_json:
         echo_json(predictions.as_json() | {"plot": None if save is None else str(save)})
         return
-    from mnistlab.console.results import print_predictions
+    from mnistlab.console.run_results import print_predictions
 
     print_predictions(predictions)
     if save is not None:

@@ -136,10 +136,10 @@ def _explain_missing(
 ) -> None:
     """Say on stderr why runs are not in the list."""
     from mnistlab.errors import shown
-    from mnistlab.store.selection import strangers
+    from mnistlab.store.selection import other_entries
 
     count = len(everything)
-    if others := strangers(folder, everything):
+    if others := other_entries(folder, everything):
         names = ", ".join(map(shown, others[:_NAMED])) + (", …" if len(others) > _NAMED else "")
         typer.echo(f"no run, and not listed: {names}", err=True)
     if selection.warning:
@@ -374,7 +374,7 @@ def evaluate_test_if_missing(folder: "RunFolder", plugins: Sequence[Path]) -> No
     from mnistlab.config.load import load_config
     from mnistlab.console.progress import ConsoleReporter
     from mnistlab.experiment.prepare import open_data
-    from mnistlab.experiment.run import evaluate_test
+    from mnistlab.experiment.training import evaluate_test
     from mnistlab.plugins import load_plugins
     from mnistlab.runs.integrity import check_undamaged
 

@@ -141,11 +141,11 @@ def sweep(
     reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
     prepared = prepare_sweep(settled, reporter, exact_limit=exact_limit)
     if dry_run:
-        from mnistlab.console.sweeps import print_outlook
+        from mnistlab.console.sweeps import print_estimate
         from mnistlab.sweep.estimate import estimate
 
         stacks = prepared.stacks()
-        print_outlook(prepared, stacks, estimate(prepared, stacks), as_json=as_json)
+        print_estimate(prepared, stacks, estimate(prepared, stacks), as_json=as_json)
         return
     if folder is not None and is_complete(folder, prepared, retry_failed=retry_failed):
         _print_folder(folder, as_json=as_json, quiet=quiet)

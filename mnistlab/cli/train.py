@@ -161,7 +161,7 @@ def _resumed(
 
 def _print_folder(folder: "RunFolder", *, as_json: bool, quiet: bool) -> None:
     """Print a run that is complete already."""
-    from mnistlab.console.results import print_result
+    from mnistlab.console.run_results import print_result
     from mnistlab.errors import RunFolderError
 
     summary = folder.read_summary()
@@ -177,7 +177,7 @@ def _print_folder(folder: "RunFolder", *, as_json: bool, quiet: bool) -> None:
 
 
 def _print_run(run: "RunRecorder", plan: "Plan", *, as_json: bool, quiet: bool) -> None:
-    from mnistlab.console.results import print_folder, print_result
+    from mnistlab.console.run_results import print_folder, print_result
     from mnistlab.errors import RunDivergedError
 
     drawn = sorted(path.name for path in run.folder.plots.glob("*.png"))

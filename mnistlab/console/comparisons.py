@@ -60,16 +60,16 @@ def describe_flips(flips: "Flips") -> str:
     if a == b == 0:
         return f"A and B are right on the same {flips.both:,} of {flips.images:,} test images."
     names, counts = ("AB", (a, b)) if a > b else ("BA", (b, a))
-    told = (
+    text = (
         f"{names[0]} is right on {_images(counts[0])} that {names[1]} gets wrong, "
         f"{names[1]} on {counts[1]:,} that {names[0]} gets wrong: p {_p(flips.p)}"
     )
     if flips.p < _LEVEL:
         return (
-            f"{told}. So on these images the two sets of weights differ by more than chance; "
+            f"{text}. So on these images the two sets of weights differ by more than chance; "
             "whether their settings differ takes several seeds (sweep --seeds 5)."
         )
-    return f"{told}, so on these images they cannot be told apart."
+    return f"{text}, so on these images they cannot be told apart."
 
 
 def _images(count: int) -> str:
@@ -90,11 +90,11 @@ def _pairs(title: str, pairs: "Mapping[str, Pair]") -> list[str]:
     """Return a section of keys with both values, long ones below each other."""
     if not pairs:
         return [f"{title}: the same", ""]
-    told = {key: tuple(map(_show, pair)) for key, pair in pairs.items()}
-    short = {key: pair for key, pair in told.items() if max(map(len, pair)) <= _LONG}
+    text = {key: tuple(map(_show, pair)) for key, pair in pairs.items()}
+    short = {key: pair for key, pair in text.items() if max(map(len, pair)) <= _LONG}
     heading = [title, "A", "B"] if short else [title]
     lines = align([heading, *([f"  {key}", *short[key]] for key in short)])
-    for key, pair in told.items():
+    for key, pair in text.items():
         if key not in short:
             lines += [f"  {key}", f"    A  {pair[0]}", f"    B  {pair[1]}"]
     return [*lines, ""]
@@ -205,8 +205,8 @@ def _columns(comparison: "Comparison") -> dict[str, list[str]]:
         best = comparison.best[key]
         # where one value has a mark the others get room for it, so that digits stay aligned
         marks = ["*" if at in best else " " for at in range(len(row))] if best else [""] * len(row)
-        told = [_number(key, value) for value in row]
-        columns[_name(key)] = [f"{text}{mark}" for text, mark in zip(told, marks, strict=True)]
+        text = [_number(key, value) for value in row]
+        columns[_name(key)] = [f"{text}{mark}" for text, mark in zip(text, marks, strict=True)]
     return columns
 
 
@@ -286,8 +286,8 @@ def _reasons(found: "Verification") -> Iterator[str]:
     if found.verdict == IDENTICAL:
         parts = ["the predictions"] if found.predictions is not None else []
         parts = ["the weights", *parts] if found.weight is not None else parts
-        told = " and ".join([", ".join([f"the metrics of {epochs}", *parts[:-1]]), *parts[-1:]])
-        yield f"{told} are the same to the bit"
+        text = " and ".join([", ".join([f"the metrics of {epochs}", *parts[:-1]]), *parts[-1:]])
+        yield f"{text} are the same to the bit"
         return
     if math.isfinite(found.loss):
         yield (

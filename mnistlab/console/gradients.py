@@ -48,9 +48,9 @@ def table(verdicts: Iterator[Verdict], answers: Mapping[str, str]) -> Iterator[s
             f"{'passed' if passed else 'FAILED'}{answer}"
         )
         for sentence in dict.fromkeys(found.diagnosis for found in found if not found.passed):
-            yield from _told(sentence)
+            yield from _indented(sentence)
         for note in dict.fromkeys(note for verdict in found for note in verdict.notes):
-            yield from _told(f"note: {note}")
+            yield from _indented(f"note: {note}")
 
 
 def summary(report: Report) -> Iterator[str]:
@@ -71,14 +71,14 @@ def summary(report: Report) -> Iterator[str]:
     yield f"FAILED: {total - right} of {total} {gradients} wrong{also}"
     wrong = [verdict.diagnosis for verdict in report.verdicts if not verdict.passed]
     for sentence in dict.fromkeys([*wrong[:1], *(probe.diagnosis for probe in broken)]):
-        yield from _told(sentence)
+        yield from _indented(sentence)
 
 
 def _point(verdict: Verdict, number: int, total: int) -> Iterator[str]:
     check = verdict.check
     if check is None:
         yield f"point {number} of {total}: FAILED" if total > 1 else "FAILED"
-        yield from _told(verdict.diagnosis)
+        yield from _indented(verdict.diagnosis)
         return
     labels = check.problem.labels
     many = "labels" if len(labels) > 1 else "label"
@@ -98,9 +98,9 @@ def _point(verdict: Verdict, number: int, total: int) -> Iterator[str]:
         f"(noise floor {check.noise_floor:.0e}){exact}"
     )
     if not verdict.passed:
-        yield from _told(verdict.diagnosis)
+        yield from _indented(verdict.diagnosis)
     for note in verdict.notes:
-        yield from _told(f"note: {note}")
+        yield from _indented(f"note: {note}")
 
 
 def _coordinates(check: Check) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _coordinates(check: Check) -> Iterator[str]:
         )
 
 
-def _told(sentence: str) -> list[str]:
+def _indented(sentence: str) -> list[str]:
     """Return a sentence on indented lines."""
     return textwrap.wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
 

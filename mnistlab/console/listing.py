@@ -18,7 +18,7 @@ from mnistlab.console.tables import (
     terminal_width,
     text_width,
 )
-from mnistlab.errors import RunFolderError, harmless
+from mnistlab.errors import RunFolderError, escape
 from mnistlab.runs.files import to_json
 from mnistlab.runs.folder import RunFolder, SweepFolder
 from mnistlab.store.facts import Facts, csv_cell
@@ -49,7 +49,7 @@ def print_csv(runs: Sequence[Facts], columns: Sequence[str]) -> None:
     """Print a header and a row a run, values as they are but for controls, which are escaped."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([harmless(csv_cell(run.get(key))) for key in columns] for run in runs)
+    writer.writerows([escape(csv_cell(run.get(key))) for key in columns] for run in runs)
 
 
 def print_json(runs: Sequence[Facts]) -> None:
@@ -112,9 +112,9 @@ def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:
     lines += ["config:", *(f"  {line}" for line in text.splitlines())]
     if not isinstance(folder, SweepFolder):
         lines += [*_describe_splits(folder, summary or {}), f"run folder: {folder.path}"]
-        print_lines(map(harmless, [*lines, *(f"plot: {plot}" for plot in facts["plots"])]))
+        print_lines(map(escape, [*lines, *(f"plot: {plot}" for plot in facts["plots"])]))
         return
-    print_lines([*map(harmless, lines), ""])
+    print_lines([*map(escape, lines), ""])
     if summary is None:
         print_lines(_describe_unfinished(folder))
     elif folder.summary.name not in facts["damaged"]:

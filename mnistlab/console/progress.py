@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from mnistlab.experiment.run import Reporter, describe_epoch
+from mnistlab.experiment.training import Reporter, describe_epoch
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

@@ -24,7 +24,7 @@ from mnistlab.sweep.results import describe_parameters, shown_value
 from mnistlab.sweep.sentences import SHOWN, Document, sentences
 
 
-def print_outlook(
+def print_estimate(
     prepared: PreparedSweep, stacks: Sequence[Stack], foretold: Estimate, *, as_json: bool
 ) -> None:
     """Print trials, stacks and widths, and the time, memory and disk that they will take."""

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from mnistlab.errors import harmless
+from mnistlab.errors import escape
 
 MISSING = "\N{EN DASH}"
 PIPE_WIDTH = 200
@@ -98,7 +98,7 @@ def _format_plain(key: str, value: Any) -> str:
         return _format_number(key, value)
     if key in ("started", "ended") and _TIME.match(value):
         return _short_time(value)
-    text = harmless(value)
+    text = escape(value)
     # a run's name is there to be copied
     return text if len(text) <= _LONGEST_CELL or key == "run" else f"{text[: _LONGEST_CELL - 1]}…"
 

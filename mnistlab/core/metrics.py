@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.data import FeatureReader, PixelMap, Samples, one_hot
 from mnistlab.core.objective import Objective, Products
+from mnistlab.core.samples import FeatureReader, PixelMap, Samples, one_hot
 
 Array = NDArray[np.floating]
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mnistlab.core.data import FeatureReader, PixelMap, Samples, one_hot, shuffled
 from mnistlab.core.metrics import Metrics, evaluate
 from mnistlab.core.objective import Objective, Products, batch_gradient, copy_stack, empty_stack
 from mnistlab.core.optimizers import Optimizer, State
+from mnistlab.core.samples import FeatureReader, PixelMap, Samples, one_hot, shuffled
 from mnistlab.core.schedules import Schedule
 
 Array = NDArray[np.floating]

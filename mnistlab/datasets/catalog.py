@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnistlab.core.registry import Registry
-from mnistlab.datasets.files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, DataFile
+from mnistlab.datasets.idx_files import (
+    TEST_IMAGES,
+    TEST_LABELS,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+    DataFile,
+)
 from mnistlab.datasets.sources import DebianPackage, Folder, Mirror, NpmPackage, Source
 
 DIGITS = tuple("0123456789")

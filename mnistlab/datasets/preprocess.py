@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.data import PixelMap
 from mnistlab.core.registry import Registry
+from mnistlab.core.samples import PixelMap
 from mnistlab.datasets.deskew import VERSION as DESKEW_VERSION
 from mnistlab.datasets.deskew import deskew
 from mnistlab.errors import DataError

@@ -2,6 +2,6 @@
 
 from mnistlab.experiment.prepare import Plan, prepare
 from mnistlab.experiment.recorder import RunRecorder
-from mnistlab.experiment.run import Reporter, train_run
+from mnistlab.experiment.training import Reporter, train_run
 
 __all__ = ["Plan", "Reporter", "RunRecorder", "prepare", "train_run"]

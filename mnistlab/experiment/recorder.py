@@ -19,7 +19,7 @@ from mnistlab.config.load import to_yaml
 from mnistlab.config.schema import Config
 from mnistlab.core.metrics import Evaluation
 from mnistlab.core.trainer import EpochRecord, Snapshot
-from mnistlab.errors import tell
+from mnistlab.errors import describe_error
 from mnistlab.interrupts import deferred
 from mnistlab.runs import RunFolder, create_run_folder, files
 from mnistlab.runs.creation import cannot_keep
@@ -181,13 +181,13 @@ class RunRecorder:
     def fail(self, error: BaseException) -> None:
         """Mark the run as interrupted or failed, and say why."""
         self.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        self.error = tell(error)
+        self.error = describe_error(error)
 
     def abandon(self, error: BaseException) -> None:
         """Close a run that was cut short, whatever it had reached."""
         self.fail(error)
         self.stop_clock()
-        with suppress(OSError):  # on a full disk the status still has to be told
+        with suppress(OSError):  # on a full disk the status still has to be described
             self.write_summary()
         self.close()
 

@@ -132,8 +132,8 @@ def plan_resumption(
         )
     environment = folder.read_environment()
     if not environment:
-        told = f"{folder.environment}: is missing or damaged; the run starts from its beginning"
-        return Resumption(folder, config, seen, warning=told)
+        warning = f"{folder.environment}: is missing or damaged; the run starts from its beginning"
+        return Resumption(folder, config, seen, warning=warning)
     ours = {"mnistlab": mnistlab.__version__, "data_sha256": data_sha256}
     for what, value in ours.items():
         if environment.get(what) != value:
@@ -155,9 +155,11 @@ def _from_checkpoint(
         if len(notes["rows"]) != snapshot.epoch or "total" not in notes["seconds"]:
             raise RunFolderError(f"{folder.checkpoint}: has not the rows of its epochs")
     except (RunFolderError, KeyError, TypeError) as error:
-        told = error if isinstance(error, RunFolderError) else f"{folder.checkpoint}: is incomplete"
+        warning = (
+            error if isinstance(error, RunFolderError) else f"{folder.checkpoint}: is incomplete"
+        )
         return Resumption(
-            folder, config, seen, warning=f"{told}; the run starts from its beginning"
+            folder, config, seen, warning=f"{warning}; the run starts from its beginning"
         )
     if origin != origin_of(known):
         raise RunFolderError(

@@ -94,7 +94,7 @@ class Check:
     notes: tuple[str, ...] = ()
 
 
-@np.errstate(all="ignore")  # what is not finite is found and told
+@np.errstate(all="ignore")  # what is not finite is found and described
 def check(problem: Problem, method: str, generator: np.random.Generator) -> Check:
     """Compare a claimed gradient with a numerical one and return the verdict.
 

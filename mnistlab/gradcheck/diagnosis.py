@@ -175,12 +175,12 @@ def _few_coordinates(gap: _Gap) -> str:
     off = np.argwhere(np.abs(gap.error) > gap.tolerance)
     if not 0 < len(off) <= max(1, min(3, analytic.size // 4)):
         return ""
-    told = [
+    wrong = [
         f"{place(index)} (is {analytic[index]:.8g}, should be {true[index]:.8g})"
         for index in (tuple(int(i) for i in row) for row in off)
     ]
-    verb = "is" if len(told) == 1 else "are"
-    return f"only {len(told)} of {analytic.size:,} coordinates {verb} wrong: {', '.join(told)}"
+    verb = "is" if len(wrong) == 1 else "are"
+    return f"only {len(wrong)} of {analytic.size:,} coordinates {verb} wrong: {', '.join(wrong)}"
 
 
 def _low_precision(gap: _Gap) -> str:

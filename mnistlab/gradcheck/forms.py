@@ -69,7 +69,7 @@ def loss_value(loss: UserFunction, a: NDArray[Any], y: Any) -> Any:
     return result.sum()
 
 
-def quiet_loss(loss: UserFunction, a: NDArray[Any], y: Any) -> Any:
+def loss_or_nan(loss: UserFunction, a: NDArray[Any], y: Any) -> Any:
     """Return the loss nearby, NaN where it fails: that is for the differences to see."""
     try:
         value = loss_value(loss, a, y)
@@ -103,7 +103,7 @@ def gradient_value(gradient: UserFunction, a: Floats, y: Any) -> Floats:
     return np.asarray(result, np.float64)
 
 
-def refuse_chance(function: UserFunction, a: Floats, y: Any) -> None:
+def check_deterministic(function: UserFunction, a: Floats, y: Any) -> None:
     """Raise FaultError for a function that gives another result for the same input."""
     first, second = function(a, y), function(a, y)
     if not np.array_equal(first, second, equal_nan=True):
@@ -119,7 +119,7 @@ def value_of(file: UserFile, form: Form, A: Floats, labels: Labels) -> float:
     return float(np.real(loss_value(file.loss, form.point(A), y)))
 
 
-def share_of(file: UserFile, form: Form, A: Floats, labels: Labels) -> float:
+def sample_weight(file: UserFile, form: Form, A: Floats, labels: Labels) -> float:
     """Return the weight of a sample in a batch's loss: 1/B for a mean, else 1."""
     B = len(A)
     if not form.batch or B == 1:

@@ -20,7 +20,7 @@ from mnistlab.gradcheck.forms import (
     value_of,
 )
 from mnistlab.gradcheck.functions import FaultError, UserFile, UserFunction
-from mnistlab.gradcheck.points import is_cross_entropy, judge_form
+from mnistlab.gradcheck.judgement import is_cross_entropy, judge_form
 from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.verdicts import (
     Probe,

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.data import FeatureReader, PixelMap, Samples, one_hot
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective, Products, batch_gradient
+from mnistlab.core.samples import FeatureReader, PixelMap, Samples, one_hot
 from mnistlab.gradcheck.check import Problem
 from mnistlab.gradcheck.differences import Line
 from mnistlab.gradcheck.mistakes import Anatomy, Case, Mistake

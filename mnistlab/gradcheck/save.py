@@ -25,7 +25,7 @@ def save(report: Report, table: str, runs_dir: Path) -> RunFolder:
     write_json(folder.environment, describe_environment())
     write_json(folder.path / "gradcheck.json", report.to_dict())
     write_text(folder.path / "table.txt", table)
-    verdict = _most_telling(report)
+    verdict = _verdict_to_draw(report)
     if verdict is not None:
         draw(verdict, folder.plot("gradcheck"))
     # last, so that it never precedes what it claims
@@ -86,7 +86,7 @@ def study_steps(check: Check) -> StepStudy:
     )
 
 
-def _most_telling(report: Report) -> Verdict | None:
+def _verdict_to_draw(report: Report) -> Verdict | None:
     """Return the first failure that can be drawn, else the first check."""
     judged = [verdict for verdict in report.verdicts if verdict.check is not None]
     failed = [verdict for verdict in judged if not verdict.passed]

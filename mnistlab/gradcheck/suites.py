@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config
-from mnistlab.core.data import PixelMap, Samples
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.models import INITIALIZERS, MODELS
+from mnistlab.core.samples import PixelMap, Samples
 from mnistlab.datasets import load
 from mnistlab.datasets.cache import Progress
 from mnistlab.gradcheck.check import check

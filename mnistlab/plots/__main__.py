@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
-from mnistlab.errors import MnistlabError, tell
+from mnistlab.errors import MnistlabError, describe_error
 from mnistlab.plots.run_plots import PLOTS, RunView, draw, load_data_of, save_plot
 from mnistlab.plugins import load_plugins
 from mnistlab.runs import RunFolder
@@ -29,7 +29,7 @@ def main() -> None:
     try:
         serve(sys.stdin, answers)
     except (OSError, MnistlabError) as error:  # the last line is what the run tells of it
-        sys.exit(tell(error))
+        sys.exit(describe_error(error))
 
 
 def serve(requests: Iterable[str], answers: TextIO) -> None:

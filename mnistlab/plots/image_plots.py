@@ -239,8 +239,8 @@ def _describe_margin(margin: NDArray[Any]) -> str:
     """Return by how much the wrong classes were ahead, where that is known."""
     if not np.isfinite(margin).all():
         return ""
-    told = dict.fromkeys(number(float(value)) for value in (margin.max(), margin.min()))
-    return f", which scored {' to '.join(told)} higher"
+    described = dict.fromkeys(number(float(value)) for value in (margin.max(), margin.min()))
+    return f", which scored {' to '.join(described)} higher"
 
 
 @dataclass(frozen=True)

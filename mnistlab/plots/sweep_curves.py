@@ -132,8 +132,8 @@ def _explain(
         seeds = trials.count(best)
         runs = f" (its {seeds} runs and the mean of their last values)" if seeds > 1 else ""
         parts.append(f"{'the best' if len(diverged) > 1 else 'the only trial'} in blue{runs}")
-    told = ", ".join(parts)
-    sentences = [f"{told[0].upper()}{told[1:]}."] if told else []
+    described = ", ".join(parts)
+    sentences = [f"{described[0].upper()}{described[1:]}."] if described else []
     if seen:
         which = f"{seen:,} diverged" if seen == lost else f"{seen:,} of {lost:,} diverged trials"
         sentences.append(f"{which} in pale red, up to the last finite value.")

@@ -103,7 +103,7 @@ class SweepView:
     def details(self) -> str:
         """What stayed the same in all trials, on one line."""
         config = self.config
-        told = {
+        described = {
             "model": f"{config['model']} model",
             "loss": spell(config["loss"]),
             "optimizer": config["optimizer"],
@@ -112,7 +112,7 @@ class SweepView:
             "epochs": self._epochs,
         }
         varied = {*self.keys, *(["epochs"] if "stop_after" in self.keys else [])}
-        return ", ".join(text for key, text in told.items() if key not in varied)
+        return ", ".join(text for key, text in described.items() if key not in varied)
 
     @property
     def _epochs(self) -> str:

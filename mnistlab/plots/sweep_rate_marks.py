@@ -162,11 +162,11 @@ def add_legend(axes: Axes, trials: Trials, groups: Sequence[Group], unit: str) -
         errors = trials.errors[members]
         whole = errors[np.isfinite(errors) & ~trials.stopped[members]]
         if len(whole):
-            told = f"lowest {format_error(float(whole.min()), unit)}"
+            described = f"lowest {format_error(float(whole.min()), unit)}"
         else:
-            told = "all diverged" if np.isnan(errors).all() else "stopped early"
+            described = "all diverged" if np.isnan(errors).all() else "stopped early"
         handles.append(Line2D([], [], **look, linewidth=1.5, markersize=4.5))
-        texts.append(f"{cut(spell(name), 32)}\n{told}")
+        texts.append(f"{cut(spell(name), 32)}\n{described}")
     axes.legend(
         handles, texts, loc="upper left", bbox_to_anchor=(1.02, 1), labelcolor="linecolor",
         labelspacing=0.8, handlelength=2.8,

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.data import Samples
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy
+from mnistlab.core.samples import Samples
 from mnistlab.datasets import PREPROCESSING, MovePixels
 from mnistlab.errors import MnistlabError
 from mnistlab.report.collect import ReportRun

@@ -23,7 +23,7 @@ from mnistlab.report.document import (
 )
 from mnistlab.report.numbers import number, show_gap
 from mnistlab.report.ranking import ranking_table
-from mnistlab.report.settings import tell_optimum, tell_setting, why_no_gap
+from mnistlab.report.settings import format_setting, tell_optimum, why_no_gap
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.sentences import findings
 
@@ -93,7 +93,7 @@ def _row(one: ReportRun | ReportSweep) -> Sequence[Pieces]:
 
 def section_of_run(run: ReportRun, pictures: Sequence[str] = tuple(_PICTURES)) -> Section:
     """Return a run's own section: its result, the pictures of these names, how to repeat it."""
-    blocks: list[Block] = [Paragraph([*tell_setting(run), *_result(run), *tell_optimum(run)])]
+    blocks: list[Block] = [Paragraph([*format_setting(run), *_result(run), *tell_optimum(run)])]
     blocks += _remarks(run.missing)
     if run.checked_config is not None:
         view = RunView(run.folder)

@@ -14,7 +14,7 @@ _IF_OTHER = {"schedule": "constant", "reduction": "mean", "init": "zeros", "dtyp
 """Settings that are told where they are not the usual ones, here beside them."""
 
 
-def tell_setting(run: ReportRun) -> Pieces:
+def format_setting(run: ReportRun) -> Pieces:
     """Return a run's setting and how many epochs it has done, nothing of what is not known."""
     facts = run.facts
     words = [f"{facts['model']} model"] if "model" in facts else []

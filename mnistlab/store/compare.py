@@ -113,18 +113,18 @@ def _best(key: str, values: Sequence[Any], differing: set[str]) -> list[int]:
 def _shared(config: Facts, differing: set[str]) -> str:
     """Return dataset, model, loss and the like, as far as all runs have them in common."""
     keys = [key for key in PHRASES if key not in differing]
-    return ", ".join(filter(None, (tell_setting(key, config.get(key)) for key in keys)))
+    return ", ".join(filter(None, (format_setting(key, config.get(key)) for key in keys)))
 
 
-def tell_setting(key: str, value: Any) -> str:
+def format_setting(key: str, value: Any) -> str:
     """Return a setting as a person says it, nothing for one that is not there."""
     if value is None or value == []:
         return ""
     if key == "data.dataset":
         value = Path(str(value)).name
     words = value if isinstance(value, list) else [value]
-    told = ", ".join(_spell(str(word)) for word in words)
-    return PHRASES.get(key, f"{_spell(key.removeprefix('data.'))} {{}}").format(told)
+    described = ", ".join(_spell(str(word)) for word in words)
+    return PHRASES.get(key, f"{_spell(key.removeprefix('data.'))} {{}}").format(described)
 
 
 def _spell(word: str) -> str:

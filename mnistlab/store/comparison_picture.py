@@ -9,7 +9,7 @@ from mnistlab.errors import RunFolderError
 from mnistlab.plots.epoch_curves import RunCurves, compared_curves
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import METRICS_COLUMNS
-from mnistlab.store.compare import Comparison, tell_setting
+from mnistlab.store.compare import Comparison, format_setting
 from mnistlab.store.diff import config_facts, read_curves
 
 _NOT_SPOKEN = ("data_sha256",)  # says nothing to a person; the dataset's name does
@@ -48,12 +48,12 @@ def run_labels(comparison: Comparison) -> list[str]:
     """
     labels = []
     for at in range(len(comparison.runs)):
-        told = [
-            tell_setting(key, values[at])
+        described = [
+            format_setting(key, values[at])
             for key, values in comparison.config.items()
             if key not in _NOT_SPOKEN
         ]
-        labels.append(", ".join(filter(None, told)))
+        labels.append(", ".join(filter(None, described)))
     return [
         label if label and labels.count(label) == 1 else f"{label} {name}".strip()
         for label, name in zip(labels, comparison.runs, strict=True)

@@ -198,7 +198,7 @@ def _flips(
     progress: Progress | None,
 ) -> Flips:
     """Return how the runs answer on the same images; raise MnistlabError where they cannot."""
-    _check_whole("predictions", "test predictions", first, second)
+    _check_files("predictions", "test predictions", first, second)
     hashes = [environment.get("data_sha256") for environment in environments]
     if hashes[0] is None or hashes[0] != hashes[1]:
         raise RunFolderError("the runs were made on different data")
@@ -258,7 +258,7 @@ def count_flips(
 
 def _compare_weights(first: RunFolder, second: RunFolder) -> WeightsDifference:
     """Return how far the weights lie apart; raise RunFolderError where they cannot be compared."""
-    _check_whole("model", "weights", first, second)
+    _check_files("model", "weights", first, second)
     ours, theirs = load_weights(first.model), load_weights(second.model)
     if ours.shape != theirs.shape:
         sizes = " and ".join(f"{W.shape[0] - 1} x {W.shape[1]}" for W in (ours, theirs))
@@ -268,7 +268,7 @@ def _compare_weights(first: RunFolder, second: RunFolder) -> WeightsDifference:
     return WeightsDifference(bool(np.array_equal(ours, theirs)), float(apart.max(initial=0.0)))
 
 
-def _check_whole(file: str, content: str, *folders: RunFolder) -> None:
+def _check_files(file: str, content: str, *folders: RunFolder) -> None:
     """Raise RunFolderError for the first run that lacks a file or has it damaged."""
     for folder in folders:
         path: Path = getattr(folder, file)

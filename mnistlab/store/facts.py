@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from mnistlab.errors import InputError, harmless
+from mnistlab.errors import InputError, escape
 from mnistlab.runs import RunFolder
 from mnistlab.runs.files import has_checksum
 from mnistlab.runs.find import foreign_entries
@@ -135,7 +135,7 @@ def csv_cell(value: Any) -> str:
         return ""
     if isinstance(value, bool | list):
         return json.dumps(value)
-    cell = harmless(str(value))
+    cell = escape(str(value))
     return f"'{cell}" if isinstance(value, str) and cell.startswith(_FORMULA) else cell
 
 

@@ -120,15 +120,18 @@ class _Reader:
         self._tokens = tokens
         self._end = end
 
-    def error(self, at: int, told: str | None = None) -> InputError:
+    def error(self, at: int, problem: str | None = None) -> InputError:
         """Return the error of the token that does not fit the grammar; -1 stands for the end."""
         if 0 <= at < len(self._tokens):
             token = self._tokens[at]
-            position, told = token.position, told or f"{shown(repr(token.text))} has no place here"
+            position, problem = (
+                token.position,
+                problem or f"{shown(repr(token.text))} has no place here",
+            )
         else:
-            position, told = self._end, "it ends too early"
+            position, problem = self._end, "it ends too early"
         return InputError(
-            f"filter, position {position}: {told}; a filter is written like "
+            f"filter, position {position}: {problem}; a filter is written like "
             "learning_rate > 0.01 and (model = linear or epochs in (5, 10))"
         )
 
@@ -140,8 +143,8 @@ class _Reader:
             return self.error(-1)
         two_values = "forgot a comma" in error.msg  # the error then starts at the first of them
         line = error.end_lineno if two_values else error.lineno
-        told = "( is not closed" if "never closed" in error.msg else None
-        return self.error((line or 0) - 1, told)
+        problem = "( is not closed" if "never closed" in error.msg else None
+        return self.error((line or 0) - 1, problem)
 
     def test(self, node: ast.expr, depth: int = 0) -> Test:
         """Return what a part of the tree asks of a run."""

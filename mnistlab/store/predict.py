@@ -66,10 +66,10 @@ class Predictions:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything but the pixels, with the names of the classes."""
-        told = []
+        described = []
         for one in self.images:
             label = None if one.label is None else self.classes[one.label]
-            told.append(
+            described.append(
                 {
                     "image": one.image,
                     "predicted": one.predicted,
@@ -84,7 +84,7 @@ class Predictions:
             "run": self.run,
             "outputs": self.outputs,
             "classes": self.classes,
-            "images": told,
+            "images": described,
         }
 
 

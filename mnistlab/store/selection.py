@@ -75,7 +75,7 @@ def _has_status(facts: Facts, status: str | None) -> bool:
     return status in (None, facts["status"])
 
 
-def strangers(runs_dir: Path, runs: Iterable[Facts]) -> list[str]:
+def other_entries(runs_dir: Path, runs: Iterable[Facts]) -> list[str]:
     """Return the names of folders and links among runs that are none of them, sorted."""
     known = {str(facts["run"]).rpartition("/")[2] for facts in runs}
     try:

@@ -7,7 +7,7 @@ import numpy as np
 import threadpoolctl
 
 from mnistlab.config.schema import Config
-from mnistlab.core.data import Samples
+from mnistlab.core.samples import Samples
 from mnistlab.core.trainer import Settings, Trainer
 from mnistlab.experiment.prepare import Plan, plan_on
 from mnistlab.sweep.plan import PreparedSweep, Stack, last_epoch

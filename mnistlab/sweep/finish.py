@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mnistlab.experiment.run import evaluate_test
+from mnistlab.experiment.training import evaluate_test
 from mnistlab.runs.files import to_csv, write_json, write_text
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.statistics import t_half_width, wilson_interval
@@ -164,5 +164,5 @@ def _as_typed(row: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _trials(numbers: Sequence[int]) -> str:
-    told = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
-    return f"trial {told}" if len(numbers) == 1 else f"{len(numbers)} trials ({told})"
+    described = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
+    return f"trial {described}" if len(numbers) == 1 else f"{len(numbers)} trials ({described})"

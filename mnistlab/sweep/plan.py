@@ -214,12 +214,12 @@ class PreparedSweep:
         if not beyond:
             return None
         limits = sorted({format_limit(self.limits[run] or 0.0) for run in beyond}, key=float)
-        told = limits[0] if len(limits) == 1 else f"{limits[0]} to {limits[-1]}"
+        limit = limits[0] if len(limits) == 1 else f"{limits[0]} to {limits[-1]}"
         count, of = len(beyond), len(self.configs)
         which = "the run" if of == 1 else f"{count} of {of} runs"
         is_, its = ("is", "its") if count == 1 else ("are", "their")
         return (
-            f"{which} {is_} beyond the stability limit of this data, a learning rate of {told}: "
+            f"{which} {is_} beyond the stability limit of this data, a learning rate of {limit}: "
             f"{its} loss is likely to grow until it overflows"
         )
 

@@ -12,7 +12,7 @@ from typing import Any
 import threadpoolctl
 
 from mnistlab import interrupts
-from mnistlab.errors import tell
+from mnistlab.errors import describe_error
 from mnistlab.experiment.recorder import now
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
@@ -23,8 +23,8 @@ from mnistlab.sweep.halving import budgets, pruned_at
 from mnistlab.sweep.plan import PreparedSweep, Stack, last_epoch
 from mnistlab.sweep.results import describe_parameters, read_rows
 from mnistlab.sweep.sentences import sentences
+from mnistlab.sweep.stack_training import StorageError, Stretch, Work, end_runs, train_stack
 from mnistlab.sweep.storage import begin, finished_runs, open_folder, planned_stacks
-from mnistlab.sweep.train import StorageError, Stretch, Work, end_runs, train_stack
 from mnistlab.sweep.workers import (
     Event,
     RunEnded,
@@ -200,13 +200,13 @@ def _give_up(
 ) -> None:
     """Mark the sweep as interrupted or failed, and note on the error how to go on."""
     interrupted = isinstance(error, KeyboardInterrupt)
-    told = tell(error)
+    message = describe_error(error)
     if created and not folder.plan.exists():  # nothing has begun yet
         folder.remove()
         return
     with suppress(OSError):  # what went wrong first is what is reported
-        folder.write_status("interrupted" if interrupted else "failed", ended=now(), error=told)
-        folder.write_log(told)
+        folder.write_status("interrupted" if interrupted else "failed", ended=now(), error=message)
+        folder.write_log(message)
     done = len(folder.runs())
     resume = f"mnistlab sweep --resume {folder.name}{resume_options}"
     runs = "run is" if done == 1 else "runs are"

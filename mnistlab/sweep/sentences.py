@@ -22,28 +22,28 @@ def sentences(document: Document) -> list[str]:
 def findings(document: Document) -> list[str]:
     """Return what sweep.json says, in sentences that are true wherever they stand."""
     best, seeds, results = document["best"], document["seeds"], document["results"]
-    told = []
+    lines = []
     if best is not None:
-        told += _about_best(document, best)
+        lines += _about_best(document, best)
     if seeds > 1:
-        told.append(f"Numbers are means over {seeds} seeds, ± the 95 % interval of the mean.")
+        lines.append(f"Numbers are means over {seeds} seeds, ± the 95 % interval of the mean.")
     stopped = Counter(result["epochs"] for result in results if result["stopped"])
     if stopped:
         after = ", ".join(
             f"{count} after epoch {epoch}" for epoch, count in sorted(stopped.items())
         )
-        told.append(f"Halving stopped trials early, {after}: they are not compared with the rest.")
+        lines.append(f"Halving stopped trials early, {after}: they are not compared with the rest.")
     for status in ("diverged", "failed", "interrupted"):
         numbers = [one["trial"] for one in results if one["status"] == status]
         if numbers:
-            told.append(f"{_trials(numbers)} {status}.")
+            lines.append(f"{_trials(numbers)} {status}.")
     seconds, runs = document["seconds"], len(results) * seeds
-    told.append(
+    lines.append(
         f"{runs} {'run' if runs == 1 else 'runs'} in {seconds['total']:.2f} s (on each core: "
         f"training {seconds['train']:.2f} s, evaluation {seconds['evaluate']:.2f} s, writing "
         f"{seconds['write']:.2f} s)"
     )
-    return told
+    return lines
 
 
 def _notes(document: Document) -> list[str]:
@@ -63,28 +63,28 @@ def _about_best(document: Document, best: Document) -> list[str]:
     name = document["metric"]["name"].replace(".", " ")
     first = f"Best{f' of {count} trials' if count > 1 else ''}, by the {way} {name}: trial "
     setting = describe_parameters(best["parameters"]) or "the config as it is"
-    told = [f"{first}{best['trial']}, {setting}."]
+    lines = [f"{first}{best['trial']}, {setting}."]
     if ties:
         chance = (
             "the chance of the seed comes on top"
             if seeds == 1
             else "neither these images nor the seeds tell them apart"
         )
-        told.append(
+        lines.append(
             f"{_trials(ties)} cannot be told from it on these validation images (at 95 % for "
             f"all comparisons together); {chance}."
         )
     test = best["test"]
     low, high = test["interval"]
     over = f", ± {test['half_width']:.2%} over the seeds" if "half_width" in test else ""
-    told.append(
+    lines.append(
         f"Test accuracy of the best: {test['accuracy']:.2%}{over} (with {test['images']:,} images "
         f"the 95 % interval is {low:.2%} to {high:.2%}), loss {test['loss']:.4f}. When the "
         "sweep ended, the test split had been looked at for it alone."
     )
-    return told
+    return lines
 
 
 def _trials(numbers: Sequence[int]) -> str:
-    told = ", ".join(map(str, numbers[:_NAMED])) + (", …" if len(numbers) > _NAMED else "")
-    return f"Trial {told}" if len(numbers) == 1 else f"{len(numbers)} trials ({told})"
+    lines = ", ".join(map(str, numbers[:_NAMED])) + (", …" if len(numbers) > _NAMED else "")
+    return f"Trial {lines}" if len(numbers) == 1 else f"{len(numbers)} trials ({lines})"

@@ -44,8 +44,8 @@ def indistinguishable(
     ties = []
     for other in others:
         mine, winners = images[other.trial.number], images[best.trial.number]
-        told_by_images = differs(mine, winners, comparisons)
-        if not (told_by_images and _told_by_seeds(other, best, sweep, folder, comparisons)):
+        differ_by_images = differs(mine, winners, comparisons)
+        if not (differ_by_images and _differ_by_seeds(other, best, sweep, folder, comparisons)):
             ties.append(other.trial.number)
     return sorted(ties)
 
@@ -92,7 +92,7 @@ def _scores(
     return scores
 
 
-def _told_by_seeds(
+def _differ_by_seeds(
     one: TrialResult, best: TrialResult, sweep: Sweep, folder: SweepFolder, comparisons: int
 ) -> bool:
     """Return whether the seeds tell two trials apart; with one seed they have no say."""

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from mnistlab.core.data import PixelMap, Samples
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
 from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.core.samples import PixelMap, Samples
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import EpochRecord, Settings, Trainer, stack_parameters
 

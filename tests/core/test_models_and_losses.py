@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import special
 
-from mnistlab.core.data import one_hot
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.models import MODELS
+from mnistlab.core.samples import one_hot
 
 PAIRS = [(model, loss) for model in MODELS for loss in LOSSES]
 

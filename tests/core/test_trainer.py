@@ -6,10 +6,10 @@ import warnings
 import numpy as np
 import pytest
 
-from mnistlab.core.data import PixelMap, Samples
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.core.samples import PixelMap, Samples
 from mnistlab.core.schedules import SCHEDULES
 
 from .helpers import C, only, random_samples, random_weights, run, settings, trainer

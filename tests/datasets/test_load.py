@@ -14,9 +14,9 @@ import platformdirs
 import pytest
 
 import mnistlab
-from mnistlab.core.data import PixelMap
+from mnistlab.core.samples import PixelMap
 from mnistlab.datasets import DATASETS, data_dir, load, resolve
-from mnistlab.datasets.files import NAMES
+from mnistlab.datasets.idx_files import NAMES
 from mnistlab.datasets.npz import KEYS
 from mnistlab.errors import DataError, UnknownNameError
 from tests.datasets.conftest import tiny_arrays, write_folder

@@ -17,10 +17,9 @@ from mnistlab.config.load import load_config
 from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
 from mnistlab.errors import ConfigError, DataError, InputError, Interrupted, RunFolderError
-from mnistlab.experiment import prepare, train_run
-from mnistlab.experiment import run as training
+from mnistlab.experiment import prepare, train_run, training
 from mnistlab.experiment.recorder import RunRecorder, run_key
-from mnistlab.experiment.run import describe_epoch
+from mnistlab.experiment.training import describe_epoch
 from mnistlab.interpretation import interpret
 from mnistlab.plots.painter import Painter
 from mnistlab.plugins import REGISTRIES, check_part, load_plugins

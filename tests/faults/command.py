@@ -16,7 +16,7 @@ import numpy as np
 from mnistlab import interrupts
 from mnistlab.__main__ import main
 from mnistlab.runs import environment
-from mnistlab.sweep import train as training
+from mnistlab.sweep import stack_training as training
 
 TRAIN = ("checkpoint_every=1", "optimizer=momentum")
 SWEEP = ("learning_rate=0.005,0.01", "epochs=2,3")

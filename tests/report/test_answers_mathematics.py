@@ -6,9 +6,9 @@ D features, C classes, n images in columns, as in the assignment.
 import numpy as np
 import pytest
 
-from mnistlab.core.data import one_hot
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.models import MODELS
+from mnistlab.core.samples import one_hot
 from mnistlab.report.answers import AssignmentRuns, answer_sections
 from mnistlab.report.answers.control import BOUND
 from mnistlab.report.document import Derivation

@@ -9,7 +9,7 @@ from PIL import Image
 from mnistlab.errors import InputError
 from mnistlab.plots import check_picture
 from mnistlab.runs.folder import SweepFolder
-from mnistlab.store.compare import choose_runs, compare_runs, tell_setting
+from mnistlab.store.compare import choose_runs, compare_runs, format_setting
 from mnistlab.store.comparison_picture import run_labels
 from tests.store.trained import train
 
@@ -78,7 +78,7 @@ def test_labels_tell_runs_apart(tmp_path, three):
     ],
 )
 def test_settings_in_words(key, value, told):
-    assert tell_setting(key, value) == told
+    assert format_setting(key, value) == told
 
 
 def test_which_runs_are_compared(tmp_path, run, three):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnistlab.console.results import print_predictions
+from mnistlab.console.run_results import print_predictions
 from mnistlab.core.losses import LOSSES
 from mnistlab.datasets import load
 from mnistlab.errors import InputError

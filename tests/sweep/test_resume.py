@@ -20,7 +20,7 @@ from mnistlab.errors import RunFolderError
 from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.runs import files
 from mnistlab.runs.folder import SweepFolder
-from mnistlab.sweep import train as training
+from mnistlab.sweep import stack_training as training
 from mnistlab.sweep.workers import EpochEnded, RunEnded
 from tests.sweep.helpers import SweepRecorder, content, resume, sweep, the_only, write_base
 

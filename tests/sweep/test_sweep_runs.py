@@ -16,8 +16,8 @@ from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.weights import load_weights
 from mnistlab.statistics import z_quantile
 from mnistlab.sweep import plan as stacks
+from mnistlab.sweep import stack_training as training
 from mnistlab.sweep import ties as comparison
-from mnistlab.sweep import train as training
 from mnistlab.sweep.halving import budgets, choose_pruned, pruned_at
 from mnistlab.sweep.plan import prepare_sweep
 from mnistlab.sweep.results import TrialResult, rank

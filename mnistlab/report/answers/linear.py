@@ -4,9 +4,9 @@ In the derivations c is the class and d the pixel whose derivative is taken, i a
 all classes and pixels, j over the images of a batch.
 """
 
-from mnistlab.core.data import FeatureReader
 from mnistlab.core.losses import SquaredError
 from mnistlab.core.objective import Mean, Products, Sum, batch_gradient
+from mnistlab.core.samples import FeatureReader
 from mnistlab.gradcheck.mistakes import Case
 from mnistlab.report.answers.listings import excerpt, whole
 from mnistlab.report.answers.needed import say

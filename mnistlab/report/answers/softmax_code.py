@@ -6,9 +6,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.data import one_hot
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy
 from mnistlab.core.losses import softmax as our_softmax
+from mnistlab.core.samples import one_hot
 from mnistlab.gradcheck.check import Check
 from mnistlab.gradcheck.diagnosis import place
 from mnistlab.gradcheck.suites import Options, check_default, probe_ours

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.data import one_hot
 from mnistlab.core.losses import LOSSES, softmax
+from mnistlab.core.samples import one_hot
 from mnistlab.gradcheck.check import METHODS, Check, Problem, check, is_right_along_a_direction
 from mnistlab.gradcheck.forms import (
     Form,
     Reading,
+    check_deterministic,
     gradient_value,
+    loss_or_nan,
     loss_value,
     precision,
-    quiet_loss,
     random_points,
-    refuse_chance,
-    share_of,
+    sample_weight,
     value_of,
 )
 from mnistlab.gradcheck.functions import FaultError, UserFile
@@ -157,15 +157,15 @@ def _problem(file: UserFile, form: Form, A: Floats, labels: Labels, what: str) -
     a, C = form.point(A), A.shape[1]
     y = form.label(labels, C)
     targets = np.eye(C)[labels]
-    refuse_chance(file.loss, a, y)
-    refuse_chance(file.gradient, a, y)
+    check_deterministic(file.loss, a, y)
+    check_deterministic(file.gradient, a, y)
 
     def values(points: NDArray[Any]) -> NDArray[Any]:
-        return np.array([quiet_loss(file.loss, point, y) for point in points])
+        return np.array([loss_or_nan(file.loss, point, y) for point in points])
 
     loss = loss_value(file.loss, a, y)
     gradient = gradient_value(file.gradient, a, y)
-    quiet_loss(file.loss, a + 1.0, y)
+    loss_or_nan(file.loss, a + 1.0, y)
     if not np.array_equal(gradient, gradient_value(file.gradient, a, y), equal_nan=True):
         raise FaultError(
             f"{file.gradient.name} depends on where {file.loss.name} was called before it: it must "
@@ -185,7 +185,7 @@ def _problem(file: UserFile, form: Form, A: Floats, labels: Labels, what: str) -
             "for a division by zero or exp of a large number"
         )
     # How their batch is reduced shows in the size of the loss.
-    share = share_of(file, form, A, labels)
+    share = sample_weight(file, form, A, labels)
 
     def anatomy(numerical: Floats) -> Anatomy:
         return Anatomy(

@@ -18,7 +18,7 @@ from mnistlab.datasets import Dataset
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.prepare import plan_on
 from mnistlab.experiment.recorder import RunRecorder, now
-from mnistlab.experiment.run import describe_epoch
+from mnistlab.experiment.training import describe_epoch
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.weights import load_checkpoint, save_checkpoint
 from mnistlab.sweep.plan import Column, Stack, last_epoch
@@ -164,13 +164,16 @@ class _StackTraining:
             raise RunFolderError(f"{self._path}: is not the checkpoint of epoch {epoch}")
         if snapshot.epoch > epoch:  # an earlier decision let them go on
             return
-        told = f"halving, after epoch {epoch}"
+        reason = f"halving, after epoch {epoch}"
         for position, column in enumerate(snapshot.columns.tolist()):
             for run in runs & set(self.stack.columns[column].runs):
                 config = self.work.configs[run].model_copy(update={"stop_after": epoch})
                 parameters = self._plan.with_all_pixels(snapshot.parameters[:, position, :])
                 self._end(
-                    run, config, column, partial(_complete, parameters=parameters, stopped=told)
+                    run,
+                    config,
+                    column,
+                    partial(_complete, parameters=parameters, stopped=reason),
                 )
 
     def fail(self, error: BaseException) -> None:
