@@ -90,7 +90,7 @@ def runs_folder(given: Path | None) -> Path:
 
 def find_folder(run: str, runs_dir: Path | None) -> "RunFolder":
     """Return the folder that a run's name stands for; raise RunFolderError."""
-    from mnistlab.runs.find import find_run
+    from mnistlab.runs.places import find_run
 
     return find_run(run, runs_folder(runs_dir))
 

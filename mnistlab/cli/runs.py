@@ -102,7 +102,7 @@ def list_runs(
         raise InputError(f"--runs-dir {runs_dir}: there is no such folder")
     folder = runs_folder(runs_dir)
     if sweep is not None:
-        from mnistlab.runs.find import find_sweep
+        from mnistlab.runs.places import find_sweep
 
         folder = find_sweep(sweep, folder).path / "runs"
     everything = _read(folder)

@@ -188,7 +188,7 @@ def _resumed(
 ) -> "SweepFolder | None":
     """Return the folder of the sweep to go on with; refuse what would make it another one."""
     from mnistlab.errors import InputError
-    from mnistlab.runs.find import find_sweep
+    from mnistlab.runs.places import find_sweep
 
     if resume is None:
         if config is None:

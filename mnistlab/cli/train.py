@@ -134,8 +134,8 @@ def _resumed(
 ) -> "RunFolder | None":
     """Return the folder of the run to go on with; refuse what would make it another run."""
     from mnistlab.errors import InputError
-    from mnistlab.runs.find import find_run
     from mnistlab.runs.folder import SweepFolder
+    from mnistlab.runs.places import find_run
 
     if resume is None:
         if config is None:
@@ -195,7 +195,7 @@ def _print_run(run: "RunRecorder", plan: "Plan", *, as_json: bool, quiet: bool) 
 
 
 def _advice(plan: "Plan") -> str:
-    from mnistlab.core.stability import format_limit
+    from mnistlab.core.objective import format_limit
 
     limit = plan.limits[0]
     if limit is None:

@@ -15,7 +15,7 @@ from mnistlab.console.tables import (
     terminal_width,
     text_width,
 )
-from mnistlab.core.stability import format_limit
+from mnistlab.core.objective import format_limit
 from mnistlab.runs.files import to_json
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.estimate import Estimate

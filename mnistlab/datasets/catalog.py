@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnistlab.core.registry import Registry
-from mnistlab.datasets.idx_files import (
+from mnistlab.datasets.idx import (
     TEST_IMAGES,
     TEST_LABELS,
     TRAIN_IMAGES,

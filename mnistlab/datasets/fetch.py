@@ -8,8 +8,7 @@ from pathlib import Path
 
 from mnistlab.datasets.cache import Progress, Silent, data_dir, replacing
 from mnistlab.datasets.catalog import DATASETS, NamedDataset
-from mnistlab.datasets.idx import Content
-from mnistlab.datasets.idx_files import NAMES, DataFile, find
+from mnistlab.datasets.idx import NAMES, Content, DataFile, find
 from mnistlab.datasets.sources import Folder, Source, SourceError
 from mnistlab.errors import DataError, FetchError, InputError
 

@@ -14,8 +14,16 @@ from mnistlab.core.samples import PixelMap, Samples, lit_pixels
 from mnistlab.datasets.cache import Progress, Silent, data_dir
 from mnistlab.datasets.catalog import DATASETS, DIGITS
 from mnistlab.datasets.fetch import fetch, home_of, open_files
-from mnistlab.datasets.idx import Content, content_sha256, map_file, parse, unpack, write_idx
-from mnistlab.datasets.idx_files import NAMES, find_all
+from mnistlab.datasets.idx import (
+    NAMES,
+    Content,
+    content_sha256,
+    find_all,
+    map_file,
+    parse,
+    unpack,
+    write_idx,
+)
 from mnistlab.datasets.npz import KEYS, read_npz
 from mnistlab.datasets.preprocess import PREPROCESSING, MovePixels, check_steps
 from mnistlab.errors import DataError, UnknownNameError, shown

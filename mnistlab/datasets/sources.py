@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from mnistlab.datasets.cache import Progress
-from mnistlab.datasets.idx_files import DataFile, find
+from mnistlab.datasets.idx import DataFile, find
 
 if TYPE_CHECKING:
     import requests

@@ -15,10 +15,16 @@ from numpy.typing import NDArray
 from mnistlab.config.schema import Config, option_keys
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import INITIALIZERS, MODELS
-from mnistlab.core.objective import REDUCTIONS, Objective
+from mnistlab.core.objective import (
+    REDUCTIONS,
+    SUBSET_ROWS,
+    Objective,
+    format_limit,
+    largest_eigenvalue,
+    stability_limit,
+)
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.schedules import SCHEDULES
-from mnistlab.core.stability import SUBSET_ROWS, format_limit, largest_eigenvalue, stability_limit
 from mnistlab.core.trainer import Settings, Trainer, stack_parameters
 from mnistlab.datasets import DATASETS, Dataset, Progress, load
 from mnistlab.errors import ConfigError

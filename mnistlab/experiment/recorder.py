@@ -22,7 +22,7 @@ from mnistlab.core.trainer import EpochRecord, Snapshot
 from mnistlab.errors import describe_error
 from mnistlab.interrupts import deferred
 from mnistlab.runs import RunFolder, create_run_folder, files
-from mnistlab.runs.creation import cannot_keep
+from mnistlab.runs.places import cannot_keep
 from mnistlab.runs.weights import predictions_as_bytes, save_checkpoint, save_weights
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from mnistlab.core.stability import format_limit
+from mnistlab.core.objective import format_limit
 from mnistlab.plots import style
 from mnistlab.plots.labels import cut, format_error, format_values, spell
 

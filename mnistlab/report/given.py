@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mnistlab.errors import RunFolderError, shown
 from mnistlab.runs import RunFolder
-from mnistlab.runs.find import find_run, run_paths
+from mnistlab.runs.places import find_run, run_paths
 
 _REPORT = "report.json"  # what a report's own folder holds: no run, and in many a runs folder
 

@@ -1,7 +1,8 @@
-"""Reads and writes the files of run folders; a reader sees the old file or the new one, never half.
+"""Reads, writes and locks the files of run folders.
 
-A file is written under a temporary name, synced, and renamed. What a status says of the files
-beside it is their SHA-256 by name, here called checksums.
+A reader sees the old file or the new one, never half of one: a file is written under a temporary
+name, synced, and renamed. What a status says of the files beside it is their SHA-256 by name,
+here called checksums.
 """
 
 import contextlib
@@ -17,8 +18,13 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
 from mnistlab.errors import RunFolderError
+import fcntl
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from mnistlab.errors import RunFolderError
+
 
 Checksum = str | list[str | None] | None
 """A file's SHA-256, None if there is none; a list of what it may be while it is replaced."""
@@ -261,3 +267,52 @@ def checksum_while_replaced(path: Path, checksum: Checksum, new: str) -> Checksu
 
 def _choices(checksum: Any) -> list[str | None]:
     return checksum if isinstance(checksum, list) else [checksum]
+
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+_PATIENCE, _PAUSE = 0.2, 0.004  # seconds: whoever calls `is_locked` holds it for microseconds
+
+
+def take_lock(path: Path, name: str) -> "BaseFileLock":
+    """Return the lock in this file, which this process now has and which dies with it.
+
+    Raises RunFolderError, which names the run `name`, where another process has it, and OSError
+    where the file cannot be made.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - reading a folder needs no lock
+
+    taken = FileLock(path, timeout=_PATIENCE)
+    try:
+        taken.acquire(poll_interval=_PAUSE)
+    except Timeout:
+        raise RunFolderError(f"{name}: another process is working on it") from None
+    return taken
+
+
+def release_lock(taken: "BaseFileLock", path: Path) -> None:
+    """Remove the file of a lock that this process has, and release it."""
+    path.unlink(missing_ok=True)
+    taken.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process has the lock in this file, which need not be there.
+
+    No file is made. Any number of processes may ask at once: they ask for a shared lock, which
+    only the holder's excludes.
+    """
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:  # what cannot be opened is nobody's work in progress
+        return False
+    try:
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # the latter on some network disks
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(number)
+    return False

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mnistlab.errors import RunFolderError
 from mnistlab.runs import files
-from mnistlab.runs.locking import is_locked, release_lock, take_lock
+from mnistlab.runs.files import is_locked, release_lock, take_lock
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

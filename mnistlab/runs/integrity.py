@@ -7,7 +7,7 @@ from typing import Any
 
 from mnistlab.errors import RunFolderError
 from mnistlab.runs import files
-from mnistlab.runs.find import foreign_entries, run_paths
+from mnistlab.runs.places import foreign_entries, run_paths
 from mnistlab.runs.folder import RunFolder, SweepFolder, open_folder
 
 FINAL = frozenset({"completed", "diverged"})

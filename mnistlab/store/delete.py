@@ -14,9 +14,9 @@ from pathlib import Path
 
 from mnistlab.errors import RunFolderError, shown
 from mnistlab.runs import RunFolder
-from mnistlab.runs.find import find_run, run_paths
+from mnistlab.runs.files import is_locked, release_lock, take_lock
 from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.locking import is_locked, release_lock, take_lock
+from mnistlab.runs.places import find_run, run_paths
 
 _ASIDE = ".deleted."
 

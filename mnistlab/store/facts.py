@@ -16,8 +16,8 @@ from typing import Any, TypeGuard
 from mnistlab.errors import InputError, escape
 from mnistlab.runs import RunFolder
 from mnistlab.runs.files import has_checksum
-from mnistlab.runs.find import foreign_entries
 from mnistlab.runs.folder import SweepFolder
+from mnistlab.runs.places import foreign_entries
 
 Facts = dict[str, Any]
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mnistlab.config.schema import Config
+from mnistlab.core.objective import format_limit
 from mnistlab.core.schedules import SCHEDULES
-from mnistlab.core.stability import format_limit
 from mnistlab.datasets import Dataset, Progress
 from mnistlab.experiment.prepare import open_data, plan_on, stack_key, with_absolute_data
 from mnistlab.sweep.spaces.trials import Sweep

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mnistlab.runs.find import find_run, find_sweep
 from mnistlab.runs.folder import SweepFolder
+from mnistlab.runs.places import find_run, find_sweep
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = sorted((CONFIGS / "sweeps").glob("*.yaml"))

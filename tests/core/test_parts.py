@@ -10,12 +10,18 @@ import pytest
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.metrics import evaluate, largest_class, score_images
 from mnistlab.core.models import MODELS
-from mnistlab.core.objective import REDUCTIONS, Objective, Products, copy_stack
+from mnistlab.core.objective import (
+    REDUCTIONS,
+    Objective,
+    Products,
+    copy_stack,
+    largest_eigenvalue,
+    stability_limit,
+)
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.registry import Registry
 from mnistlab.core.samples import FeatureReader, PixelMap, one_hot, shuffled
 from mnistlab.core.schedules import SCHEDULES
-from mnistlab.core.stability import largest_eigenvalue, stability_limit
 from mnistlab.core.trainer import stack_parameters
 from mnistlab.errors import UnknownNameError
 

@@ -13,7 +13,7 @@ import pytest
 
 from mnistlab.datasets import DATASETS, DataFile, NamedDataset, home_of, verify, write_idx
 from mnistlab.datasets.cache import data_dir
-from mnistlab.datasets.idx_files import NAMES, find_all
+from mnistlab.datasets.idx import NAMES, find_all
 from mnistlab.datasets.sources import NpmPackage, SourceError
 
 Answer = bytes | int | Callable[[BaseHTTPRequestHandler], None]

@@ -15,7 +15,7 @@ import pytest
 
 import mnistlab
 from mnistlab.datasets import DATASETS, fetch, load, verify
-from mnistlab.datasets.idx_files import NAMES
+from mnistlab.datasets.idx import NAMES
 from mnistlab.datasets.sources import Folder, Mirror
 from mnistlab.errors import DataError, FetchError, InputError, UnknownNameError
 from tests.datasets.conftest import send, tiny_arrays, tiny_dataset, write_folder

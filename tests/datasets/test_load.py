@@ -16,7 +16,7 @@ import pytest
 import mnistlab
 from mnistlab.core.samples import PixelMap
 from mnistlab.datasets import DATASETS, data_dir, load, resolve
-from mnistlab.datasets.idx_files import NAMES
+from mnistlab.datasets.idx import NAMES
 from mnistlab.datasets.npz import KEYS
 from mnistlab.errors import DataError, UnknownNameError
 from tests.datasets.conftest import tiny_arrays, write_folder

@@ -7,7 +7,7 @@ import pytest
 
 from mnistlab.datasets import load
 from mnistlab.datasets.fetch import home_of
-from mnistlab.datasets.idx_files import NAMES
+from mnistlab.datasets.idx import NAMES
 from mnistlab.datasets.mini import select, write_mini
 
 

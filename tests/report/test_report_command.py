@@ -16,8 +16,8 @@ from mnistlab.errors import InputError
 from mnistlab.report import assignment, place
 from mnistlab.report.collect import collect
 from mnistlab.runs import RunFolder
-from mnistlab.runs.find import run_paths
 from mnistlab.runs.folder import SweepFolder, is_sweep
+from mnistlab.runs.places import run_paths
 from mnistlab.store.facts import read_facts
 from tests.report.hostile import HOSTILE
 

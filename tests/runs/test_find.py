@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs.find import find_run, find_sweep, run_paths
-from mnistlab.runs.find import check_inside, foreign_entries
+from mnistlab.runs.places import find_run, find_sweep, run_paths
+from mnistlab.runs.places import check_inside, foreign_entries
 from mnistlab.errors import shown
 from mnistlab.runs.folder import SweepFolder
 
@@ -305,7 +305,7 @@ def test_a_folder_that_is_closed_counts_as_foreign(runs, monkeypatch):
     def closed(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("mnistlab.runs.find.os.scandir", closed)
+    monkeypatch.setattr("mnistlab.runs.places.os.scandir", closed)
     run = runs / "20260101-000000-first-aaaa"
     assert list(foreign_entries(run)) == [run]
 

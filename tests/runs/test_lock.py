@@ -9,7 +9,7 @@ import pytest
 
 from mnistlab.errors import RunFolderError
 from mnistlab.runs import RunFolder
-from mnistlab.runs.locking import is_locked
+from mnistlab.runs.files import is_locked
 
 _READ = """
 import sys

@@ -26,9 +26,9 @@ def test_the_name_tells_when_and_what(tmp_path):
 
 
 def test_two_runs_of_the_same_second_get_two_folders(tmp_path, monkeypatch):
-    monkeypatch.setattr("mnistlab.runs.creation.time.strftime", lambda _form: "20261123-061542")
+    monkeypatch.setattr("mnistlab.runs.places.time.strftime", lambda _form: "20261123-061542")
     suffixes = iter(["aaaa", "l1", "aaaa", "bbbb", "l2"])
-    monkeypatch.setattr("mnistlab.runs.creation.secrets.token_hex", lambda _n: next(suffixes))
+    monkeypatch.setattr("mnistlab.runs.places.secrets.token_hex", lambda _n: next(suffixes))
     first, second = (create_run_folder(tmp_path, "x") for _ in range(2))
     assert (first.name[-4:], second.name[-4:]) == ("aaaa", "bbbb")
     assert (tmp_path / "latest").readlink().name == second.name

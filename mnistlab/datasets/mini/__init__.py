@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.datasets.idx import read_idx, write_idx
-from mnistlab.datasets.idx_files import NAMES, find_all
+from mnistlab.datasets.idx import NAMES, find_all, read_idx, write_idx
 
 TRAIN_PER_CLASS = 600
 TEST_PER_CLASS = 100

@@ -4,9 +4,14 @@ from dataclasses import dataclass
 
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
-from mnistlab.core.objective import REDUCTIONS, Objective
+from mnistlab.core.objective import (
+    REDUCTIONS,
+    Objective,
+    format_limit,
+    largest_eigenvalue,
+    stability_limit,
+)
 from mnistlab.core.optimizers import OPTIMIZERS
-from mnistlab.core.stability import format_limit, largest_eigenvalue, stability_limit
 from mnistlab.datasets import Dataset
 from mnistlab.report.answers.symbols import at
 from mnistlab.report.collect import ReportRun

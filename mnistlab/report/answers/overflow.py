@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from mnistlab.core.stability import SUBSET_ROWS, format_limit, stability_limit
+from mnistlab.core.objective import SUBSET_ROWS, format_limit, stability_limit
 from mnistlab.report.answers.limits import Limit
 from mnistlab.report.answers.listings import excerpt
 from mnistlab.report.answers.needed import (

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.core.stability import format_limit
+from mnistlab.core.objective import format_limit
 from mnistlab.plots.epoch_curves import learning_curves
 from mnistlab.report.answers.combination import best_combination
 from mnistlab.report.answers.limits import Limit, limit_at
