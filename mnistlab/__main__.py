@@ -1,6 +1,9 @@
-"""The command line's outermost layer: signals, `--debug`, and errors turned into messages."""
+"""The command line's outermost layer: the terminal, signals, and errors turned into messages."""
 
+import codecs
 import os
+import re
+import signal
 import sys
 import traceback
 from contextlib import suppress
@@ -12,16 +15,18 @@ from mnistlab.errors import Interrupted, MnistlabError, escape
 
 def main() -> NoReturn:
     """Run `mnistlab` with the process' arguments and exit with its code."""
-    arguments = [word for word in sys.argv[1:] if word != "--debug"]
+    arguments = [expand_home(word) for word in sys.argv[1:] if word != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
         interrupts.install()
         _open_streams()
+        _check_columns()
         # pydantic would search all that is installed for plugins of its own, a tenth of the start
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         from mnistlab.cli import run  # noqa: PLC0415 - a Ctrl-C during imports is handled too
 
         code = run(arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt as stop:
         code = getattr(stop, "exit_code", Interrupted().exit_code)
         _exit(f"interrupted{_advice(stop)}", code)
@@ -29,6 +34,9 @@ def main() -> NoReturn:
         if debug:
             traceback.print_exc()
         _exit(f"error: {error}{_advice(error)}", error.exit_code)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         if debug:
             traceback.print_exc()
@@ -48,12 +56,53 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
+def expand_home(word: str) -> str:
+    """Return a word of the command line with a leading ~ expanded, after --option= or @ too.
+
+    A shell does that only where the ~ begins a word.
+    """
+    match = re.match(r"(--?[A-Za-z][\w-]*=|@|-[A-Za-z])?(?=~)", word)
+    option = match[1] or "" if match else word
+    path = word.removeprefix(option)
+    return option + os.path.expanduser(path)
+
+
+_SUBSTITUTES = str.maketrans(
+    {"–": "-", "−": "-", "±": "+-", "×": "x", "…": "...", "→": "->", "’": "'"}  # noqa: RUF001
+    | dict.fromkeys("▏▎▍▌▋▊▉█▁▂▃▄▅▆▇", "#")
+)
+"""What stands for characters of ours in an encoding that lacks them."""
+
+
+def _substitute(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what stands for a character that the output's encoding lacks.
+
+    The bytes of a file name that are no text stay what they are.
+    """
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101 - nothing is decoded here
+    character = error.object[error.start]
+    if "\udc80" <= character <= "\udcff":
+        return bytes([ord(character) - 0xDC00]), error.start + 1
+    substitute = character.translate(_SUBSTITUTES)
+    return (substitute if substitute.isascii() else "?"), error.start + 1
+
+
+codecs.register_error("substitute", _substitute)
+
+
 def _open_streams() -> None:
-    """Replace streams that the caller closed, and let any file name be printed."""
-    for name in ("stdout", "stderr"):
+    """Replace streams that the caller closed, and let anything be printed in any encoding."""
+    for name, errors in (("stdout", "substitute"), ("stderr", "backslashreplace")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
-        getattr(sys, name).reconfigure(errors="surrogateescape")
+        getattr(sys, name).reconfigure(errors=errors)
+
+
+def _check_columns() -> None:
+    """Give COLUMNS a width that text can have, where it is set to something else."""
+    columns = os.environ.get("COLUMNS")
+    if columns is not None and not re.fullmatch(r"[1-9][0-9]{0,3}", columns):
+        os.environ["COLUMNS"] = "80"
 
 
 def _advice(error: BaseException) -> str:

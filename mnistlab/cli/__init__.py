@@ -8,7 +8,7 @@ import typer
 import mnistlab
 from mnistlab import interrupts
 from mnistlab.cli import config, data, gradcheck, report, run_actions, runs, sweep, train
-from mnistlab.cli.options import explain_usage
+from mnistlab.cli.options import echo, explain_usage
 from mnistlab.errors import InputError, Interrupted
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"mnistlab {mnistlab.__version__}")
+        echo(f"mnistlab {mnistlab.__version__}")
         raise typer.Exit
 
 
@@ -60,12 +60,16 @@ def run(words: Sequence[str]) -> int:
     """
     try:
         code: int = app(words, prog_name="mnistlab", standalone_mode=False) or 0
+    except SystemExit as stop:  # click's answer to a reader that went away
+        if isinstance(stop.__context__, BrokenPipeError):
+            raise stop.__context__ from None
+        raise
     except Exception as error:
         # click's own errors; its module is typer's affair
         if not hasattr(error, "format_message"):
             raise
         if type(error).__name__ == "NoArgsIsHelpError":
-            typer.echo(error.format_message(), err=True)
+            echo(error.format_message(), err=True)
             return 2
         if not hasattr(error, "ctx"):
             raise InputError(error.format_message()) from None

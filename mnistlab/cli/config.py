@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.options import Plugins, echo_json
+from mnistlab.cli.options import Plugins, echo, echo_json
 
 if TYPE_CHECKING:
     from mnistlab.config.schema import Config
@@ -42,7 +42,7 @@ def print_settled(config: "Config", *, as_json: bool) -> None:
     if as_json:
         echo_json(config.model_dump(exclude_none=True))
     else:
-        typer.echo(to_yaml(config), nl=False)
+        echo(to_yaml(config).removesuffix("\n"))
 
 
 @app.command(short_help="Check config files; exit code 2 if one is wrong.")
@@ -74,7 +74,7 @@ def validate(
         echo_json(report)
     else:
         for path, finding in findings.items():
-            typer.echo(finding or f"{path}: valid")
+            echo(finding or f"{path}: valid")
     if any(findings.values()):
         raise typer.Exit(2)
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mnistlab.cli.options import echo
+
 app = typer.Typer(
     help="List, fetch, verify and locate the named datasets.",
     no_args_is_help=True,
@@ -42,13 +44,13 @@ def list_datasets(as_json: Json = False) -> None:
         for name, dataset in DATASETS.items()
     ]
     if as_json:
-        typer.echo(json.dumps(rows))
+        echo(json.dumps(rows))
         return
     width = max(len(str(row["name"])) for row in rows)
-    typer.echo(f"{'name':<{width}}  {'images':>7}  cached  description (licence)")
+    echo(f"{'name':<{width}}  {'images':>7}  cached  description (licence)")
     for row in rows:
         cached = "yes" if row["cached"] else "no"
-        typer.echo(
+        echo(
             f"{row['name']:<{width}}  {row['images']:>7,}  {cached:<6}  "
             f"{row['description']} ({row['licence']})"
         )
@@ -73,7 +75,7 @@ def fetch(
     from mnistlab.datasets import fetch as fetch_dataset
 
     home = fetch_dataset(name, folder=source, progress=fetch_progress(quiet))
-    typer.echo(json.dumps({"name": name, "path": str(home)}) if as_json else str(home))
+    echo(json.dumps({"name": name, "path": str(home)}) if as_json else str(home))
 
 
 @app.command(short_help="Hash its files anew and compare.")
@@ -86,10 +88,10 @@ def verify(name: Name, as_json: Json = False) -> None:
     found, home = verify_dataset(name), home_of(name)
     whole = all(state == "ok" for state in found.values())
     if as_json:
-        typer.echo(json.dumps({"name": name, "path": str(home), "ok": whole, "files": found}))
+        echo(json.dumps({"name": name, "path": str(home), "ok": whole, "files": found}))
     else:
         for file, state in found.items():
-            typer.echo(f"{state:<8} {home / file}")
+            echo(f"{state:<8} {home / file}")
     if not whole:
         raise FetchError(f"{name} is not complete in {home}; run: mnistlab data fetch {name}")
 
@@ -103,4 +105,4 @@ def path(name: Name, as_json: Json = False) -> None:
     if not is_present(name):
         raise FetchError(f"{name} is not fetched; run: mnistlab data fetch {name}")
     home = str(home_of(name))
-    typer.echo(json.dumps({"name": name, "path": home}) if as_json else home)
+    echo(json.dumps({"name": name, "path": home}) if as_json else home)

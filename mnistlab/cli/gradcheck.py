@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.options import Plugins, echo_json
+from mnistlab.cli.options import Plugins, echo, echo_json
 
 if TYPE_CHECKING:
     from mnistlab.gradcheck.suites import Options
@@ -109,7 +109,7 @@ def gradcheck(
         for line in text:
             lines.append(line)
             if not (as_json or quiet):
-                typer.echo(line)
+                echo(line)
 
     if target is not None:
         report = _judge_target(target, loss, gradient, options)
@@ -218,13 +218,13 @@ def _finish(
     if as_json:
         echo_json(document)
     elif quiet:
-        typer.echo("passed" if report.passed else "FAILED")
+        echo("passed" if report.passed else "FAILED")
     if keep and not as_json:
-        typer.echo(f"gradcheck folder: {folder.path}")
+        echo(f"gradcheck folder: {folder.path}")
     if not report.passed:
         raise typer.Exit(1)
 
 
 def _print(lines: Iterator[str]) -> None:
     for line in lines:
-        typer.echo(line)
+        echo(line)

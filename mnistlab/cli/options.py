@@ -1,6 +1,7 @@
 """Arguments and options that several commands have in common, and what follows from them."""
 
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +19,7 @@ Plugins = Annotated[
     typer.Option(
         "--plugin",
         metavar="FILE.py",
-        help="Load a model, loss, optimizer, … of your own; may be repeated.",
+        help="Load a model, loss, optimizer or the like of your own; may be repeated.",
     ),
 ]
 
@@ -95,11 +96,21 @@ def find_folder(run: str, runs_dir: Path | None) -> "RunFolder":
     return find_run(run, runs_folder(runs_dir))
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print text and a newline to stdout, or to stderr.
+
+    In place of click's own, which takes an ASCII terminal for a mistake and writes UTF-8 to it.
+    """
+    stream = sys.stderr if err else sys.stdout
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
 def echo_json(document: Any) -> None:
     """Print one JSON document."""
     from mnistlab.runs.files import to_json
 
-    typer.echo(to_json(document))
+    echo(to_json(document))
 
 
 def resume_options(runs_dir: Path | None, plugins: Sequence[Path]) -> str:

@@ -18,6 +18,7 @@ from mnistlab.cli.options import (
     RunNames,
     RunsDir,
     SeveralRuns,
+    echo,
     echo_json,
     find_folder,
     runs_folder,
@@ -56,7 +57,7 @@ def plot(
     if as_json:
         echo_json(drawn)
     else:
-        typer.echo("\n".join(f"plot: {path}" for path in drawn))
+        echo("\n".join(f"plot: {path}" for path in drawn))
 
 
 @app.command(short_help="Show what a run takes pictures or test images for.")
@@ -102,7 +103,7 @@ def predict(
 
     print_predictions(predictions)
     if save is not None:
-        typer.echo(f"plot: {save}")
+        echo(f"plot: {save}")
 
 
 def _draw(predictions: "Predictions", path: Path) -> None:
@@ -159,7 +160,7 @@ def verify(
         with redirect_stdout(sys.stderr):  # what a plugin prints is no result
             verdicts.append(verify(folder, reporter))
         if not (as_json or quiet):
-            typer.echo(describe_verification(verdicts[-1]))
+            echo(describe_verification(verdicts[-1]))
     if as_json:
         echo_json([asdict(verdict) for verdict in verdicts])
     for kind, error, outcome in (
@@ -232,17 +233,17 @@ def delete(
     removals = plan_removal(names, folder)
     if dry_run:
         for removal in removals:
-            typer.echo(f"would delete {removal}")
+            echo(f"would delete {removal}")
         return
     if not yes:
         if not sys.stdin.isatty():
             listed = ", ".join(map(str, removals))
             raise InputError(f"runs delete: nobody can be asked here; --yes deletes {listed}")
         for removal in removals:
-            typer.echo(str(removal), err=True)
+            echo(str(removal), err=True)
         question = "Delete it for good?" if len(removals) == 1 else "Delete them for good?"
-        typer.echo(f"{question} [y/N] ", err=True, nl=False)  # stdout is for results
+        echo(f"{question} [y/N]", err=True)  # stdout is for results
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise MnistlabError("nothing was deleted")
     for removal in remove(removals, folder):
-        typer.echo(f"deleted {removal}")
+        echo(f"deleted {removal}")

@@ -19,6 +19,7 @@ from mnistlab.cli.options import (
     RunNames,
     RunsDir,
     SeveralRuns,
+    echo,
     echo_json,
     find_folder,
     refuse_existing,
@@ -141,15 +142,15 @@ def _explain_missing(
     count = len(everything)
     if others := other_entries(folder, everything):
         names = ", ".join(map(shown, others[:_NAMED])) + (", …" if len(others) > _NAMED else "")
-        typer.echo(f"no run, and not listed: {names}", err=True)
+        echo(f"no run, and not listed: {names}", err=True)
     if selection.warning:
-        typer.echo(f"warning: {selection.warning}", err=True)
+        echo(f"warning: {selection.warning}", err=True)
     if not count:
-        typer.echo(f"{shown(folder)}: there is no run here yet", err=True)
+        echo(f"{shown(folder)}: there is no run here yet", err=True)
     elif not selection.runs:
-        typer.echo(f"none of the {count:,} runs here is meant", err=True)
+        echo(f"none of the {count:,} runs here is meant", err=True)
     elif listed < len(selection.runs):
-        typer.echo(f"{listed:,} of {len(selection.runs):,} runs", err=True)
+        echo(f"{listed:,} of {len(selection.runs):,} runs", err=True)
 
 
 @app.command(short_help="Show a run: its config, status, metrics and files.")
@@ -289,7 +290,7 @@ def compare(
 
         save_picture(draw_comparison(folders, comparison), picture)
         if not has_curves(folders):
-            typer.echo(
+            echo(
                 "warning: none of these runs measured a finite loss, so the picture has no curve; "
                 "runs plot RUN draws where one overflowed",
                 err=True,
@@ -301,7 +302,7 @@ def compare(
 
     print_comparison(comparison)
     if picture is not None:
-        typer.echo(f"plot: {picture}")
+        echo(f"plot: {picture}")
 
 
 @app.command(short_help="Write runs into one CSV or JSON file.")
@@ -344,10 +345,10 @@ def export(
         raise InputError("runs export: no run is meant, so nothing was written")
     damaged = store.write(to, folders, selection.runs, epochs=epochs)
     for run, files in damaged.items():
-        typer.echo(f"warning: {shown(run)}: missing or damaged: {files}", err=True)
+        echo(f"warning: {shown(run)}: missing or damaged: {files}", err=True)
     if selection.warning:
-        typer.echo(f"warning: {selection.warning}", err=True)
-    typer.echo(f"{to}: {len(folders):,} {'run' if len(folders) == 1 else 'runs'}")
+        echo(f"warning: {selection.warning}", err=True)
+    echo(f"{to}: {len(folders):,} {'run' if len(folders) == 1 else 'runs'}")
 
 
 def named_or_all(names: Sequence[str] | None, runs_dir: Path | None) -> "list[RunFolder]":
@@ -386,7 +387,7 @@ def evaluate_test_if_missing(folder: "RunFolder", plugins: Sequence[Path]) -> No
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
-        typer.echo(f"warning: {error.filename}: its test numbers cannot be kept there", err=True)
+        echo(f"warning: {error.filename}: its test numbers cannot be kept there", err=True)
 
 
 def evaluate_test_if_possible(folder: "RunFolder", plugins: Sequence[Path]) -> None:
@@ -396,4 +397,4 @@ def evaluate_test_if_possible(folder: "RunFolder", plugins: Sequence[Path]) -> N
     try:
         evaluate_test_if_missing(folder, plugins)
     except MnistlabError as error:
-        typer.echo(f"warning: {folder.name}: no test predictions: {error}", err=True)
+        echo(f"warning: {folder.name}: no test predictions: {error}", err=True)

@@ -17,6 +17,7 @@ from mnistlab.cli.options import (
     Plugins,
     Quiet,
     RunsDir,
+    echo,
     echo_json,
     missing_config,
     refuse_missing_plots,
@@ -230,7 +231,7 @@ def _print_folder(folder: "SweepFolder", *, as_json: bool, quiet: bool) -> None:
     if as_json:
         echo_json(document)
     elif not quiet:
-        typer.echo("It was complete already.\n")
+        echo("It was complete already.\n")
         print_sweep(folder, document)
 
 

@@ -19,6 +19,7 @@ from mnistlab.errors import escape
 MISSING = "\N{EN DASH}"
 PIPE_WIDTH = 200
 TEXT_WIDTH = 100
+NARROWEST = 40  # columns; below that words are cut
 _LONGEST_CELL = 40
 _LONGEST_HEADING = 10
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
@@ -69,7 +70,7 @@ def text_width(text: str) -> int:
 
 def terminal_width() -> int:
     """Return the terminal's width; what is piped may be wide, COLUMNS decides for both."""
-    return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
+    return max(NARROWEST, shutil.get_terminal_size((PIPE_WIDTH, 24)).columns)
 
 
 def split_heading(key: str) -> tuple[str, str]:

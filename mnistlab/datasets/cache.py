@@ -37,7 +37,7 @@ def data_dir() -> Path:
     """Return the folder of all cached data: MNISTLAB_DATA_DIR, else the platform's cache folder."""
     chosen = os.environ.get("MNISTLAB_DATA_DIR")
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))
     import platformdirs  # noqa: PLC0415 - not needed when the variable is set
 
     return Path(platformdirs.user_cache_dir("mnistlab"))

@@ -1,6 +1,7 @@
 """From a name or a path to checked images, labels and their hash: the main path of the room."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -232,7 +233,7 @@ def resolve(name: str) -> None:
         return
     # a name too long for a path or with a NUL in it; a ~user who is not there
     with suppress(OSError, ValueError, RuntimeError):
-        if Path(name).expanduser().exists():
+        if Path(os.path.expanduser(name)).exists():
             return
     if "/" in name or Path(name).suffix:
         raise DataError(f"{shown(name)}: there is no such file or folder")
@@ -244,7 +245,7 @@ def resolve(name: str) -> None:
 def _read(name: str, cache: Path | None, progress: Progress) -> _Raw:
     if name in DATASETS:
         return _read_named(name, cache, progress)
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     return _read_folder(path) if path.is_dir() else _read_npz(path)
 
 

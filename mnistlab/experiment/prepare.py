@@ -3,6 +3,7 @@
 Shapes: D pixels, C classes, K configurations; parameters of one configuration are (D+1, C).
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -204,7 +205,7 @@ def with_absolute_data(config: Config) -> Config:
     name = config.data.dataset
     if name in DATASETS:
         return config
-    data = config.data.model_copy(update={"dataset": str(Path(name).expanduser().resolve())})
+    data = config.data.model_copy(update={"dataset": str(Path(os.path.expanduser(name)).resolve())})
     return config.model_copy(update={"data": data})
 
 

@@ -27,7 +27,7 @@ _WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EISDIR)
 
 def default_runs_dir() -> Path:
     """Return MNISTLAB_RUNS_DIR, or `runs` where it is unset."""
-    return Path(os.environ.get("MNISTLAB_RUNS_DIR") or "runs")
+    return Path(os.path.expanduser(os.environ.get("MNISTLAB_RUNS_DIR") or "runs"))
 
 
 def create_run_folder(runs_dir: Path, name: str, *, latest: bool = True) -> RunFolder:

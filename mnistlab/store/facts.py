@@ -104,7 +104,7 @@ def in_order(keys: Iterable[str]) -> list[str]:
 
 def describe_keys() -> str:
     """Return the keys that no config has in a sentence's order, each with what it says."""
-    metrics = f"{METRICS[0]} \N{HORIZONTAL ELLIPSIS} {METRICS[-1]}"
+    metrics = f"{METRICS[0]} to {METRICS[-1]}"
     described = {
         key: says for key, says in {**STATE_KEYS, **RESULT_KEYS}.items() if key not in METRICS
     }
