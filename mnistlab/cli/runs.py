@@ -29,6 +29,7 @@ from mnistlab.cli.options import (
 if TYPE_CHECKING:
     from mnistlab.runs import RunFolder
     from mnistlab.store.facts import Facts
+    from mnistlab.store.filters import Filter
     from mnistlab.store.selection import Selection
 
 app = typer.Typer(
@@ -110,7 +111,7 @@ def list_runs(
     selection = select(everything, wanted, status)
     runs = arrange(selection.runs, sort)[:limit]
     chosen = parse_columns(columns, everything) if columns is not None else None
-    _explain_missing(folder, everything, selection, len(runs))
+    _explain_missing(folder, everything, selection, len(runs), wanted)
     if as_json:
         print_json(runs)
     elif as_csv:
@@ -133,11 +134,15 @@ def _read(folder: Path) -> "list[Facts]":
 
 
 def _explain_missing(
-    folder: Path, everything: "list[Facts]", selection: "Selection", listed: int
+    folder: Path,
+    everything: "list[Facts]",
+    selection: "Selection",
+    listed: int,
+    condition: "Filter | None",
 ) -> None:
     """Say on stderr why runs are not in the list."""
     from mnistlab.errors import shown
-    from mnistlab.store.selection import other_entries
+    from mnistlab.store.selection import explain_no_match, other_entries
 
     count = len(everything)
     if others := other_entries(folder, everything):
@@ -149,6 +154,8 @@ def _explain_missing(
         echo(f"{shown(folder)}: there is no run here yet", err=True)
     elif not selection.runs:
         echo(f"none of the {count:,} runs here is meant", err=True)
+        for hint in explain_no_match(condition, everything) if condition else ():
+            echo(f"  {shown(hint)}", err=True)
     elif listed < len(selection.runs):
         echo(f"{listed:,} of {len(selection.runs):,} runs", err=True)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from mnistlab.config.schema import Config
+from mnistlab.config.schema import Config, NameIn
 from mnistlab.config.strict_yaml import MAX_KEY, KeyPath, dump, read_file, read_value
 from mnistlab.errors import ConfigError, suggest
 from mnistlab.errors import shown as escaped
@@ -215,6 +215,15 @@ def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
         else:
             keys.append(f"{prefix}{key}")
     return keys
+
+
+def names_for(key: str) -> list[str]:
+    """Return the names that a key of a config can have; none for a key that takes other values."""
+    field = Config.model_fields.get(key)
+    registries = (
+        [one.registry for one in field.metadata if isinstance(one, NameIn)] if field else []
+    )
+    return [name for registry in registries for name in registry]
 
 
 def name_from(path: Path | None) -> str:

@@ -13,7 +13,7 @@ walked and never run.
 import ast
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +51,14 @@ _ORDER: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class Filter:
-    """A condition on a run's facts, and the keys that it names with their positions."""
+    """A condition on a run's facts; the keys that it names, and what values they shall have.
+
+    `keys` has the position of each. `values` has each key with a value, and whether the key is to
+    contain it.
+    """
 
     keys: Mapping[str, int]
+    values: Sequence[tuple[str, Any, bool]]
     matches: Test
     """Whether a run's facts meet the condition.
 
@@ -74,7 +79,8 @@ def parse(text: str) -> Filter:
         raise reader.refusal(error) from None
     except (RecursionError, MemoryError):
         raise InputError(_TOO_DEEP) from None
-    return Filter(reader.keys, reader.test(tree))
+    test = reader.test(tree)
+    return Filter(reader.keys, reader.values, test)
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,7 @@ class _Reader:
 
     def __init__(self, tokens: list[_Token], end: int) -> None:
         self.keys: dict[str, int] = {}
+        self.values: list[tuple[str, Any, bool]] = []
         self._tokens = tokens
         self._end = end
 
@@ -177,8 +184,11 @@ class _Reader:
             parts = right.elts if isinstance(right, ast.Tuple) else [right]
             if not parts:
                 raise self.error(right.lineno)
-            return _is_one_of(key, [self._value(part) for part in parts], where)
+            values = [self._value(part) for part in parts]
+            self.values += [(key, value, False) for value in values]
+            return _is_one_of(key, values, where)
         value = self._value(right)
+        self.values.append((key, value, isinstance(op, ast.Is)))
         if isinstance(op, ast.Is):
             return _contains(key, value, where)
         if isinstance(op, ast.Eq | ast.NotEq):

@@ -10,8 +10,10 @@ from typing import Any
 
 from mnistlab.errors import InputError, UnknownNameError, suggest
 from mnistlab.runs import folder
-from mnistlab.store.facts import RESULT_KEYS, STATE_KEYS, Facts, is_of_config
+from mnistlab.store.facts import RESULT_KEYS, STATE_KEYS, Facts, is_number, is_of_config
 from mnistlab.store.filters import Filter
+
+_LISTED = 8  # values that a hint lists
 
 STATUSES = (*folder.STATUSES, "damaged")
 
@@ -66,6 +68,33 @@ def select(
         raise refused[0]
     count = "a run is" if len(refused) == 1 else f"{len(refused):,} runs are"
     return Selection(chosen, f"{count} left out: {refused[0]}" if refused else None)
+
+
+def explain_no_match(condition: Filter, runs: Sequence[Facts]) -> list[str]:
+    """Return what may be wrong with the values of a condition that no run meets."""
+    hints = []
+    for key, value, is_part in condition.values:
+        if key.endswith("accuracy") and is_number(value) and value > 1:
+            hints.append(f"{key} lies between 0 and 1: write {value / 100:g} or {value:g}%")
+        elif isinstance(value, str):
+            known = _known_texts(key, runs)
+            found = any(value in one for one in known) if is_part else value in known
+            if known and not found:
+                shown = sorted(known)[:_LISTED]
+                more = ", …" if len(known) > _LISTED else ""
+                near = suggest(value, known).partition(" (valid")[0]
+                hints.append(f"{key}: there is no {value!r}{near} ({', '.join(shown)}{more})")
+    return hints
+
+
+def _known_texts(key: str, runs: Sequence[Facts]) -> set[str]:
+    """Return the texts that a key has in these runs, and those that it can have."""
+    from mnistlab.config.load import names_for  # noqa: PLC0415 - slow to import
+
+    values = [run.get(key) for run in runs]
+    known = {one for value in values for one in (value if isinstance(value, list) else [value])}
+    valid = STATUSES if key == "status" else names_for(key)
+    return {one for one in known if isinstance(one, str)} | set(valid)
 
 
 def _has_status(facts: Facts, status: str | None) -> bool:

@@ -274,3 +274,25 @@ def test_metrics_of_an_interrupted_run_without_a_last_epoch_are_none(run, runs_d
     code, out, _ = run("runs", "list", "--json")
     (facts,) = (one for one in json.loads(out) if one["run"] == folder.name)
     assert (code, "trained_epochs" in facts, "train.loss" in facts) == (0, False, False)
+
+
+@pytest.mark.usefixtures("runs_dir")
+@pytest.mark.parametrize(
+    ("condition", "hint"),
+    [
+        ("test.accuracy > 85", "test.accuracy lies between 0 and 1: write 0.85 or 85%"),
+        ("status = complete", "status: there is no 'complete'; did you mean 'completed'?"),
+        ("status in (done, stopped)", "status: there is no"),
+        ("optimizer = Adam", "optimizer: there is no 'Adam'; did you mean 'adam'? (adam, momentum"),
+        ("model contains conv", "model: there is no 'conv' (linear, sigmoid"),
+        ("learning_rate > 5", ""),
+        ("model = sigmoid", ""),
+    ],
+)
+def test_a_filter_that_nothing_meets_is_explained(condition, hint, run):
+    code, out, err = run("runs", "list", "--filter", condition)
+    assert (code, out) == (0, "")
+    first, *hints = err.splitlines()
+    assert first.startswith("none of the")
+    assert bool(hints) == bool(hint)
+    assert all(hint in line for line in hints)
