@@ -79,11 +79,13 @@ def shown(name: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:60]}…{text[-_LONGEST + 61 :]}"
 
 
-def escape(text: str) -> str:
-    """Return a text with whatever is no visible letter written as an escape."""
+def escape(text: str, *, keep: str = "") -> str:
+    """Return a text with whatever is no visible letter written as an escape, but for `keep`."""
     if text.isprintable():
         return text
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return "".join(
+        letter if letter.isprintable() or letter in keep else ascii(letter)[1:-1] for letter in text
+    )
 
 
 def describe_error(error: BaseException) -> str:

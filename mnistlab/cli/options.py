@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -13,6 +13,11 @@ from mnistlab.cli.completion import complete_run
 if TYPE_CHECKING:
     from mnistlab.errors import InputError
     from mnistlab.runs import RunFolder
+
+_LAYOUT = "\n\t"
+"""The controls that a text may have."""
+
+FolderT = TypeVar("FolderT", bound="RunFolder")
 
 Plugins = Annotated[
     list[Path] | None,
@@ -93,24 +98,45 @@ def find_folder(run: str, runs_dir: Path | None) -> "RunFolder":
     """Return the folder that a run's name stands for; raise RunFolderError."""
     from mnistlab.runs.places import find_run
 
-    return find_run(run, runs_folder(runs_dir))
+    folder = runs_folder(runs_dir)
+    return noting_latest(run, folder, find_run(run, folder))
+
+
+def noting_latest(run: str, runs_dir: Path, found: "FolderT") -> "FolderT":
+    """Return the folder that was found, and say which it is where `latest` is no link."""
+    from mnistlab.runs.places import LATEST
+
+    link = runs_dir / LATEST
+    if run.partition("/")[0] == LATEST and link.is_dir() and not link.is_symlink():
+        echo(f"{link} is a folder, no link; the newest run is {found.name}", err=True)
+    return found
 
 
 def echo(text: str, *, err: bool = False) -> None:
     """Print text and a newline to stdout, or to stderr.
 
-    In place of click's own, which takes an ASCII terminal for a mistake and writes UTF-8 to it.
+    What a terminal would obey is escaped. In place of click's own, which takes an ASCII terminal
+    for a mistake and writes UTF-8 to it.
     """
+    from mnistlab.errors import escape
+
     stream = sys.stderr if err else sys.stdout
-    stream.write(f"{text}\n")
+    stream.write(f"{escape(text, keep=_LAYOUT)}\n")
     stream.flush()
 
 
 def echo_json(document: Any) -> None:
-    """Print one JSON document."""
+    """Print one JSON document, in the characters that stdout has."""
     from mnistlab.runs.files import to_json
 
-    echo(to_json(document))
+    text = to_json(document)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        import json
+
+        text = json.dumps(json.loads(text), indent=2)
+    sys.stdout.write(f"{text}\n")
 
 
 def resume_options(runs_dir: Path | None, plugins: Sequence[Path]) -> str:

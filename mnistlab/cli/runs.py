@@ -22,6 +22,7 @@ from mnistlab.cli.options import (
     echo,
     echo_json,
     find_folder,
+    noting_latest,
     refuse_existing,
     runs_folder,
 )
@@ -106,7 +107,7 @@ def list_runs(
     if sweep is not None:
         from mnistlab.runs.places import find_sweep
 
-        folder = find_sweep(sweep, folder).path / "runs"
+        folder = noting_latest(sweep, folder, find_sweep(sweep, folder)).path / "runs"
     everything = _read(folder)
     selection = select(everything, wanted, status)
     runs = arrange(selection.runs, sort)[:limit]

@@ -20,6 +20,7 @@ from mnistlab.cli.options import (
     echo,
     echo_json,
     missing_config,
+    noting_latest,
     refuse_missing_plots,
     resume_options,
     runs_folder,
@@ -204,7 +205,7 @@ def _resumed(
             f"sweep: --resume goes on with the sweep as it was begun, so {what} has no place; "
             "to vary it, begin a new one, which takes finished runs over with --needed"
         )
-    return find_sweep(resume, runs)
+    return noting_latest(resume, runs, find_sweep(resume, runs))
 
 
 def _settle(

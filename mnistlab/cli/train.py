@@ -18,6 +18,7 @@ from mnistlab.cli.options import (
     RunsDir,
     echo_json,
     missing_config,
+    noting_latest,
     refuse_missing_plots,
     resume_options,
     runs_folder,
@@ -148,7 +149,7 @@ def _resumed(
             f"train: --resume goes on with the run as it was begun, so {given[0]} has no place; "
             "only epochs=N may make it longer"
         )
-    folder = find_run(resume, runs)
+    folder = noting_latest(resume, runs, find_run(resume, runs))
     if isinstance(folder, SweepFolder):
         raise InputError(f"{folder.name}: is a sweep; mnistlab sweep --resume goes on with it")
     if "/" in folder.name:

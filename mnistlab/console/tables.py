@@ -16,6 +16,7 @@ from typing import Any
 
 from mnistlab.errors import escape
 
+LINE_BREAK = "\n"
 MISSING = "\N{EN DASH}"
 PIPE_WIDTH = 200
 TEXT_WIDTH = 100
@@ -26,8 +27,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines to stdout."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    """Print lines to stdout; what a terminal would obey is escaped."""
+    sys.stdout.write("".join(f"{escape(line, keep=LINE_BREAK)}\n" for line in lines))
 
 
 def align(rows: Sequence[Sequence[str]], *, left: Container[int] = (0,), gap: int = 2) -> list[str]:

@@ -174,10 +174,20 @@ def _put_back(copies: Mapping[Path, Path | None]) -> None:
 
 
 def to_json(data: Any) -> str:
-    """Return `data` as JSON text with numbers that are not finite as null."""
+    """Return `data` as JSON text with numbers that are not finite as null.
+
+    What is no visible letter, such as a byte of a file name that is no text, is written as JSON's
+    own escape.
+    """
     text = json.dumps(_finite(data), indent=2, allow_nan=False, ensure_ascii=False)
-    # file names need not be UTF-8; what is not becomes JSON's own escape \\udcXX
-    return text.encode("utf-8", "backslashreplace").decode()
+    return "".join(
+        line if line[:-1].isprintable() else "".join(map(_json_letter, line))
+        for line in text.splitlines(keepends=True)
+    )
+
+
+def _json_letter(letter: str) -> str:
+    return letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1]
 
 
 def _finite(data: Any) -> Any:

@@ -25,6 +25,10 @@ from mnistlab.runs.folder import RunFolder, SweepFolder, open_folder
 _WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EISDIR)
 
 
+LATEST = "latest"
+"""The name of the link to the newest run."""
+
+
 def default_runs_dir() -> Path:
     """Return MNISTLAB_RUNS_DIR, or `runs` where it is unset."""
     return Path(os.path.expanduser(os.environ.get("MNISTLAB_RUNS_DIR") or "runs"))
@@ -80,7 +84,7 @@ def _point_latest_to(path: Path) -> None:
     aside = path.with_name(f".latest.{secrets.token_hex(4)}")
     try:
         aside.symlink_to(path.name)
-        aside.replace(path.with_name("latest"))
+        aside.replace(path.with_name(LATEST))
     except OSError as error:
         with contextlib.suppress(OSError):
             aside.unlink()
@@ -168,7 +172,7 @@ def _find_in_sweep(sweep: str, number: str, runs_dir: Path) -> Path:
 
 def _find_in(runs_dir: Path, name: str) -> Path | None:
     """Return the run with this name, or the only one whose name begins so."""
-    if name == "latest":
+    if name == LATEST:
         return _latest(runs_dir)
     whole = runs_dir / name
     if not name.startswith(".") and _is_run(whole) and not whole.is_symlink():
@@ -197,7 +201,7 @@ def _quoted(name: str) -> str:
 def _latest(runs_dir: Path) -> Path:
     """Return where the link `latest` points, if that is a run beside it, else the newest run."""
     with suppress(OSError, ValueError):
-        target = (runs_dir / "latest").readlink()
+        target = (runs_dir / LATEST).readlink()
         path = runs_dir / target.name
         beside = len(target.parts) == 1 and target.name != ".."
         if beside and not path.is_symlink() and _is_run(path):
@@ -205,11 +209,21 @@ def _latest(runs_dir: Path) -> Path:
     runs = run_paths(runs_dir)
     if not runs:
         raise RunFolderError(f"{shown(runs_dir)}: there is no run here yet")
-    return max(runs, key=lambda path: path.name)
+    return max(runs, key=_time_of)
+
+
+def _time_of(path: Path) -> tuple[str, int]:
+    """Return when a run began: by its name to the second, then by its first file."""
+    with suppress(OSError):
+        return path.name[:15], (path / "config.yaml").lstat().st_mtime_ns
+    return path.name[:15], 0
 
 
 def _children(folder: Path, beginning: str = "") -> list[Path]:
-    """Return the folders in a folder whose names begin so; links and .hidden ones are none."""
+    """Return the folders in a folder whose names begin so; links and .hidden ones are none.
+
+    Nor is one named `latest`: it is what a copy has made of the link, and a run twice.
+    """
     try:
         with os.scandir(folder) as entries:
             return [
@@ -217,6 +231,7 @@ def _children(folder: Path, beginning: str = "") -> list[Path]:
                 for entry in entries
                 if entry.name.startswith(beginning)
                 and not entry.name.startswith(".")
+                and entry.name != LATEST
                 and entry.is_dir(follow_symlinks=False)
             ]
     except (OSError, ValueError):  # there is no such folder, or no such name can be

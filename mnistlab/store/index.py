@@ -21,6 +21,7 @@ from typing import Any
 import mnistlab
 from mnistlab.errors import RunFolderError, shown
 from mnistlab.runs import folder as folders
+from mnistlab.runs.places import LATEST
 from mnistlab.store import facts as facts_of
 from mnistlab.store.facts import KEY, Facts, are_plain
 
@@ -101,7 +102,9 @@ def _folder_names(runs_dir: Path) -> list[str]:
             return [
                 entry.name
                 for entry in entries
-                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+                if entry.is_dir(follow_symlinks=False)
+                and not entry.name.startswith(".")
+                and entry.name != LATEST
             ]
     except FileNotFoundError:
         return []

@@ -12,6 +12,8 @@ from mnistlab.runs.places import find_run, find_sweep, run_paths
 from mnistlab.runs.places import check_inside, foreign_entries
 from mnistlab.errors import shown
 from mnistlab.runs.folder import SweepFolder
+import shutil
+from tests.experiment.test_experiment import train
 
 
 def make_run(place, status="completed"):
@@ -329,3 +331,20 @@ def test_names_are_shown_without_what_a_terminal_would_obey(runs):
     assert "a\\nb" in refused("x\x1b[31mred", runs)
     assert shown("plain name") == "plain name"
     assert shown("\u202egnp") == "\\u202egnp"
+
+
+def test_latest_that_is_a_copy_is_no_run_of_its_own(run, tmp_path):
+    runs = tmp_path / "runs"
+    older = train("epochs=1", tmp_path=tmp_path).folder
+    newer = train("epochs=1", tmp_path=tmp_path).folder
+    (runs / "latest").unlink()
+    shutil.copytree(older.path, runs / "latest")  # as a copy does that follows links
+    os.utime(runs / "latest")
+    code, out, err = run("runs", "show", "latest", "--runs-dir", runs)
+    assert (code, out.splitlines()[0]) == (0, f"{newer.name}: completed")
+    assert err == f"{runs / 'latest'} is a folder, no link; the newest run is {newer.name}\n"
+    code, out, err = run("runs", "list", "--runs-dir", runs, "--json")
+    assert {one["run"] for one in json.loads(out)} == {older.name, newer.name}
+    assert run("runs", "delete", "latest", "--yes", "--runs-dir", runs)[0] == 0
+    assert not newer.path.exists()
+    assert (runs / "latest").exists(), "nobody has asked for the copy to go"
