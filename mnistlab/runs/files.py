@@ -180,14 +180,14 @@ def to_json(data: Any) -> str:
     own escape.
     """
     text = json.dumps(_finite(data), indent=2, allow_nan=False, ensure_ascii=False)
-    return "".join(
-        line if line[:-1].isprintable() else "".join(map(_json_letter, line))
-        for line in text.splitlines(keepends=True)
+    return "\n".join(
+        line if line.isprintable() else "".join(map(_json_letter, line))
+        for line in text.split("\n")
     )
 
 
 def _json_letter(letter: str) -> str:
-    return letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1]
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
 def _finite(data: Any) -> Any:

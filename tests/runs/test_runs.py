@@ -17,6 +17,8 @@ from mnistlab.runs import environment as environment_module
 from mnistlab.runs.files import to_json, write_bytes, write_json
 from mnistlab.runs.environment import describe_environment, uncommitted_changes
 from mnistlab.runs.weights import load_checkpoint, load_weights, save_checkpoint, save_weights
+from mnistlab.runs.files import to_json
+import json
 
 
 def test_the_name_tells_when_and_what(tmp_path):
@@ -225,3 +227,10 @@ def test_a_lock_is_released_with_its_run(tmp_path):
     folder.write_status("running")
     lock.release()
     assert folder.read_status()["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("text", ["a\x9bb\u2028c\x85d", "\udcff", "é\n\t", "😀\x7f", "\x0b\x0c\r\x1b"])
+def test_json_holds_nothing_that_a_terminal_would_obey(text):
+    written = to_json({text: [text]})
+    assert written.replace("\n", "").isprintable()
+    assert json.loads(written) == {text: [text]}
