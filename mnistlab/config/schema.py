@@ -11,7 +11,9 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import core_schema
@@ -75,15 +77,59 @@ class DataConfig(_Strict):
         min_length=1,
         description="A registered dataset, a folder of IDX files or an .npz file.",
     )
-    validation: int = Field(
+    validation: int | float = Field(
         default=10_000,
         ge=0,
         le=MOST,
-        description="Images held out from the end of the training file.",
+        description="Images held out from the training file; below 1 a fraction of them.",
+    )
+    split: str = Field(
+        default="tail",
+        description="Which images are held out: the tail of the file, random or stratified ones.",
+    )
+    split_seed: int = Field(
+        default=0, ge=0, lt=2**63, description="Decides which images a drawn split holds out."
     )
     preprocess: list[str] = Field(
         default=[], description="Steps applied to the images in this order, such as [deskew]."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_validation(cls, data: Any) -> Any:
+        """Read `validation: {count: 1000, stratified: true}` as what the other keys say."""
+        given = data.get("validation") if isinstance(data, dict) else None
+        if not isinstance(given, dict):
+            return data
+        known = {"count", "fraction", "stratified"}
+        if not given or given.keys() - known or len(given.keys() & {"count", "fraction"}) != 1:
+            raise ValueError("validation takes count or fraction, and stratified: true or false")
+        amount = given.get("count", given.get("fraction"))
+        split = {"split": "stratified"} if given.get("stratified") is True else {}
+        return {**split, **data, "validation": amount}
+
+    @field_validator("validation")
+    @classmethod
+    def _check_validation(cls, amount: int | float) -> int | float:
+        if amount >= 1 and amount != int(amount):
+            raise ValueError(f"must be a number of images or a fraction below 1, not {amount}")
+        return int(amount) if amount >= 1 or amount == 0 else amount
+
+    @field_validator("split")
+    @classmethod
+    def _check_split(cls, name: str) -> str:
+        from mnistlab.datasets import SPLITS  # noqa: PLC0415 - the schema alone needs no data
+
+        _as_value_error(SPLITS.__getitem__, name)
+        return name
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a split that is the usual one: older runs do not name it."""
+        written: dict[str, Any] = write(self)
+        if self.split == "tail":
+            del written["split"], written["split_seed"]
+        return written
 
     @field_validator("dataset")
     @classmethod

@@ -4,12 +4,13 @@ from mnistlab.datasets.cache import Progress, Silent, data_dir
 from mnistlab.datasets.catalog import DATASETS, NamedDataset
 from mnistlab.datasets.fetch import fetch, home_of, is_present, verify
 from mnistlab.datasets.idx import DataFile, read_idx, write_idx
-from mnistlab.datasets.loading import Dataset, load, resolve
+from mnistlab.datasets.loading import SPLITS, Dataset, load, resolve
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, check_steps
 
 __all__ = [
     "DATASETS",
     "PREPROCESSING",
+    "SPLITS",
     "DataFile",
     "Dataset",
     "MapPixels",

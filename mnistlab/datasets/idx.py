@@ -2,7 +2,8 @@
 
 An IDX file is two zero bytes, a type code, the number of dimensions, each dimension as a
 big-endian 32-bit number, then the values, last dimension fastest
-(http://yann.lecun.com/exdb/mnist, "the IDX file format"). Only unsigned bytes are read here.
+(http://yann.lecun.com/exdb/mnist, "the IDX file format"). Values of other types are turned into
+bytes where that changes no value.
 """
 
 import gzip
@@ -15,7 +16,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +28,10 @@ Content = bytes | mmap.mmap
 
 GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTE = 0x08
-OTHER_TYPES = {
-    0x09: "signed bytes",
-    0x0B: "16-bit integers",
-    0x0C: "32-bit integers",
-    0x0D: "32-bit floats",
-    0x0E: "64-bit floats",
-}
+TYPES = {UNSIGNED_BYTE: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+"""NumPy's names for the types that an IDX file can hold."""
+
+LARGEST_LABEL = 9
 MAX_DIMENSIONS = 64  # NumPy's own limit
 LONGEST_HEADER = 4 + 4 * MAX_DIMENSIONS
 
@@ -106,8 +104,8 @@ def unpack(stored: Content, label: str) -> Content:
     source.seek(0)
     try:
         with gzip.GzipFile(fileobj=cast("IO[bytes]", source)) as packed:
-            shape, start = _parse_header(packed.read(LONGEST_HEADER), label)
-            size = start + math.prod(shape)
+            shape, start, dtype = _parse_header(packed.read(LONGEST_HEADER), label)
+            size = start + math.prod(shape) * dtype.itemsize
             if size > most_unpacked(len(stored)):
                 raise DataError(
                     f"{label}: its header promises {number(size)} bytes, too many to unpack in "
@@ -134,15 +132,11 @@ def number(value: int) -> str:
 
 
 def parse(content: Content, label: str, ndim: int | None = None) -> NDArray[np.uint8]:
-    """Return the array that the raw IDX bytes `content` hold, sharing their memory."""
-    shape, start = _parse_header(content[:LONGEST_HEADER], label)
+    """Return the array that the raw IDX bytes `content` hold, sharing their memory if it can."""
+    shape, start, dtype = _parse_header(content[:LONGEST_HEADER], label)
     if ndim is not None and len(shape) != ndim:
-        meaning = {1: "labels (count)", 3: "images (count, height, width)"}.get(ndim, "this")
-        raise DataError(
-            f"{label}: holds {len(shape)} dimension(s) where {meaning} needs {ndim}; "
-            "are images and labels swapped?"
-        )
-    promised, present = math.prod(shape), len(content) - start
+        raise DataError(f"{label}: {_wrong_dimensions(shape, ndim)}")
+    promised, present = math.prod(shape) * dtype.itemsize, len(content) - start
     if present < promised:
         dimensions = " x ".join(map(str, shape[:8])) + (" x …" if len(shape) > 8 else "")
         raise DataError(
@@ -155,10 +149,52 @@ def parse(content: Content, label: str, ndim: int | None = None) -> NDArray[np.u
             "the file is damaged or not IDX, get it again"
         )
     try:
-        return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+        values = np.frombuffer(content, dtype, offset=start).reshape(shape)
     except ValueError as error:  # such as 0 x 2^32 x 2^32 x 2^32: no bytes, yet too big to count
         sizes = shown(shape)
         raise DataError(f"{label}: the header's dimensions {sizes} cannot be ({error})") from None
+    return values if dtype == np.uint8 else _as_bytes(values, label)
+
+
+def _wrong_dimensions(shape: tuple[int, ...], ndim: int) -> str:
+    """Return what is wrong with an array that should have `ndim` dimensions, and what to do."""
+    is_image = ndim == 3 and len(shape) in (2, 4)
+    if is_image:
+        kind = "flat rows of pixels" if len(shape) == 2 else "images with channels"
+        side = math.isqrt(shape[1])
+        size = f"{side}, {side}" if len(shape) == 2 else ", ".join(map(str, shape[1:3]))
+        return (
+            f"holds {kind}, of shape {shown(shape)}; reshape to (count, height, width), "
+            f"({shape[0]}, {size}) say"
+        )
+    meaning = {1: "labels (count)", 3: "images (count, height, width)"}.get(ndim, "this")
+    return (
+        f"holds {len(shape)} dimension(s) where {meaning} needs {ndim}; "
+        "are images and labels swapped?"
+    )
+
+
+def _as_bytes(values: NDArray[Any], label: str) -> NDArray[np.uint8]:
+    """Return labels or pixels of another type as bytes; raise DataError if that changes a value."""
+    with np.errstate(invalid="ignore"):
+        converted = values.astype(np.uint8)
+    if values.ndim == 1:
+        wrong = (values < 0) | (values > LARGEST_LABEL) | (converted != values)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise DataError(
+                f"{label}: label {at} is {values[at]:g}; labels must be whole numbers from 0 to "
+                f"{LARGEST_LABEL}"
+            )
+    elif not (converted == values).all():
+        low, high = float(values.min()), float(values.max())
+        advice = "multiply them by 255, round them" if low >= 0 and high <= 1 else "scale them"
+        raise DataError(
+            f"{label}: pixels reach from {low:g} to {high:g}; they must be whole numbers from 0 "
+            f"to 255: {advice} and save them as bytes"
+        )
+    converted.flags.writeable = False
+    return converted
 
 
 def looks_like_web_page(head: bytes) -> bool:
@@ -168,8 +204,8 @@ def looks_like_web_page(head: bytes) -> bool:
     )
 
 
-def _parse_header(head: bytes, label: str) -> tuple[tuple[int, ...], int]:
-    """Return the shape that `head` promises and the offset at which the data starts."""
+def _parse_header(head: bytes, label: str) -> tuple[tuple[int, ...], int, np.dtype[Any]]:
+    """Return the shape that `head` promises, where the data starts, and its type."""
     if looks_like_web_page(head):
         raise DataError(
             f"{label}: looks like a web page instead of data; the server answered with a page, "
@@ -178,22 +214,17 @@ def _parse_header(head: bytes, label: str) -> tuple[tuple[int, ...], int]:
     if len(head) < 4:
         raise DataError(f"{label}: ends within the IDX header ({len(head)} bytes); get it again")
     zeros, code, ndim = struct.unpack(">HBB", head[:4])
-    if zeros == 0 and ndim > 0 and code in OTHER_TYPES:
+    if zeros != 0 or code not in TYPES or not 0 < ndim <= MAX_DIMENSIONS:
         raise DataError(
-            f"{label}: holds {OTHER_TYPES[code]} (IDX type 0x{code:02x}); only unsigned bytes "
-            "(0x08) can be used, convert the values to 0..255 first"
-        )
-    if zeros != 0 or code != UNSIGNED_BYTE or not 0 < ndim <= MAX_DIMENSIONS:
-        raise DataError(
-            f"{label}: not an IDX file of bytes: it starts with {head[:4].hex(' ')} where "
-            "00 00 08 and the number of dimensions should stand"
+            f"{label}: not an IDX file: it starts with {head[:4].hex(' ')} where 00 00, a type "
+            "(08 for bytes) and the number of dimensions should stand"
         )
     start = 4 + 4 * ndim
     if len(head) < start:
         raise DataError(
             f"{label}: ends within the IDX header ({len(head)} of {start} bytes); get it again"
         )
-    return struct.unpack(f">{ndim}I", head[4:start]), start
+    return struct.unpack(f">{ndim}I", head[4:start]), start, np.dtype(TYPES[code])
 
 
 def _header(array: NDArray[np.uint8]) -> bytes:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.core.registry import Registry
 from mnistlab.core.samples import PixelMap, Samples, lit_pixels
 from mnistlab.datasets.cache import Progress, Silent, data_dir
 from mnistlab.datasets.catalog import DATASETS, DIGITS
@@ -27,6 +28,7 @@ from mnistlab.datasets.idx import (
 )
 from mnistlab.datasets.npz import KEYS, read_npz
 from mnistlab.datasets.preprocess import PREPROCESSING, MovePixels, check_steps
+from mnistlab.datasets.sanity import Finding, find_oddities
 from mnistlab.errors import DataError, UnknownNameError, shown
 
 CLASSES = 10
@@ -139,6 +141,16 @@ class Dataset:
     eigenvalues: dict[bool, float] = field(default_factory=dict)
     """What `experiment.prepare` has computed of the training split, exactly or not."""
 
+    is_published: bool = False
+    """Whether every file has the SHA-256 that the catalog knows."""
+
+    @cached_property
+    def oddities(self) -> list[Finding]:
+        """What can hardly be right about the data; of published files only about the split."""
+        return find_oddities(
+            self.train, self.validation, self.test, self.classes, pixels=not self.is_published
+        )
+
     @property
     def pixel_count(self) -> int:
         """D, the number of pixels of an image."""
@@ -173,14 +185,17 @@ class _Raw:
 def load(
     name: str,
     *,
-    validation: int = 10_000,
+    validation: int | float = 10_000,
+    split: str = "tail",
+    split_seed: int = 0,
     preprocess: Sequence[str] = (),
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Return the dataset `name`: a registered name, a folder of IDX files, or an .npz file.
 
-    The last `validation` training images are held out (0: none). `preprocess` names steps of
+    Of the training images `validation` are held out (0: none; below 1 it is a fraction): the last
+    ones, or a `split` named in SPLITS, drawn by `split_seed`. `preprocess` names steps of
     PREPROCESSING, applied in that order. A named dataset is fetched when `cache` (default:
     `data_dir()`) lacks it, and verified against the catalog's hashes on every load.
 
@@ -194,11 +209,12 @@ def load(
     _check(raw, name)
 
     train_images, train_labels, test_images, test_labels = raw.arrays
-    held_out = _check_validation(validation, len(train_images), name)
-    if validation:
-        remaining = f"{name}: without the last {validation:,} images"
-        check_images(train_images[:held_out], remaining)
-        check_labels(train_labels[:held_out], remaining)
+    count = _held_out_count(validation, len(train_images), name)
+    train_part, held_out = SPLITS[split](train_labels, count, np.random.default_rng(split_seed))
+    if count:
+        remaining = f"{name}: without the {count:,} held-out images"
+        check_images(train_images[train_part], remaining)
+        check_labels(train_labels[train_part], remaining)
     train_hash, test_hash = raw.hashes[0], raw.hashes[2]
     pixels = PixelMap()
     for step_name in steps:
@@ -210,20 +226,20 @@ def load(
             )
             test_images, test_hash = moved(test_images, test_hash, step_name, step, where, progress)
         else:
-            pixels = step.fit(train_images[:held_out])
+            pixels = step.fit(train_images[train_part])
 
+    validation_samples = Samples(train_images[held_out], train_labels[held_out])
     return Dataset(
         name=name,
-        train=Samples(train_images[:held_out], train_labels[:held_out]),
-        validation=Samples(train_images[held_out:], train_labels[held_out:])
-        if validation
-        else None,
+        train=Samples(train_images[train_part], train_labels[train_part]),
+        validation=validation_samples if count else None,
         test=Samples(test_images, test_labels),
         sha256=hashlib.sha256("".join(raw.hashes).encode()).hexdigest(),
         files=raw.files,
         classes=raw.classes,
         pixels=pixels,
         preprocess=steps,
+        is_published=name in DATASETS,
     )
 
 
@@ -246,7 +262,23 @@ def _read(name: str, cache: Path | None, progress: Progress) -> _Raw:
     if name in DATASETS:
         return _read_named(name, cache, progress)
     path = Path(os.path.expanduser(name))
-    return _read_folder(path) if path.is_dir() else _read_npz(path)
+    if path.is_dir():
+        return _read_folder(path)
+    if path.suffix.lower() in _OTHER_FILES or find_name(path) is not None:
+        raise DataError(
+            f"{shown(path)}: is one file of another kind; a dataset is a folder of the four IDX "
+            f"files or an .npz: numpy.savez('mine.npz', {', '.join(f'{key}=...' for key in KEYS)})"
+        )
+    return _read_npz(path)
+
+
+_OTHER_FILES = (".npy", ".csv", ".tsv", ".mat", ".pkl", ".parquet", ".h5", ".zip", ".tar", ".png")
+
+
+def find_name(path: Path) -> str | None:
+    """Return which of the four IDX files a path is named as, None if it is named otherwise."""
+    stem = path.name.removesuffix(".gz").replace(".idx", "-idx")
+    return stem if stem in NAMES else None
 
 
 def _read_named(name: str, cache: Path | None, progress: Progress) -> _Raw:
@@ -308,13 +340,53 @@ def _check(raw: _Raw, name: str) -> None:
     check_same_size(raw.arrays[0], raw.arrays[2], name)
 
 
-def _check_validation(validation: int, count: int, name: str) -> int:
-    """Return the number of images left to train on."""
+def _held_out_count(validation: int | float, count: int, name: str) -> int:
+    """Return how many of `count` training images are held out."""
     if validation < 0:
         raise DataError(f"data.validation is {validation:,}; it must be 0 or more images")
-    if validation >= count:
+    wanted = round(validation * count) if validation < 1 else int(validation)
+    if wanted >= count:
         raise DataError(
-            f"{name}: {validation:,} images cannot be held out of a training file of {count:,}; "
+            f"{name}: {wanted:,} images cannot be held out of a training file of {count:,}; "
             f"choose a smaller data.validation, {count // 6:,} say"
         )
-    return count - validation
+    return wanted
+
+
+Part = slice | NDArray[np.intp]
+Split = Callable[[NDArray[np.uint8], int, np.random.Generator], tuple[Part, Part]]
+
+SPLITS: Registry[Split] = Registry("split")
+"""Ways to hold out so many of the training images, given their labels: what stays, what goes."""
+
+
+@SPLITS.register("tail")
+def _tail(labels: NDArray[np.uint8], count: int, _: np.random.Generator) -> tuple[Part, Part]:
+    """Hold out the end of the file."""
+    return slice(0, len(labels) - count), slice(len(labels) - count, None)
+
+
+@SPLITS.register("random")
+def _random(
+    labels: NDArray[np.uint8], count: int, generator: np.random.Generator
+) -> tuple[Part, Part]:
+    """Hold out images drawn at random."""
+    return _apart(generator.permutation(len(labels))[:count], len(labels))
+
+
+@SPLITS.register("stratified")
+def _stratified(
+    labels: NDArray[np.uint8], count: int, generator: np.random.Generator
+) -> tuple[Part, Part]:
+    """Hold out the same share of each class, drawn at random."""
+    order = generator.permutation(len(labels))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    # every (N / count)-th image of the classes one after the other
+    places = (np.arange(count) + 0.5) * len(labels) / max(count, 1)
+    return _apart(by_class[places.astype(np.intp)], len(labels))
+
+
+def _apart(held_out: NDArray[np.intp], N: int) -> tuple[Part, Part]:
+    stays = np.ones(N, bool)
+    stays[held_out] = False
+    return np.flatnonzero(stays), np.sort(held_out)

@@ -66,10 +66,22 @@ def standardize(images: NDArray[np.uint8]) -> PixelMap:
     return PixelMap(scale=1 / (255 * spread), shift=-mean / spread)
 
 
+def transpose(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return images (N, H, W) with rows and columns exchanged, (N, W, H)."""
+    return np.ascontiguousarray(images.transpose(0, 2, 1))
+
+
+def invert(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return images (N, H, W) with dark and bright exchanged: 255 minus each pixel."""
+    return 255 - images
+
+
 PREPROCESSING: Registry[MovePixels | MapPixels] = Registry("preprocessing step")
 PREPROCESSING.add(
     "deskew", MovePixels("set each digit upright and centre it", deskew, DESKEW_VERSION)
 )
+PREPROCESSING.add("transpose", MovePixels("exchange rows and columns", transpose, 1))
+PREPROCESSING.add("invert", MovePixels("exchange dark and bright", invert, 1))
 PREPROCESSING.add(
     "standardize", MapPixels("bring each pixel to mean 0 and deviation 1", standardize)
 )

@@ -167,6 +167,8 @@ def open_data(config: Config, progress: Progress | None = None) -> Dataset:
     return load(
         config.data.dataset,
         validation=config.data.validation,
+        split=config.data.split,
+        split_seed=config.data.split_seed,
         preprocess=config.data.preprocess,
         progress=progress,
     )

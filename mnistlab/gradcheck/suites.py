@@ -86,6 +86,8 @@ def check_config(config: Config, options: Options, progress: Progress) -> Iterat
     dataset = load(
         config.data.dataset,
         validation=config.data.validation,
+        split=config.data.split,
+        split_seed=config.data.split_seed,
         preprocess=config.data.preprocess,
         progress=progress,
     )

@@ -1,0 +1,176 @@
+"""Finds data that can be trained on but can hardly be what was meant.
+
+Shapes: N images of D pixels, C classes.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.core.samples import Samples
+
+_SCARCE = 0.1
+"""A class is nearly absent from training below this part of its share of another split."""
+
+_DARKEST = 32
+"""The brightest pixel of a split that uses its range is brighter."""
+
+_APART = 3.0
+"""Splits whose mean pixels differ by more than this factor have different scales."""
+
+_MANY = 0.01
+"""Share of a split from which on repeated images are no accident; MNIST has not one."""
+
+_SAMPLED = 2000  # images whose mean pixel stands for that of a split
+_KEY_PIXELS = 24  # pixels by which equal images are looked for
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about the data that can hardly be right: a name, a sentence, and its figures."""
+
+    name: str
+    message: str
+    figures: Mapping[str, Any]
+
+
+def find_oddities(
+    train: Samples,
+    validation: Samples | None,
+    test: Samples,
+    classes: tuple[str, ...],
+    *,
+    pixels: bool = True,
+) -> list[Finding]:
+    """Return what is odd about the splits of a dataset, the gravest first.
+
+    Without `pixels` only their labels are looked at. Looking through the pixels of a dataset of
+    MNIST's size took 20 ms on one core.
+    """
+    found = [*_absent_classes(train, validation, test, classes)]
+    if pixels:
+        found += [*_pixels(train, test), *_repeated(train, test, classes)]
+    return found
+
+
+def _absent_classes(
+    train: Samples, validation: Samples | None, test: Samples, classes: tuple[str, ...]
+) -> Iterator[Finding]:
+    shares = _shares(train, len(classes))
+    for name, split in (("validation", validation), ("test", test)):
+        if split is None:
+            continue
+        theirs = _shares(split, len(classes))
+        scarce = np.flatnonzero((theirs > 0) & (shares < _SCARCE * theirs))
+        if not len(scarce):
+            continue
+        named = ", ".join(classes[c] for c in scarce)
+        part = float(theirs[scarce].sum())
+        lacks = "lacks" if not shares[scarce].any() else "hardly has"
+        remedy = (
+            "is the file sorted by class? data.split=stratified holds out a part of each class"
+            if name == "validation"
+            else "they can only be guessed wrong"
+        )
+        yield Finding(
+            f"classes_missing_for_{name}",
+            f"{part:.0%} of the {name} images are of classes that training {lacks} ({named}): "
+            f"{remedy}",
+            {"classes": [classes[c] for c in scarce], "share": part},
+        )
+
+
+def _shares(split: Samples, C: int) -> NDArray[np.float64]:
+    return np.bincount(split.labels, minlength=C) / len(split)
+
+
+def _pixels(train: Samples, test: Samples) -> Iterator[Finding]:
+    brightest = {"train": int(train.images.max()), "test": int(test.images.max())}
+    means = {"train": _mean(train), "test": _mean(test)}
+    figures = {"brightest": brightest, "mean": means}
+    dark = [name for name, pixel in brightest.items() if pixel < _DARKEST]
+    if dark:
+        which = {"train": "training", "test": "test"}[dark[0]]
+        advice = (
+            "were they divided by 255 before they were saved? Multiply them by 255"
+            if brightest[dark[0]] <= 1
+            else "multiply them so that they use the range"
+        )
+        yield Finding(
+            "pixels_too_dark",
+            f"the brightest pixel of the {which} images is {brightest[dark[0]]} of 255: {advice}",
+            figures,
+        )
+    low, high = sorted(means.values())
+    if len(dark) != 2 and high > _APART * max(low, 0.01):
+        yield Finding(
+            "splits_on_different_scales",
+            f"the mean pixel is {means['train']:.3g} in training and {means['test']:.3g} in the "
+            "test images: were the splits saved on different scales?",
+            figures,
+        )
+    elif means["train"] > 255 / 2:
+        yield Finding(
+            "inverted",
+            f"the mean pixel is {means['train']:.0f} of 255: are the images dark on bright? "
+            "data.preprocess=[invert] turns them over",
+            figures,
+        )
+
+
+def _mean(split: Samples) -> float:
+    step = max(1, len(split) // _SAMPLED)
+    return float(split.rows[::step].mean())
+
+
+def _repeated(train: Samples, test: Samples, classes: tuple[str, ...]) -> Iterator[Finding]:
+    """Yield findings on images that occur twice: in training and test, or with two labels."""
+    pixels = _telling_pixels(train.rows)
+    keys, test_keys = _keys(train.rows, pixels), _keys(test.rows, pixels)
+    order = np.argsort(keys, kind="stable")
+    where = order[np.minimum(np.searchsorted(keys[order], test_keys), len(keys) - 1)]
+    same = np.flatnonzero(keys[where] == test_keys)
+    same = same[(train.rows[where[same]] == test.rows[same]).all(axis=1)]
+    if len(same) > _MANY * len(test):
+        count = len(same)
+        yield Finding(
+            "test_images_in_training",
+            f"{count:,} of {len(test):,} test images are training images too: the test accuracy "
+            "says nothing of images that are new",
+            {"images": count, "of": len(test), "first": int(same[0])},
+        )
+    one, other = order[:-1], order[1:]
+    twice = np.flatnonzero(keys[one] == keys[other])
+    one, other = one[twice], other[twice]
+    equal = (train.rows[one] == train.rows[other]).all(axis=1)
+    lit = train.rows[one].any(axis=1)
+    odd = np.flatnonzero(equal & lit & (train.labels[one] != train.labels[other]))
+    if len(odd) > _MANY * len(train):
+        a, b = int(one[odd[0]]), int(other[odd[0]])
+        yield Finding(
+            "one_image_two_labels",
+            f"{len(odd):,} training images occur again with another label, {a} and {b} as "
+            f"{classes[train.labels[a]]} and {classes[train.labels[b]]}: are images and labels "
+            "in the same order?",
+            {"images": len(odd), "first": [a, b]},
+        )
+
+
+def _telling_pixels(rows: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Return the pixels that differ most from image to image, by a few hundred of them."""
+    step = max(1, len(rows) // 500)
+    spread = rows[::step].astype(np.float32).std(axis=0)
+    return np.sort(np.argsort(-spread, kind="stable")[:_KEY_PIXELS])
+
+
+def _keys(rows: NDArray[np.uint8], pixels: NDArray[np.intp]) -> NDArray[np.uint64]:
+    """Return a number for each image (N,) that is the same for equal images."""
+    chosen = np.zeros((len(rows), _KEY_PIXELS), np.uint8)
+    chosen[:, : len(pixels)] = rows[:, pixels]
+    words = chosen.view(np.uint64)  # three to an image
+    factors = np.array([1, 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64)
+    keys: NDArray[np.uint64] = (words * factors).sum(axis=1, dtype=np.uint64)
+    return keys
