@@ -92,7 +92,7 @@ def report(
     files = write_report(request, place, reporter.message, reporter.warn)
     if as_json:
         typer.echo(to_json({form: str(path) for form, path in files.items()}))
-    else:
+    elif not quiet:
         for form, path in files.items():
             typer.echo(f"{form}: {path}")
 

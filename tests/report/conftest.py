@@ -80,7 +80,7 @@ def reported(shipped, tmp_path_factory):
         "MNISTLAB_DATA_DIR": str(place / "data"),
     }
     done = subprocess.run(
-        [sys.executable, "-c", program, "report", "--author", "A. Student", "-q"],
+        [sys.executable, "-c", program, "report", "--author", "A. Student"],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

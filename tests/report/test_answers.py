@@ -142,7 +142,7 @@ def test_the_growth_that_the_limit_predicts_is_that_which_was_measured(answers, 
 
 def test_the_optimum_is_that_of_the_normal_equations(answers, linear, data):
     rows = data.train
-    F = np.hstack([rows.images / 255, np.ones((len(rows.images), 1))])
+    F = np.hstack([rows.rows / 255, np.ones((len(rows), 1))])
     Y = np.eye(10)[rows.labels]
     P = np.linalg.lstsq(F, Y, rcond=None)[0]
     least = np.square(F @ P - Y).sum(axis=1).mean()

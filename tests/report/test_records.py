@@ -49,7 +49,7 @@ def test_with_a_penalty_the_whole_objective_is_compared(tmp_path):
     folder = train(tmp_path / "runs", "weight_decay=0.01", "epochs=3")
     (run,), _ = read_records([folder])
     rows = run.dataset.train
-    A = pre_activations(run.parameters.astype(np.float64), rows.images, run.dataset.pixels)
+    A = pre_activations(run.parameters.astype(np.float64), rows.rows, run.dataset.pixels)
     loss = np.square(A - np.eye(10)[rows.labels]).sum(axis=1).mean()
     objective = loss + 0.005 * np.square(run.parameters[:-1].astype(np.float64)).sum()
     assert run.gap == pytest.approx(objective - run.optimum.objective, abs=1e-5)
