@@ -116,11 +116,10 @@ def _train_missing(
     from mnistlab.plots.painter import Painter
     from mnistlab.report.assignment import complete_assignment
 
-    found = complete_assignment(
+    return complete_assignment(
         runs_dir,
         reporter,
         lambda metric: ConsoleSweepReporter(quiet=quiet, metric=metric),
         reporter.message,
         partial(Painter, plugins),
     )
-    return {**found.runs, "sweep": found.sweep}

@@ -5,10 +5,10 @@ Its keys: `title`, `author`, `date`, `version`; `runs` and `sweeps`, an entry fo
 shown one by one; `completed`, of how many these are the best; `origins`, which software, machine
 and data made which runs; `answers`, for the assignment (see `answers.answer_facts`) or None.
 
-Each entry has `name`, `title`, `kind`, `status`, `remarks`, `what`, `setting`, `numbers`, `gap`,
-`interval` (of the test accuracy), `command`, `config` and `pictures`. A number of a run folder is
-{"run", "key", "value", "shown"}: whose it is, under which key it stands there, and both its exact
-value and the text that is shown. `shown` texts without these keys are computed for the report.
+Each entry has `name`, `title`, `kind`, `status`, `remarks`, `what`, `numbers`, `gap`, `error` (rate
+on the test images), `interval` (of the test accuracy, 95 %), `config` and `pictures`. A number of a
+run folder is {"run", "key", "value", "shown"}: whose it is, under which key it stands there, its
+exact value and the text that is shown. Texts without these keys are computed for the report.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from mnistlab.report.page_data import embed
 from mnistlab.report.pictures import Pictures
 from mnistlab.report.run_record import RunRecord
 from mnistlab.report.sweep_record import SweepRecord
-from mnistlab.report.text import clean, clean_all, number, show
+from mnistlab.report.text import clean_all, number, show
 from mnistlab.runs import RunFolder
 from mnistlab.statistics import wilson_interval
 from mnistlab.store.facts import METRICS, flatten, is_number, is_of_config
@@ -31,16 +31,11 @@ from mnistlab.store.facts import METRICS, flatten, is_number, is_of_config
 FEATURED = 12
 """So many runs are shown one by one; a table holds them all."""
 
-_NUMBERS = (
-    *METRICS,
-    *("trained_epochs", "seconds.total", "learning_rate", "batch_size", "epochs", "seed"),
-)
-_SETTING = ("model", "loss", "optimizer", "learning_rate", "epochs", "batch_size", "seed")
-_IF_OTHER: dict[str, Any] = {
-    "momentum": None, "weight_decay": 0.0, "schedule": "constant", "reduction": "mean",
-    "init": "zeros", "dtype": "float32", "data.preprocess": [],
-}  # fmt: skip
-"""Settings that are told where they are not the usual ones, here beside them."""
+_NUMBERS = (*METRICS, "trained_epochs", "learning_rate", "batch_size", "epochs", "seed")
+_FIGURES = {"linear": "learning_curves", "linear_overflow": "learning_curves",
+            "sweep": "learning_rate"}  # fmt: skip
+_ENVIRONMENT = {"mnistlab": "mnistlab", "git.commit": "commit",
+                "python": "Python", "packages.numpy": "NumPy", "platform": "on"}  # fmt: skip
 
 Record = RunRecord | SweepRecord
 
@@ -68,79 +63,53 @@ def gather(
     records: list[Record] = [*runs, *sweeps]
     best = [sweep.best for sweep in sweeps if sweep.best is not None]
     featured, completed = _choose([*runs, *best])
-    chosen = {run.folder.path.resolve() for run in featured}
-    pictures = Pictures()
-    answers = None
+    chosen = {run.name for run in featured}
+    pictures, answers = Pictures(), None
     if assignment is not None:
         places = {one.folder.path: one for one in records}
         needed = {name: places.get(one.path) for name, one in assignment.items()}
-        answers = {**answer_facts(needed), "figures": _figures(needed, pictures)}
+        figures = {
+            name: pictures.sharp(record.folder, plot, record.title)
+            for name, plot in _FIGURES.items()
+            if (record := needed.get(name)) is not None
+        }
+        answers = {**answer_facts(needed), "figures": figures}
     document = {
         **words,
         "version": mnistlab.__version__,
-        "runs": [_run(one, _pictures(one, chosen, pictures)) for one in runs],
-        "best_runs": [_run(one, _pictures(one, chosen, pictures)) for one in best],
+        "runs": [_run(one, pictures if one.name in chosen else None) for one in runs],
+        "best_runs": [_run(one, pictures if one.name in chosen else None) for one in best],
         "sweeps": [_sweep(one, pictures) for one in sweeps],
         "featured": [run.name for run in featured],
         "completed": completed,
         "origins": _origins(records),
-        "answers": answers,
     }
     _name_twins(document["runs"], runs)
-    cleaned = {
-        key: value if key == "answers" else clean_all(value) for key, value in document.items()
-    }
-    return Facts(cleaned, pictures.files, _page(cleaned, featured))
+    document = {**clean_all(document), "answers": answers}
+    return Facts(document, pictures.files, _page(document, featured))
 
 
 def _page(document: Mapping[str, Any], featured: Sequence[RunRecord]) -> dict[str, Any]:
     """Return the data of the page's scripts: the runs that are featured, with their arrays."""
     data = embed(featured)
     entries = {one["name"]: one for one in [*document["runs"], *document["best_runs"]]}
-    for model, run in zip(data["models"], featured, strict=True):
-        entry = entries[clean(run.name)]
-        model["run"] = entry["name"]
-        model |= {key: entry[key] for key in ("title", "numbers", "config")}
-        if "why" in model:
-            model["why"] = clean(model["why"])
-    for one in data["sets"]:
-        one["classes"] = clean_all(one["classes"])
+    for model in data["models"]:
+        model |= {key: entries[model["run"]][key] for key in ("title", "numbers", "config")}
     return data
 
 
 def _choose(runs: Sequence[RunRecord]) -> tuple[list[RunRecord], int]:
     """Return the completed runs, or the best of them by validation accuracy, and their number."""
+
+    def rank(run: RunRecord) -> float:
+        accuracy = run.facts.get("validation.accuracy")
+        return accuracy if is_number(accuracy) else -1.0
+
     known = {run.folder.path.resolve(): run for run in reversed(runs)}
     completed = [run for run in reversed(known.values()) if run.facts["status"] == "completed"]
     if len(completed) <= FEATURED:
         return completed, len(completed)
-    ranked = sorted(completed, key=_rank, reverse=True)
-    return ranked[:FEATURED], len(completed)
-
-
-def _rank(run: RunRecord) -> float:
-    accuracy = run.facts.get("validation.accuracy")
-    return accuracy if is_number(accuracy) else -1.0
-
-
-def _pictures(run: RunRecord, chosen: set[Path], pictures: Pictures) -> list[dict[str, str]]:
-    is_shown = run.config is not None and run.folder.path.resolve() in chosen
-    return pictures.of_run(run.folder, run.title) if is_shown else []
-
-
-def _figures(found: Mapping[str, Record | None], pictures: Pictures) -> dict[str, Any]:
-    """Return the plots that the answers show, None where there is no data for one."""
-    shown = {
-        "linear": "learning_curves", "linear_overflow": "learning_curves", "sweep": "learning_rate",
-    }  # fmt: skip
-    figures: dict[str, Any] = {}
-    for name, plot in shown.items():
-        record = found.get(name)
-        if record is None:
-            figures[name] = None
-        else:
-            figures[name] = pictures.sharp(record.folder, plot, record.title)
-    return figures
+    return sorted(completed, key=rank, reverse=True)[:FEATURED], len(completed)
 
 
 def _common(record: Record, run: RunRecord | None) -> dict[str, Any]:
@@ -151,6 +120,11 @@ def _common(record: Record, run: RunRecord | None) -> dict[str, Any]:
         holder = record if key in facts or run is None else run
         numbers[key] = number(holder.name, key, holder.facts.get(key))
     gap = None if run is None else run.gap
+    accuracy = facts["test.accuracy"] if is_number(facts.get("test.accuracy")) else None
+    interval = None
+    if run is not None and run.dataset is not None and accuracy is not None and 0 <= accuracy <= 1:
+        low, high = wilson_interval(accuracy, len(run.dataset.test))
+        interval = f"{low:.2%} to {high:.2%}"
     what = [show("", facts[key]) for key in ("model", "loss") if key in facts]
     return {
         "name": record.name,
@@ -160,46 +134,23 @@ def _common(record: Record, run: RunRecord | None) -> dict[str, Any]:
         "what": ", ".join(what),
         "numbers": {key: value for key, value in numbers.items() if value is not None},
         "gap": None if gap is None else f"{gap:.3g}".replace("-", "\N{MINUS SIGN}"),
-        "interval": _interval(facts.get("test.accuracy"), run),
-        "command": record.command,
+        "error": None if accuracy is None else f"{1 - accuracy:.2%}",
+        "interval": interval,
     }
 
 
-def _run(run: RunRecord, pictures: list[dict[str, str]]) -> dict[str, Any]:
+def _run(run: RunRecord, pictures: Pictures | None) -> dict[str, Any]:
+    is_shown = pictures is not None and run.config is not None
     return {
         **_common(run, run),
         "kind": "run",
-        "setting": _setting(run.flat_config),
         "config": {key: show(key, value) for key, value in run.flat_config.items()},
-        "pictures": pictures,
+        "pictures": pictures.of(run.folder, run.title) if pictures and is_shown else [],
     }
 
 
-def _setting(config: Mapping[str, Any]) -> str:
-    """Return a config in a few words, nothing of what is as usual."""
-    words = [
-        show("", config[key]) if isinstance(config[key], str) else _say(key, config[key])
-        for key in _SETTING
-        if key in config
-    ]
-    words += [
-        _say(key, config[key])
-        for key, usual in _IF_OTHER.items()
-        if config.get(key, usual) not in (usual, None)
-    ]
-    return ", ".join(words)
-
-
 def _say(key: str, value: Any) -> str:
-    return f"{key.removeprefix('data.').replace('_', ' ')} {show(key, value)}"
-
-
-def _interval(accuracy: Any, run: RunRecord | None) -> str | None:
-    """Return Wilson's 95 % interval of a test accuracy, None where the images are not known."""
-    if run is None or run.dataset is None or not is_number(accuracy) or not 0 <= accuracy <= 1:
-        return None
-    low, high = wilson_interval(accuracy, len(run.dataset.test))
-    return f"{low:.2%} to {high:.2%}"
+    return f"{show('', key)} {show(key, value)}"
 
 
 def _sweep(sweep: SweepRecord, pictures: Pictures) -> dict[str, Any]:
@@ -225,11 +176,8 @@ def _sweep(sweep: SweepRecord, pictures: Pictures) -> dict[str, Any]:
             for key, values in tried.items()
         ],
         "edges": _edges(ranked, tried),
-        "setting": _setting(sweep.best.flat_config) if sweep.best else "",
-        "config": {
-            key: show(key, value) for key, value in sweep.facts.items() if is_of_config(key)
-        },
-        "pictures": pictures.of_sweep(sweep.folder, sweep.title) if is_over else [],
+        "config": {key: show(key, one) for key, one in sweep.facts.items() if is_of_config(key)},
+        "pictures": pictures.of(sweep.folder, sweep.title) if is_over else [],
     }
 
 
@@ -299,36 +247,16 @@ def _origins(records: Sequence[Record]) -> list[dict[str, Any]]:
     for one in records:
         is_lost = one.folder.environment.name in one.facts.get("damaged", [])
         environment = {} if is_lost else dict(flatten(one.folder.read_environment()))
-        data, digest = one.facts.get("data.dataset"), one.facts.get("data_sha256")
-        told = f"{Path(str(data)).name if data else 'unknown data'}"
-        told += f", SHA-256 {digest[:12]}" if isinstance(digest, str) else ""
-        found.setdefault((_software(environment), told), []).append(one.name)
+        software = [
+            f"{label} {environment[key]}"
+            for key, label in _ENVIRONMENT.items()
+            if isinstance(environment.get(key), str)
+        ]
+        software += ["with uncommitted changes"] if environment.get("git.dirty") is True else []
+        data, digest = one.facts.get("data.dataset", "unknown"), one.facts.get("data_sha256", "")
+        told = f"{Path(str(data)).name}, SHA-256 {str(digest)[:12] or 'unknown'}"
+        found.setdefault((", ".join(software) or "not recorded", told), []).append(one.name)
     return [
         {"software": software, "data": data, "runs": names[:6], "more": max(0, len(names) - 6)}
         for (software, data), names in found.items()
     ]
-
-
-def _software(environment: Mapping[str, Any]) -> str:
-    def say(key: str, words: str = "{}") -> list[str]:
-        value = environment.get(key)
-        return [words.format(value)] if isinstance(value, str | int) and value != "" else []
-
-    commit = environment.get("git.commit")
-    dirty = " with uncommitted changes" if environment.get("git.dirty") else ""
-    blas = environment.get("blas")
-    library = blas[0] if isinstance(blas, list) and blas and isinstance(blas[0], dict) else {}
-    words = [
-        *say("mnistlab", "mnistlab {}"),
-        *([f"commit {commit[:12]}{dirty}"] if isinstance(commit, str) else []),
-        *say("python", "Python {}"),
-        *say("packages.numpy", "NumPy {}"),
-        *(
-            [f"{library['internal_api']} {library.get('version')}"]
-            if "internal_api" in library
-            else []
-        ),
-        *say("platform"),
-        *say("processors", "{} processors"),
-    ]
-    return ", ".join(words) or "not recorded"

@@ -17,20 +17,15 @@ from mnistlab.core.samples import Samples
 from mnistlab.datasets import PREPROCESSING, MovePixels
 from mnistlab.errors import MnistlabError
 from mnistlab.report.run_record import RunRecord
+from mnistlab.report.text import clean, clean_all
 
 MOST_IMAGES = 800
 """Test images in the page: some 210 bytes each."""
 
 _OF_A_PAIR = 8  # images that only one of two runs gets right, for each of the two
 
-MODELS = frozenset({"linear", "sigmoid"})
-"""The models that the page's script can evaluate."""
-
-MOVES = frozenset({"deskew"})
-"""The preprocessing steps that move pixels and that the page's script can make."""
-
-SHAPE = (28, 28)
-"""The images that the page's script can make of a drawing."""
+MODELS, MOVES, SHAPE = frozenset({"linear", "sigmoid"}), frozenset({"deskew"}), (28, 28)
+"""The models, the steps that move pixels, and the size of images that the page's script knows."""
 
 
 def embed(runs: Sequence[RunRecord]) -> dict[str, Any]:
@@ -41,18 +36,19 @@ def embed(runs: Sequence[RunRecord]) -> dict[str, Any]:
     """
     of_set: dict[str, list[RunRecord]] = {}
     for run in runs:
-        if run.dataset is not None and _raw_test(run) is not None:
+        if run.dataset is not None:
             of_set.setdefault(run.dataset.sha256, []).append(run)
-    order = list(of_set)
+    packed = {sha256: _embed_set(alike) for sha256, alike in of_set.items()}
+    sets = {sha256: one for sha256, one in packed.items() if one is not None}
     models = []
     for run in runs:
         sha256 = None if run.dataset is None else run.dataset.sha256
         known = {
-            "set": order.index(sha256) if sha256 in of_set else None,
+            "set": list(sets).index(sha256) if sha256 in sets else None,
             "predictions": None if run.predictions is None else pack(run.predictions),
         }
         models.append({"run": run.name, **known, **_weights(run)})
-    return {"sets": [_embed_set(alike) for alike in of_set.values()], "models": models}
+    return {"sets": list(sets.values()), "models": models}
 
 
 def pack(array: NDArray[Any]) -> str:
@@ -83,7 +79,7 @@ def _weights(run: RunRecord) -> dict[str, Any]:
     if parameters is None:
         return {"why": "its weights are missing or damaged"}
     if config is None or dataset is None:
-        return {"why": run.config_problem or "its data is missing or has changed"}
+        return {"why": clean(run.config_problem) or "its data is missing or has changed"}
     moves = [name for name in dataset.preprocess if isinstance(PREPROCESSING[name], MovePixels)]
     if dataset.test.images.shape[1:] != SHAPE or len(parameters) != SHAPE[0] * SHAPE[1] + 1:
         return {"why": "its images are not of 28 by 28 pixels"}
@@ -104,15 +100,15 @@ def _weights(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def _embed_set(alike: Sequence[RunRecord]) -> dict[str, Any]:
+def _embed_set(alike: Sequence[RunRecord]) -> dict[str, Any] | None:
     raw, dataset = _raw_test(alike[0]), alike[0].dataset
-    assert raw is not None  # noqa: S101 - such runs only are given
-    assert dataset is not None  # noqa: S101
+    if raw is None or dataset is None:
+        return None
     chosen = _choose_images(raw.labels, [run.predictions for run in alike])
     return {
         "height": raw.images.shape[1],
         "width": raw.images.shape[2],
-        "classes": list(dataset.classes),
+        "classes": clean_all(dataset.classes),
         "labels": pack(raw.labels),
         "chosen": chosen,
         "images": pack(raw.images[chosen]),

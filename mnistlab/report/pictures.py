@@ -1,7 +1,7 @@
 """Takes the plots of runs and sweeps from their folders, or draws them by the plots' registries.
 
 A run draws its plots as it ends, so a report finds them as PNG; one that is missing or is no
-picture is drawn anew. For the answers they are drawn as SVG, which paper shows sharper.
+picture is drawn anew, and so are those of the answers: as SVG, which paper shows sharper.
 """
 
 import io
@@ -19,28 +19,23 @@ from mnistlab.runs.folder import SweepFolder
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CAPTIONS = {
+OF_RUN = {
     "learning_curves": "Loss and error rate after each epoch",
     "confusion_matrix": "How often each class was predicted as which",
     "weights": "The weights of each class as an image",
     "mistakes": "The mistakes with the largest margin",
+}
+OF_SWEEP = {
     "learning_rate": "Validation error against the learning rate",
     "parameter": "Validation error against the value tried",
     "heat_map": "Validation error over the two parameters",
     "parallel_coordinates": "All trials, one line each",
     "all_learning_curves": "The learning curves of all trials",
 }
-"""What each plot shows; one that a plugin has registered is called by its name."""
-
-OF_SWEEP = (
-    *("learning_rate", "parameter", "heat_map", "parallel_coordinates", "all_learning_curves"),
-)
-OF_RUN = ("learning_curves", "confusion_matrix", "weights", "mistakes")
+"""The plots that a report shows, and what each shows."""
 
 _MOST_PIXELS = 8_000_000  # some three times the largest plot
 _MOST_BYTES = 4_000_000
-
-Told = dict[str, str]
 
 
 class Pictures:
@@ -49,45 +44,46 @@ class Pictures:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
 
-    def of_run(self, folder: RunFolder, title: str) -> list[Told]:
-        """Return the plots of a run: `plot`, `file`, `caption`, or `problem` for a file."""
-        return [one for name in OF_RUN if (one := self._found(folder, name, title)) is not None]
+    def of(self, folder: RunFolder, title: str) -> list[dict[str, str]]:
+        """Return the plots of a run, or those that a sweep has: `plot`, `file`, `caption`.
 
-    def of_sweep(self, folder: SweepFolder, title: str) -> list[Told]:
-        """Return the plots of a sweep, as `of_run` does; none that its folder lacks."""
-        names = [name for name in OF_SWEEP if folder.plot(name).exists()]
+        One that cannot be drawn has a `problem` for a file.
+        """
+        names = list(OF_RUN)
+        if isinstance(folder, SweepFolder):
+            names = [name for name in OF_SWEEP if folder.plot(name).exists()]
         return [one for name in names if (one := self._found(folder, name, title)) is not None]
 
-    def sharp(self, folder: RunFolder, name: str, title: str) -> Told | None:
+    def sharp(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
         """Return one plot drawn as SVG, None where there is no data for it."""
-        return self._drawn(folder, name, title, "svg")
+        return self._drawn(folder, name, title)
 
-    def _found(self, folder: RunFolder, name: str, title: str) -> Told | None:
+    def _found(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
         picture = _read_png(folder, name)
         if picture is None:
-            return self._drawn(folder, name, title, "png")
-        return self._keep(name, title, picture, "png")
+            return self._drawn(folder, name, title)
+        return {**_told(name, title), "file": self._keep(picture, "png")}
 
-    def _keep(self, name: str, title: str, picture: bytes, form: str) -> Told:
+    def _keep(self, picture: bytes, form: str) -> str:
         file = f"{len(self.files)}.{form}"
         self.files[file] = picture
-        return {"plot": name, "caption": f"{CAPTIONS.get(name, name)}: {title}", "file": file}
+        return file
 
-    def _drawn(self, folder: RunFolder, name: str, title: str, form: str) -> Told | None:
-        save = _save_svg if form == "svg" else _save_png
+    def _drawn(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
         try:
             with warnings.catch_warnings():
                 # a letter that the font lacks is drawn as an empty box, which says enough
                 warnings.filterwarnings("ignore", message="Glyph .* missing from")
                 figure = _drawer(folder, name)()
-                return None if figure is None else self._keep(name, title, save(figure), form)
+                if figure is None:
+                    return None
+                return {**_told(name, title), "file": self._keep(_save_svg(figure), "svg")}
         except Exception as error:  # whatever it is, the rest is worth having
-            reason = shown(str(error) or type(error).__name__)
-            return {
-                "plot": name,
-                "caption": f"{CAPTIONS.get(name, name)}: {title}",
-                "problem": reason,
-            }
+            return {**_told(name, title), "problem": shown(str(error) or type(error).__name__)}
+
+
+def _told(name: str, title: str) -> dict[str, str]:
+    return {"plot": name, "caption": f"{(OF_RUN | OF_SWEEP)[name]}: {title}"}
 
 
 def _drawer(folder: RunFolder, name: str) -> "Callable[[], Figure | None]":
@@ -115,15 +111,6 @@ def _read_png(folder: RunFolder, name: str) -> bytes | None:
         return None
 
 
-def _save_png(figure: "Figure") -> bytes:
-    from mnistlab.plots import page  # noqa: PLC0415 - as above
-
-    file = io.BytesIO()
-    page.save(figure, file)
-    with Image.open(file) as picture:
-        return _shrink(picture)
-
-
 def _shrink(picture: Image.Image) -> bytes:
     """Return a picture as PNG of 128 colours, a quarter of its size; the corner's stays as it is.
 
@@ -148,12 +135,8 @@ def _save_svg(figure: "Figure") -> bytes:
 
     picture = io.BytesIO()
     # what a personal matplotlibrc could change, and what would differ each time
-    settings: dict[Any, Any] = {
-        **style.SETTINGS,
-        "svg.fonttype": "path",
-        "svg.hashsalt": "mnistlab",
-        "svg.image_inline": True,
-    }
+    own = {"svg.fonttype": "path", "svg.hashsalt": "mnistlab", "svg.image_inline": True}
+    settings: dict[Any, Any] = {**style.SETTINGS, **own}
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with matplotlib.rc_context(settings):
         figure.savefig(picture, format="svg", metadata=nothing)

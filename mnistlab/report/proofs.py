@@ -19,8 +19,7 @@ def check_derivations() -> dict[str, dict[str, Any]]:
     """Return what `mnistlab gradcheck --all` finds, by the name of the gradient.
 
     Each entry holds `points`, `coordinates`, `passed`, and, shown to two digits, the largest
-    `error` and `tolerance` as a part of the largest coordinate, and the absolute error against
-    the complex step, `complex_step`.
+    `error` and `tolerance` as a part of the largest coordinate.
     """
     found: dict[str, list[Any]] = {}
     for verdict in check_all(Options()):
@@ -30,14 +29,11 @@ def check_derivations() -> dict[str, dict[str, Any]]:
 
 def _summary(verdicts: list[Any]) -> dict[str, Any]:
     checks: list[Check] = [one.check for one in verdicts if one.check is not None]
-    complex_errors = [check.complex_error for check in checks]
-    known = [error for error in complex_errors if error is not None]
     return {
         "points": len(verdicts),
         "coordinates": sum(check.problem.point.size for check in checks),
         "error": _short(max((check.relative_error for check in checks), default=np.inf)),
         "tolerance": _short(max(map(_allowed, checks), default=np.inf)),
-        "complex_step": _short(max(known)) if known and len(known) == len(checks) else DASH,
         "passed": len(checks) == len(verdicts) and all(one.passed for one in verdicts),
     }
 
@@ -61,9 +57,7 @@ def check_softmax() -> dict[str, Any]:
                 "loss": f"{check.loss:.8g}",
                 "absolute_error": _short(check.max_abs_error),
                 "relative_error": _short(check.relative_error),
-                "complex_step": DASH
-                if check.complex_error is None
-                else _short(check.complex_error),
+                "complex_step": _short(check.complex_error),
                 "coordinates": [
                     {
                         "class": int(index[-1]),
@@ -116,5 +110,5 @@ def _allowed(check: Check) -> float:
     return float(check.tolerance.max()) / largest if largest else np.inf
 
 
-def _short(value: float) -> str:
-    return f"{value:.1e}"
+def _short(value: float | None) -> str:
+    return DASH if value is None else f"{value:.1e}"

@@ -28,7 +28,7 @@ FILES = {"html": "index.html", "pdf": "report.pdf"}
 
 SOURCES = Path(__file__).parent / "typst"
 PAGE = Path(__file__).parent / "page"
-SCRIPTS = ("elements", "theme", "table", "compare", "digit", "drawing", "try", "start")
+SCRIPTS = ("elements", "table", "compare", "digit", "drawing", "try", "start")
 """The page's scripts in the order in which they are joined into one."""
 
 # PDF/UA promises that a screen reader can read it all out, and typst refuses to promise it with a
@@ -89,20 +89,16 @@ def write_report(
     not look as it should. Raises MnistlabError where typst cannot compile it, OSError where it
     cannot be written.
     """
-    words = {
-        "title": clean(request.title) or "Report",  # without one it would be no accessible document
-        "author": clean(request.author),
-        "date": time.strftime("%Y-%m-%d"),
-    }
+    title = clean(request.title) or "Report"  # without one it would be no accessible document
+    words = {"title": title, "author": clean(request.author), "date": time.strftime("%Y-%m-%d")}
     facts = gather(request.folders, request.assignment, words)
     names = [RECORD, *(FILES[form] for form in request.formats)]
     document = {"files": sorted({*names, *_files_of_report(out)}), **facts.document}
     write_bytes(out / RECORD, to_json(document).encode())
     for form in request.formats:
-        path = out / FILES[form]
-        announce(f"writing {path}")
+        announce(f"writing {out / FILES[form]}")
         render = _render_page if form == "html" else _render_pdf
-        write_bytes(path, render(facts, request.full, warn))
+        write_bytes(out / FILES[form], render(facts, request.full, warn))
     return {form: out / FILES[form] for form in request.formats}
 
 
@@ -126,10 +122,8 @@ def _import_typst() -> Any:
     return typst
 
 
-def _compile(
-    facts: Facts, form: str, *, full: bool, own_fonts: bool, standards: list[Any]
-) -> bytes:
-    """Return what typst makes of the sources; raise its TypstError where it cannot."""
+def _compile(facts: Facts, form: str, *, full: bool, own_fonts: bool, standards: Any) -> bytes:
+    """Return what typst makes of the sources; raise MnistlabError where it cannot."""
     typst = _import_typst()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -138,38 +132,36 @@ def _compile(
         for file, picture in facts.pictures.items():
             (root / file).write_bytes(picture)
         (root / "facts.json").write_text(to_json(facts.document), "utf-8")
-        compiler = typst.Compiler(
-            root / "report.typ",
-            root=root,
-            package_path=root,
-            package_cache_path=root,
-            ignore_system_fonts=own_fonts,
-            sys_inputs={"format": form, "full": "yes" if full else "no"},
-        )
-        made: bytes = compiler.compile(format=form, pdf_standards=standards)
+        inputs = {"format": form, "full": "yes" if full else "no"}
+        try:
+            compiler = typst.Compiler(
+                root / "report.typ", root=root, package_path=root, package_cache_path=root,
+                ignore_system_fonts=own_fonts, sys_inputs=inputs,
+            )  # fmt: skip
+            made: bytes = compiler.compile(format=form, pdf_standards=standards)
+        except typst.TypstError as error:
+            what = "page" if form == "html" else "PDF"
+            raise MnistlabError(f"typst cannot make the {what}: {shown(error.message)}") from None
         return made
 
 
 def _render_pdf(facts: Facts, full: bool, warn: Announce) -> bytes:
-    typst, problem = _import_typst(), ""
+    problem = None
     for own_fonts, standards in _ATTEMPTS:
         try:
             made = _compile(facts, "pdf", full=full, own_fonts=own_fonts, standards=standards)
-        except typst.TypstError as error:
-            problem = problem or error.message
+        except MnistlabError as error:
+            problem = problem or error
             continue
         if not standards:
-            warn(f"the PDF is not accessible to screen readers: {shown(problem)}")
+            warn(f"the PDF is not accessible to screen readers: {problem}")
         return made
-    raise MnistlabError(f"typst could not make the PDF: {shown(problem)}")
+    assert problem is not None  # noqa: S101 - there are attempts
+    raise problem
 
 
 def _render_page(facts: Facts, full: bool, _warn: Announce) -> bytes:
-    typst = _import_typst()
-    try:
-        made = _compile(facts, "html", full=full, own_fonts=True, standards=[])
-    except typst.TypstError as error:
-        raise MnistlabError(f"typst could not make the page: {shown(error.message)}") from None
+    made = _compile(facts, "html", full=full, own_fonts=True, standards=[])
     return complete_page(made.decode(), facts.page).encode()
 
 

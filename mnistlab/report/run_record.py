@@ -3,7 +3,6 @@
 Shapes: C classes, D features, N test images.
 """
 
-import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.config.load import load_config, try_config
+from mnistlab.config.load import try_config
 from mnistlab.config.schema import Config
 from mnistlab.datasets import Dataset
-from mnistlab.errors import InputError, MnistlabError, RunFolderError
+from mnistlab.errors import MnistlabError, RunFolderError
 from mnistlab.optimum import Optimum
 from mnistlab.report.shared_data import SharedData
+from mnistlab.report.text import clean
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_weights, read_predictions
 from mnistlab.store.facts import Facts, is_number, is_of_config, read_facts
@@ -36,7 +36,7 @@ class FolderRecord:
     @property
     def title(self) -> str:
         """The name that its config gives it, or the folder's."""
-        return str(self.facts.get("name") or self.name)
+        return clean(str(self.facts.get("name") or self.name))
 
     @cached_property
     def facts(self) -> Facts:
@@ -95,13 +95,10 @@ class RunRecord(FolderRecord):
         """What one should know before one believes its numbers, a few words each."""
         status, error = str(self.facts["status"]), self.facts.get("error")
         words = self.damage()
-        words += {
-            "interrupted": ["it was interrupted and has no result yet"],
-            "running": ["it is still running"],
-            "failed": [f"it failed: {error or 'no reason is given'}"],
-            "diverged": [f"it diverged: {error or 'the loss overflowed'}"],
-            "completed": self._missing_results(),
-        }.get(status, [])
+        if status == "completed":
+            words += self._missing_results()
+        elif status != "damaged":
+            words.append(f"it is {status}" + (f": {error}" if error else ""))
         if self.config is None and "config.yaml" not in self.facts.get("damaged", []):
             words.append(f"its config cannot be used: {self.config_problem}")
         return list(dict.fromkeys(words))
@@ -109,14 +106,14 @@ class RunRecord(FolderRecord):
     def _missing_results(self) -> list[str]:
         # what the status vouches for was looked at; reading the weights of 1,000 runs takes long
         known = {*self.facts.get("damaged", []), *self.altered, *self.folder.checksums()}
-        words = []
-        if "metrics.csv" not in known and self.curves is None:
-            words.append("metrics.csv is missing or damaged")
-        if "model.safetensors" not in known and self.parameters is None:
-            words.append("model.safetensors is missing or damaged")
-        if "test.accuracy" not in self.facts:
-            words.append("the test split was not evaluated")
-        return words
+        results = {"metrics.csv": self.curves, "model.safetensors": self.parameters}
+        words = [
+            f"{name} is missing or damaged"
+            for name, found in results.items()
+            if name not in known and found is None
+        ]
+        is_tested = "test.accuracy" in self.facts
+        return words if is_tested else [*words, "the test split was not evaluated"]
 
     @cached_property
     def flat_config(self) -> dict[str, Any]:
@@ -124,8 +121,8 @@ class RunRecord(FolderRecord):
         return {key: value for key, value in self.facts.items() if is_of_config(key)}
 
     @cached_property
-    def config(self) -> Config | None:
-        """The config as the trainer takes it."""
+    def _checked(self) -> Config | str:
+        """The config, or why it cannot be used."""
         nested: dict[str, Any] = {}
         for key, value in self.flat_config.items():
             *parents, last = key.split(".")
@@ -133,19 +130,18 @@ class RunRecord(FolderRecord):
             for parent in parents:
                 inner = inner.setdefault(parent, {})
             inner[last] = value
-        found = try_config(nested) if nested else None
-        return found if isinstance(found, Config) else None
+        found = try_config(nested)
+        return found if isinstance(found, Config) else "; ".join(map(str, found[:2]))
 
-    @cached_property
+    @property
+    def config(self) -> Config | None:
+        """The config as the trainer takes it, None if it cannot be used."""
+        return self._checked if isinstance(self._checked, Config) else None
+
+    @property
     def config_problem(self) -> str:
         """Why the config cannot be used, "" if it can."""
-        if self.config is not None:
-            return ""
-        try:
-            load_config(self.folder.config)
-        except InputError as error:
-            return str(error).removeprefix(f"{self.folder.config}: ")
-        return "it has changed while it was read"
+        return self._checked if isinstance(self._checked, str) else ""
 
     @cached_property
     def curves(self) -> dict[str, list[float]] | None:
@@ -221,12 +217,3 @@ class RunRecord(FolderRecord):
         if not np.isfinite(gap):
             return None
         return 0.0 if -_ROUNDING * optimum.objective < gap < 0 else gap
-
-    @cached_property
-    def command(self) -> str:
-        """The command that repeats it, or goes on with it; "" where its config cannot be used."""
-        if self.config is None:
-            return ""
-        if self.facts["status"] == "interrupted":
-            return f"mnistlab train --resume {shlex.quote(str(self.folder.path))}"
-        return f"mnistlab train --config {shlex.quote(str(self.folder.config))}"

@@ -1,6 +1,5 @@
 """One sweep as a report sees it: its trials, the best of them, and whether its runs are there."""
 
-import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,13 +51,9 @@ class SweepRecord(FolderRecord):
         ranking, results = self.document.get("ranking"), self.document.get("results")
         if not isinstance(ranking, list) or not isinstance(results, list):
             return []
-        known = {
-            one["trial"]: one
-            for one in results
-            if isinstance(one, dict)
-            and isinstance(one.get("trial"), int)
-            and isinstance(one.get("parameters"), dict)
-        }
+        entries = [one for one in results if isinstance(one, dict)]
+        trials = [one for one in entries if isinstance(one.get("trial"), int)]
+        known = {one["trial"]: one for one in trials if isinstance(one.get("parameters"), dict)}
         return [known[trial] for trial in ranking if isinstance(trial, int) and trial in known]
 
     @cached_property
@@ -86,12 +81,3 @@ class SweepRecord(FolderRecord):
         named = ", ".join(map(str, lost[:_NAMED])) + (", …" if len(lost) > _NAMED else "")
         words = [f"{len(lost)} of its {count} runs are missing: {named}"] if lost else []
         return words + ([] if self.best is None else [f"best run: {w}" for w in self.best.damage()])
-
-    @cached_property
-    def command(self) -> str:
-        """The command that repeats the sweep, or goes on with one that was interrupted."""
-        if self.folder.config.name in self.facts.get("damaged", []):
-            return ""
-        if self.facts["status"] == "interrupted":
-            return f"mnistlab sweep --resume {shlex.quote(str(self.folder.path))}"
-        return f"mnistlab sweep --config {shlex.quote(str(self.folder.config))}"

@@ -22,11 +22,6 @@ def clean(text: str, longest: int = LONGEST) -> str:
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
-def clean_lines(text: str) -> str:
-    """Return lines of code that are safe to show; their indentation stays."""
-    return "\n".join("".join(map(_visible, line)) for line in text.expandtabs(4).splitlines())
-
-
 def clean_all(data: Any) -> Any:
     """Return nested lists and mappings with every text in them, keys too, made clean."""
     if isinstance(data, str):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mnistlab.report.facts import gather
 from mnistlab.report.render import ReportRequest, write_report
-from mnistlab.report.text import LONGEST, clean, clean_all, clean_lines, show
+from mnistlab.report.text import LONGEST, clean, clean_all, show
 from mnistlab.runs import RunFolder
 from mnistlab.runs.find import run_paths
 from mnistlab.runs.folder import SweepFolder
@@ -142,7 +142,6 @@ def test_any_text_compiles_in_both_forms(tmp_path_factory, text):
 def test_what_steers_is_written_out():
     assert clean("a\x1b[31mb\u202ec\ud800d\x85e\x00") == r"a\x1b[31mb\u202ec\ud800d e\x00"
     assert clean(" a\t\n b\u2003c\u00a0d ") == "a b c d"
-    assert clean_lines("if a:\n\treturn\x07\r\nend") == "if a:\n    return\\x07\nend"
 
 
 @given(text=ANY_TEXT)

@@ -99,9 +99,7 @@ function transpose(image, height, width) {
 
 function roundEven(value) {
   const below = Math.floor(value);
-  const part = value - below;
-  if (part !== 0.5) return part < 0.5 ? below : below + 1;
-  return below % 2 === 0 ? below : below + 1;
+  return value - below === 0.5 ? below + Math.abs(below % 2) : Math.round(value);
 }
 
 // Returns an image of 28 x 28 bytes set upright, its mass in the middle.

@@ -1,5 +1,4 @@
-// Keeps what is drawn as strokes and as ink: painted here and not by the browser, the ink is the
-// same everywhere, and can be taken back.
+// Keeps what is drawn as ink: painted here and not by the browser, it is the same everywhere.
 
 const SIDE = 280;
 
@@ -8,14 +7,15 @@ class Drawing {
     this.clear();
   }
 
-  get isEmpty() {
-    return this.sample === null && this.strokes.length === 0;
-  }
-
   clear() {
     this.ink = new Uint8Array(SIDE * SIDE);
-    this.strokes = [];
     this.sample = null;
+    this.at = null;
+  }
+
+  // The image of 28 x 28 bytes: a test image as it is, null where nothing is drawn.
+  get image() {
+    return this.sample ?? asDigit(this.ink, SIDE, SIDE);
   }
 
   // Shows a test image of 28 x 28 bytes instead of what was drawn.
@@ -28,33 +28,17 @@ class Drawing {
         this.ink[y * SIDE + x] = image[Math.floor(y / times) * FIELD + Math.floor(x / times)];
   }
 
-  begin(point, radius) {
-    this.strokes.push({ points: [point], radius });
-    paintSegment(this.ink, point, point, radius);
+  begin(point) {
+    this.at = point;
+    this.extend(point);
   }
 
-  // Goes on with the last stroke; if it was cleared away meanwhile, there is none to go on with.
+  // Goes on with the stroke; if it was cleared away meanwhile, there is none to go on with.
   extend(point) {
-    if (this.strokes.length === 0) return;
-    const { points, radius } = this.strokes[this.strokes.length - 1];
-    paintSegment(this.ink, points[points.length - 1], point, radius);
-    points.push(point);
-  }
-
-  undo() {
-    const { sample, strokes } = this;
-    const kept = strokes.slice(0, -1);
-    this.clear();
-    if (sample !== null && strokes.length > 0) this.load(sample);
-    for (const { points, radius } of kept) {
-      this.begin(points[0], radius);
-      points.slice(1).forEach((point) => this.extend(point));
-    }
-  }
-
-  // Returns the image of 28 x 28 bytes; a test image as it is, null where nothing is drawn.
-  asImage() {
-    return this.strokes.length === 0 ? this.sample : asDigit(this.ink, SIDE, SIDE);
+    if (this.at === null) return;
+    paintSegment(this.ink, this.at, point, Number(document.getElementById("width").value) / 2);
+    this.at = point;
+    this.sample = null;
   }
 }
 
@@ -62,9 +46,8 @@ class Drawing {
 function paintSegment(ink, [x1, y1], [x2, y2], radius) {
   const [dx, dy] = [x2 - x1, y2 - y1];
   const length = dx * dx + dy * dy;
-  const reach = radius + 1;
-  const low = (a, b) => Math.max(0, Math.floor(Math.min(a, b) - reach));
-  const high = (a, b) => Math.min(SIDE - 1, Math.ceil(Math.max(a, b) + reach));
+  const low = (a, b) => Math.max(0, Math.floor(Math.min(a, b) - radius - 1));
+  const high = (a, b) => Math.min(SIDE - 1, Math.ceil(Math.max(a, b) + radius + 1));
   for (let y = low(y1, y2); y <= high(y1, y2); y++)
     for (let x = low(x1, x2); x <= high(x1, x2); x++) {
       const [px, py] = [x + 0.5 - x1, y + 0.5 - y1];

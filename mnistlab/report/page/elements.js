@@ -6,26 +6,22 @@ async function unpack(text, Kind) {
   return new Kind(await new Response(stream).arrayBuffer());
 }
 
-async function unpackAll(data) {
-  const sets = await Promise.all(
-    data.sets.map(async (set) => {
-      const pixels = await unpack(set.images, Uint8Array);
-      const size = set.height * set.width;
-      const images = new Map(
-        set.chosen.map((index, at) => [index, pixels.subarray(at * size, (at + 1) * size)]),
-      );
-      return { ...set, labels: await unpack(set.labels, Uint8Array), images };
-    }),
-  );
-  const models = await Promise.all(
-    data.models.map(async (model) => ({
-      ...model,
-      set: model.set === null ? null : sets[model.set],
-      predictions: model.predictions && (await unpack(model.predictions, Uint8Array)),
-      weights: model.weights && (await unpack(model.weights, Float32Array)),
-    })),
-  );
-  return { sets, models };
+// Returns the models of the page's data with their arrays and their test set.
+async function unpackModels(data) {
+  const sets = [];
+  for (const set of data.sets) {
+    const [pixels, size] = [await unpack(set.images, Uint8Array), set.height * set.width];
+    const image = (at) => pixels.subarray(at * size, (at + 1) * size);
+    const images = new Map(set.chosen.map((index, at) => [index, image(at)]));
+    sets.push({ ...set, labels: await unpack(set.labels, Uint8Array), images });
+  }
+  const models = data.models.map(async (model) => ({
+    ...model,
+    set: model.set === null ? null : sets[model.set],
+    predictions: model.predictions && (await unpack(model.predictions, Uint8Array)),
+    weights: model.weights && (await unpack(model.weights, Float32Array)),
+  }));
+  return Promise.all(models);
 }
 
 // Builds an element; children are elements or text, so that no text ever becomes markup.

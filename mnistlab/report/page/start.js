@@ -1,9 +1,8 @@
 // Starts the page's parts: what needs nothing unpacked first.
 
 async function start() {
-  startTheme();
   startTable();
-  const { models } = await unpackAll(JSON.parse(document.getElementById("data").textContent));
+  const models = await unpackModels(JSON.parse(document.getElementById("data").textContent));
   startCompare(models);
   startTry(models);
   document.documentElement.dataset.ready = "yes";

@@ -2,17 +2,11 @@
 
 function startTable() {
   const table = document.getElementById("runs-table");
-  if (!table) return;
   const rows = [...table.tBodies[0].rows].map((row) => ({
     row,
     values: [...row.cells].map(readCell),
     text: row.textContent.toLowerCase(),
   }));
-  startSorting(table, rows);
-  startSearch(rows);
-}
-
-function startSorting(table, rows) {
   const headings = [...table.tHead.rows[0].cells];
   for (const [column, heading] of headings.entries()) {
     const button = element("button", { type: "button" }, heading.textContent);
@@ -25,6 +19,7 @@ function startSorting(table, rows) {
       table.tBodies[0].append(...sorted.map((one) => one.row));
     });
   }
+  startSearch(rows);
 }
 
 function readCell(cell) {
@@ -51,12 +46,12 @@ function sortRows(rows, column, descending) {
 // Keeps the rows that contain every word.
 function startSearch(rows) {
   const box = document.getElementById("words");
-  const count = document.getElementById("count");
   const search = () => {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const one of rows) one.row.hidden = !words.every((word) => one.text.includes(word));
     const shown = rows.filter((one) => !one.row.hidden).length;
-    count.textContent = shown === rows.length ? `${shown} shown` : `${shown} of ${rows.length} shown`;
+    const of = shown === rows.length ? "" : ` of ${rows.length}`;
+    document.getElementById("count").textContent = `${shown}${of} shown`;
   };
   box.addEventListener("input", search);
   document.getElementById("search").hidden = false;

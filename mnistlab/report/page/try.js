@@ -4,11 +4,6 @@ const STEP = 12; // pixels of the field that an arrow key moves the pen
 const SMALL_STEP = 3;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-const OUTPUTS = {
-  linear: (a) => a,
-  sigmoid: (a) => a.map((one) => 1 / (1 + Math.exp(-one))),
-};
-
 function softmax(a) {
   const largest = Math.max(...a);
   const parts = a.map((one) => Math.exp(one - largest));
@@ -25,7 +20,7 @@ function classify(model, image) {
     if (image[d] === 0) continue;
     for (let c = 0; c < C; c++) a[c] += image[d] * model.weights[d * C + c];
   }
-  const outputs = OUTPUTS[model.model](a);
+  const outputs = model.model === "sigmoid" ? a.map((one) => 1 / (1 + Math.exp(-one))) : a;
   return model.probabilities ? softmax(outputs) : outputs;
 }
 
@@ -37,32 +32,26 @@ function startTry(models) {
   document.getElementById("draw-note").hidden = true;
   const canvas = document.getElementById("canvas");
   const drawing = new Drawing();
-  let waiting = false;
+  let [waiting, words] = [false, ""];
   const show = () => {
     waiting = false;
     drawPixels(canvas, drawing.ink);
-    const image = drawing.asImage();
-    for (const card of cards) card.show(image);
+    const { image } = drawing;
+    words = cards.map((card) => card.show(image)).filter(Boolean).join(", ");
   };
   const update = () => {
     if (!waiting) requestAnimationFrame(show);
     waiting = true;
   };
+  // Tells the answers too: after a stroke, not at each move of the pen.
   const done = () => {
-    update();
-    const image = drawing.asImage();
-    const answers = image ? cards.filter((card) => card.answer).map((card) => card.answer(image)) : [];
-    document.getElementById("said").textContent = image ? `${answers.join(", ")}.` : "Nothing is drawn yet.";
+    show();
+    document.getElementById("said").textContent = words ? `${words}.` : "Nothing is drawn yet.";
   };
   startPointer(drawing, canvas, update, done);
   startKeyboard(drawing, canvas, update, done);
-  for (const name of ["undo", "clear"])
-    document.getElementById(name).addEventListener("click", () => (drawing[name](), done()));
+  document.getElementById("clear").addEventListener("click", () => (drawing.clear(), done()));
   startSamples(drawing, done, models.find((model) => model.weights)?.set);
-}
-
-function penRadius() {
-  return Number(document.getElementById("width").value) / 2;
 }
 
 function startPointer(drawing, canvas, update, done) {
@@ -75,7 +64,7 @@ function startPointer(drawing, canvas, update, done) {
     if (pointer !== null || event.button !== 0) return;
     pointer = event.pointerId;
     canvas.setPointerCapture(pointer);
-    drawing.begin(place(event), penRadius());
+    drawing.begin(place(event));
     update();
   });
   canvas.addEventListener("pointermove", (event) => {
@@ -84,13 +73,12 @@ function startPointer(drawing, canvas, update, done) {
     for (const one of moves.length ? moves : [event]) drawing.extend(place(one));
     update();
   });
-  const end = (event) => {
-    if (event.pointerId !== pointer) return;
-    pointer = null;
-    done();
-  };
-  canvas.addEventListener("pointerup", end);
-  canvas.addEventListener("pointercancel", end);
+  for (const name of ["pointerup", "pointercancel"])
+    canvas.addEventListener(name, (event) => {
+      if (event.pointerId !== pointer) return;
+      pointer = null;
+      done();
+    });
 }
 
 function startKeyboard(drawing, canvas, update, done) {
@@ -104,14 +92,13 @@ function startKeyboard(drawing, canvas, update, done) {
   };
   const setDown = (down) => {
     isDown = down;
-    if (down) drawing.begin([x, y], penRadius());
+    if (down) drawing.begin([x, y]);
     done();
   };
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in ARROWS) move(ARROWS[event.key], event.shiftKey ? SMALL_STEP : STEP);
     else if (event.key === " ") setDown(!isDown);
-    else if (event.key === "Backspace") (drawing.undo(), setDown(false));
     else if (event.key === "Delete") (drawing.clear(), setDown(false));
     else return;
     event.preventDefault();
@@ -121,10 +108,7 @@ function startKeyboard(drawing, canvas, update, done) {
     pen.classList.toggle("down", isDown);
   });
   for (const name of ["pointerdown", "blur"])
-    canvas.addEventListener(name, () => {
-      isDown = false;
-      pen.hidden = true;
-    });
+    canvas.addEventListener(name, () => ((isDown = false), (pen.hidden = true)));
 }
 
 // Adds a button for each class, which loads one test image of it after the other.
@@ -143,12 +127,12 @@ function startSamples(drawing, done, set) {
   document.getElementById("samples").append(...buttons);
 }
 
-// Builds what shows a model's answer: `show` an image or null, `answer` for an image in words.
+// Builds what shows a model's answer; `show` takes an image or null and returns the answer in words.
 function buildCard(model) {
   const heading = element("h3", {}, model.title);
   if (!model.weights) {
     const why = element("p", { class: "note" }, `Cannot be tried: ${model.why}.`);
-    return { root: element("article", { class: "card" }, heading, why), show() {}, answer: null };
+    return { root: element("article", { class: "card" }, heading, why), show: () => "" };
   }
   const size = { class: "pixels ink", width: FIELD, height: FIELD };
   const seen = element("canvas", { ...size, role: "img", "aria-label": "What the model sees" });
@@ -158,22 +142,16 @@ function buildCard(model) {
   const list = element("ul", { class: "bars", "aria-label": `Its ${kind}` }, ...bars.map((bar) => bar.root));
   const sight = element("div", { class: "sight" }, leading, seen);
   const root = element("article", { class: "card", "data-run": model.run }, heading, sight, list, element("p", { class: "note" }, kind));
-  const see = (image) => model.moves.reduce((moved, name) => MOVES[name](moved), image);
-
   const show = (image) => {
-    const outputs = image && classify(model, see(image));
-    const best = outputs && outputs.indexOf(Math.max(...outputs));
-    drawPixels(seen, image ? see(image) : new Uint8Array(FIELD * FIELD));
-    leading.textContent = outputs ? model.set.classes[best] : "–";
-    const scale = outputs ? Math.max(1, ...outputs) : 1;
-    bars.forEach((bar, c) => bar.show(outputs && outputs[c], scale, c === best));
-  };
-  const answer = (image) => {
-    const outputs = classify(model, see(image));
+    const sight = image && model.moves.reduce((moved, name) => MOVES[name](moved), image);
+    const outputs = sight ? classify(model, sight) : [];
     const best = outputs.indexOf(Math.max(...outputs));
-    return `${model.title}: ${model.set.classes[best]} (${outputs[best].toFixed(2)})`;
+    drawPixels(seen, sight ?? new Uint8Array(FIELD * FIELD));
+    leading.textContent = model.set.classes[best] ?? "–";
+    bars.forEach((bar, c) => bar.show(outputs[c] ?? null, Math.max(1, ...outputs), c === best));
+    return sight ? `${model.title}: ${model.set.classes[best]} (${outputs[best].toFixed(2)})` : "";
   };
-  return { root, show, answer };
+  return { root, show };
 }
 
 function buildBar(name) {

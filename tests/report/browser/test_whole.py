@@ -57,22 +57,16 @@ def test_the_keyboard_alone_reaches_every_control(page):
     assert len(reached) > 60
 
 
-def test_the_theme_is_the_systems_until_the_reader_chooses(open_page):
+def test_the_page_is_light_or_dark_as_the_system_is(open_page):
     def look(page):
         return page.evaluate(
             """[getComputedStyle(document.body).backgroundColor,
                 getComputedStyle(document.querySelector("figure > img")).filter]"""
         )
 
-    light, dark = open_page(color_scheme="light"), open_page(color_scheme="dark")
-    assert look(light)[0] != look(dark)[0]
-    assert (look(light)[1], "invert" in look(dark)[1]) == ("none", True)
-    dark.click("#theme")
-    assert look(dark) == look(light)
-    dark.click("#theme")
-    light.click("#theme")
-    light.click("#theme")
-    assert look(light) == look(dark)
+    light, dark = look(open_page(color_scheme="light")), look(open_page(color_scheme="dark"))
+    assert light[0] != dark[0]
+    assert (light[1], "invert" in dark[1]) == ("none", True)
 
 
 def test_without_scripts_the_page_tells_everything_but_what_is_computed(open_page):
@@ -122,7 +116,7 @@ def test_on_paper_all_is_shown_in_black_on_white(open_page, reported):
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.locator("img").evaluate_all("(all) => all.every((one) => one.alt)")
-    for hidden in (".contents", "#theme", "#draw", "#search"):
+    for hidden in (".contents", "#draw", "#search"):
         assert not page.locator(hidden).is_visible()
     assert the_run(reported.runs, "linear").name in page.inner_text("#runs-table")
 
