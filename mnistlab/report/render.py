@@ -26,8 +26,7 @@ from mnistlab.runs.files import to_json, write_bytes
 FILES = {"html": "index.html", "pdf": "report.pdf"}
 """The formats of a report, and the file of each."""
 
-SOURCES = Path(__file__).parent / "typst"
-PAGE = Path(__file__).parent / "page"
+SOURCES, PAGE = (Path(__file__).parent / name for name in ("typst", "page"))
 SCRIPTS = ("elements", "table", "compare", "digit", "drawing", "try", "start")
 """The page's scripts in the order in which they are joined into one."""
 

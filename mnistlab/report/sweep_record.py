@@ -10,7 +10,6 @@ from mnistlab.errors import RunFolderError
 from mnistlab.report.run_record import FolderRecord, RunRecord
 from mnistlab.runs.folder import SweepFolder
 
-_NAMED = 8  # missing runs
 _MOST_RUNS = 1_000_000  # of a sweep that anybody has made
 
 
@@ -78,6 +77,6 @@ class SweepRecord(FolderRecord):
         if not isinstance(count, int) or count > _MOST_RUNS:
             return []
         lost = sorted(set(range(count)) - set(there))
-        named = ", ".join(map(str, lost[:_NAMED])) + (", …" if len(lost) > _NAMED else "")
+        named = ", ".join(map(str, lost[:8])) + (", …" if len(lost) > 8 else "")
         words = [f"{len(lost)} of its {count} runs are missing: {named}"] if lost else []
         return words + ([] if self.best is None else [f"best run: {w}" for w in self.best.damage()])

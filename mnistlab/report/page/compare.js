@@ -1,7 +1,6 @@
 // Puts two runs side by side: their numbers, their configs, and the images on which they disagree.
 
 const METRICS = ["train.loss", "train.accuracy", "validation.loss", "validation.accuracy", "test.loss", "test.accuracy"];
-const IMAGES_SHOWN = 8;
 
 function startCompare(models) {
   if (models.length < 2) return;
@@ -69,7 +68,7 @@ function compareAnswers(first, second, names) {
 // Shows images that `loser` classifies wrongly and the run of this name rightly.
 function showImages(indices, loser, name) {
   const { set } = loser;
-  const shown = indices.filter((index) => set.images.has(index)).slice(0, IMAGES_SHOWN);
+  const shown = indices.filter((index) => set.images.has(index)).slice(0, 8);
   const tiles = shown.map((index) => {
     const size = { class: "pixels ink", width: set.width, height: set.height };
     const canvas = element("canvas", { ...size, role: "img", "aria-label": `Test image ${index}` });

@@ -1,7 +1,6 @@
 // Lets one draw a digit, by pointer or by keyboard, and shows what each model makes of it.
 
-const STEP = 12; // pixels of the field that an arrow key moves the pen
-const SMALL_STEP = 3;
+const [STEP, SMALL_STEP] = [12, 3]; // pixels of the field that an arrow key moves the pen
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function softmax(a) {
