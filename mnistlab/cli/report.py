@@ -65,7 +65,7 @@ def report(
     facts. Exit codes: 0 written; 1 it could not be; 2 a wrong name or option.
     """
     from mnistlab.console.progress import ConsoleReporter
-    from mnistlab.plots.own_settings import import_matplotlib
+    from mnistlab.plots.picture_file import import_matplotlib
     from mnistlab.plugins import load_plugins
     from mnistlab.runs import default_runs_dir
     from mnistlab.runs.files import to_json

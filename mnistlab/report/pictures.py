@@ -8,7 +8,7 @@ import io
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -70,6 +70,8 @@ class Pictures:
         return file
 
     def _drawn(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
+        from mnistlab.plots import encode  # noqa: PLC0415 - most reports need no matplotlib
+
         try:
             with warnings.catch_warnings():
                 # a letter that the font lacks is drawn as an empty box, which says enough
@@ -77,7 +79,7 @@ class Pictures:
                 figure = _drawer(folder, name)()
                 if figure is None:
                     return None
-                return {**_told(name, title), "file": self._keep(_save_svg(figure), "svg")}
+                return {**_told(name, title), "file": self._keep(encode(figure, "svg"), "svg")}
         except Exception as error:  # whatever it is, the rest is worth having
             return {**_told(name, title), "problem": shown(str(error) or type(error).__name__)}
 
@@ -88,10 +90,7 @@ def _told(name: str, title: str) -> dict[str, str]:
 
 def _drawer(folder: RunFolder, name: str) -> "Callable[[], Figure | None]":
     """Return what draws a plot of a run or a sweep."""
-    from mnistlab.plots.gallery import PLOTS  # noqa: PLC0415 - most reports need no matplotlib
-    from mnistlab.plots.sweep_gallery import SWEEP_PLOTS  # noqa: PLC0415
-    from mnistlab.plots.sweep_view import SweepView  # noqa: PLC0415
-    from mnistlab.plots.view import RunView  # noqa: PLC0415
+    from mnistlab.plots import PLOTS, SWEEP_PLOTS, RunView, SweepView  # noqa: PLC0415 - as above
 
     if isinstance(folder, SweepFolder):
         return partial(SWEEP_PLOTS[name], SweepView(folder))
@@ -125,19 +124,3 @@ def _shrink(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     few.save(file, "PNG")
     return file.getvalue()
-
-
-def _save_svg(figure: "Figure") -> bytes:
-    """Return a figure as SVG, the same bytes for the same figure."""
-    import matplotlib  # noqa: PLC0415 - as above
-
-    from mnistlab.plots import style  # noqa: PLC0415
-
-    picture = io.BytesIO()
-    # what a personal matplotlibrc could change, and what would differ each time
-    own = {"svg.fonttype": "path", "svg.hashsalt": "mnistlab", "svg.image_inline": True}
-    settings: dict[Any, Any] = {**style.SETTINGS, **own}
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with matplotlib.rc_context(settings):
-        figure.savefig(picture, format="svg", metadata=nothing)
-    return picture.getvalue()

@@ -60,9 +60,9 @@ def test_numbers_of_the_gradient_check_are_those_of_the_command(answers, run):
     found = {}
     for one in json.loads(out)["checks"]:
         found.setdefault(one["what"], []).append(one)
-    assert found.keys() == answers["checks"].keys()
-    for what, checks in found.items():
-        told = answers["checks"][what]
+    assert len(answers["checks"]) == 11
+    for what, told in answers["checks"].items():
+        checks = found[what]
         assert told["passed"] is all(one["passed"] for one in checks) is True
         assert told["points"] == len(checks)
         assert told["error"] == f"{max(one['relative_error'] for one in checks):.1e}"

@@ -6,9 +6,9 @@ D features, C classes, n images in columns, as in the assignment.
 import numpy as np
 import pytest
 
-from mnistlab.core.data import one_hot
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.models import MODELS
+from mnistlab.core.samples import one_hot
 from mnistlab.report.render import SOURCES
 
 D, C, n = 7, 4, 5
