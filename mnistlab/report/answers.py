@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mnistlab.core.stability import format_limit
 from mnistlab.report.listings import read_listings
 from mnistlab.report.proofs import check_derivations, check_softmax, show_stabilisation
 from mnistlab.report.run_record import RunRecord
@@ -49,14 +50,15 @@ def answer_facts(found: Mapping[str, RunRecord | SweepRecord | None]) -> dict[st
     return facts
 
 
-def _sizes(run: RunRecord) -> dict[str, int] | None:
+def _sizes(run: RunRecord) -> dict[str, Any] | None:
     """Return how many images there are, and the letters of the shapes in the run."""
     if run.config is None or run.dataset is None:
         return None
     data, B = run.dataset, run.config.batch_size
-    sizes = {"train": len(data.train), "test": len(data.test), "B": B}
-    sizes |= {"validation": len(data.validation or ()), "steps": -(-len(data.train) // B)}
-    return sizes | {"D": data.pixel_count, "C": len(data.classes)}
+    splits = {"train": data.train, "validation": data.validation or (), "test": data.test}
+    sizes = {name: f"{len(split):,}" for name, split in splits.items()}
+    steps = -(-len(data.train) // B)
+    return {**sizes, "steps": steps, "B": B, "D": data.pixel_count, "C": len(data.classes)}
 
 
 def _limit(limit: float, run: RunRecord) -> dict[str, str] | None:
@@ -66,8 +68,8 @@ def _limit(limit: float, run: RunRecord) -> dict[str, str] | None:
     """
     if run.config is None:
         return None
-    rates = {"mean": limit, "sum": limit / run.config.batch_size, "eigenvalue": 1 / limit}
-    return {key: f"{rate:.3g}" for key, rate in rates.items()}
+    added = format_limit(limit / run.config.batch_size)
+    return {"mean": format_limit(limit), "sum": added, "eigenvalue": f"{1 / limit:.3g}"}
 
 
 def _overflow(run: RunRecord | None, limit: float) -> dict[str, str] | None:
@@ -99,6 +101,7 @@ def _optimum(run: RunRecord) -> dict[str, Any] | None:
         "loss": show("loss", best.loss),
         "gap": show("loss", run.gap),
         "share": f"{run.gap / best.objective:.1%}",
+        "is_near": run.gap < 0.05 * best.objective,
         "validation_accuracy": show("accuracy", best.validation_accuracy),
         "test_accuracy": show("accuracy", best.test_accuracy),
     }

@@ -49,7 +49,9 @@ def _excerpt(function: Callable[..., Any], start: str, end: str) -> dict[str, st
     code = textwrap.dedent("\n".join(text.splitlines()[from_line - 1 : to_line]))
     package = Path(mnistlab.__file__).resolve().parent
     path = Path(inspect.getfile(function)).resolve().relative_to(package.parent)
-    numbers = f"lines {first + from_line - 1} to {first + to_line - 1}"
+    numbers = f"line {first + from_line - 1}"
+    if to_line > from_line:
+        numbers = f"lines {first + from_line - 1} to {first + to_line - 1}"
     source = f"{path.as_posix()}, {numbers}, in {function.__qualname__}"
     return {"code": re.sub(r" *# noqa:.*", "", code), "source": source}
 

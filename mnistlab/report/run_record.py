@@ -98,7 +98,8 @@ class RunRecord(FolderRecord):
         if status == "completed":
             words += self._missing_results()
         elif status != "damaged":
-            words.append(f"it is {status}" + (f": {error}" if error else ""))
+            said = {"failed": "it failed", "diverged": "it diverged"}.get(status, f"it is {status}")
+            words.append(f"{said}: {error}" if error else said)
         if self.config is None and "config.yaml" not in self.facts.get("damaged", []):
             words.append(f"its config cannot be used: {self.config_problem}")
         return list(dict.fromkeys(words))
