@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.core.stability import format_limit
+from mnistlab.core.objective import format_limit
 from mnistlab.report.listings import read_listings
 from mnistlab.report.proofs import check_derivations, check_softmax, show_stabilisation
 from mnistlab.report.run_record import RunRecord

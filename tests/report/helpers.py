@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mnistlab.runs import RunFolder
-from mnistlab.runs.find import run_paths
 from mnistlab.runs.folder import SweepFolder, is_sweep
+from mnistlab.runs.places import run_paths
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 
 from mnistlab.report import assignment
 from mnistlab.runs import RunFolder
-from mnistlab.runs.find import run_paths
+from mnistlab.runs.places import run_paths
 from tests.report.helpers import copy_run, pdf_text, read_facts_file, read_page, the_run
 from tests.store.folders import make_run
 
