@@ -79,7 +79,7 @@ def read_page(finished: Finished) -> Measures:
 
 
 def _report(count: int) -> Contestant:
-    options = ("--format", "html", "--anew", "--json", "--quiet")
+    options = ("--format", "html", "--json", "--quiet")
     command = ("-m", "mnistlab", "report", *map(_name, range(count)), *options)
     return Contestant(f"report_of_{count}", command, read_report)
 

@@ -72,13 +72,13 @@ def default_case(options: Options) -> Case:
 
 def check_default(options: Options) -> Iterator[Verdict]:
     """Yield the default case's gradient at random points."""
-    yield from _check_case(default_case(options), options)
+    yield from check_case(default_case(options), options)
 
 
 def check_all(options: Options) -> Iterator[Verdict]:
     """Yield every model with every loss, by all coordinates, for a sample and for batches."""
     for model, loss, coordinates, reduction in product(MODELS, LOSSES, COORDINATES, REDUCTIONS):
-        yield from _check_case(Case(model, loss, coordinates, reduction), options)
+        yield from check_case(Case(model, loss, coordinates, reduction), options)
 
 
 def check_config(config: Config, options: Options, progress: Progress) -> Iterator[Verdict]:
@@ -135,7 +135,7 @@ def probe_ours(options: Options) -> list[Probe]:
     return [*probe_softmax(outputs, C, options.seed), *probe_stability(value, gradient, C)]
 
 
-def _check_case(case: Case, options: Options) -> Iterator[Verdict]:
+def check_case(case: Case, options: Options) -> Iterator[Verdict]:
     """Yield a case at random points; pre-activations have the spread that was asked for."""
     generator = np.random.default_rng(options.seed)
     C = options.classes

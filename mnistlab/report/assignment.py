@@ -1,7 +1,7 @@
 """Finds the runs that the assignment's answers rest on, and trains those that are not there."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +23,7 @@ from mnistlab.sweep.spaces.trials import Sweep, load_sweep
 from mnistlab.sweep.workers import SweepReporter
 
 RUNS = ("linear", "linear_overflow", "sigmoid", "sigmoid_sgd", "softmax", "best")
-"""The configs of the assignment's runs, as the shipped files are called."""
-
-SWEEP = "assignment"
-"""The shipped sweep that looks for the best combination."""
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """The folders of the assignment's runs by the name of their config, and of its sweep."""
-
-    runs: dict[str, RunFolder]
-    sweep: SweepFolder
-
-    @property
-    def folders(self) -> Sequence[RunFolder]:
-        """All of them, the sweep last."""
-        return [*self.runs.values(), self.sweep]
+"""The configs of the assignment's runs; `sweeps/assignment` looks for the best combination."""
 
 
 def complete_assignment(
@@ -48,91 +32,63 @@ def complete_assignment(
     sweep_reporter: Callable[[Metric], SweepReporter],
     announce: Callable[[str], None],
     start_painter: Callable[[], Painter],
-) -> Assignment:
-    """Return the assignment's runs, after training those that the runs folder does not hold.
+) -> dict[str, RunFolder]:
+    """Return the assignment's runs by the names of their configs, and its sweep as `sweep`.
 
-    A run is there if one with the same config, data and code has ended and is whole. `announce`
-    hears what is about to be trained. Raises what cuts a training short.
+    Those that the runs folder does not hold are trained first. A run is there if one with the same
+    config, data and code has ended and is whole. `announce` hears what is about to be trained.
+    Raises what cuts a training short.
     """
-    configs = {name: _config(name) for name in RUNS}
-    sweep = load_sweep(_shipped(f"sweeps/{SWEEP}.yaml"))
-    known = _Shelf(runs_dir)
-    folders = {}
+    configs = {name: with_absolute_data(load_config(_shipped(f"{name}.yaml"))) for name in RUNS}
+    sweep = load_sweep(_shipped("sweeps/assignment.yaml"))
+    folders: dict[str, RunFolder] = {}
     for name, config in configs.items():
-        folder = known.run(config)
-        if folder is None:
+        found = find_run_of(config, runs_dir)
+        if found is None:
             announce(f"training {name} ({config.epochs} epochs)")
-            folder = _train(config, runs_dir, reporter, start_painter)
-        folders[name] = folder
-    found = known.sweep(sweep)
-    if found is None:
+            with start_painter() as painter:
+                plan = prepare([config], reporter)
+                found = train_run(
+                    plan, runs_dir=runs_dir, reporter=reporter, painter=painter
+                ).folder
+        folders[name] = found
+    known = find_sweep_of(sweep, runs_dir)
+    if known is None:
         announce(f"training the sweep {sweep.name} ({len(sweep.trials)} trials)")
-        prepared = prepare_sweep(sweep, reporter)
-        teller = sweep_reporter(sweep.metric)
-        found = run_sweep(
-            prepared, runs_dir=runs_dir, reporter=teller, start_painter=start_painter
+        prepared, heard = prepare_sweep(sweep, reporter), sweep_reporter(sweep.metric)
+        known = run_sweep(
+            prepared, runs_dir=runs_dir, reporter=heard, start_painter=start_painter
         ).folder
-    return Assignment(folders, found)
+    return {**folders, "sweep": known}
 
 
-class _Shelf:
-    """The finished runs of a runs folder, the newest first."""
+def find_run_of(config: Config, runs_dir: Path) -> RunFolder | None:
+    """Return the newest whole run of a config, None if there is none.
 
-    def __init__(self, runs_dir: Path) -> None:
-        self._runs_dir = runs_dir
+    Its key says so, with the data that it was made on; that this is today's data, the report
+    finds out when it looks at it.
+    """
 
-    def run(self, config: Config) -> RunFolder | None:
-        """Return the newest whole run of a config, None if there is none.
+    def is_wanted(environment: Mapping[str, Any]) -> bool:
+        data_sha256 = str(environment.get("data_sha256"))
+        return environment.get("key") == run_key(config, data_sha256)
 
-        Its key says so, with the data that it was made on; that this is today's data, the
-        report finds out when it looks at it.
-        """
+    return next(find_intact_runs(runs_dir, is_wanted), None)
 
-        def is_wanted(environment: Mapping[str, Any]) -> bool:
-            data_sha256 = str(environment.get("data_sha256"))
-            return environment.get("key") == run_key(config, data_sha256)
 
-        return next(find_intact_runs(self._runs_dir, is_wanted), None)
-
-    def sweep(self, sweep: Sweep) -> SweepFolder | None:
-        """Return the newest complete sweep that says the same, None if there is none."""
-        wanted = sweep.to_yaml()
-        for folder in plain_folders(self._runs_dir):
-            if isinstance(folder, SweepFolder) and _says(folder, wanted):
+def find_sweep_of(sweep: Sweep, runs_dir: Path) -> SweepFolder | None:
+    """Return the newest complete and whole sweep of this version that has the same config."""
+    wanted = sweep.to_yaml().encode()
+    for folder in plain_folders(runs_dir):
+        if not isinstance(folder, SweepFolder):
+            continue
+        with suppress(OSError):
+            same_code = folder.read_environment().get("mnistlab") == mnistlab.__version__
+            is_complete = folder.read_status()["status"] == "completed"
+            is_whole = folder.checksums() and not folder.damaged_files()
+            if same_code and is_complete and is_whole and folder.config.read_bytes() == wanted:
                 return folder
-        return None
-
-
-def _says(folder: SweepFolder, wanted: str) -> bool:
-    """Return whether a sweep is whole, of this version, and has this config."""
-    try:
-        same_code = folder.read_environment().get("mnistlab") == mnistlab.__version__
-        return (
-            same_code and is_whole_sweep(folder) and folder.config.read_bytes() == wanted.encode()
-        )
-    except OSError:
-        return False
-
-
-def is_whole_sweep(folder: SweepFolder) -> bool:
-    """Return whether a sweep is complete and its files are as it left them."""
-    status = folder.read_status()["status"]
-    return status == "completed" and bool(folder.checksums()) and not folder.damaged_files()
-
-
-def _train(
-    config: Config,
-    runs_dir: Path,
-    reporter: Reporter,
-    start_painter: Callable[[], Painter],
-) -> RunFolder:
-    with start_painter() as painter:
-        plan = prepare([config], reporter)
-        return train_run(plan, runs_dir=runs_dir, reporter=reporter, painter=painter).folder
-
-
-def _config(name: str) -> Config:
-    return with_absolute_data(load_config(_shipped(f"{name}.yaml")))
+    return None
 
 
 def _shipped(name: str) -> Path:

