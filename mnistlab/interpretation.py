@@ -11,6 +11,17 @@ _WINDOW = 6
 """Evaluations that tell where training stands; one alone tells the noise of mini-batches."""
 
 
+_SLOW = 0.001
+"""A loss that falls by less than this part of itself an epoch has converged, or never moved."""
+
+_STEADY = 0.2
+"""A loss that falls at the end faster than this part of its mean speed has not converged: near the
+optimum the speed of `configs/linear.yaml` is below 0.01 of its mean."""
+
+_HARDLY = 0.01
+"""A loss that came no further than this part of its start has hardly moved."""
+
+
 def interpret(
     summary: Mapping[str, Any],
     rows: Sequence[Mapping[str, Any]],
@@ -18,11 +29,13 @@ def interpret(
     commonest: float,
     images: int,
     epochs: int,
+    start_loss: float,
 ) -> list[str]:
     """Return sentences on the test accuracy's certainty and on whether training was done.
 
     `commonest` is the share of the most frequent class among the `images` of the test split,
     `epochs` how many the config asks for; a completed run with fewer was stopped early.
+    `start_loss` is about the training loss before the first step.
     """
     sentences = []
     accuracy = summary["test"]["accuracy"]
@@ -40,12 +53,28 @@ def interpret(
             f"lowest in epoch {best['epoch']}. The weights are those of epoch {len(rows)}."
         )
     elif len(evaluated) >= 2:
-        sentences.append(_on_training(evaluated))
+        sentences.append(_hardly_moved(evaluated, start_loss) or _describe_training(evaluated))
     return sentences
 
 
-def _on_training(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Say where training stood at its end, from the evaluations of the last epochs."""
+def _hardly_moved(rows: Sequence[Mapping[str, Any]], start_loss: float) -> str | None:
+    """Return a sentence on a learning rate that is too low, None if it is not."""
+    recent = rows[-_WINDOW:]
+    first, last = recent[0]["train_loss"], recent[-1]["train_loss"]
+    span, gained = recent[-1]["epoch"] - recent[0]["epoch"], start_loss - last
+    speed, mean_speed = (first - last) / span, gained / rows[-1]["epoch"]
+    is_slow = speed < _SLOW * first and speed > _STEADY * mean_speed > 0
+    if abs(gained) >= _HARDLY * start_loss and not is_slow:
+        return None
+    return (
+        f"The training loss hardly moved: from about {start_loss:.4g} before training it came to "
+        f"{last:.4g}, and it fell no faster at the beginning than at the end. The learning rate is "
+        "too low."
+    )
+
+
+def _describe_training(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return where training stood at its end, from the evaluations of the last epochs."""
     recent = rows[-_WINDOW:]
     losses = [row["train_loss"] for row in recent]
     first, last = losses[0], losses[-1]
@@ -75,7 +104,7 @@ def _on_training(rows: Sequence[Mapping[str, Any]]) -> str:
             f"The training loss no longer falls ({over}): a lower learning rate or a schedule may "
             "still help."
         )
-    if fall < 0.001:
+    if fall < _SLOW:
         return f"It has converged: the training loss fell by {fall:.2%} an epoch {over}."
     return (
         f"The training loss was still falling, by {fall:.1%} an epoch {over}: more epochs may "

@@ -318,8 +318,7 @@ def _place(config: Config, data_sha256: str) -> Path:
     """Return where the optimum is kept: by all that decides it, and the version of the code."""
     decides = {
         "data": data_sha256,
-        "validation": config.data.validation,
-        "preprocess": config.data.preprocess,
+        "splits": config.data.model_dump(exclude={"dataset"}),
         "loss": config.loss,
         "ridge": ridge_of(config),
         "code": mnistlab.__version__,

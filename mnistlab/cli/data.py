@@ -106,3 +106,59 @@ def path(name: Name, as_json: Json = False) -> None:
         raise FetchError(f"{name} is not fetched; run: mnistlab data fetch {name}")
     home = str(home_of(name))
     echo(json.dumps({"name": name, "path": home}) if as_json else home)
+
+
+@app.command(short_help="Say what can hardly be right about data.")
+def check(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FOLDER|FILE.npz",
+            help="A dataset, a folder of IDX files or an .npz.",
+            autocompletion=_names,
+        ),
+    ],
+    validation: Annotated[
+        float, typer.Option(metavar="N", min=0, help="Images held out, or a fraction of them.")
+    ] = 10_000,
+    split: Annotated[
+        str, typer.Option(metavar="tail|random|stratified", help="Which images are held out.")
+    ] = "tail",
+    as_json: Json = False,
+) -> None:
+    """Look for data that can be trained on but can hardly be what was meant.
+
+    Such as classes that training lacks, pixels of another scale, test images that are training
+    images, and one image with two labels. Exit codes: 0 nothing odd was found; 1 something was.
+    """
+    from mnistlab.console.tables import align, print_lines
+    from mnistlab.datasets import SPLITS, load
+    from mnistlab.datasets.sanity import find_oddities, measure
+    from mnistlab.errors import MnistlabError, shown
+
+    SPLITS[split]  # an unknown one is refused before a download
+    data = load(name, validation=validation, split=split)
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    known = {part: one for part, one in parts.items() if one is not None}
+    figures = {part: measure(one, len(data.classes)) for part, one in known.items()}
+    oddities = find_oddities(data.train, data.validation, data.test, data.classes)
+    if as_json:
+        found = [vars(one) for one in oddities]
+        echo(json.dumps({"dataset": name, "splits": figures, "oddities": found}))
+    else:
+        keys = {"images": "images", "brightest": "brightest pixel", "mean": "mean pixel"}
+        table = [["", *figures]]
+        table += [
+            [label, *(f"{one[key]:,}" for one in figures.values())] for key, label in keys.items()
+        ]
+        table += [
+            [f"class {label}", *(f"{one['classes'][c]:,}" for one in figures.values())]
+            for c, label in enumerate(data.classes)
+        ]
+        print_lines(align(table))
+        print_lines(f"{one.name}: {one.message}" for one in oddities)
+    if oddities:
+        count = "1 thing" if len(oddities) == 1 else f"{len(oddities)} things"
+        raise MnistlabError(f"{shown(name)}: {count} can hardly be right")
+    if not as_json:
+        echo("nothing odd was found")

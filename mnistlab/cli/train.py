@@ -225,7 +225,7 @@ def _print_plan(plan: "Plan", *, as_json: bool) -> None:
         "steps": config.epochs * plan.steps_per_epoch,
         "learning_rate": config.learning_rate,
         "learning_rate_limit": plan.limits[0],
-        "warning": plan.warning(),
+        "warnings": plan.warnings(),
     }
     if as_json:
         echo_json(facts)

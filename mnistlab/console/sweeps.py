@@ -44,7 +44,7 @@ def print_estimate(
         "memory_megabytes": round(foretold.memory / 1e6),
         "disk_megabytes": round(foretold.disk / 1e6, 1),
         "learning_rate_limit": prepared.common_limit,
-        "warning": prepared.warning(),
+        "warnings": prepared.warnings(),
     }
     if as_json:
         sys.stdout.write(to_json(facts) + "\n")
@@ -59,7 +59,14 @@ def print_estimate(
         facts["learning_rate_limit"] = format_limit(prepared.common_limit)
     if sweep.halving is not None:
         facts["seconds"] += " at most: halving stops most runs early"
-    print_lines(describe_pairs({key: value and str(value) for key, value in facts.items()}))
+    print_lines(
+        describe_pairs(
+            {
+                key: value if value is None or isinstance(value, list) else str(value)
+                for key, value in facts.items()
+            }
+        )
+    )
 
 
 def print_sweep(folder: SweepFolder, document: Document) -> None:

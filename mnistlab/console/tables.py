@@ -45,11 +45,12 @@ def align(rows: Sequence[Sequence[str]], *, left: Container[int] = (0,), gap: in
 
 
 def describe_pairs(pairs: Mapping[str, Any]) -> list[str]:
-    """Return a line for each key that has a value, keys without their underscores."""
+    """Return a line for each key that has a value, or for each value of a list."""
     rows = [
-        [key.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value)]
+        [key.replace("_", " "), f"{one:.4g}" if isinstance(one, float) else str(one)]
         for key, value in pairs.items()
-        if value is not None
+        for one in (value if isinstance(value, list) else [value])
+        if one is not None
     ]
     return align(rows, left=(0, 1))
 

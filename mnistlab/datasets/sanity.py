@@ -37,6 +37,16 @@ class Finding:
     figures: Mapping[str, Any]
 
 
+def measure(split: Samples, C: int) -> dict[str, Any]:
+    """Return the number of images, of each class and in all, and how bright they are."""
+    return {
+        "images": len(split),
+        "classes": np.bincount(split.labels, minlength=C).tolist(),
+        "brightest": int(split.images.max()),
+        "mean": round(_mean(split), 3),
+    }
+
+
 def find_oddities(
     train: Samples,
     validation: Samples | None,

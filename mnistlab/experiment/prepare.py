@@ -130,16 +130,17 @@ class Plan:
         whole[[*self.pixels, D]] = parameters
         return whole
 
-    def warning(self) -> str | None:
-        """Return a warning of a learning rate beyond its limit, None if there is none."""
+    def warnings(self) -> list[str]:
+        """Return warnings of a learning rate beyond its limit and of data that are odd."""
         rate, limit = self.configs[0].learning_rate, self.limits[0]
-        if limit is None or rate <= limit:
-            return None
-        return (
-            f"learning rate {rate:g} is beyond the stability limit of this data, "
-            f"{format_limit(limit)}: the loss will grow until it overflows; choose one well below "
-            "the limit"
-        )
+        found = [oddity.message for oddity in self.dataset.oddities]
+        if limit is not None and rate > limit:
+            found.append(
+                f"learning rate {rate:g} is beyond the stability limit of this data, "
+                f"{format_limit(limit)}: the loss will grow until it overflows; choose one well "
+                "below the limit"
+            )
+        return found
 
     def _initial_weights(self) -> list[NDArray[np.float64]]:
         D, C = self.dataset.pixel_count, len(self.dataset.classes)

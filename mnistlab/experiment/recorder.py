@@ -44,6 +44,8 @@ class RunRecorder:
         default_factory=lambda: dict.fromkeys(("total", "train", "evaluate"), 0.0)
     )
     meaning: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What was odd about its data or its learning rate before it began."""
     stopped: str | None = None
     """Why a sweep ended the run before its last epoch, if it did."""
     not_drawn: str | None = None
@@ -92,6 +94,7 @@ class RunRecorder:
                 "accuracy": float(test.accuracy[0]) if test else None,
             },
             "error": self.error,
+            "warnings": self.warnings,
             "seconds": {part: round(value, 6) for part, value in self.seconds.items()},
         }
 

@@ -14,6 +14,7 @@ from mnistlab import interrupts
 from mnistlab.config.schema import Config
 from mnistlab.core.metrics import evaluate
 from mnistlab.core.objective import copy_stack
+from mnistlab.core.samples import Samples
 from mnistlab.core.trainer import EpochRecord, Trainer
 from mnistlab.datasets import Dataset, Progress
 from mnistlab.experiment.prepare import Plan, objective_of
@@ -27,6 +28,8 @@ from mnistlab.runs.environment import describe_environment, uncommitted_changes
 from mnistlab.runs.files import to_json
 from mnistlab.runs.integrity import check_same_data, check_undamaged, replace_files
 from mnistlab.runs.weights import load_weights, predictions_as_bytes
+
+_FEW = 1000
 
 
 class Reporter(Progress, Protocol):
@@ -78,10 +81,12 @@ def train_run(
             painter.load(run.folder.path)
         if resumption is None:
             run.record_origin(*origin)
-        for warning in (plan.warning(), resumption and resumption.warning):
-            if warning:
-                reporter.warn(warning)
-                run.folder.write_log(f"warning: {warning}")
+        run.warnings = plan.warnings()
+        about_resuming = [resumption.warning] if resumption and resumption.warning else []
+        for warning in [*run.warnings, *about_resuming]:
+            reporter.warn(warning)
+            run.folder.write_log(f"warning: {warning}")
+        start_loss = _loss_before_training(trainer, plan)
         if resumption is not None and resumption.snapshot is not None:
             trainer.restore(resumption.snapshot)
 
@@ -99,7 +104,7 @@ def train_run(
         run.write_summary()
         if painter is not None:
             run.not_drawn = _paint(painter, run)
-        run.meaning = _interpret(run, plan)
+        run.meaning = _interpret(run, plan, start_loss)
         lines = [*run.meaning, *([run.error] if run.error else [])]
         run.folder.write_log(*lines, f"{run.status} after {run.seconds['total']:.2f} s")
         run.close()
@@ -150,7 +155,15 @@ def _paint(painter: Painter, run: RunRecorder) -> str | None:
     return None
 
 
-def _interpret(run: RunRecorder, plan: Plan) -> list[str]:
+def _loss_before_training(trainer: Trainer, plan: Plan) -> float:
+    """Return the training loss of the weights to start from, estimated from a few images."""
+    train, data = plan.dataset.train, plan.dataset
+    few = Samples(train.images[:_FEW], train.labels[:_FEW])
+    metrics = evaluate(trainer.parameters, plan.settings.objective, few, data.pixels).metrics
+    return float(metrics.loss[0])
+
+
+def _interpret(run: RunRecorder, plan: Plan, start_loss: float) -> list[str]:
     labels = plan.dataset.test.labels
     return interpret(
         run.summary,
@@ -158,6 +171,7 @@ def _interpret(run: RunRecorder, plan: Plan) -> list[str]:
         commonest=float(np.bincount(labels).max() / len(labels)),
         images=len(labels),
         epochs=run.config.epochs,
+        start_loss=start_loss,
     )
 
 

@@ -14,8 +14,8 @@ from mnistlab.config.schema import Config
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.samples import PixelMap, Samples
-from mnistlab.datasets import load
 from mnistlab.datasets.cache import Progress
+from mnistlab.experiment.prepare import open_data
 from mnistlab.gradcheck.check import check
 from mnistlab.gradcheck.mistakes import MISTAKES, Case, Mistake
 from mnistlab.gradcheck.problems import Batch, activations_problem, describe, parameters_problem
@@ -83,14 +83,7 @@ def check_all(options: Options) -> Iterator[Verdict]:
 
 def check_config(config: Config, options: Options, progress: Progress) -> Iterator[Verdict]:
     """Yield the gradients that a config trains with, on images of its data, penalty included."""
-    dataset = load(
-        config.data.dataset,
-        validation=config.data.validation,
-        split=config.data.split,
-        split_seed=config.data.split_seed,
-        preprocess=config.data.preprocess,
-        progress=progress,
-    )
+    dataset = open_data(config, progress)
     generator, C = np.random.default_rng(options.seed), len(dataset.classes)
     train = dataset.train
     init, scale = INITIALIZERS[config.init], config.init_scale or 0.0

@@ -21,9 +21,9 @@ from mnistlab.runs.weights import load_weights
 
 
 @lru_cache(maxsize=1)
-def _load(dataset: str, validation: int, preprocess: tuple[str, ...]) -> Dataset:
+def _load(dataset: str, preprocess: tuple[str, ...], **split: Any) -> Dataset:
     """Load a dataset once for all runs that follow each other on it."""
-    return load(dataset, validation=validation, preprocess=preprocess)
+    return load(dataset, preprocess=preprocess, **split)
 
 
 class RunView:
@@ -63,7 +63,7 @@ class RunView:
     def dataset(self) -> Dataset:
         """The data that the run was trained on."""
         data = self.config["data"]
-        return _load(data["dataset"], data["validation"], tuple(data["preprocess"]))
+        return _load(**{**data, "preprocess": tuple(data["preprocess"])})
 
     @cached_property
     def predictions(self) -> NDArray[np.uint8]:

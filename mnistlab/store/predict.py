@@ -20,10 +20,10 @@ from mnistlab.datasets import (
     Dataset,
     MovePixels,
     Progress,
-    load,
 )
 from mnistlab.datasets.picture import as_digit, check_file, read_picture
 from mnistlab.errors import DataError, InputError, RunFolderError
+from mnistlab.experiment.prepare import open_data
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.integrity import check_same_data
@@ -104,9 +104,7 @@ def predict(
         if not _is_index(word):
             check_file(Path(word))
     data = config.data
-    dataset = load(
-        data.dataset, validation=data.validation, preprocess=data.preprocess, progress=progress
-    )
+    dataset = open_data(config, progress)
     parameters = _parameters(folder, dataset)
     check_same_data(folder, data.dataset, dataset.sha256)
     seen: list[NDArray[np.uint8]] = []

@@ -204,8 +204,12 @@ class PreparedSweep:
         limits = set(self.limits.values())
         return limits.pop() if len(limits) == 1 else None
 
-    def warning(self) -> str | None:
-        """Return what to say of runs beyond their limit, None if there are none."""
+    def warnings(self) -> list[str]:
+        """Return warnings of data that are odd and of runs beyond their limit."""
+        found = [oddity.message for oddity in self.data.oddities]
+        return found if (beyond := self._beyond_the_limit()) is None else [*found, beyond]
+
+    def _beyond_the_limit(self) -> str | None:
         beyond = [
             run
             for run, limit in self.limits.items()

@@ -82,7 +82,7 @@ def run_sweep(
                 begin(folder, prepared, environment, runs_dir if options.needed else None)
             done = finished_runs(folder, prepared, retry_failed=options.retry_failed)
             stacks = planned_stacks(folder, prepared, done)
-            if warning := prepared.warning():
+            for warning in prepared.warnings():
                 reporter.warn(warning)
                 folder.write_log(f"warning: {warning}")
             training = _Training(prepared, folder, reporter, options, Workers(executor))

@@ -37,8 +37,8 @@ def test_the_shipped_sweeps_are_what_they_say(run):
         outlook[path.stem] = json.loads(out)
     assert outlook["assignment"]["parameters"] == ["learning_rate", "epochs", "batch_size"]
     assert outlook["learning_rate_64"]["runs"] == 64
-    assert outlook["learning_rate_64"]["warning"] is None
-    assert "beyond the stability limit" in outlook["stability"]["warning"]
+    assert outlook["learning_rate_64"]["warnings"] == []
+    assert "beyond the stability limit" in outlook["stability"]["warnings"][0]
     assert outlook["assignment"]["columns"] < outlook["assignment"]["trials"]
     assert all(one["seconds"] > 0 for one in outlook.values())
 

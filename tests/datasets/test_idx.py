@@ -84,11 +84,11 @@ PACKED = gzip.compress(idx_bytes(2, 3, 4), mtime=0)
 BAD = {
     "empty": (b"", "ends within the IDX header"),
     "short header": (idx_bytes(2, 3, 4)[:9], r"ends within the IDX header \(9 of 16 bytes\)"),
-    "wrong magic": (b"\x89PNG" + bytes(40), "not an IDX file of bytes: it starts with 89 50 4e 47"),
+    "wrong magic": (b"\x89PNG" + bytes(40), "not an IDX file: it starts with 89 50 4e 47"),
     "no dimensions": (struct.pack(">HBB", 0, 8, 0), "not an IDX file"),
     "too many dimensions": (struct.pack(">HBB", 0, 8, 65) + bytes(300), "not an IDX file"),
-    "floats": (idx_bytes(2, code=0x0D), "holds 32-bit floats .* only unsigned bytes"),
-    "signed": (idx_bytes(2, code=0x09), "holds signed bytes"),
+    "floats without data": (idx_bytes(2, code=0x0D), "2 = 8 bytes of data and only 2 follow"),
+    "another type": (idx_bytes(2, code=0x0A), "not an IDX file: it starts with 00 00 0a"),
     "truncated data": (idx_bytes(2, 3, 4)[:-1], "2 x 3 x 4 = 24 bytes of data and only 23 follow"),
     "trailing bytes": (idx_bytes(2, 3, 4) + b"x", "bytes follow after the 24 bytes"),
     "overflowing dimensions": (

@@ -266,7 +266,7 @@ def test_an_npz_that_would_fill_the_memory(tmp_path, monkeypatch):
 
 
 def test_a_single_idx_file_is_no_dataset(tiny_folder):
-    with pytest.raises(DataError, match=r"not an \.npz file"):
+    with pytest.raises(DataError, match=r"a dataset is a folder of the four IDX files"):
         load(str(tiny_folder / TRAIN_IMAGES))
 
 
