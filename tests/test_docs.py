@@ -71,13 +71,11 @@ def test_the_readmes_sweep_file_is_valid(tmp_path):
 def test_the_readme_names_every_key_and_every_file():
     for key in valid_keys():
         assert key.rpartition(".")[2] in README
-    for name, member in vars(RunFolder).items():
-        value = member.fget(RunFolder(Path("run"))) if isinstance(member, property) else None
-        if isinstance(value, Path) and name != "lock_file":
-            assert value.name in README
-    sweep = SweepFolder(Path("run"))
-    for file in (sweep.plan, sweep.summary, sweep.results, sweep.checkpoints):
-        assert file.name in README
+    for folder in (RunFolder(Path("run")), SweepFolder(Path("run"))):
+        for name in dir(folder):
+            value = getattr(folder, name)
+            if isinstance(value, Path) and name not in ("lock_file", "path"):
+                assert value.name in README
     for config in (ROOT / "configs").rglob("*.yaml"):
         assert f"`{config.name}`" in README
 

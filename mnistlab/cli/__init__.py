@@ -45,7 +45,7 @@ app.command(
 app.command("gradcheck", short_help="Prove gradients; say what is wrong with one.")(
     gradcheck.gradcheck
 )
-app.command("report", short_help="Write a report on runs: a page, a PDF, Markdown.")(report.report)
+app.command("report", short_help="Write a report on runs: a page and a PDF.")(report.report)
 app.add_typer(runs.app, name="runs")
 assert run_actions  # noqa: S101 - it adds commands to those of `runs`
 app.add_typer(data.app, name="data")

@@ -119,8 +119,14 @@ def check(
         ),
     ],
     validation: Annotated[
-        float, typer.Option(metavar="N", min=0, help="Images held out, or a fraction of them.")
-    ] = 10_000,
+        float,
+        typer.Option(
+            metavar="N",
+            min=0,
+            show_default="a sixth",
+            help="Images held out, or a fraction of them.",
+        ),
+    ] = 1 / 6,
     split: Annotated[
         str, typer.Option(metavar="tail|random|stratified", help="Which images are held out.")
     ] = "tail",
