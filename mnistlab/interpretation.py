@@ -66,10 +66,10 @@ def _hardly_moved(rows: Sequence[Mapping[str, Any]], start_loss: float) -> str |
     is_slow = speed < _SLOW * first and speed > _STEADY * mean_speed > 0
     if abs(gained) >= _HARDLY * start_loss and not is_slow:
         return None
+    steadily = ", and fell no faster at the beginning than at the end" if is_slow else ""
     return (
-        f"The training loss hardly moved: from about {start_loss:.4g} before training it came to "
-        f"{last:.4g}, and it fell no faster at the beginning than at the end. The learning rate is "
-        "too low."
+        f"The training loss hardly moved: it was about {start_loss:.4g} before training and is "
+        f"{last:.4g} after it{steadily}. The learning rate is probably too low."
     )
 
 

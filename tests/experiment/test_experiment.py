@@ -271,6 +271,13 @@ def test_wilson_interval_by_hand():
         ([0.5, 0.9, 0.5, 0.8, 0.45], 0.1, "goes up and down, by 50%"),
         ([0.5, 0.5001, 0.4999, 0.5, 0.4998], 0.1, "no longer falls"),
         ([0.5, 0.4], 0.001, "The schedule has run out"),
+        ([0.9999, 0.9998], 0.1, "hardly moved: it was about 1 before training and is 0.9998"),
+        ([1.0001, 1.0], 0.1, "learning rate is probably too low"),
+        (
+            [1 - 0.0009 * epoch for epoch in range(1, 21)],
+            0.1,
+            "fell no faster at the beginning than at the end",
+        ),
     ],
 )
 def test_what_the_numbers_mean(losses, last_rate, message):
@@ -280,7 +287,7 @@ def test_what_the_numbers_mean(losses, last_rate, message):
         for epoch, (loss, rate) in enumerate(zip(losses, rates, strict=True), start=1)
     ]
     summary = {"status": "completed", "test": {"accuracy": 0.85}}
-    known = {"commonest": 0.1135, "images": 10_000}
+    known = {"commonest": 0.1135, "images": 10_000, "start_loss": 1.0}
     certainty, progress = interpret(summary, rows, epochs=len(rows), **known)
     assert "85.00%" in certainty
     assert "11.35%" in certainty
