@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.core.objective import format_limit
+from mnistlab.core.objective import SUBSET_ROWS, format_limit
 from mnistlab.report.listings import read_listings
 from mnistlab.report.proofs import check_derivations, check_softmax, show_stabilisation
 from mnistlab.report.run_record import RunRecord
@@ -68,8 +68,13 @@ def _limit(limit: float, run: RunRecord) -> dict[str, str] | None:
     """
     if run.config is None:
         return None
-    added = format_limit(limit / run.config.batch_size)
-    return {"mean": format_limit(limit), "sum": added, "eigenvalue": f"{1 / limit:.3g}"}
+    images = SUBSET_ROWS if run.dataset is None else min(SUBSET_ROWS, len(run.dataset.train))
+    return {
+        "mean": format_limit(limit),
+        "sum": format_limit(limit / run.config.batch_size),
+        "eigenvalue": f"{1 / limit:.3g}",
+        "images": f"{images:,}",
+    }
 
 
 def _overflow(run: RunRecord | None, limit: float) -> dict[str, str] | None:

@@ -15,6 +15,7 @@ from mnistlab.core.models import Sigmoid
 from mnistlab.core.objective import Objective, Products, batch_gradient
 from mnistlab.core.optimizers import SGD
 from mnistlab.core.trainer import Trainer
+from mnistlab.gradcheck.differences import central
 
 _PARTS: dict[str, tuple[Callable[..., Any], str, str]] = {
     "squared_error": (SquaredError.gradient, "gradient = outputs", "return gradient"),
@@ -25,6 +26,7 @@ _PARTS: dict[str, tuple[Callable[..., Any], str, str]] = {
     "chain_rule": (Objective.gradient, "outputs, pullback", "return pullback"),
     "descent": (SGD.update, "gradient *=", "return gradient"),
     "prediction": (largest_class, "outputs.argmax", "outputs.argmax"),
+    "differences": (central, "steps =", "rough ="),
     "sigmoid": (Sigmoid.forward, "sign =", "return outputs"),
     "softmax": (softmax, "exponentials: Array", "return exponentials"),
     "cross_entropy": (SoftmaxCrossEntropy.value, "shifted =", "return loss"),

@@ -8,6 +8,7 @@ from mnistlab.core.losses import LOSSES
 from mnistlab.core.losses import softmax as our_softmax
 from mnistlab.core.samples import one_hot
 from mnistlab.gradcheck.check import Check
+from mnistlab.gradcheck.differences import COMPLEX_STEP, FIRST_STEP, LEVELS
 from mnistlab.gradcheck.mistakes import Case
 from mnistlab.gradcheck.suites import Options, check_case, check_default, probe_ours
 from mnistlab.report.text import DASH
@@ -62,16 +63,15 @@ def check_softmax() -> dict[str, Any]:
             analytic, errors = check.problem.analytic, abs(check.problem.analytic - check.numerical)
             point |= {
                 "label": int(check.problem.labels[0]),
-                "loss": f"{check.loss:.8g}",
+                "loss": f"{check.loss:.6f}",
                 "absolute_error": _short(check.max_abs_error),
                 "relative_error": _short(check.relative_error),
                 "complex_step": _short(check.complex_error),
                 "coordinates": [
                     {
                         "class": int(index[-1]),
-                        "at": f"{check.problem.point[index]:.9g}",
-                        "analytic": f"{analytic[index]:.12g}",
-                        "numerical": f"{check.numerical[index]:.12g}",
+                        "at": f"{check.problem.point[index]:.6f}",
+                        "analytic": f"{analytic[index]:.9f}",
                         "error": _short(float(errors[index])),
                     }
                     for index in np.ndindex(check.problem.point.shape)
@@ -81,6 +81,10 @@ def check_softmax() -> dict[str, Any]:
     return {
         "seed": options.seed,
         "scale": options.scale,
+        "classes": max((len(one.get("coordinates", ())) for one in points), default=0),
+        "first_step": FIRST_STEP,
+        "levels": LEVELS,
+        "complex_step": f"{COMPLEX_STEP:g}",
         "points": points,
         "properties": [{"what": one.what, "passed": one.passed} for one in probe_ours(options)],
     }

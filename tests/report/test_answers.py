@@ -75,15 +75,15 @@ def test_the_three_points_are_those_of_the_command(answers, run):
     checks = json.loads(out)["checks"]
     assert len(checks) == len(answers["softmax"]["points"]) == 3
     for one, told in zip(checks, answers["softmax"]["points"], strict=True):
-        assert told["loss"] == f"{one['loss']:.8g}"
+        assert told["loss"] == f"{one['loss']:.6f}"
         assert told["relative_error"] == f"{one['relative_error']:.1e}"
         assert told["absolute_error"] == f"{one['max_abs_error']:.1e}"
         assert told["verdict"] == "passed"
         analytic = [float(each["analytic"]) for each in told["coordinates"]]
-        np.testing.assert_allclose(analytic, np.ravel(one["analytic"]), rtol=1e-11)
+        np.testing.assert_allclose(analytic, np.ravel(one["analytic"]), atol=6e-10)
         at = np.array([float(each["at"]) for each in told["coordinates"]])
         expected = np.exp(at) / np.exp(at).sum() - np.eye(len(at))[told["label"]]
-        np.testing.assert_allclose(analytic, expected, atol=1e-8)
+        np.testing.assert_allclose(analytic, expected, atol=1e-6)
     assert all(one["passed"] for one in answers["softmax"]["properties"])
 
 
@@ -100,7 +100,7 @@ def test_the_examples_overflow_as_written_and_not_in_our_code(answers):
 
 
 def test_listings_are_lines_of_the_files_that_they_name(answers, reported):
-    assert len(answers["listings"]) == 12
+    assert len(answers["listings"]) == 13
     text = squeeze(reported.page.text)
     for one in answers["listings"].values():
         path, numbers = re.fullmatch(
@@ -164,7 +164,7 @@ def test_the_pair_is_counted_image_by_image(answers, reported, linear, data):
     best = np.load(reported.runs / name / "runs" / number / "predictions.npy")
     ours, theirs = best == data.test.labels, np.load(linear.predictions) == data.test.labels
     only_best, only_given = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    assert "speaks of these two sets of weights on these images" in reported.page.text
+    assert "concerns only these two sets of weights" in reported.page.text
     told = answers["comparison"]
     assert (told["only_best"], told["only_given"]) == (only_best, only_given)
     assert told["p"] == f"{mcnemar_p(only_best, only_given):.2g}"
@@ -197,7 +197,8 @@ def trial_of(document, **parameters):
 
 
 GIVEN = {"learning_rate": 0.01, "epochs": 2}
-CAUTION = "None of this covers the chance of the seed"
+NO_DIFFERENCE = "it does not differ significantly from the best one"
+CAUTION = "None of this covers the randomness of the seed"
 
 
 def put(document, first, ties):
@@ -215,7 +216,7 @@ def test_where_the_given_setting_ties_there_is_no_evidence_against_it(told_with)
         put(document, other, [given])
 
     text = told_with(change)
-    assert "There is no evidence that any combination is better than the given one." in text
+    assert NO_DIFFERENCE in text
     assert CAUTION in text
 
 
@@ -225,8 +226,8 @@ def test_where_the_given_setting_does_not_tie_only_the_images_are_judged(told_wi
         put(document, next(one for one in document["ranking"] if one != given), [])
 
     text = told_with(change)
-    assert "no evidence" not in text
-    assert "by more than the chance of the images explains" in text
+    assert NO_DIFFERENCE not in text
+    assert "classify significantly more images correctly" in text
     assert CAUTION in text
 
 

@@ -121,7 +121,7 @@ def test_bound_of_the_sigmoids_gradient(text):
 def test_a_step_shrinks_or_stretches_along_an_eigenvector(text, numbers):
     W, b, X, Y = numbers
     assert "$arrow.r (bI - 2 eta bM) (bP - bP^*)$" in text
-    assert "eta <= 1 / lambda$" in text
+    assert "0 < eta < 1 / lambda$, [for $lambda > 0$" in text
     F, P = np.hstack([X.T, np.ones((n, 1))]), np.vstack([W.T, b])
     M, R = F.T @ F / n, F.T @ Y.T / n
     best = np.linalg.pinv(M) @ R
@@ -131,6 +131,19 @@ def test_a_step_shrinks_or_stretches_along_an_eigenvector(text, numbers):
     values, vectors = np.linalg.eigh(M)
     v = vectors[:, -1]
     agree((np.eye(D + 1) - 2 * rate * M) @ v, (1 - 2 * rate * values[-1]) * v)
+
+
+def test_richardsons_step_removes_the_first_error(text):
+    assert "(loss(ba + h be_i) - loss(ba - h be_i)) / (2 h)" in text
+    assert "(4 D_i (h slash 2) - D_i (h)) / 3" in text
+
+    def errors(h):
+        first, second = ((np.exp(h) - np.exp(-h)) / (2 * h) - 1 for h in (h, h / 2))
+        return first, (4 * second - first) / 3
+
+    (plain, extrapolated), (plain_half, extrapolated_half) = errors(0.4), errors(0.2)
+    assert plain / plain_half == pytest.approx(2**2, rel=0.02)
+    assert extrapolated / extrapolated_half == pytest.approx(2**4, rel=0.02)
 
 
 def test_softmax_cross_entropy(text, numbers):
