@@ -14,7 +14,7 @@ from mnistlab.config.load import load_config, valid_keys
 from mnistlab.config.strict_yaml import read_value
 from mnistlab.core.losses import LOSSES
 from mnistlab.runs.folder import RunFolder, SweepFolder
-from mnistlab.sweep.spaces.trials import load_sweep
+from mnistlab.sweep.trials import load_sweep
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

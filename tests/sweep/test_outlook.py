@@ -11,7 +11,7 @@ from mnistlab.plots import SWEEP_PLOTS, SweepView
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.estimate import estimate
 from mnistlab.sweep.plan import prepare_sweep
-from mnistlab.sweep.spaces.settings import Metric
+from mnistlab.sweep.sweep_file import Metric
 from mnistlab.sweep.workers import EpochEnded, RunEnded, StackEnded
 from tests.sweep.helpers import settled, sweep
 
