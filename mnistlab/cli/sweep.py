@@ -29,7 +29,7 @@ from mnistlab.cli.options import (
 if TYPE_CHECKING:
     from mnistlab.runs.folder import SweepFolder
     from mnistlab.sweep.finish import SweepResult
-    from mnistlab.sweep.sweep_file import Metric
+    from mnistlab.sweep.metric import Metric
     from mnistlab.sweep.trials import Sweep
 
 
@@ -168,7 +168,7 @@ def sweep(
 
 def _metric(minimize: str | None, maximize: str | None) -> "Metric | None":
     from mnistlab.errors import InputError
-    from mnistlab.sweep.sweep_file import metric_named
+    from mnistlab.sweep.metric import metric_named
 
     if minimize is not None and maximize is not None:
         raise InputError("sweep: --minimize and --maximize exclude each other")

@@ -85,26 +85,7 @@ _LEADING_ZERO = re.compile(r"[-+]?0\d")
 def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], Lines]:
     """Return a YAML file's mapping and the line of each key; raise ConfigError naming both."""
     where = shown(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(max_bytes + 1)
-    except FileNotFoundError:
-        raise ConfigError(f"{where}: there is no such file{_nearest_file(path)}") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{where}: is a folder, not a config file") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{where}: cannot be read: {reason}") from error
-    if len(content) > max_bytes:
-        raise ConfigError(f"{where}: larger than {max_bytes // 1024} KB, so it is no config")
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ConfigError(f"{where}, line 1: is UTF-16 by its byte order mark; save it as UTF-8")
-    content = content.removeprefix(codecs.BOM_UTF8)  # editors and spreadsheets put it first
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{where}, line {line}: is not UTF-8 text; save it as UTF-8") from None
+    text = read_text(path, max_bytes, "so it is no config")
     data, lines = _parse(text, where, min(MAX_NODES, max_bytes // BYTES_A_NODE))
     if data is None:
         raise ConfigError(f"{where}: is empty; it needs at least one `key: value`")
@@ -113,9 +94,35 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], L
     return data, lines
 
 
+def read_text(path: Path, max_bytes: int, too_large: str) -> str:
+    """Return a file's UTF-8 text; raise ConfigError that opens with its path."""
+    where = shown(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"{where}: there is no such file{_nearest_file(path)}") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{where}: is a folder, not a file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{where}: cannot be read: {reason}") from error
+    if len(content) > max_bytes:
+        raise ConfigError(f"{where}: larger than {max_bytes // 1024} KB, {too_large}")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ConfigError(f"{where}, line 1: is UTF-16 by its byte order mark; save it as UTF-8")
+    content = content.removeprefix(codecs.BOM_UTF8)  # editors and spreadsheets put it first
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{where}, line {line}: is not UTF-8 text; save it as UTF-8") from None
+
+
 def _nearest_file(path: Path) -> str:
-    """Return "; did you mean FILE?" for the YAML file beside `path` that is named most alike."""
-    beside = [file.name for file in path.parent.glob("*.y*ml")]
+    """Return "; did you mean FILE?" for the file of its kind beside `path` that is named alike."""
+    kind = path.suffix if path.suffix == ".csv" else ".y*ml"
+    beside = [file.name for file in path.parent.glob(f"*{kind}")]
     near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.6)
     return f"; did you mean {shown(path.with_name(near[0]))}?" if near else ""
 

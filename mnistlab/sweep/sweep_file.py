@@ -22,8 +22,9 @@ from mnistlab.config.load import (
 )
 from mnistlab.config.schema import StrictModel, Whole
 from mnistlab.config.strict_yaml import MAX_BYTES, MAX_SWEEP_BYTES, read_file, read_value
-from mnistlab.errors import ConfigError, UnknownNameError, suggest
+from mnistlab.errors import ConfigError, UnknownNameError
 from mnistlab.sweep.functions import DISTRIBUTIONS
+from mnistlab.sweep.metric import check_metric
 from mnistlab.sweep.space import (
     Axis,
     axis_of_distribution,
@@ -34,54 +35,14 @@ from mnistlab.sweep.space import (
 from mnistlab.sweep.trial_list import read_trial_list
 
 METHODS = ("grid", "random", "halving")
-METRICS = {"validation.accuracy": "maximize", "validation.loss": "minimize"}
-"""What trials can be compared by, and which way is better."""
-GOALS = ("maximize", "minimize")
 OPTIONS = ("method", "metric", "max_trials", "seeds", "random_seed")
 """Keys of a sweep file that are options on the command line."""
 
-_NOT_TO_CHOOSE_BY = {
-    "test": "trials are chosen on the validation split only, so that the test split stays unseen",
-    "train": "trials are chosen on the validation split only, as a good fit proves little",
-}
 _NO_AXIS = {
     "name": "a name changes nothing; --name names the sweep",
     "data.dataset": "trials on different data cannot be compared; sweep each dataset by itself",
     "data.validation": "trials on different data cannot be compared; sweep each split by itself",
 }
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What trials are compared by, and whether more or less of it is better."""
-
-    name: str
-    goal: str
-
-
-def metric_named(name: str, goal: str | None = None, where: str = "--metric") -> Metric:
-    """Return the metric of that name; without a goal the better direction is its goal.
-
-    Raises ConfigError that opens with `where`.
-    """
-    try:
-        return _metric(name, goal)
-    except ValueError as error:
-        raise ConfigError(f"{where}: {error}") from None
-
-
-def _metric(name: str, goal: str | None) -> Metric:
-    dotted = name if "." in name else name.replace("_", ".", 1)
-    reason = _NOT_TO_CHOOSE_BY.get(dotted.partition(".")[0])
-    if reason:
-        raise ValueError(f"{name!r}: {reason}; use {' or '.join(METRICS)}")
-    if dotted not in METRICS:
-        raise ValueError(f"unknown metric {name!r}{suggest(name, METRICS)}")
-    if goal is not None and goal not in GOALS:
-        raise ValueError(f"unknown goal {goal!r}{suggest(goal, GOALS)}")
-    if goal not in (None, METRICS[dotted]):
-        raise ValueError(f"to {goal} {dotted} would choose the worst; {METRICS[dotted]} it")
-    return Metric(dotted, METRICS[dotted])
 
 
 class Halving(StrictModel):
@@ -101,7 +62,7 @@ class MetricEntry(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        metric = _metric(self.name, self.goal)
+        metric = check_metric(self.name, self.goal)
         if self.goal is None and metric.goal == "maximize":
             raise ValueError(f"without a goal {metric.name} would be minimised; say goal: maximize")
         return self

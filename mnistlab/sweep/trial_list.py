@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mnistlab.config.strict_yaml import read_value
+from mnistlab.config.strict_yaml import read_text, read_value
 from mnistlab.errors import ConfigError
 from mnistlab.errors import shown as escaped
 from mnistlab.sweep.space import Axis
@@ -57,22 +57,10 @@ def _read_cell(text: str, where: str) -> Any:
 
 def _rows(path: Path, where: str) -> list[tuple[int, list[str]]]:
     """Return the rows that are not blank, each with its line."""
-    named = escaped(path)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise ConfigError(f"{where}: {named}: there is no such file") from None
-    except (OSError, ValueError) as error:
-        reason = "is a folder" if isinstance(error, IsADirectoryError) else "cannot be read"
-        raise ConfigError(f"{where}: {named}: {reason}") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{named}: larger than {MAX_BYTES // 1024} KB; split the list")
-    try:
-        text = content.decode("utf-8-sig")  # spreadsheets put a byte order mark first
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{named}, line {line}: is not UTF-8 text; save it as UTF-8") from None
+        text = read_text(path, MAX_BYTES, "so split the list")
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
     header = text.partition("\n")[0]  # no key has any of these in its name
     delimiter = next((mark for mark in ",;\t" if mark in header), ",")
     reader = csv.reader(
@@ -81,7 +69,8 @@ def _rows(path: Path, where: str) -> list[tuple[int, list[str]]]:
     try:
         return [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except csv.Error as error:
-        raise ConfigError(f"{named}, line {reader.line_num}: is not valid CSV: {error}") from None
+        where = f"{escaped(path)}, line {reader.line_num}"
+        raise ConfigError(f"{where}: is not valid CSV: {error}") from None
 
 
 def _count(number: int, what: str) -> str:

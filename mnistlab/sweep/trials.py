@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mnistlab.config.load import name_from, settle, shown, try_config, value_of
+from mnistlab.config.load import Fault, name_from, settle, shown, try_config, value_of
 from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import dump
 from mnistlab.errors import ConfigError
 from mnistlab.sweep.functions import MOST_LISTED, count_in_words
+from mnistlab.sweep.metric import Metric, metric_named
 from mnistlab.sweep.space import (
     Axis,
     Group,
@@ -20,7 +21,7 @@ from mnistlab.sweep.space import (
     group_axes,
     values_at,
 )
-from mnistlab.sweep.sweep_file import Draft, Halving, Metric, SweepFile, metric_named, read_sweep
+from mnistlab.sweep.sweep_file import Draft, Halving, SweepFile, read_sweep
 
 __all__ = ["Halving", "Metric", "Sweep", "Trial", "load_sweep"]
 
@@ -68,18 +69,6 @@ class Sweep:
         return dump(self.document)
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """How trials are picked and compared, file, words and options taken together."""
-
-    method: str
-    metric: Metric
-    seeds: int
-    max_trials: int | None
-    random_seed: int
-    halving: Halving | None
-
-
 def load_sweep(
     path: Path,
     words: Sequence[str] = (),
@@ -109,7 +98,7 @@ def load_sweep(
     elif draft.base.get("name") is None:
         draft.base["name"] = name_from(path)
     groups = group_axes(draft.axes, draft.zips)
-    settings = _settle_settings(file, draft, groups)
+    settings = _settled(file, draft, groups)
     base = _base(draft)
     _check_size(draft, groups, settings)
     _check_values(draft, groups)
@@ -118,12 +107,17 @@ def load_sweep(
         base = trials[0].config
     _check_comparable(draft, base, trials, settings)
     _check_seeds(draft, trials, settings)
-    if settings.halving:
+    if settings.method == "halving":
         _check_halving(draft, base, settings.halving)
     return Sweep(
         base=base,
         name=str(base.name),
-        **vars(settings),
+        method=settings.method or "grid",
+        metric=metric_named(settings.metric.name, settings.metric.goal),
+        seeds=settings.seeds,
+        max_trials=settings.max_trials,
+        random_seed=settings.random_seed,
+        halving=settings.halving if settings.method == "halving" else None,
         trials=trials,
         keys=tuple(draft.axes),
         ranges={key: axis.describe() for key, axis in draft.axes.items()},
@@ -132,7 +126,8 @@ def load_sweep(
     )
 
 
-def _settle_settings(file: SweepFile, draft: Draft, groups: Sequence[Group]) -> _Settings:
+def _settled(file: SweepFile, draft: Draft, groups: Sequence[Group]) -> SweepFile:
+    """Return the settings with the method, and the number of trials to draw, filled in."""
     drawn = next((axis for (axis, *_) in groups if axis.count is None), None)
     method = file.method or ("random" if drawn else "grid")
     if method == "grid" and drawn:
@@ -142,14 +137,8 @@ def _settle_settings(file: SweepFile, draft: Draft, groups: Sequence[Group]) -> 
     if method != "halving" and draft.halving_word:
         raise ConfigError(f"{draft.halving_word}: has no effect with method {method}")
     is_random = method == "random" or (method == "halving" and drawn)
-    return _Settings(
-        method=method,
-        metric=metric_named(file.metric.name, file.metric.goal),
-        seeds=file.seeds,
-        max_trials=file.max_trials or (_DRAWN if is_random else None),
-        random_seed=file.random_seed,
-        halving=file.halving if method == "halving" else None,
-    )
+    most = file.max_trials or (_DRAWN if is_random else None)
+    return file.model_copy(update={"method": method, "max_trials": most})
 
 
 def _base(draft: Draft) -> Config | None:
@@ -160,7 +149,7 @@ def _base(draft: Draft) -> Config | None:
     return settle(draft.base, draft.origins, draft.source)
 
 
-def _check_size(draft: Draft, groups: Sequence[Group], settings: _Settings) -> None:
+def _check_size(draft: Draft, groups: Sequence[Group], settings: SweepFile) -> None:
     """Refuse a sweep of nothing, and one of more runs than anybody means to start."""
     if not groups and settings.seeds == 1:
         raise ConfigError(
@@ -188,39 +177,33 @@ def _check_size(draft: Draft, groups: Sequence[Group], settings: _Settings) -> N
 def _check_values(draft: Draft, groups: Sequence[Group]) -> None:
     """Raise ConfigError for the first value that is wrong by itself or stands there twice."""
     for group in groups:
-        count = group[0].count
+        first, count = group[0], group[0].count
         if count is None or count > _LOOKED_AT:
             continue
-        for axis in group:
-            for position in range(count):
-                _check_value(draft, axis, position)
         seen: dict[str, int] = {}
         for position in range(count):
             values = [axis.at(position) for axis in group]
+            for axis, value in zip(group, values, strict=True):
+                # several keys that do not go together by themselves may do so in a trial
+                _check_value(axis, position, try_config(_with(draft.base, {axis.key: value})))
             # 1 and 1.0 are one learning rate
             alike = repr([float(v) if type(v) is int and abs(v) < 2**53 else v for v in values])
             earlier = seen.setdefault(alike, position)
             if earlier != position:
-                first, both = group[0], ", ".join(map(shown, values))
-                lines = first.lines
-                also = (
-                    f"stands in line {lines[earlier]} too"
-                    if lines
-                    else f"is value {earlier + 1:,} too"
-                )
-                raise ConfigError(f"{first.place(position)}: {both} {also}")
+                given = ", ".join(map(shown, values))
+                line = f"stands in line {first.lines[earlier]}" if first.lines else ""
+                also = line or f"is value {earlier + 1:,}"
+                raise ConfigError(f"{first.place(position)}: {given} {also} too")
 
 
-def _check_value(draft: Draft, axis: Axis, position: int) -> None:
-    config = try_config(_with(draft.base, {axis.key: axis.at(position)}))
-    if isinstance(config, Config):
-        return
-    for fault in config:  # several keys that do not go together may do so in a trial
+def _check_value(axis: Axis, part: Any, found: Config | list[Fault]) -> None:
+    """Raise ConfigError if an axis's own value is what is wrong with a config."""
+    for fault in [] if isinstance(found, Config) else found:
         if fault.path == tuple(axis.key.split(".")):
-            raise ConfigError(f"{axis.place(position)}: {fault.problem}")
+            raise ConfigError(f"{axis.place(part)}: {fault.problem}")
 
 
-def _trials(draft: Draft, groups: Sequence[Group], settings: _Settings) -> tuple[Trial, ...]:
+def _trials(draft: Draft, groups: Sequence[Group], settings: SweepFile) -> tuple[Trial, ...]:
     trials: list[Trial] = []
     same: dict[str, int] = {}
     for number, point in enumerate(_points(draft, groups, settings)):
@@ -236,7 +219,7 @@ def _trials(draft: Draft, groups: Sequence[Group], settings: _Settings) -> tuple
     return tuple(trials)
 
 
-def _points(draft: Draft, groups: Sequence[Group], settings: _Settings) -> Sequence[Point]:
+def _points(draft: Draft, groups: Sequence[Group], settings: SweepFile) -> Sequence[Point]:
     """Return the points to try: all of them, or as many of them as were asked for."""
     points, wanted = count_points(groups), settings.max_trials
     if points is not None and (wanted is None or points <= wanted):
@@ -252,16 +235,14 @@ def _points(draft: Draft, groups: Sequence[Group], settings: _Settings) -> Seque
 def _config_at(draft: Draft, groups: Sequence[Group], point: Point) -> Config:
     """Return a point's config; raise ConfigError that names the faulty value, or all of them."""
     given = values_at(groups, point)
-    config = try_config(_with(draft.base, given))
-    if isinstance(config, Config):
-        return config
-    fault = config[0]
+    found = try_config(_with(draft.base, given))
+    if isinstance(found, Config):
+        return found
     for group, part in zip(groups, point, strict=True):
         for axis in group:
-            if fault.path == tuple(axis.key.split(".")):
-                raise ConfigError(f"{axis.place(part)}: {fault.problem}")
+            _check_value(axis, part, found)
     values = ", ".join(f"{key}={shown(value)}" for key, value in given.items())
-    raise ConfigError(f"{draft.source}: trial {values}: {fault}")
+    raise ConfigError(f"{draft.source}: trial {values}: {found[0]}")
 
 
 def _with(data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -278,7 +259,7 @@ def _with(data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_comparable(
-    draft: Draft, base: Config, trials: Sequence[Trial], settings: _Settings
+    draft: Draft, base: Config, trials: Sequence[Trial], settings: SweepFile
 ) -> None:
     """Raise ConfigError if there is nothing to choose a best trial by."""
     if base.data.validation == 0:
@@ -294,7 +275,7 @@ def _check_comparable(
         )
 
 
-def _check_seeds(draft: Draft, trials: Sequence[Trial], settings: _Settings) -> None:
+def _check_seeds(draft: Draft, trials: Sequence[Trial], settings: SweepFile) -> None:
     if settings.seeds > 1 and "seed" in draft.axes:
         raise ConfigError(f"{draft.axes['seed'].where}: seed is an axis, so seeds must be 1")
     largest = max(trial.config.seed for trial in trials)
@@ -329,7 +310,7 @@ def _note(axis: Axis) -> str | None:
     )
 
 
-def _document(draft: Draft, settings: _Settings) -> dict[str, Any]:
+def _document(draft: Draft, settings: SweepFile) -> dict[str, Any]:
     """Return the sweep as a sweep file says it."""
     defaults = Config().model_dump(exclude_none=True)
     base = {**defaults, **draft.base}
@@ -340,11 +321,11 @@ def _document(draft: Draft, settings: _Settings) -> dict[str, Any]:
     return {
         "base": base,
         "method": settings.method,
-        "metric": dict(vars(settings.metric)),
+        "metric": settings.metric.model_dump(),
         "parameters": {key: dict(axis.entry) for key, axis in draft.axes.items()},
         **({"zip": zips} if zips else {}),
         "seeds": settings.seeds,
         **limit,
         "random_seed": settings.random_seed,
-        **({"halving": settings.halving.model_dump()} if settings.halving else {}),
+        **({"halving": settings.halving.model_dump()} if settings.method == "halving" else {}),
     }

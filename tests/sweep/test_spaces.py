@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mnistlab.errors import ConfigError
-from mnistlab.sweep.sweep_file import metric_named
+from mnistlab.sweep.metric import metric_named
 from mnistlab.sweep.trials import Halving, Metric, load_sweep
 from tests.sweep.refusals import told, values
 

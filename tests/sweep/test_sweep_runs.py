@@ -19,9 +19,10 @@ from mnistlab.sweep import plan as stacks
 from mnistlab.sweep import stack_training as training
 from mnistlab.sweep import ties as comparison
 from mnistlab.sweep.halving import budgets, choose_pruned, pruned_at
+from mnistlab.sweep.metric import Metric
 from mnistlab.sweep.plan import prepare_sweep
 from mnistlab.sweep.results import TrialResult, rank
-from mnistlab.sweep.sweep_file import Halving, Metric
+from mnistlab.sweep.sweep_file import Halving
 from mnistlab.sweep.workers import EpochEnded, RunEnded
 from tests.sweep.helpers import (
     SweepRecorder,
