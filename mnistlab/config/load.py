@@ -157,7 +157,7 @@ def is_sweep(data: Mapping[str, Any]) -> bool:
 def set_key(data: dict[str, Any], origins: Origins, path: KeyPath, value: Any, where: str) -> None:
     """Put a key's value into `data`, and into `origins` where it is from.
 
-    A mapping sets the keys that it names and leaves the others as they are.
+    A mapping for a key with keys of its own sets those that it names, and leaves the others.
     """
     *parents, last = path
     inner = data
@@ -165,7 +165,8 @@ def set_key(data: dict[str, Any], origins: Origins, path: KeyPath, value: Any, w
         inner = inner.setdefault(parent, {})
         if not isinstance(inner, dict):
             raise ConfigError(f"{where}: {parent!r} has no keys below it")
-    if isinstance(value, dict) and isinstance(inner.get(last), dict):
+    has_keys = ".".join(path) not in valid_keys()
+    if has_keys and isinstance(value, dict) and isinstance(inner.get(last), dict):
         for key, item in value.items():
             set_key(data, origins, (*path, key), item, where)
         return
@@ -200,8 +201,10 @@ def _summarize(faults: list[str]) -> str:
     named = faults[:1]
     for fault in faults[1:_NAMED]:
         problem, _, valid = fault.partition(_VALID)
-        text = problem if valid and valid in faults[0] else fault  # the same names are listed once
-        if sum(map(len, named)) + len(text) > _LONGEST:
+        room = _LONGEST - sum(map(len, named))
+        # the same names are listed once, and long lists of them only where there is room
+        text = problem if (valid and valid in faults[0]) or len(fault) > room else fault
+        if len(text) > room:
             break
         named.append(text)
     left = len(faults) - len(named)

@@ -41,7 +41,10 @@ OPTIONS = ("method", "metric", "max_trials", "seeds", "random_seed")
 _NO_AXIS = {
     "name": "a name changes nothing; --name names the sweep",
     "data.dataset": "trials on different data cannot be compared; sweep each dataset by itself",
-    "data.validation": "trials on different data cannot be compared; sweep each split by itself",
+    **dict.fromkeys(
+        ("data.validation", "data.split", "data.split_seed"),
+        "trials on different data cannot be compared; sweep each split by itself",
+    ),
 }
 
 

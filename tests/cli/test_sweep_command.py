@@ -90,7 +90,7 @@ def test_dry_run_and_start_show_what_exponents_will_draw(run, tmp_path):
     found = json.loads(out)
     assert code == 0
     assert found["values"]["learning_rate"].startswith("drawn from 1.001 to 1.105")
-    assert "use log_uniform_values" in found["warning"]
+    assert "use log_uniform_values" in found["warnings"][0]
     _, _, err = run("sweep", "-c", path, "--no-plots")
     assert "drawn from 1.001 to 1.105" in " ".join(err.split())
 

@@ -244,6 +244,11 @@ def test_a_mapping_as_override_sets_the_keys_that_it_names(write, word, preproce
     assert (data.dataset, data.validation, data.preprocess) == ("mnist-mini", 200, preprocess)
 
 
+def test_a_mapping_that_is_itself_a_value_is_replaced(write):
+    path = write("data: {validation: {count: 300}}\n")
+    assert load_config(path, ["data.validation={fraction: 0.5}"]).data.validation == 0.5
+
+
 def test_a_byte_order_mark_is_read_over(write):
     assert load_config(write(b"\xef\xbb\xbfepochs: 3\n")).epochs == 3
 

@@ -195,6 +195,7 @@ P = "base: plain.yaml\nparameters:\n  "
         (P + "data.preprocess: [[], [desqew]]\n", "value 2: unknown preprocessing step 'desqew'"),
         (P + "data.dataset: [mnist, kmnist]\n", "trials on different data cannot be compared"),
         (P + "data.validation: [1, 2]\n", "trials on different data cannot be compared"),
+        (P + "data.split_seed: [1, 2]\n", "trials on different data cannot be compared"),
         (P + "name: [a, b]\n", "name is no axis"),
         (P + "data.validation: 0\n  seed: [1, 2]\n", "line 3: data.validation must be above 0"),
         (P + "momentum: [0.5, 0.9]\n", "trial momentum=0.5: momentum has no effect with"),
