@@ -325,12 +325,19 @@ def validate(model: type[M], data: Mapping[str, Any]) -> M | list[Fault]:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        return [_describe(fault, model) for fault in error.errors()[:_DESCRIBED]]
+        # of int | float pydantic finds that it is neither, in two faults: one of them is enough
+        found = [one for one in error.errors() if (one["type"], *one["loc"][-1:]) not in _OF_INT]
+        return [_describe(fault, model) for fault in found[:_DESCRIBED]]
+
+
+_OF_INT = {("int_type", "int"), ("int_from_float", "int")}
 
 
 def _describe(fault: Mapping[str, Any], model: type[BaseModel]) -> Fault:
     """Turn one of pydantic's findings into words."""
-    path: KeyPath = tuple(str(part) for part in fault["loc"] if isinstance(part, str))
+    keys = [part for part in fault["loc"] if isinstance(part, str)]
+    of_float = keys[-1:] == ["float"] and fault["type"] != "extra_forbidden"
+    path: KeyPath = tuple(keys[:-1] if of_float else keys)
     key = ".".join(path)
     kind, given = fault["type"], shown(fault["input"])
     if kind == "extra_forbidden":

@@ -231,6 +231,10 @@ def _read(path: Path) -> tuple[dict[str, Any], Origins]:
     data, lines = read_file(path, MAX_SWEEP_BYTES)
     origins = {key: f"{path}, line {line}" for key, line in lines.items()}
     if is_sweep(data):
+        for key in [key for key in data if key not in SweepFile.model_fields]:
+            unknown = describe_unknown_key(key, SweepFile.model_fields)
+            where = f"{origins[key,]}: {unknown}"
+            raise ConfigError(f"{where}; a config's keys stand below base or parameters")
         return data, origins
     if path.stat().st_size > MAX_BYTES:
         raise ConfigError(f"{path}: larger than {MAX_BYTES // 1024} KB, so it is no config")

@@ -115,6 +115,7 @@ P = "base: plain.yaml\nparameters:\n  "
     [
         ("base: plain.yaml\nfoo: 1\n", "line 2: unknown key 'foo' (valid: base, "),
         ("base: plain.yaml\nseed: 1\n", "unknown key 'seed'; did you mean 'seeds'?"),
+        ("base: plain.yaml\nepochs: 1\n", "a config's keys stand below base or parameters"),
         ("base: plian.yaml\n", "line 1: base: "),
         ("base: 3\n", "line 1: base: must be a config file or a mapping of keys, not 3"),
         ("base: {epoch: 3}\nseeds: 2\n", "line 1: unknown key 'epoch'; did you mean 'epochs'?"),
