@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import typer.main
+import yaml
 
 from mnistlab.__main__ import main
 from mnistlab.cli import app
 from mnistlab.config.load import load_config, valid_keys
-from mnistlab.config.strict_yaml import read_value
 from mnistlab.core.losses import LOSSES
 from mnistlab.runs.folder import RunFolder, SweepFolder
-from mnistlab.sweep.spaces.trials import load_sweep
+from mnistlab.sweep.trials import load_sweep
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def test_every_command_in_the_readme_exists_with_its_options(words):
 def test_the_readmes_config_is_the_default():
     text = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1]
     defaults = load_config(None).model_dump()
-    for key, value in read_value(text, "README").items():
+    for key, value in yaml.safe_load(text).items():
         assert defaults[key] == value
 
 

@@ -29,8 +29,8 @@ from mnistlab.cli.options import (
 if TYPE_CHECKING:
     from mnistlab.runs.folder import SweepFolder
     from mnistlab.sweep.finish import SweepResult
-    from mnistlab.sweep.spaces.settings import Metric
-    from mnistlab.sweep.spaces.trials import Sweep
+    from mnistlab.sweep.metric import Metric
+    from mnistlab.sweep.trials import Sweep
 
 
 def sweep(
@@ -168,7 +168,7 @@ def sweep(
 
 def _metric(minimize: str | None, maximize: str | None) -> "Metric | None":
     from mnistlab.errors import InputError
-    from mnistlab.sweep.spaces.settings import metric_named
+    from mnistlab.sweep.metric import metric_named
 
     if minimize is not None and maximize is not None:
         raise InputError("sweep: --minimize and --maximize exclude each other")
@@ -214,8 +214,8 @@ def _settle(
     words: list[str],
     settings: Mapping[str, object],
 ) -> "Sweep":
-    from mnistlab.sweep.spaces.sweep_file import check_own_file
-    from mnistlab.sweep.spaces.trials import load_sweep
+    from mnistlab.sweep.sweep_file import check_own_file
+    from mnistlab.sweep.trials import load_sweep
 
     if folder is not None:
         check_own_file(folder.config)

@@ -6,14 +6,14 @@ An override is a word `key=value` on the command line, typed like YAML.
 import functools
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mnistlab.config.schema import Config, NameIn
+from mnistlab.config.schema import Config, NameIn, StrictModel
 from mnistlab.config.strict_yaml import MAX_KEY, KeyPath, dump, read_file, read_value
 from mnistlab.errors import ConfigError, suggest
 from mnistlab.errors import shown as escaped
@@ -108,11 +108,13 @@ def split_values(value: str) -> list[str]:
     return pieces
 
 
-_TOLD = 5  # faults named at once,
-_LONGEST = 560  # and letters that they may take; the first is told in any case
+_NAMED = 5  # faults named at once,
+_LONGEST = 560  # and letters that they may take; the first is named in any case
 _DESCRIBED = 1_000  # of more than that nobody needs to know
 
 _VALID = " (valid: "
+
+M = TypeVar("M", bound=StrictModel)
 
 Origins = dict[KeyPath, str]
 """Where each key's value is from: a file and line, or a word on the command line."""
@@ -153,13 +155,22 @@ def is_sweep(data: Mapping[str, Any]) -> bool:
 
 
 def set_key(data: dict[str, Any], origins: Origins, path: KeyPath, value: Any, where: str) -> None:
-    """Put a key's value into `data`, and into `origins` where it is from."""
+    """Put a key's value into `data`, and into `origins` where it is from.
+
+    A mapping for a key with keys of its own sets those that it names, and leaves the others.
+    """
     *parents, last = path
+    inner = data
     for parent in parents:
-        data = data.setdefault(parent, {})
-        if not isinstance(data, dict):
+        inner = inner.setdefault(parent, {})
+        if not isinstance(inner, dict):
             raise ConfigError(f"{where}: {parent!r} has no keys below it")
-    data[last] = value
+    has_keys = ".".join(path) not in valid_keys()
+    if has_keys and isinstance(value, dict) and isinstance(inner.get(last), dict):
+        for key, item in value.items():
+            set_key(data, origins, (*path, key), item, where)
+        return
+    inner[last] = value
     for length in range(1, len(path)):
         origins.setdefault(path[:length], where)
     origins[path] = where
@@ -170,25 +181,35 @@ def settle(data: Mapping[str, Any], origins: Mapping[KeyPath, str], source: str)
 
     `source` stands for a key that is not in `origins`.
     """
-    config = try_config(data)
-    if not isinstance(config, Config):
-        faults = dict.fromkeys(f"{fault.where(origins) or source}: {fault}" for fault in config)
-        raise ConfigError(_tell(list(faults)))
-    return config
+    return settle_as(Config, data, origins, source)
 
 
-def _tell(faults: list[str]) -> str:
+def settle_as(
+    model: type[M], data: Mapping[str, Any], origins: Mapping[KeyPath, str], source: str
+) -> M:
+    """Return the model that `data` is; raise ConfigError that says where each fault is from."""
+    found = validate(model, data)
+    if not isinstance(found, model):
+        assert isinstance(found, list)  # noqa: S101 - for the types
+        faults = dict.fromkeys(f"{fault.where(origins) or source}: {fault}" for fault in found)
+        raise ConfigError(_summarize(list(faults)))
+    return found
+
+
+def _summarize(faults: list[str]) -> str:
     """Return several faults as one sentence that is no longer than one can read."""
-    told = faults[:1]
-    for fault in faults[1:_TOLD]:
+    named = faults[:1]
+    for fault in faults[1:_NAMED]:
         problem, _, valid = fault.partition(_VALID)
-        text = problem if valid and valid in faults[0] else fault  # the same names are listed once
-        if sum(map(len, told)) + len(text) > _LONGEST:
+        room = _LONGEST - sum(map(len, named))
+        # the same names are listed once, and long lists of them only where there is room
+        text = problem if (valid and valid in faults[0]) or len(fault) > room else fault
+        if len(text) > room:
             break
-        told.append(text)
-    left = len(faults) - len(told)
+        named.append(text)
+    left = len(faults) - len(named)
     many = "many" if len(faults) >= _DESCRIBED else f"{left:,}"
-    return "; ".join([*told, *([f"and {many} more"] if left else [])])
+    return "; ".join([*named, *([f"and {many} more"] if left else [])])
 
 
 def value_of(config: Config, key: KeyPath) -> Any:
@@ -203,15 +224,16 @@ def to_yaml(config: Config) -> str:
 
 def valid_keys() -> list[str]:
     """Return every key that a config can have, nested ones dotted."""
-    return list(_keys(Config))
+    return keys_of(Config)
 
 
-def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
-    keys = []
+def keys_of(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Return every key that a model can have, nested ones dotted."""
+    keys: list[str] = []
     for key, field in model.model_fields.items():
         nested = field.annotation
         if isinstance(nested, type) and issubclass(nested, BaseModel):
-            keys += _keys(nested, f"{prefix}{key}.")
+            keys += keys_of(nested, f"{prefix}{key}.")
         else:
             keys.append(f"{prefix}{key}")
     return keys
@@ -226,6 +248,26 @@ def names_for(key: str) -> list[str]:
     return [name for registry in registries for name in registry]
 
 
+_SHORT_NAMES = {
+    "lr": "learning_rate",
+    "bs": "batch_size",
+    "wd": "weight_decay",
+    "optim": "optimizer",
+    "opt": "optimizer",
+    "lr_schedule": "schedule",
+    "lr_scheduler": "schedule",
+    "n_epochs": "epochs",
+    "num_epochs": "epochs",
+    "random_state": "seed",
+}
+"""What other programs call a key, too unlike it to be found by its letters."""
+
+
+def describe_unknown_key(key: str, valid: Iterable[str]) -> str:
+    """Return that no such key exists, the nearest one and all that do."""
+    return f"unknown key {key!r}{suggest(_SHORT_NAMES.get(key, key), valid)}"
+
+
 def name_from(path: Path | None) -> str:
     """Return the name of a run whose config gives none: its file's, without what names lack."""
     stem = path.stem if path else "run"
@@ -238,7 +280,8 @@ _WORDS = {
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
     "string_type": "must be text",
-    "list_type": "must be a list, like [deskew]",
+    "list_type": "must be a list, like [a, b]",
+    "dict_type": "must be a mapping of keys",
     "model_type": "must be a mapping of keys",
     "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be at least {ge}",
@@ -266,31 +309,49 @@ class Fault:
         return self.sentence
 
     def where(self, origins: Mapping[KeyPath, str]) -> str | None:
-        """Return where the faulty value is from, if that is known."""
-        return origins.get(self.path or (self.sentence.split(maxsplit=1)[0],))
+        """Return where the faulty value is from, or the nearest key above it, if that is known."""
+        path = self.path or (self.sentence.split(maxsplit=1)[0],)
+        above = (origins.get(path[:length]) for length in range(len(path), 0, -1))
+        return next((where for where in above if where), None)
 
 
 def try_config(data: Mapping[str, Any]) -> Config | list[Fault]:
     """Return the config that `data` is, or what is wrong with it: a thousand faults at most."""
+    return validate(Config, data)
+
+
+def validate(model: type[M], data: Mapping[str, Any]) -> M | list[Fault]:
+    """Return the model that `data` is, or what is wrong with it: a thousand faults at most."""
     try:
-        return Config.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        return [_describe(fault) for fault in error.errors()[:_DESCRIBED]]
+        # of int | float pydantic finds that it is neither, in two faults: one of them is enough
+        found = [one for one in error.errors() if (one["type"], *one["loc"][-1:]) not in _OF_INT]
+        return [_describe(fault, model) for fault in found[:_DESCRIBED]]
 
 
-def _describe(fault: Mapping[str, Any]) -> Fault:
+_OF_INT = {("int_type", "int"), ("int_from_float", "int")}
+
+
+def _describe(fault: Mapping[str, Any], model: type[BaseModel]) -> Fault:
     """Turn one of pydantic's findings into words."""
-    path: KeyPath = tuple(str(part) for part in fault["loc"] if isinstance(part, str))
+    keys = [part for part in fault["loc"] if isinstance(part, str)]
+    of_float = keys[-1:] == ["float"] and fault["type"] != "extra_forbidden"
+    path: KeyPath = tuple(keys[:-1] if of_float else keys)
     key = ".".join(path)
     kind, given = fault["type"], shown(fault["input"])
     if kind == "extra_forbidden":
-        problem = f"unknown key {key!r}{suggest(key, valid_keys())}"
+        problem = describe_unknown_key(key, keys_of(model))
         return Fault(path, problem, problem)
     if kind == "value_error":
         problem = str(fault["ctx"]["error"])
         return Fault(path, problem, f"{key}: {problem}" if key else problem)
+    if kind == "missing":
+        return Fault(path, "is missing", f"{key} is missing")
     if kind in _WORDS:
         problem = f"{_WORDS[kind].format(**fault.get('ctx', {}))}, not {given}"
+        if kind == "string_type" and isinstance(fault["input"], int | float):
+            problem += f"; quote it: '{given}'"
         return Fault(path, problem, f"{key} {problem}")
     problem = f"{fault['msg']}, not {given}"
     return Fault(path, problem, f"{key}: {problem}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -65,11 +66,21 @@ def _as_value_error(check: Callable[[Any], object], value: Any) -> None:
         raise ValueError(str(error)) from None
 
 
-class _Strict(BaseModel):
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number, however it is written: 10.0 and 1e1 are ten, as spreadsheets write it."""
+
+
+class StrictModel(BaseModel):
+    """Keys with types that are not converted; unknown keys are refused."""
+
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class DataConfig(_Strict):
+class DataConfig(StrictModel):
     """What to train on."""
 
     dataset: str = Field(
@@ -148,7 +159,7 @@ class DataConfig(_Strict):
         return names
 
 
-class Config(_Strict):
+class Config(StrictModel):
     """Everything that decides what a training run does."""
 
     name: str | None = Field(
@@ -192,7 +203,7 @@ class Config(_Strict):
     schedule: Annotated[str, NameIn(SCHEDULES)] = Field(
         default="constant", description="How the learning rate changes from epoch to epoch."
     )
-    step_epochs: int | None = Field(
+    step_epochs: Whole | None = Field(
         default=None,
         ge=1,
         le=MOST,
@@ -204,15 +215,15 @@ class Config(_Strict):
         le=1,
         description="The factor of a drop; for schedule step, usually 0.1.",
     )
-    epochs: int = Field(default=10, ge=1, le=MOST, description="Passes over the training split.")
-    stop_after: int | None = Field(
+    epochs: Whole = Field(default=10, ge=1, le=MOST, description="Passes over the training split.")
+    stop_after: Whole | None = Field(
         default=None,
         ge=1,
         le=MOST,
         description="Train only so many of the epochs; a schedule still counts them all. "
         "null: all.",
     )
-    batch_size: int = Field(default=100, ge=1, le=MOST, description="Images a step.")
+    batch_size: Whole = Field(default=100, ge=1, le=MOST, description="Images a step.")
     reduction: Annotated[str, NameIn(REDUCTIONS)] = Field(
         default="mean", description="Whether a batch's losses are averaged or summed."
     )
@@ -224,21 +235,21 @@ class Config(_Strict):
         gt=0,
         description="The spread of initial weights; for init normal and uniform, usually 0.01.",
     )
-    seed: int = Field(
+    seed: Whole = Field(
         default=0, ge=0, lt=2**63, description="Decides initial weights and data order."
     )
     dtype: Literal["float32", "float64"] = Field(
         default="float32", description="The number type of the training."
     )
-    evaluate_every: int = Field(
+    evaluate_every: Whole = Field(
         default=1, ge=1, description="Epochs from one evaluation of both splits to the next."
     )
-    checkpoint_every: int = Field(
+    checkpoint_every: Whole = Field(
         default=10,
         ge=1,
         description="Epochs from one checkpoint to the next; an interrupt writes one too.",
     )
-    early_stopping: int | None = Field(
+    early_stopping: Whole | None = Field(
         default=None,
         ge=1,
         le=MOST,

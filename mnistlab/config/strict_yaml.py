@@ -5,7 +5,9 @@ deep nesting and large files have no use in a config and are refused, so that no
 plain data can come out and nothing can take long.
 """
 
+import codecs
 import difflib
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
-            problem = f"aliases are not allowed (*{shown(event.anchor)})"
+            problem = f"aliases are not allowed (*{shown(event.anchor)}); write the value itself"
             raise _error(self.where, event, problem)
         tag = getattr(event, "tag", None)
         if tag is not None and tag != "!":
@@ -76,34 +78,14 @@ for _name, _pattern, _first in _RESOLVERS:
         )
 
 
-# PyYAML takes 010 for 8, as YAML 1.1 did
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
+_LEADING_ZERO = re.compile(r"[-+]?0\d")
+"""007 is a slip, the rest of a decimal comma (0,001) or a text; YAML 1.1 reads 010 as 8."""
 
 
 def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], Lines]:
     """Return a YAML file's mapping and the line of each key; raise ConfigError naming both."""
     where = shown(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(max_bytes + 1)
-    except FileNotFoundError:
-        raise ConfigError(f"{where}: there is no such file{_nearest_file(path)}") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{where}: is a folder, not a config file") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{where}: cannot be read: {reason}") from error
-    if len(content) > max_bytes:
-        raise ConfigError(f"{where}: larger than {max_bytes // 1024} KB, so it is no config")
-    if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        raise ConfigError(
-            f"{where}, line 1: starts with a byte order mark; save it as UTF-8 without one"
-        )
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{where}, line {line}: is not UTF-8 text; save it as UTF-8") from None
+    text = read_text(path, max_bytes, "so it is no config")
     data, lines = _parse(text, where, min(MAX_NODES, max_bytes // BYTES_A_NODE))
     if data is None:
         raise ConfigError(f"{where}: is empty; it needs at least one `key: value`")
@@ -112,16 +94,76 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], L
     return data, lines
 
 
+def read_text(path: Path, max_bytes: int, too_large: str) -> str:
+    """Return a file's UTF-8 text; raise ConfigError that opens with its path."""
+    where = shown(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"{where}: there is no such file{_nearest_file(path)}") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{where}: is a folder, not a file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{where}: cannot be read: {reason}") from error
+    if len(content) > max_bytes:
+        raise ConfigError(f"{where}: larger than {max_bytes // 1024} KB, {too_large}")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ConfigError(f"{where}, line 1: is UTF-16 by its byte order mark; save it as UTF-8")
+    content = content.removeprefix(codecs.BOM_UTF8)  # editors and spreadsheets put it first
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{where}, line {line}: is not UTF-8 text; save it as UTF-8") from None
+
+
 def _nearest_file(path: Path) -> str:
-    """Return "; did you mean FILE?" for the YAML file beside `path` that is named most alike."""
-    beside = [file.name for file in path.parent.glob("*.y*ml")]
+    """Return "; did you mean FILE?" for the file of its kind beside `path` that is named alike."""
+    kind = path.suffix if path.suffix == ".csv" else ".y*ml"
+    beside = [file.name for file in path.parent.glob(f"*{kind}")]
     near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.6)
     return f"; did you mean {shown(path.with_name(near[0]))}?" if near else ""
 
 
 def read_value(text: str, where: str) -> Any:
-    """Return the value that a piece of YAML like `0.1` or `[deskew]` stands for."""
+    """Return the value that a piece of YAML like `0.1` or `[deskew]` stands for.
+
+    A `#` in plain text is part of it. Raises ConfigError for what YAML would drop: a comment after
+    anything else, an anchor, a document's marks.
+    """
+    if "#" in text or "&" in text or text.lstrip().startswith(("---", "...", "%")):
+        literal = _check_nothing_is_dropped(text, where)
+        if literal is not None:
+            return literal
     return _parse(text, where)[0]
+
+
+def _check_nothing_is_dropped(text: str, where: str) -> str | None:
+    """Return plain text that a `#` would cut short; raise ConfigError for what YAML drops."""
+    try:
+        tokens = list(yaml.scan(text, Loader=yaml.SafeLoader))
+    except yaml.YAMLError:
+        return None  # reading it raises the same, in words
+    for token in tokens:
+        if isinstance(token, yaml.AnchorToken):
+            name = shown(token.value)
+            raise ConfigError(
+                f"{where}: anchors are not allowed (&{name}); quote a text: '&{name}'"
+            )
+        if isinstance(token, yaml.DocumentStartToken | yaml.DocumentEndToken | yaml.DirectiveToken):
+            raise ConfigError(f"{where}: {shown(text)} is a mark of YAML; put a text in quotes")
+    gaps = (
+        text[before.end_mark.index : after.start_mark.index]
+        for before, after in itertools.pairwise(tokens)
+    )
+    if not any("#" in gap for gap in gaps):
+        return None
+    between = tokens[1:-1]
+    if not between or (len(between) == 1 and getattr(between[0], "plain", False)):
+        return text.strip()
+    raise ConfigError(f"{where}: {shown(text)}: what follows ' #' is a comment; put it in quotes")
 
 
 def dump(data: Any, *, flow: bool | None = None) -> str:
@@ -164,6 +206,8 @@ def _build(loader: _Loader, node: yaml.Node, path: KeyPath, lines: Lines) -> Any
             if not isinstance(key_node, yaml.ScalarNode):
                 raise _error(loader.where, key_node, "a key must be plain text")
             key = str(key_node.value)
+            if key == "<<":
+                raise _error(loader.where, key_node, "merge keys are not allowed (<<)")
             if not key.isprintable() or len(key) > MAX_KEY:
                 problem = f"a key must be plain text of {MAX_KEY} letters at most"
                 raise _error(loader.where, key_node, problem)
@@ -177,6 +221,13 @@ def _build(loader: _Loader, node: yaml.Node, path: KeyPath, lines: Lines) -> Any
         return mapping
     if isinstance(node, yaml.SequenceNode):
         return [_build(loader, item, path, lines) for item in node.value]
+    if node.tag.endswith((":int", ":float")) and _LEADING_ZERO.match(node.value):
+        raise _error(
+            loader.where,
+            node,
+            f"{shown(node.value)}: a number has no leading zeros; a decimal point is written '.', "
+            "not ',', and a text in quotes",
+        )
     try:
         return loader.construct_object(node)
     except ValueError:  # Python refuses to convert numbers of thousands of digits

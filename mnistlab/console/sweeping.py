@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
-    from mnistlab.sweep.spaces.settings import Metric
+    from mnistlab.sweep.metric import Metric
 
 _SHOWN = 8
 _LINES = 10

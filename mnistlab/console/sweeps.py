@@ -34,6 +34,7 @@ def print_estimate(
         "method": sweep.method,
         "metric": f"{sweep.metric.name}, {sweep.metric.goal}",
         "parameters": list(sweep.keys),
+        "values": dict(sweep.ranges),
         "trials": len(sweep.trials),
         "runs": len(prepared.configs),
         "columns": sum(widths),
@@ -50,6 +51,7 @@ def print_estimate(
         sys.stdout.write(to_json(facts) + "\n")
         return
     facts["parameters"] = ", ".join(sweep.keys)
+    facts["values"] = "; ".join(f"{key}: {values}" for key, values in sweep.ranges.items())
     facts["widths"] = ", ".join(
         f"{width} ({count} times)" if count > 1 else f"{width}"
         for width, count in sorted(Counter(widths).items(), reverse=True)

@@ -16,10 +16,10 @@ from mnistlab.plots.painter import Painter
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.integrity import find_intact_runs, plain_folders
+from mnistlab.sweep.metric import Metric
 from mnistlab.sweep.plan import prepare_sweep
 from mnistlab.sweep.run import run_sweep
-from mnistlab.sweep.spaces.settings import Metric
-from mnistlab.sweep.spaces.trials import Sweep, load_sweep
+from mnistlab.sweep.trials import Sweep, load_sweep
 from mnistlab.sweep.workers import SweepReporter
 
 RUNS = ("linear", "linear_overflow", "sigmoid", "sigmoid_sgd", "softmax", "best")

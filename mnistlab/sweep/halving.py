@@ -11,8 +11,8 @@ from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.weights import load_checkpoint
 from mnistlab.sweep.plan import Stack
 from mnistlab.sweep.results import column_of
-from mnistlab.sweep.spaces.settings import Halving
-from mnistlab.sweep.spaces.trials import Sweep
+from mnistlab.sweep.sweep_file import Halving
+from mnistlab.sweep.trials import Sweep
 
 
 def budgets(halving: Halving, epochs: int) -> list[int]:

@@ -14,7 +14,7 @@ from mnistlab.core.objective import format_limit
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.datasets import Dataset, Progress
 from mnistlab.experiment.prepare import open_data, plan_on, stack_key, with_absolute_data
-from mnistlab.sweep.spaces.trials import Sweep
+from mnistlab.sweep.trials import Sweep
 from mnistlab.sweep.workers import available_cores
 
 MOST_COLUMNS = 64
@@ -205,8 +205,8 @@ class PreparedSweep:
         return limits.pop() if len(limits) == 1 else None
 
     def warnings(self) -> list[str]:
-        """Return warnings of data that are odd and of runs beyond their limit."""
-        found = [oddity.message for oddity in self.data.oddities]
+        """Return warnings of values and data that are odd and of runs beyond their limit."""
+        found = [*self.sweep.notes, *(oddity.message for oddity in self.data.oddities)]
         return found if (beyond := self._beyond_the_limit()) is None else [*found, beyond]
 
     def _beyond_the_limit(self) -> str | None:

@@ -9,8 +9,8 @@ from typing import Any
 from mnistlab.errors import RunFolderError
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.statistics import t_half_width
-from mnistlab.sweep.spaces.settings import Metric
-from mnistlab.sweep.spaces.trials import Sweep, Trial
+from mnistlab.sweep.metric import Metric
+from mnistlab.sweep.trials import Sweep, Trial
 
 METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 TEST = ("test_loss", "test_accuracy")

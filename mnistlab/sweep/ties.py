@@ -14,9 +14,9 @@ from mnistlab.experiment.prepare import objective_of, stack_key
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.runs.weights import load_weights
 from mnistlab.statistics import differs, t_half_width, z_quantile
+from mnistlab.sweep.metric import Metric
 from mnistlab.sweep.results import TrialResult, column_of
-from mnistlab.sweep.spaces.settings import Metric
-from mnistlab.sweep.spaces.trials import Sweep
+from mnistlab.sweep.trials import Sweep
 
 _TOGETHER = 64
 """Runs that are evaluated as one stack."""

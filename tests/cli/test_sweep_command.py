@@ -76,7 +76,23 @@ def test_dry_run_leaves_nothing(run, runs_dir):
     code, out, _ = run("sweep", "-c", LINEAR, *MINI, "learning_rate=0.01,0.02", "--dry-run")
     assert code == 0
     assert "memory megabytes" in out
+    assert "learning_rate: 0.01, 0.02" in " ".join(out.split())
     assert not runs_dir.exists()
+
+
+def test_dry_run_and_start_show_what_exponents_will_draw(run, tmp_path):
+    path = tmp_path / "exponents.yaml"
+    path.write_text(
+        "base: {data: {dataset: mnist-mini, validation: 1000}, epochs: 1}\nmax_trials: 1\n"
+        "parameters: {learning_rate: {distribution: log_uniform, min: 0.001, max: 0.1}}\n"
+    )
+    code, out, _ = run("sweep", "-c", path, "--dry-run", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["values"]["learning_rate"].startswith("drawn from 1.001 to 1.105")
+    assert "use log_uniform_values" in found["warnings"][0]
+    _, _, err = run("sweep", "-c", path, "--no-plots")
+    assert "drawn from 1.001 to 1.105" in " ".join(err.split())
 
 
 def test_halving_and_seeds_from_the_command_line(run):

@@ -26,7 +26,7 @@ from mnistlab.core.objective import REDUCTIONS
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.errors import ConfigError
-from mnistlab.sweep.spaces.points import FUNCTIONS
+from mnistlab.sweep.functions import FUNCTIONS
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
@@ -64,9 +64,15 @@ def test_precedence_is_defaults_then_file_then_command_line(write):
         ("-2.5E+4", -25000.0),
         (".5", 0.5),
         ("7", 7),
-        ("007", 7),
-        ("0100", 100),
-        ("-08", -8),
+        ("0", 0),
+        ("0.5", 0.5),
+        ("-0", 0),
+        ("'007'", "007"),
+        ("run #2", "run #2"),
+        ("#2", "#2"),
+        (" a&b ", "a&b"),
+        ("'a # b'", "a # b"),
+        ("[a#b, 'c # d']", ["a#b", "c # d"]),
         ("true", True),
         ("no", "no"),
         ("null", None),
@@ -91,8 +97,20 @@ def test_scalars_are_those_of_yaml_1_2(text, value):
         ("- a\n", "line 1: must be a mapping"),
         ("hello", "line 1: must be a mapping"),
         ("data:\n\tdataset: mnist\n", "line 2: is not valid YAML: .*a tab; indent with spaces"),
-        (b"\xef\xbb\xbfmodel: linear\n", "line 1: starts with a byte order mark"),
-        ("model: linear\n".encode("utf-16"), "line 1: starts with a byte order mark"),
+        ("model: linear\n".encode("utf-16"), "line 1: is UTF-16 by its byte order mark"),
+        ("epochs: 1\nseed: 007\n", "line 2: 007: a number has no leading zeros; a decimal point"),
+        ("learning_rate: 00.5\n", "line 1: 00.5: a number has no leading zeros"),
+        ("data: {preprocess: [-01]}\n", "line 1: -01: a number has no leading zeros"),
+        ("data: {validation: abc}\n", "line 1: data.validation must be a number, not abc$"),
+        ("float: 1\n", "line 1: unknown key 'float'"),
+        ("int: 1\n", "line 1: unknown key 'int'"),
+        ("data: {dataset: 2024}\n", "data.dataset must be text, not 2024; quote it: '2024'"),
+        ("lr: 0.1\n", "unknown key 'lr'; did you mean 'learning_rate'"),
+        ("bs: 1\n", "unknown key 'bs'; did you mean 'batch_size'"),
+        ("wd: 1\n", "unknown key 'wd'; did you mean 'weight_decay'"),
+        ("optim: adam\n", "unknown key 'optim'; did you mean 'optimizer'"),
+        ("lr_schedule: cosine\n", "unknown key 'lr_schedule'; did you mean 'schedule'"),
+        ("n_epochs: 1\n", "unknown key 'n_epochs'; did you mean 'epochs'"),
         (b"epochs: 1\nname: caf\xe9\n", "line 2: is not UTF-8"),
         (b"name: a\x00b\n", "is not valid YAML"),
         (
@@ -119,7 +137,7 @@ def test_scalars_are_those_of_yaml_1_2(text, value):
         ("model: liner\n", r"line 1: model: unknown model 'liner'; did you mean 'linear'\?"),
         ("dtype: float16\n", "dtype must be 'float32' or 'float64', not float16"),
         ("data: mnist\n", "data must be a mapping"),
-        ("data: {preprocess: deskew}\n", r"data.preprocess must be a list, like \[deskew\]"),
+        ("data: {preprocess: deskew}\n", r"data.preprocess must be a list, like \[a, b\]"),
         ("data: {dataset: ''}\n", "data.dataset must not be empty"),
         ("momentum: 0.5\n", "line 1: momentum has no effect with optimizer sgd"),
         ("epochs: 2\ninit_scale: 0.5\n", "line 2: init_scale has no effect"),
@@ -142,7 +160,7 @@ def test_scalars_are_those_of_yaml_1_2(text, value):
         ("[" * MAX_DEPTH + "]" * MAX_DEPTH, "must be a mapping"),
         ("a: 1\n---\nb: 2\n", "is not valid YAML"),
         ("? [a]\n: 1\n", "a key must be plain text"),
-        ("<<: {epochs: 3}\n", "unknown key '<<'"),
+        ("<<: {epochs: 3}\n", "line 1: merge keys are not allowed"),
         ("epochs: [1\n", "is not valid YAML"),
     ],
 )
@@ -189,11 +207,53 @@ def test_every_fault_of_a_file_is_told_at_once(write):
         ("data.preprocess=[a", "is not valid YAML"),
         ("data=mnist", "data must be a mapping"),
         ("model=!!str x", "tags are not allowed"),
+        ("name=&a x", r"override 'name=&a x': anchors are not allowed \(&a\)"),
+        ("name=*a", r"aliases are not allowed \(\*a\)"),
+        ("data.preprocess=[deskew] # x", "what follows ' #' is a comment; put it in quotes"),
+        ("data.preprocess=[&a deskew]", "anchors are not allowed"),
+        ("epochs=10 # ten", "epochs must be a whole number, not '10 # ten'"),
+        ("name=--- x", "is a mark of YAML"),
+        ("name=...", "is a mark of YAML"),
+        ("learning_rate=007", "007: a number has no leading zeros"),
+        ("epochs=10.5", "epochs must be a whole number, not 10.5"),
+        ("epochs={a: 1}", "epochs must be a whole number, not {a: 1}"),
+        ("epochs={}", "epochs must be a whole number, not {}"),
+        ("data={datset: mnist}", "override 'data={datset: mnist}': unknown key 'data.datset'"),
     ],
 )
 def test_a_wrong_override_is_refused(word, message):
     with pytest.raises(ConfigError, match=message):
         load_config(None, [word])
+
+
+@pytest.mark.parametrize("text", ["10", "10.0", "1e1", "+10."])
+def test_a_whole_number_may_be_written_as_a_float(write, text):
+    assert repr(load_config(None, [f"epochs={text}"]).epochs) == "10"
+    assert repr(load_config(write(f"early_stopping: {text}\n")).early_stopping) == "10"
+
+
+def test_text_after_a_number_sign_is_part_of_an_override(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="run #2"):
+        load_config(None, ["data.dataset=run #2"])
+
+
+@pytest.mark.parametrize(
+    ("word", "preprocess"), [("data={preprocess: [deskew]}", ["deskew"]), ("data={}", [])]
+)
+def test_a_mapping_as_override_sets_the_keys_that_it_names(write, word, preprocess):
+    path = write("data: {dataset: mnist-mini, validation: 200}\n")
+    data = load_config(path, [word]).data
+    assert (data.dataset, data.validation, data.preprocess) == ("mnist-mini", 200, preprocess)
+
+
+def test_a_mapping_that_is_itself_a_value_is_replaced(write):
+    path = write("data: {validation: {count: 300}}\n")
+    assert load_config(path, ["data.validation={fraction: 0.5}"]).data.validation == 0.5
+
+
+def test_a_byte_order_mark_is_read_over(write):
+    assert load_config(write(b"\xef\xbb\xbfepochs: 3\n")).epochs == 3
 
 
 def test_an_override_below_a_plain_value_is_refused(write):

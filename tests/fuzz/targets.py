@@ -36,7 +36,7 @@ from mnistlab.runs.weights import (
 )
 from mnistlab.store.facts import read_facts
 from mnistlab.store.filters import parse
-from mnistlab.sweep.spaces.trials import load_sweep
+from mnistlab.sweep.trials import load_sweep
 
 LONGEST_MESSAGE = 600
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from mnistlab.experiment import prepare, train_run
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.plan import PreparedSweep, prepare_sweep
 from mnistlab.sweep.run import SweepOptions, run_sweep
-from mnistlab.sweep.spaces.trials import load_sweep
+from mnistlab.sweep.trials import load_sweep
 from tests.experiment.test_experiment import Recorder
 
 MINI = "data: {dataset: mnist-mini, validation: 1000}\n"

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mnistlab.sweep.spaces.space import Axis, pick_all, tie
-from mnistlab.sweep.spaces.trials import load_sweep
-from mnistlab.sweep.spaces.values import read_words
+from mnistlab.sweep.trials import load_sweep
 from tests.sweep.refusals import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -73,6 +71,11 @@ def test_a_list_of_trials_is_one_axis_typed_like_yaml(base, tmp_path):
         ("seed,epochs\n1,2\n1,3\n1,2\n", "line 4: seed: 1, 2 stands in line 2 too"),
         ('seed\n"1\n', "is not valid CSV"),
         ("seed\n[1\n", "line 2: seed, line 1: is not valid YAML"),
+        ("seed\n1 # one\n", "line 2: seed: must be a whole number, not '1 # one'"),
+        ("seed\n&a 1\n", "line 2: seed: anchors are not allowed"),
+        ("seed\n007\n", "line 2: seed, line 1: 007: a number has no leading zeros"),
+        ("learning_rate;seed\n0,01;50\n", "line 2: learning_rate: 0,01: a decimal point is"),
+        ("learning_rate,seed\n0,01,5\n", "3 values for 2 keys; a decimal point is written '.'"),
     ],
 )
 def test_a_wrong_list_of_trials_is_refused(base, tmp_path, content, message):
@@ -107,12 +110,18 @@ def test_a_sweep_files_list_stands_beside_it_and_a_word_replaces_it(write, tmp_p
     assert "seed is given twice" in told(path, "seed=5", f"@{tmp_path / 'other.csv'}")
 
 
-def test_groups_stand_in_the_order_of_their_first_keys():
-    axes = load_axes("a", "b", "c")
-    groups = tie(axes, [("here", ["a", "c"])])
-    assert [[axis.key for axis in group.axes] for group in groups] == [["a", "c"], ["b"]]
-    assert list(pick_all(groups)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-
-
-def load_axes(*keys: str) -> dict:
-    return {key: Axis(key, "here", read_words("1,2", "here")) for key in keys}
+@pytest.mark.parametrize(
+    ("content", "trials"),
+    [
+        (b"learning_rate;batch_size\n0.01;50\n", [(0.01, 50)]),
+        (b"learning_rate\tbatch_size\n0.01\t50\n", [(0.01, 50)]),
+        (b"\xef\xbb\xbflearning_rate,batch_size\n0.01,50.0\n1e-1,1e2\n", [(0.01, 50), (0.1, 100)]),
+        (b"data.preprocess;seed\n[deskew, standardize];1\n", [(["deskew", "standardize"], 1)]),
+    ],
+)
+def test_a_list_of_trials_may_be_any_spreadsheets(base, tmp_path, content, trials):
+    rows = tmp_path / "trials.csv"
+    rows.write_bytes(content)
+    sweep = load_sweep(base, [f"@{rows}"])
+    assert [tuple(trial.parameters.values()) for trial in sweep.trials] == trials
+    assert all(type(value) is not float or value < 1 for trial in trials for value in trial)

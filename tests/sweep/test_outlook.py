@@ -10,8 +10,8 @@ from mnistlab.console.sweeping import ConsoleSweepReporter, sparkline
 from mnistlab.plots import SWEEP_PLOTS, SweepView
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.estimate import estimate
+from mnistlab.sweep.metric import Metric
 from mnistlab.sweep.plan import prepare_sweep
-from mnistlab.sweep.spaces.settings import Metric
 from mnistlab.sweep.workers import EpochEnded, RunEnded, StackEnded
 from tests.sweep.helpers import settled, sweep
 

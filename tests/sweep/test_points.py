@@ -8,17 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnistlab.sweep.spaces.points import DISTRIBUTIONS, Draw, Points
-from mnistlab.sweep.spaces.values import read_words
-from tests.sweep.refusals import told
+from mnistlab.sweep.space import axis_of_text
+from mnistlab.sweep.trials import load_sweep
+from tests.sweep.refusals import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def numbers(text: str) -> list:
-    source = read_words(text, "here").source
-    assert isinstance(source, Points)
-    return [source.at(position) for position in range(source.count)]
+    return list(axis_of_text("learning_rate", "here", text).values)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +35,8 @@ def numbers(text: str) -> list:
         ("logspace(1,1000,4)", [1, 10, 100, 1000]),
         ("logspace(1e-3,1e-1,3)", [0.001, 0.01, 0.1]),
         ("logspace(1,10,3)", [1.0, 3.16227766017, 10.0]),
+        ("linspace(-0.3,0.3,3.0)", [-0.3, 0.0, 0.3]),
+        ("range(-0.2,0.3,0.2)", [-0.2, 0.0, 0.2]),
         ("choice(sgd,adam)", ["sgd", "adam"]),
         ("choice([deskew],[])", [["deskew"], []]),
         ("0.5, logspace(1,100,3),7", [0.5, 1, 10, 100, 7]),
@@ -62,7 +62,17 @@ def test_functions_give_these_values(text, expected):
         ("range(1e300)", "gives about 10^300 values, which is too many"),
         ("linspace(0,1)", "is written linspace(a,b,n)"),
         ("linspace(0,1,0)", "the number of points must be at least 1, not 0"),
-        ("linspace(0,1,2.0)", "the number of points must be a whole number, not 2.0"),
+        ("linspace(0,1,2.5)", "the number of points must be a whole number, not 2.5"),
+        ("linspace(0,1,40001)", "gives 40,001 values, which is too many: 40,000 at most; ask for"),
+        ("range(0,1e6,0.1)", "gives 10,000,000 values, which is too many"),
+        ("0.5,range(1,100000)", "range(1,100000): gives more than 40,000 values"),
+        ("linspace(0,001,3)", "001: a number has no leading zeros; a decimal point is"),
+        ("linspace(01,2,3)", "01: a number has no leading zeros"),
+        ("0,001", "value 2, line 1: 001: a number has no leading zeros; a decimal point is"),
+        ("0.1,&a 2", "value 2: anchors are not allowed (&a)"),
+        ("0.1,0.2 # x,0.3", "value 2: must be a number, not '0.2 # x'"),
+        ("0.1,[1] # x", "value 2: [1] # x: what follows ' #' is a comment"),
+        ("0.1,[2,0.3", "value 2, line 1: is not valid YAML"),
         ("linspace(0,.inf,3)", ".inf is not a finite number"),
         ("linspace(.nan,1,3)", ".nan is not a finite number"),
         (f"linspace(0,{'9' * 400},3)", "is not a finite number"),
@@ -120,17 +130,41 @@ def test_range_is_pythons(first, end, step):
 @pytest.mark.parametrize(
     ("name", "low", "high", "middle"),
     [
-        ("uniform", 2.0, 4.0, 3.0),
+        ("uniform", 0.2, 0.4, 0.3),
         ("log_uniform_values", 0.01, 1.0, 0.1),
         ("log_uniform", math.log(0.01), math.log(1.0), 0.1),
     ],
 )
-def test_half_of_the_draws_lie_below_the_middle(name, low, high, middle):
-    source = DISTRIBUTIONS[name](low, high)
-    assert isinstance(source, Draw)
-    generator = np.random.default_rng(0)
-    draws = np.array([source.sample(generator) for _ in range(4000)])
-    assert abs((draws < middle).mean() - 0.5) < 0.03
+def test_half_of_the_draws_lie_below_the_middle(write, name, low, high, middle):
     ends = (low, high) if name != "log_uniform" else (0.01, 1.0)
+    given_ends = f"{{distribution: {name}, min: {low}, max: {high}}}"
+    path = write(f"base: plain.yaml\nparameters:\n  learning_rate: {given_ends}\n")
+    draws = np.array(values(load_sweep(path, max_trials=4000), "learning_rate"))
+    assert abs((draws < middle).mean() - 0.5) < 0.03
     assert ends[0] <= draws.min() < ends[0] * 1.05
     assert ends[1] * 0.95 < draws.max() <= ends[1]
+
+
+def test_exponents_that_look_like_values_are_noted(write):
+    path = write(
+        "base: plain.yaml\nparameters:\n"
+        "  learning_rate: {distribution: log_uniform, min: 0.001, max: 0.1}\n"
+        "  weight_decay: {distribution: log_uniform, min: -9, max: -2}\n"
+    )
+    sweep = load_sweep(path)
+    (note,) = sweep.notes
+    assert note == (
+        "learning_rate is drawn from 1.001 to 1.105, evenly in the logarithm: log_uniform takes "
+        "exponents of e; for values from 0.001 to 0.1 use log_uniform_values"
+    )
+    decay = "drawn from 0.0001234 to 0.1353, evenly in the logarithm"
+    assert sweep.ranges["weight_decay"] == decay
+
+
+def test_the_values_of_each_axis_are_described_in_short(base):
+    sweep = load_sweep(base, ["learning_rate=0.1,0.2", "seed=range(40)", "init=normal,uniform"])
+    assert sweep.ranges == {
+        "learning_rate": "0.1, 0.2",
+        "seed": "0, 1, 2, 3, …, 39 (40 values)",
+        "init": "normal, uniform",
+    }

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mnistlab.errors import ConfigError
-from mnistlab.sweep.spaces.settings import metric_named
-from mnistlab.sweep.spaces.trials import Halving, Metric, load_sweep
+from mnistlab.sweep.metric import metric_named
+from mnistlab.sweep.trials import Halving, Metric, load_sweep
 from tests.sweep.refusals import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -79,8 +79,9 @@ def test_a_grid_without_end_is_refused_and_a_part_of_it_is_taken_without_listing
     assert len(load_sweep(base, words, max_trials=7).trials) == 7
     assert len(load_sweep(base, words, method="random", max_trials=7).trials) == 7
     assert "the grid has 1,000,000,000,000 points" in told(base, "seed=range(1000000000000)")
-    assert len(
-        load_sweep(base, ["seed=linspace(0,1000000000000,1000000000001)"], max_trials=3).trials
+    assert len(load_sweep(base, ["seed=range(1000000000000)"], max_trials=3).trials) == 3
+    assert "40,000 at most; ask for fewer" in told(
+        base, "seed=linspace(0,1000000000000,1000000000001)", max_trials=3
     )
 
 
@@ -149,7 +150,9 @@ def test_a_grid_refuses_what_can_only_be_drawn(base):
         (["max_trials=3", "seed=1,2"], "is an option of the command: --max-trials 3"),
         (["halving.factor=2", "seed=1,2"], "has no effect with method grid"),
         (["halving.faktor=2"], "unknown key 'halving.faktor'; did you mean 'halving.factor'?"),
-        (["halving=2"], "unknown key 'halving'"),
+        (["halving=2"], "halving must be a mapping of keys, not 2"),
+        (["lr=0.1,0.2"], "unknown key 'lr'; did you mean 'learning_rate'?"),
+        (["seed=1,2", "bs=7"], "unknown key 'bs'; did you mean 'batch_size'?"),
         (["seed=1,2", "epochs.x=1"], "'epochs' has no keys below it"),
         (["seed=1,[2"], "is not valid YAML"),
     ],
@@ -172,6 +175,12 @@ def test_values_that_are_valid_only_together_are_taken_together(base):
     )
 
 
+def test_a_mapping_sets_the_keys_that_it_names(base):
+    sweep = load_sweep(base, ["data={preprocess: [deskew]}", "seed=1,2"])
+    assert (sweep.base.data.dataset, sweep.base.data.validation) == ("mnist-mini", 100)
+    assert sweep.base.data.preprocess == ["deskew"]
+
+
 def test_seeds_alone_are_a_sweep_of_one_trial(base):
     sweep = load_sweep(base, seeds=5)
     assert (len(sweep.trials), sweep.keys, dict(sweep.trials[0].parameters)) == (1, (), {})
@@ -189,11 +198,13 @@ def test_more_runs_than_anybody_means_are_refused(base):
 
 @pytest.mark.parametrize("key", ["seeds", "max_trials", "random_seed"])
 def test_an_option_out_of_range_is_refused(base, key):
-    assert told(base, "seed=1,2", **{key: -1}).startswith(f"--{key.replace('_', '-')}: must be at")
+    assert told(base, "seed=1,2", **{key: -1}).startswith(
+        f"--{key.replace('_', '-')}: {key} must be at"
+    )
 
 
 def test_an_unknown_method_is_refused(base):
-    assert "--method: unknown method 'gird'; did you mean 'grid'?" in told(
+    assert "--method: method: unknown method 'gird'; did you mean 'grid'?" in told(
         base, "seed=1,2", method="gird"
     )
 
@@ -223,7 +234,10 @@ def test_halving_lists_trials_as_a_grid_does_and_chooses_the_epochs(base):
         (["seed=1,2", "evaluate_every=2"], "evaluate_every must be 1 for halving"),
         (["seed=1,2", "stop_after=2"], "stop_after must be null for halving"),
         (["seed=1,2", "halving.min_epochs=8"], "min_epochs must be less than epochs, 8, not 8"),
-        (["seed=1,2", "halving.factor=1"], "'halving.factor=1': must be at least 2, not 1"),
+        (
+            ["seed=1,2", "halving.factor=1"],
+            "'halving.factor=1': halving.factor must be at least 2, not 1",
+        ),
         (["halving.factor=2.5"], "must be a whole number, not 2.5"),
     ],
 )

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mnistlab.config.load import load_config
 from mnistlab.config.schema import Config
 from mnistlab.errors import ConfigError
-from mnistlab.sweep.spaces.sweep_file import KEYS, is_sweep_file
-from mnistlab.sweep.spaces.trials import Metric, load_sweep
+from mnistlab.sweep.sweep_file import SweepFile, is_sweep_file
+from mnistlab.sweep.trials import Metric, load_sweep
 from tests.sweep.refusals import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -113,19 +113,23 @@ P = "base: plain.yaml\nparameters:\n  "
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("base: plain.yaml\nfoo: 1\n", "line 2: unknown key 'foo' of a sweep (valid: base, "),
-        ("base: plain.yaml\nseed: 1\n", "unknown key 'seed' of a sweep; did you mean 'seeds'?"),
+        ("base: plain.yaml\nfoo: 1\n", "line 2: unknown key 'foo' (valid: base, "),
+        ("base: plain.yaml\nseed: 1\n", "unknown key 'seed'; did you mean 'seeds'?"),
+        ("base: plain.yaml\nepochs: 1\n", "a config's keys stand below base or parameters"),
         ("base: plian.yaml\n", "line 1: base: "),
         ("base: 3\n", "line 1: base: must be a config file or a mapping of keys, not 3"),
         ("base: {epoch: 3}\nseeds: 2\n", "line 1: unknown key 'epoch'; did you mean 'epochs'?"),
         ("base: many.yaml\n", "line 1: base: {path}: is a sweep file"),
         ("base: {parameters: {}}\nseeds: 2\n", "unknown key 'parameters'"),
         ("base: plain.yaml\nmethod: bayes\n", "line 2: method: unknown method 'bayes'"),
-        ("base: plain.yaml\nmethod: [grid]\n", "method: unknown method '[grid]'"),
-        ("base: plain.yaml\nmetric: accuracy\n", "metric: must be a mapping of name, goal"),
-        ("base: plain.yaml\nmetric: {goal: maximize}\n", "metric: needs a name"),
-        ("base: plain.yaml\nmetric: {nam: x}\n", "metric: unknown key 'nam'; did you mean 'name'"),
-        ("base: plain.yaml\nmetric: {name: 3}\n", "metric.name: must be text, not 3"),
+        ("base: plain.yaml\nmethod: [grid]\n", "method must be text, not [grid]"),
+        ("base: plain.yaml\nmetric: accuracy\n", "metric must be a mapping of keys, not accuracy"),
+        ("base: plain.yaml\nmetric: {goal: maximize}\n", "line 2: metric.name is missing"),
+        (
+            "base: plain.yaml\nmetric: {nam: x}\n",
+            "unknown key 'metric.nam'; did you mean 'metric.name'",
+        ),
+        ("base: plain.yaml\nmetric: {name: 3}\n", "metric.name must be text, not 3; quote it: '3'"),
         (
             "base: plain.yaml\nmetric: {name: validation.accuracy}\n",
             "metric: without a goal validation.accuracy would be minimised; say goal: maximize",
@@ -141,25 +145,29 @@ P = "base: plain.yaml\nparameters:\n  "
             "base: plain.yaml\nmetric: {name: validation.los}\n",
             "did you mean 'validation.loss'?",
         ),
-        ("base: plain.yaml\nseeds: 0\n", "line 2: seeds: must be at least 1, not 0"),
-        ("base: plain.yaml\nseeds: true\n", "seeds: must be a whole number, not true"),
-        ("base: plain.yaml\nmax_trials: 0\n", "max_trials: must be at least 1, not 0"),
-        ("base: plain.yaml\nrandom_seed: -1\n", "random_seed: must be at least 0, not -1"),
-        ("base: plain.yaml\nhalving: 3\n", "halving: must be a mapping of factor, min_epochs"),
-        ("base: plain.yaml\nhalving: {factor: 1}\n", "halving.factor: must be at least 2, not 1"),
-        ("base: plain.yaml\nhalving: {fector: 2}\n", "did you mean 'factor'?"),
+        ("base: plain.yaml\nseeds: 0\n", "line 2: seeds must be at least 1, not 0"),
+        ("base: plain.yaml\nseeds: true\n", "seeds must be a whole number, not true"),
+        ("base: plain.yaml\nmax_trials: 0\n", "max_trials must be at least 1, not 0"),
+        ("base: plain.yaml\nrandom_seed: -1\n", "random_seed must be at least 0, not -1"),
+        ("base: plain.yaml\nhalving: 3\n", "halving must be a mapping of keys, not 3"),
+        ("base: plain.yaml\nhalving: {factor: 1}\n", "halving.factor must be at least 2, not 1"),
+        ("base: plain.yaml\nhalving: {fector: 2}\n", "did you mean 'halving.factor'?"),
         ("base: plain.yaml\nzip: learning_rate\n", "line 2: zip: must be a list of groups"),
-        ("base: plain.yaml\nzip: [learning_rate]\n", "zip: must be a list of keys"),
-        ("base: plain.yaml\nzip: [[learning_rate]]\n", "zip: needs at least two keys"),
+        ("base: plain.yaml\nzip: [learning_rate]\n", "zip: must be a list of groups"),
+        ("base: plain.yaml\nzip: [[learning_rate]]\n", "zip: a group needs at least two keys"),
+        ("base: plain.yaml\nzip: [[learning_rate, 3]]\n", "zip must be text, not 3"),
+        ("base: plain.yaml\nseeds: 2.5\n", "seeds must be a whole number, not 2.5"),
+        ("base: plain.yaml\nseeds: 007\n", "line 2: 007: a number has no leading zeros"),
+        (P + "lr: [0.1, 0.2]\n", "unknown key 'lr'; did you mean 'learning_rate'?"),
         ("base: plain.yaml\nzip: [[seed, epochs]]\n", "zip: 'seed' is no axis of this sweep"),
-        ("base: plain.yaml\ntrials: [1]\n", "line 2: trials: must be a CSV file, not [1]"),
+        ("base: plain.yaml\ntrials: [1]\n", "line 2: trials must be text, not [1]"),
         ("base: plain.yaml\n", "nothing to sweep; give an axis, such as learning_rate=0.01,0.1"),
-        ("base: plain.yaml\nparameters: [1]\n", "line 2: parameters: must be a mapping"),
+        ("base: plain.yaml\nparameters: [1]\n", "line 2: parameters must be a mapping"),
         (P + "lerning_rate: [1]\n", "line 3: parameters.lerning_rate: unknown key"),
         (P + "lerning_rate: 1\n", "did you mean 'learning_rate'?"),
         (P + "learning_rate: []\n", "line 3: parameters.learning_rate: has no values"),
         (P + "learning_rate: {}\n", "needs a value, values, or min and max"),
-        (P + "learning_rate: {values: 3}\n", "values must be a list, not 3"),
+        (P + "learning_rate: {values: 3}\n", "values must be a list, like [a, b], not 3"),
         (P + "learning_rate: {value: 3, values: [3]}\n", "constant needs value, not values"),
         (P + "learning_rate: {min: 3}\n", "uniform needs min and max"),
         (P + "learning_rate: {min: 3, max: 1}\n", "min 3 is above max 1"),
@@ -188,6 +196,7 @@ P = "base: plain.yaml\nparameters:\n  "
         (P + "data.preprocess: [[], [desqew]]\n", "value 2: unknown preprocessing step 'desqew'"),
         (P + "data.dataset: [mnist, kmnist]\n", "trials on different data cannot be compared"),
         (P + "data.validation: [1, 2]\n", "trials on different data cannot be compared"),
+        (P + "data.split_seed: [1, 2]\n", "trials on different data cannot be compared"),
         (P + "name: [a, b]\n", "name is no axis"),
         (P + "data.validation: 0\n  seed: [1, 2]\n", "line 3: data.validation must be above 0"),
         (P + "momentum: [0.5, 0.9]\n", "trial momentum=0.5: momentum has no effect with"),
@@ -264,7 +273,14 @@ def test_everything_a_sweep_can_say_reads_back(write, tmp_path):
     assert load_sweep(again) == sweep
     assert load_sweep(again).to_yaml() == sweep.to_yaml()
     assert set(sweep.document["base"]) >= set(Config().model_dump(exclude_none=True))
-    assert set(sweep.document) < set(KEYS)
+    assert set(sweep.document) < set(SweepFile.model_fields)
+
+
+def test_a_float_that_is_whole_is_a_whole_number(write):
+    path = write(
+        P + "seed: {min: 1, max: 3, distribution: int_uniform}\nseeds: 1.0\nmax_trials: 1e1\n"
+    )
+    assert (load_sweep(path).seeds, load_sweep(path).max_trials) == (1, 10)
 
 
 def test_an_inlined_base_keeps_an_option_that_an_axis_may_drop(write):

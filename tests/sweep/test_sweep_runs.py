@@ -19,9 +19,10 @@ from mnistlab.sweep import plan as stacks
 from mnistlab.sweep import stack_training as training
 from mnistlab.sweep import ties as comparison
 from mnistlab.sweep.halving import budgets, choose_pruned, pruned_at
+from mnistlab.sweep.metric import Metric
 from mnistlab.sweep.plan import prepare_sweep
 from mnistlab.sweep.results import TrialResult, rank
-from mnistlab.sweep.spaces.settings import Halving, Metric
+from mnistlab.sweep.sweep_file import Halving
 from mnistlab.sweep.workers import EpochEnded, RunEnded
 from tests.sweep.helpers import (
     SweepRecorder,
@@ -302,9 +303,9 @@ def test_batches_larger_than_the_data_are_refused_before_any_folder(tmp_path):
 
 
 def test_budgets_and_losers():
-    assert budgets(Halving(3, 1), 27) == [1, 3, 9]
-    assert budgets(Halving(2, 4), 10) == [4, 8]
-    assert budgets(Halving(3, 1), 1) == []
+    assert budgets(Halving(factor=3, min_epochs=1), 27) == [1, 3, 9]
+    assert budgets(Halving(factor=2, min_epochs=4), 10) == [4, 8]
+    assert budgets(Halving(factor=3, min_epochs=1), 1) == []
     assert choose_pruned({0: 0.3, 1: 0.1, 2: 0.2, 3: 0.4}, 2) == {0, 3}
     assert choose_pruned({0: 0.5, 1: 0.5}, 3) == {1}
     assert choose_pruned({}, 3) == set()

@@ -2,13 +2,14 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Any
 
-from mnistlab.config.strict_yaml import read_value
-from mnistlab.errors import ConfigError, shown
-from mnistlab.sweep.spaces.points import Values, listed
-from mnistlab.sweep.spaces.space import Axis
+from mnistlab.config.strict_yaml import read_text, read_value
+from mnistlab.errors import ConfigError
+from mnistlab.errors import shown as escaped
+from mnistlab.sweep.space import Axis
 
 MAX_BYTES = 512 * 1024  # as many values still fit a sweep file of 1 MB
 
@@ -16,7 +17,7 @@ MAX_BYTES = 512 * 1024  # as many values still fit a sweep file of 1 MB
 def read_trial_list(path: Path, where: str) -> list[Axis]:
     """Return the columns of a list of trials as axes, their values typed like YAML.
 
-    Raises ConfigError that names the list and the line; `where` says who named the list.
+    Raises ConfigError that names the list and the line; `where` is who names the list.
     """
     rows = _rows(path, where)
     if not rows:
@@ -32,7 +33,8 @@ def read_trial_list(path: Path, where: str) -> list[Axis]:
     for line, row in trials:
         if len(row) != len(keys):
             has, needs = _count(len(row), "value"), _count(len(keys), "key")
-            raise ConfigError(f"{path}, line {line}: has {has} for {needs}")
+            hint = "; a decimal point is written '.', not ','" if len(row) > len(keys) else ""
+            raise ConfigError(f"{path}, line {line}: has {has} for {needs}{hint}")
     lines = tuple(line for line, _ in trials)
     read: dict[str, Any] = {}  # most texts of a list come again and again
     axes = []
@@ -41,35 +43,34 @@ def read_trial_list(path: Path, where: str) -> list[Axis]:
         for line, row in trials:
             text = row[column]
             if text not in read:
-                read[text] = read_value(text, f"{path}, line {line}: {key}")
+                read[text] = _read_cell(text, f"{path}, line {line}: {key}")
             values.append(read[text])
-        axes.append(Axis(key, str(path), Values(listed(values), {"values": values}), lines))
+        axes.append(Axis(key, str(path), values, {"values": values}, lines))
     return axes
+
+
+def _read_cell(text: str, where: str) -> Any:
+    if re.fullmatch(r"[-+]?\d+,\d+", text):
+        raise ConfigError(f"{where}: {text}: a decimal point is written '.', not ','")
+    return read_value(text, where)
 
 
 def _rows(path: Path, where: str) -> list[tuple[int, list[str]]]:
     """Return the rows that are not blank, each with its line."""
-    named = shown(path)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise ConfigError(f"{where}: {named}: there is no such file") from None
-    except (OSError, ValueError) as error:
-        reason = "is a folder" if isinstance(error, IsADirectoryError) else "cannot be read"
-        raise ConfigError(f"{where}: {named}: {reason}") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{named}: larger than {MAX_BYTES // 1024} KB; split the list")
-    try:
-        text = content.decode("utf-8-sig")  # spreadsheets put a byte order mark first
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{named}, line {line}: is not UTF-8 text; save it as UTF-8") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+        text = read_text(path, MAX_BYTES, "so split the list")
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    header = text.partition("\n")[0]  # no key has any of these in its name
+    delimiter = next((mark for mark in ",;\t" if mark in header), ",")
+    reader = csv.reader(
+        io.StringIO(text, newline=""), strict=True, skipinitialspace=True, delimiter=delimiter
+    )
     try:
         return [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except csv.Error as error:
-        raise ConfigError(f"{named}, line {reader.line_num}: is not valid CSV: {error}") from None
+        where = f"{escaped(path)}, line {reader.line_num}"
+        raise ConfigError(f"{where}: is not valid CSV: {error}") from None
 
 
 def _count(number: int, what: str) -> str:

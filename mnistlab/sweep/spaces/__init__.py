@@ -1,4 +1,0 @@
-"""Which trials a sweep has: sweep files, words on the command line, and their checks.
-
-Nothing is imported here: a command loads what it needs.
-"""

@@ -1,0 +1,331 @@
+"""Settles a sweep: all of its trials, each with its config checked, before anything runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mnistlab.config.load import Fault, name_from, settle, shown, try_config, value_of
+from mnistlab.config.schema import Config
+from mnistlab.config.strict_yaml import dump
+from mnistlab.errors import ConfigError
+from mnistlab.sweep.functions import MOST_LISTED, count_in_words
+from mnistlab.sweep.metric import Metric, metric_named
+from mnistlab.sweep.space import (
+    Axis,
+    Group,
+    Point,
+    count_points,
+    draw_points,
+    grid_points,
+    group_axes,
+    values_at,
+)
+from mnistlab.sweep.sweep_file import Draft, Halving, SweepFile, read_sweep
+
+__all__ = ["Halving", "Metric", "Sweep", "Trial", "load_sweep"]
+
+MOST_RUNS = 10_000
+_LOOKED_AT = 10_000
+"""Of an axis with more values, only those that are picked are looked at."""
+_DRAWN = 64  # trials of a random sweep that does not say how many
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One config of a sweep: its number from 0, the axes' values by key, and the whole of it."""
+
+    number: int
+    parameters: Mapping[str, Any]
+    config: Config
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Everything that decides what a sweep does; `keys` are those of its axes.
+
+    `base` holds what all trials share; where it is valid only together with the axes' values, it
+    is the first trial's config. `ranges` describes the values of each axis, `notes` what is worth
+    a second look before it starts.
+    """
+
+    base: Config
+    name: str
+    method: str
+    metric: Metric
+    seeds: int
+    max_trials: int | None
+    random_seed: int
+    halving: Halving | None
+    trials: tuple[Trial, ...]
+    keys: tuple[str, ...]
+    ranges: Mapping[str, str] = field(repr=False)
+    notes: tuple[str, ...] = field(repr=False)
+    document: Mapping[str, Any] = field(repr=False)
+    """The sweep as a sweep file says it, base and lists of trials included."""
+
+    def to_yaml(self) -> str:
+        """Return a sweep file that `load_sweep` reads back to an equal sweep."""
+        return dump(self.document)
+
+
+def load_sweep(
+    path: Path,
+    words: Sequence[str] = (),
+    *,
+    method: str | None = None,
+    max_trials: int | None = None,
+    seeds: int | None = None,
+    random_seed: int | None = None,
+    metric: Metric | None = None,
+    name: str | None = None,
+) -> Sweep:
+    """Return the sweep of a sweep file or of a plain config, with what the words add to it.
+
+    Options win over the file. Every trial's config has passed the schema. Raises ConfigError that
+    names file and line, or the word.
+    """
+    options = {
+        "method": method,
+        "max_trials": max_trials,
+        "seeds": seeds,
+        "random_seed": random_seed,
+        "metric": metric and {"name": metric.name, "goal": metric.goal},
+    }
+    file, draft = read_sweep(path, words, {k: v for k, v in options.items() if v is not None})
+    if name is not None:
+        draft.fix("name", name, "--name")
+    elif draft.base.get("name") is None:
+        draft.base["name"] = name_from(path)
+    groups = group_axes(draft.axes, draft.zips)
+    settings = _settled(file, draft, groups)
+    base = _base(draft)
+    _check_size(draft, groups, settings)
+    _check_values(draft, groups)
+    trials = _trials(draft, groups, settings)
+    if base is None:
+        base = trials[0].config
+    _check_comparable(draft, base, trials, settings)
+    _check_seeds(draft, trials, settings)
+    if settings.method == "halving":
+        _check_halving(draft, base, settings.halving)
+    return Sweep(
+        base=base,
+        name=str(base.name),
+        method=settings.method or "grid",
+        metric=metric_named(settings.metric.name, settings.metric.goal),
+        seeds=settings.seeds,
+        max_trials=settings.max_trials,
+        random_seed=settings.random_seed,
+        halving=settings.halving if settings.method == "halving" else None,
+        trials=trials,
+        keys=tuple(draft.axes),
+        ranges={key: axis.describe() for key, axis in draft.axes.items()},
+        notes=tuple(filter(None, map(_note, draft.axes.values()))),
+        document=_document(draft, settings),
+    )
+
+
+def _settled(file: SweepFile, draft: Draft, groups: Sequence[Group]) -> SweepFile:
+    """Return the settings with the method, and the number of trials to draw, filled in."""
+    drawn = next((axis for (axis, *_) in groups if axis.count is None), None)
+    method = file.method or ("random" if drawn else "grid")
+    if method == "grid" and drawn:
+        raise ConfigError(
+            f"{drawn.where}: a grid cannot list a continuous distribution; use --method random"
+        )
+    if method != "halving" and draft.halving_word:
+        raise ConfigError(f"{draft.halving_word}: has no effect with method {method}")
+    is_random = method == "random" or (method == "halving" and drawn)
+    most = file.max_trials or (_DRAWN if is_random else None)
+    return file.model_copy(update={"method": method, "max_trials": most})
+
+
+def _base(draft: Draft) -> Config | None:
+    """Return the checked base, or None if its keys go together only with an axis's values."""
+    base = try_config(draft.base)
+    if draft.axes and not isinstance(base, Config) and not any(fault.path for fault in base):
+        return None
+    return settle(draft.base, draft.origins, draft.source)
+
+
+def _check_size(draft: Draft, groups: Sequence[Group], settings: SweepFile) -> None:
+    """Refuse a sweep of nothing, and one of more runs than anybody means to start."""
+    if not groups and settings.seeds == 1:
+        raise ConfigError(
+            f"{draft.source}: nothing to sweep; give an axis, such as learning_rate=0.01,0.1, "
+            "or --seeds 5 to repeat one trial"
+        )
+    listed = sum(len(axis.entry.get("values", ())) for axis in draft.axes.values())
+    if listed > MOST_LISTED:
+        raise ConfigError(f"{draft.source}: lists {listed:,} values, {MOST_LISTED:,} at most")
+    points = count_points(groups)
+    if settings.max_trials is None and points is not None and points > MOST_RUNS:
+        raise ConfigError(
+            f"{draft.source}: the grid has {count_in_words(points)} points, {MOST_RUNS:,} at most; "
+            "give fewer values, or --max-trials N to take N of them, or --method random "
+            "--max-trials N"
+        )
+    count = min(n for n in (points, settings.max_trials) if n is not None)
+    if count * settings.seeds > MOST_RUNS:
+        raise ConfigError(
+            f"{draft.source}: {count_in_words(count)} trials x {count_in_words(settings.seeds)} "
+            f"seeds are {count_in_words(count * settings.seeds)} runs, {MOST_RUNS:,} at most"
+        )
+
+
+def _check_values(draft: Draft, groups: Sequence[Group]) -> None:
+    """Raise ConfigError for the first value that is wrong by itself or stands there twice."""
+    for group in groups:
+        first, count = group[0], group[0].count
+        if count is None or count > _LOOKED_AT:
+            continue
+        seen: dict[str, int] = {}
+        for position in range(count):
+            values = [axis.at(position) for axis in group]
+            for axis, value in zip(group, values, strict=True):
+                # several keys that do not go together by themselves may do so in a trial
+                _check_value(axis, position, try_config(_with(draft.base, {axis.key: value})))
+            # 1 and 1.0 are one learning rate
+            alike = repr([float(v) if type(v) is int and abs(v) < 2**53 else v for v in values])
+            earlier = seen.setdefault(alike, position)
+            if earlier != position:
+                given = ", ".join(map(shown, values))
+                line = f"stands in line {first.lines[earlier]}" if first.lines else ""
+                also = line or f"is value {earlier + 1:,}"
+                raise ConfigError(f"{first.place(position)}: {given} {also} too")
+
+
+def _check_value(axis: Axis, part: Any, found: Config | list[Fault]) -> None:
+    """Raise ConfigError if an axis's own value is what is wrong with a config."""
+    for fault in [] if isinstance(found, Config) else found:
+        if fault.path == tuple(axis.key.split(".")):
+            raise ConfigError(f"{axis.place(part)}: {fault.problem}")
+
+
+def _trials(draft: Draft, groups: Sequence[Group], settings: SweepFile) -> tuple[Trial, ...]:
+    trials: list[Trial] = []
+    same: dict[str, int] = {}
+    for number, point in enumerate(_points(draft, groups, settings)):
+        config = _config_at(draft, groups, point)
+        parameters = {key: value_of(config, tuple(key.split("."))) for key in draft.axes}
+        earlier = same.setdefault(config.model_dump_json(), number)
+        if earlier != number:
+            both = ", ".join(f"{key}={value}" for key, value in parameters.items())
+            raise ConfigError(
+                f"{draft.source}: trials {earlier:,} and {number:,} are the same: {both}"
+            )
+        trials.append(Trial(number, parameters, config))
+    return tuple(trials)
+
+
+def _points(draft: Draft, groups: Sequence[Group], settings: SweepFile) -> Sequence[Point]:
+    """Return the points to try: all of them, or as many of them as were asked for."""
+    points, wanted = count_points(groups), settings.max_trials
+    if points is not None and (wanted is None or points <= wanted):
+        return list(grid_points(groups))
+    assert wanted is not None, "what is drawn has a limit"  # noqa: S101 - for the types
+    try:
+        drawn = draw_points(groups, wanted, settings.random_seed)
+    except ValueError as error:
+        raise ConfigError(f"{draft.source}: {error}; ask for fewer by --max-trials") from None
+    return drawn if settings.method == "random" or points is None else sorted(drawn)
+
+
+def _config_at(draft: Draft, groups: Sequence[Group], point: Point) -> Config:
+    """Return a point's config; raise ConfigError that names the faulty value, or all of them."""
+    given = values_at(groups, point)
+    found = try_config(_with(draft.base, given))
+    if isinstance(found, Config):
+        return found
+    for group, part in zip(groups, point, strict=True):
+        for axis in group:
+            _check_value(axis, part, found)
+    values = ", ".join(f"{key}={shown(value)}" for key, value in given.items())
+    raise ConfigError(f"{draft.source}: trial {values}: {found[0]}")
+
+
+def _with(data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config's data with dotted keys set, `data` itself left as it is."""
+    changed = dict(data)
+    for key, value in values.items():
+        parent, dot, last = key.rpartition(".")
+        if dot:
+            nested = changed.get(parent, {})
+            changed[parent] = {**nested, last: value} if isinstance(nested, dict) else nested
+        else:
+            changed[last] = value
+    return changed
+
+
+def _check_comparable(
+    draft: Draft, base: Config, trials: Sequence[Trial], settings: SweepFile
+) -> None:
+    """Raise ConfigError if there is nothing to choose a best trial by."""
+    if base.data.validation == 0:
+        where = draft.origins.get(("data", "validation"), draft.source)
+        raise ConfigError(
+            f"{where}: data.validation must be above 0: the best trial is chosen on that split"
+        )
+    losses = {trial.config.loss for trial in trials}
+    if settings.metric.name == "validation.loss" and len(losses) > 1:
+        raise ConfigError(
+            f"{draft.axes['loss'].where}: different losses cannot be compared by validation.loss; "
+            "use validation.accuracy"
+        )
+
+
+def _check_seeds(draft: Draft, trials: Sequence[Trial], settings: SweepFile) -> None:
+    if settings.seeds > 1 and "seed" in draft.axes:
+        raise ConfigError(f"{draft.axes['seed'].where}: seed is an axis, so seeds must be 1")
+    largest = max(trial.config.seed for trial in trials)
+    if largest + settings.seeds > 2**63:
+        raise ConfigError(
+            f"{draft.source}: seed {largest} leaves no room for {settings.seeds} seeds"
+        )
+
+
+def _check_halving(draft: Draft, base: Config, halving: Halving) -> None:
+    """Refuse what halving decides itself: for how long, and that each epoch is evaluated."""
+    for key, usual in (("epochs", None), ("stop_after", None), ("evaluate_every", 1)):
+        if key in draft.axes:
+            raise ConfigError(f"{draft.axes[key].where}: {key} is no axis where halving chooses it")
+        if key != "epochs" and getattr(base, key) != usual:
+            where = draft.origins.get((key,), draft.source)
+            raise ConfigError(f"{where}: {key} must be {usual or 'null'} for halving")
+    if halving.min_epochs >= base.epochs:
+        raise ConfigError(
+            f"{draft.source}: halving.min_epochs must be less than epochs, {base.epochs}, not "
+            f"{halving.min_epochs}"
+        )
+
+
+def _note(axis: Axis) -> str | None:
+    """Return a warning of exponents that look like values: in W&B too they draw something else."""
+    if axis.entry.get("distribution") != "log_uniform" or axis.entry["min"] <= 0:
+        return None
+    return (
+        f"{axis.key} is {axis.describe()}: log_uniform takes exponents of e; for values from "
+        f"{shown(axis.entry['min'])} to {shown(axis.entry['max'])} use log_uniform_values"
+    )
+
+
+def _document(draft: Draft, settings: SweepFile) -> dict[str, Any]:
+    """Return the sweep as a sweep file says it."""
+    defaults = Config().model_dump(exclude_none=True)
+    base = {**defaults, **draft.base}
+    if isinstance(draft.base.get("data"), dict):
+        base["data"] = {**defaults["data"], **draft.base["data"]}
+    limit = {} if settings.max_trials is None else {"max_trials": settings.max_trials}
+    zips = [list(keys) for _, keys in draft.zips if len(keys) > 1]
+    return {
+        "base": base,
+        "method": settings.method,
+        "metric": settings.metric.model_dump(),
+        "parameters": {key: dict(axis.entry) for key, axis in draft.axes.items()},
+        **({"zip": zips} if zips else {}),
+        "seeds": settings.seeds,
+        **limit,
+        "random_seed": settings.random_seed,
+        **({"halving": settings.halving.model_dump()} if settings.method == "halving" else {}),
+    }
