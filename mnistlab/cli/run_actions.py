@@ -20,10 +20,12 @@ from mnistlab.cli.options import (
     SeveralRuns,
     echo,
     echo_json,
+    evaluate_test_if_missing,
     find_folder,
+    named_or_all,
     runs_folder,
 )
-from mnistlab.cli.runs import app, evaluate_test_if_missing, named_or_all
+from mnistlab.cli.runs import app
 
 if TYPE_CHECKING:
     from mnistlab.store.predict import Predictions

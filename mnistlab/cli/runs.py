@@ -1,7 +1,5 @@
 """`mnistlab runs`: the commands that look at runs and sweeps; `run_actions` has the others."""
 
-import errno
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +19,9 @@ from mnistlab.cli.options import (
     SeveralRuns,
     echo,
     echo_json,
+    evaluate_test_if_possible,
     find_folder,
+    named_or_all,
     noting_latest,
     refuse_existing,
     runs_folder,
@@ -357,52 +357,3 @@ def export(
     if selection.warning:
         echo(f"warning: {selection.warning}", err=True)
     echo(f"{to}: {len(folders):,} {'run' if len(folders) == 1 else 'runs'}")
-
-
-def named_or_all(names: Sequence[str] | None, runs_dir: Path | None) -> "list[RunFolder]":
-    """Return the runs that are named, each sweep as its runs; all runs where none is named."""
-    from mnistlab.store.export import all_runs, single_runs
-
-    if names:
-        return single_runs(find_folder(name, runs_dir) for name in names)
-    return all_runs(runs_folder(runs_dir))
-
-
-def evaluate_test_if_missing(folder: "RunFolder", plugins: Sequence[Path]) -> None:
-    """Evaluate the test split for a complete run that has not seen it: one of a sweep.
-
-    Raises MnistlabError where that cannot be, and OSError; with a warning where somebody else's
-    run cannot be written to.
-    """
-    from mnistlab.runs.folder import SweepFolder
-
-    checksums = {} if isinstance(folder, SweepFolder) else folder.checksums()
-    has_test = isinstance(checksums.get(folder.predictions.name), str)
-    if not checksums or has_test or folder.read_status()["status"] != "completed":
-        return
-    from mnistlab.config.load import load_config
-    from mnistlab.console.progress import ConsoleReporter
-    from mnistlab.experiment.prepare import open_data
-    from mnistlab.experiment.training import evaluate_test
-    from mnistlab.plugins import load_plugins
-    from mnistlab.runs.integrity import check_undamaged
-
-    check_undamaged(folder)  # before a config that somebody has changed is read
-    load_plugins(plugins)
-    config = load_config(folder.config)
-    try:
-        evaluate_test(folder, config, open_data(config, ConsoleReporter()))
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise
-        echo(f"warning: {error.filename}: its test numbers cannot be kept there", err=True)
-
-
-def evaluate_test_if_possible(folder: "RunFolder", plugins: Sequence[Path]) -> None:
-    """Do as `evaluate_test_if_missing`, but only warn where it cannot be done."""
-    from mnistlab.errors import MnistlabError
-
-    try:
-        evaluate_test_if_missing(folder, plugins)
-    except MnistlabError as error:
-        echo(f"warning: {folder.name}: no test predictions: {error}", err=True)

@@ -14,7 +14,7 @@ from mnistlab.report.proofs import check_derivations, check_softmax, show_stabil
 from mnistlab.report.run_record import RunRecord
 from mnistlab.report.sweep_record import SweepRecord
 from mnistlab.report.text import show
-from mnistlab.statistics import mcnemar_p
+from mnistlab.store.diff import count_flips
 from mnistlab.store.facts import is_number
 
 NEEDED = ("linear", "linear_overflow", "sigmoid", "sigmoid_sgd", "softmax", "best", "sweep")
@@ -69,12 +69,8 @@ def _limit(limit: float, run: RunRecord) -> dict[str, str] | None:
     if run.config is None:
         return None
     images = SUBSET_ROWS if run.dataset is None else min(SUBSET_ROWS, len(run.dataset.train))
-    return {
-        "mean": format_limit(limit),
-        "sum": format_limit(limit / run.config.batch_size),
-        "eigenvalue": f"{1 / limit:.3g}",
-        "images": f"{images:,}",
-    }
+    limits = {"mean": format_limit(limit), "sum": format_limit(limit / run.config.batch_size)}
+    return {**limits, "eigenvalue": f"{1 / limit:.3g}", "images": f"{images:,}"}
 
 
 def _overflow(run: RunRecord | None, limit: float) -> dict[str, str] | None:
@@ -121,19 +117,14 @@ def largest_weight(run: RunRecord | None) -> str | None:
 
 def _compare(best: RunRecord, linear: RunRecord) -> dict[str, Any] | None:
     """Return on how many test images only one of two runs is right, and McNemar's p."""
-    if best.dataset is None or linear.dataset is None:
+    theirs, data = best.dataset, linear.dataset
+    if theirs is None or data is None or theirs.sha256 != data.sha256:
         return None
     if best.predictions is None or linear.predictions is None:
         return None
-    if best.dataset.sha256 != linear.dataset.sha256:
-        return None
-    labels = linear.dataset.test.labels
-    ours, theirs = best.predictions == labels, linear.predictions == labels
-    only_best, only_given = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    p = f"{mcnemar_p(only_best, only_given):.2g}"
-    return {
-        "images": f"{len(labels):,}", "only_best": only_best, "only_given": only_given, "p": p,
-    }  # fmt: skip
+    flips = count_flips(best.predictions, linear.predictions, data.test.labels, data.classes)
+    only = {"only_best": flips.only_first, "only_given": flips.only_second}
+    return {"images": f"{flips.images:,}", **only, "p": f"{flips.p:.2g}"}
 
 
 def find_given(sweep: SweepRecord, best: RunRecord, linear: RunRecord) -> dict[str, Any] | None:

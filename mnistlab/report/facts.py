@@ -140,17 +140,10 @@ def _common(record: Record, run: RunRecord | None) -> dict[str, Any]:
 
 
 def _run(run: RunRecord, pictures: Pictures | None) -> dict[str, Any]:
+    config = {key: show(key, value) for key, value in run.flat_config.items()}
     is_shown = pictures is not None and run.config is not None
-    return {
-        **_common(run, run),
-        "kind": "run",
-        "config": {key: show(key, value) for key, value in run.flat_config.items()},
-        "pictures": pictures.of(run.folder, run.title) if pictures and is_shown else [],
-    }
-
-
-def _say(key: str, value: Any) -> str:
-    return f"{show('', key)} {show(key, value)}"
+    drawn = pictures.of(run.folder, run.title) if pictures and is_shown else []
+    return {**_common(run, run), "kind": "run", "config": config, "pictures": drawn}
 
 
 def _sweep(sweep: SweepRecord, pictures: Pictures) -> dict[str, Any]:
@@ -199,7 +192,7 @@ def _edges(ranked: Sequence[Mapping[str, Any]], tried: Mapping[str, list[Any]]) 
     """Return which values of the best trial are the smallest or the largest that was tried."""
     best = ranked[0]["parameters"] if ranked else {}
     return [
-        _say(key, best[key])
+        f"{show('', key)} {show(key, best[key])}"
         for key, values in tried.items()
         if len(values) > 1 and all(map(is_number, values)) and key in best
         if best[key] in (values[0], values[-1])

@@ -10,7 +10,6 @@ from typing import Any
 
 import mnistlab
 from mnistlab.core.losses import SoftmaxCrossEntropy, SquaredError, softmax
-from mnistlab.core.metrics import largest_class
 from mnistlab.core.models import Sigmoid
 from mnistlab.core.objective import Objective, Products, batch_gradient
 from mnistlab.core.optimizers import SGD
@@ -25,7 +24,6 @@ _PARTS: dict[str, tuple[Callable[..., Any], str, str]] = {
     "outputs": (Products.pre_activations, "for first in range", "np.matmul"),
     "chain_rule": (Objective.gradient, "outputs, pullback", "return pullback"),
     "descent": (SGD.update, "gradient *=", "return gradient"),
-    "prediction": (largest_class, "outputs.argmax", "outputs.argmax"),
     "differences": (central, "steps =", "rough ="),
     "sigmoid": (Sigmoid.forward, "sign =", "return outputs"),
     "softmax": (softmax, "exponentials: Array", "return exponentials"),

@@ -52,11 +52,10 @@ def read_records(folders: Sequence[RunFolder]) -> tuple[list[RunRecord], list[Sw
     labels = _labels({place: folder.name for place, folder in unique.items()})
     runs, sweeps = list[RunRecord](), list[SweepRecord]()
     for place, folder in unique.items():
-        label = labels[place]
         if isinstance(folder, SweepFolder):
-            sweeps.append(SweepRecord(folder, shared, label))
+            sweeps.append(SweepRecord(folder, shared, labels[place]))
         else:
-            runs.append(RunRecord(folder, shared, label))
+            runs.append(RunRecord(folder, shared, labels[place]))
     return runs, sweeps
 
 

@@ -6,18 +6,12 @@ picture is drawn anew, and so are those of the answers: as SVG, which paper show
 
 import io
 import warnings
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from mnistlab.errors import shown
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import SweepFolder
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 OF_RUN = {
     "learning_curves": "Loss and error rate after each epoch",
@@ -56,12 +50,27 @@ class Pictures:
 
     def sharp(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
         """Return one plot drawn as SVG, None where there is no data for it."""
-        return self._drawn(folder, name, title)
+        # most reports need no matplotlib
+        from mnistlab.plots import PLOTS, SWEEP_PLOTS, RunView, SweepView, encode  # noqa: PLC0415
+
+        try:
+            with warnings.catch_warnings():
+                # a letter that the font lacks is drawn as an empty box, which says enough
+                warnings.filterwarnings("ignore", message="Glyph .* missing from")
+                if isinstance(folder, SweepFolder):
+                    figure = SWEEP_PLOTS[name](SweepView(folder))
+                else:
+                    figure = PLOTS[name](RunView(folder))
+                if figure is None:
+                    return None
+                return {**_told(name, title), "file": self._keep(encode(figure, "svg"), "svg")}
+        except Exception as error:  # whatever it is, the rest is worth having
+            return {**_told(name, title), "problem": shown(str(error) or type(error).__name__)}
 
     def _found(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
         picture = _read_png(folder, name)
         if picture is None:
-            return self._drawn(folder, name, title)
+            return self.sharp(folder, name, title)
         return {**_told(name, title), "file": self._keep(picture, "png")}
 
     def _keep(self, picture: bytes, form: str) -> str:
@@ -69,32 +78,9 @@ class Pictures:
         self.files[file] = picture
         return file
 
-    def _drawn(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
-        from mnistlab.plots import encode  # noqa: PLC0415 - most reports need no matplotlib
-
-        try:
-            with warnings.catch_warnings():
-                # a letter that the font lacks is drawn as an empty box, which says enough
-                warnings.filterwarnings("ignore", message="Glyph .* missing from")
-                figure = _drawer(folder, name)()
-                if figure is None:
-                    return None
-                return {**_told(name, title), "file": self._keep(encode(figure, "svg"), "svg")}
-        except Exception as error:  # whatever it is, the rest is worth having
-            return {**_told(name, title), "problem": shown(str(error) or type(error).__name__)}
-
 
 def _told(name: str, title: str) -> dict[str, str]:
     return {"plot": name, "caption": f"{(OF_RUN | OF_SWEEP)[name]}: {title}"}
-
-
-def _drawer(folder: RunFolder, name: str) -> "Callable[[], Figure | None]":
-    """Return what draws a plot of a run or a sweep."""
-    from mnistlab.plots import PLOTS, SWEEP_PLOTS, RunView, SweepView  # noqa: PLC0415 - as above
-
-    if isinstance(folder, SweepFolder):
-        return partial(SWEEP_PLOTS[name], SweepView(folder))
-    return partial(PLOTS[name], RunView(folder))
 
 
 def _read_png(folder: RunFolder, name: str) -> bytes | None:

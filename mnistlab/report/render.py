@@ -27,7 +27,7 @@ FILES = {"html": "index.html", "pdf": "report.pdf"}
 """The formats of a report, and the file of each."""
 
 SOURCES, PAGE = (Path(__file__).parent / name for name in ("typst", "page"))
-SCRIPTS = ("elements", "table", "compare", "digit", "drawing", "try", "start")
+SCRIPTS = ("elements", "table", "compare", "digit", "drawing", "try")
 """The page's scripts in the order in which they are joined into one."""
 
 # PDF/UA promises that a screen reader can read it all out, and typst refuses to promise it with a

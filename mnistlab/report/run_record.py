@@ -3,24 +3,27 @@
 Shapes: C classes, D features, N test images.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.config.load import try_config
+from mnistlab.config.load import set_key, try_config
 from mnistlab.config.schema import Config
 from mnistlab.datasets import Dataset
-from mnistlab.errors import MnistlabError, RunFolderError
+from mnistlab.errors import MnistlabError
 from mnistlab.optimum import Optimum
 from mnistlab.report.shared_data import SharedData
 from mnistlab.report.text import clean
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_weights, read_predictions
 from mnistlab.store.facts import Facts, is_number, is_of_config, read_facts
+
+_Found = TypeVar("_Found")
 
 _ROUNDING = 1e-5  # of a loss that was summed in float32, as a share of it
 
@@ -126,11 +129,7 @@ class RunRecord(FolderRecord):
         """The config, or why it cannot be used."""
         nested: dict[str, Any] = {}
         for key, value in self.flat_config.items():
-            *parents, last = key.split(".")
-            inner = nested
-            for parent in parents:
-                inner = inner.setdefault(parent, {})
-            inner[last] = value
+            set_key(nested, {}, tuple(key.split(".")), value, "")
         found = try_config(nested)
         return found if isinstance(found, Config) else "; ".join(map(str, found[:2]))
 
@@ -147,41 +146,31 @@ class RunRecord(FolderRecord):
     @cached_property
     def curves(self) -> dict[str, list[float]] | None:
         """metrics.csv column by column."""
-        with suppress(OSError, RunFolderError):
-            return self.folder.read_metrics()
-        return None
+        return _or_none(self.folder.read_metrics)
 
     @cached_property
     def divergence(self) -> tuple[list[int], list[float]]:
         """Steps and batch losses of the epoch that overflowed, empty where there was none."""
-        with suppress(OSError, RunFolderError):
-            return self.folder.read_divergence()
-        return [], []
+        return _or_none(self.folder.read_divergence) or ([], [])
 
     @cached_property
     def parameters(self) -> NDArray[Any] | None:
         """Weights and, in the last row, biases, (D+1, C)."""
-        with suppress(RunFolderError):
-            return load_weights(self.folder.model)
-        return None
+        return _or_none(lambda: load_weights(self.folder.model))
 
     @cached_property
     def dataset(self) -> Dataset | None:
         """The data that the run was trained on, if it is there and has not changed."""
-        if self.config is None:
-            return None
-        with suppress(MnistlabError):
-            return self.shared.dataset(self.config, self.facts.get("data_sha256"))
-        return None
+        config, sha256 = self.config, self.facts.get("data_sha256")
+        return None if config is None else _or_none(lambda: self.shared.dataset(config, sha256))
 
     @cached_property
     def predictions(self) -> NDArray[np.uint8] | None:
         """The predicted classes of the test images, (N,)."""
         if self.dataset is None:
             return None
-        with suppress(RunFolderError):
-            return read_predictions(self.folder.predictions, len(self.dataset.test))
-        return None
+        images = len(self.dataset.test)
+        return _or_none(lambda: read_predictions(self.folder.predictions, images))
 
     @cached_property
     def predicted_accuracy(self) -> float | None:
@@ -193,11 +182,8 @@ class RunRecord(FolderRecord):
     @cached_property
     def optimum(self) -> Optimum | None:
         """The best that the run's model can do on its data, where that is known."""
-        if self.config is None:
-            return None
-        with suppress(MnistlabError):
-            return self.shared.optimum(self.config, self.facts.get("data_sha256"))
-        return None
+        config, sha256 = self.config, self.facts.get("data_sha256")
+        return None if config is None else _or_none(lambda: self.shared.optimum(config, sha256))
 
     @cached_property
     def gap(self) -> float | None:
@@ -218,3 +204,10 @@ class RunRecord(FolderRecord):
         if not np.isfinite(gap):
             return None
         return 0.0 if -_ROUNDING * optimum.objective < gap < 0 else gap
+
+
+def _or_none(read: Callable[[], _Found]) -> _Found | None:
+    """Return what `read` returns, None where it cannot be read or used."""
+    with suppress(OSError, MnistlabError):
+        return read()
+    return None

@@ -18,7 +18,7 @@ from mnistlab.config.strict_yaml import read_file
 from mnistlab.datasets import Progress, load
 from mnistlab.errors import InputError, MnistlabError, RunFolderError
 from mnistlab.runs import RunFolder
-from mnistlab.runs.weights import load_weights
+from mnistlab.runs.weights import load_weights, read_predictions
 from mnistlab.statistics import mcnemar_p
 from mnistlab.store.facts import SPLITS, Facts, flatten, read_facts
 
@@ -209,18 +209,6 @@ def _flips(
     labels = dataset.test.labels
     ours, theirs = (read_predictions(folder.predictions, len(labels)) for folder in (first, second))
     return count_flips(ours, theirs, labels, dataset.classes)
-
-
-def read_predictions(path: Path, N: int) -> NDArray[np.uint8]:
-    """Return the predicted classes (N,); raise RunFolderError if the file holds anything else."""
-    try:
-        # mapped, so that a header which claims terabytes takes no memory
-        predictions = np.load(path, mmap_mode="r", allow_pickle=False)
-        if predictions.shape != (N,) or predictions.dtype != np.uint8:
-            raise ValueError(f"{predictions.dtype} {predictions.shape}")
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, OverflowError):
-        raise RunFolderError(f"{path}: is not the predicted class of {N:,} images") from None
-    return np.array(predictions)
 
 
 def count_flips(

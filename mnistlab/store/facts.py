@@ -24,6 +24,9 @@ Facts = dict[str, Any]
 SPLITS = ("train", "validation", "test")
 """The parts of a dataset in the order in which tables show them."""
 
+_SPLIT_KEYS = ("data.validation", "data.split", "data.split_seed")
+"""The keys of a config that decide which images training and validation split hold."""
+
 METRICS = tuple(f"{split}.{name}" for split in SPLITS for name in ("loss", "accuracy"))
 
 OF_STATUS = {
@@ -87,7 +90,8 @@ def is_comparable(metric: str, differing: Container[str]) -> bool:
     split, _, name = metric.partition(".")
     if split not in SPLITS:
         return True
-    if "data_sha256" in differing or (split != "test" and "data.validation" in differing):
+    decisive = ("data_sha256",) if split == "test" else ("data_sha256", *_SPLIT_KEYS)
+    if any(key in differing for key in decisive):
         return False
     return name != "loss" or "loss" not in differing
 

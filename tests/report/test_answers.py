@@ -100,7 +100,7 @@ def test_the_examples_overflow_as_written_and_not_in_our_code(answers):
 
 
 def test_listings_are_lines_of_the_files_that_they_name(answers, reported):
-    assert len(answers["listings"]) == 13
+    assert len(answers["listings"]) == 12
     text = squeeze(reported.page.text)
     for one in answers["listings"].values():
         path, numbers = re.fullmatch(

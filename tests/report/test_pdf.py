@@ -3,11 +3,11 @@
 import io
 import re
 import zlib
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from mnistlab.report import pictures
 from mnistlab.report.facts import Facts, gather
 from mnistlab.report.pictures import Pictures
 from mnistlab.report.render import ReportRequest, _render_pdf, write_report
@@ -107,7 +107,7 @@ def test_a_fault_of_typst_is_one_clear_message():
 # Pictures.
 
 
-def test_plots_come_from_the_folder_and_are_drawn_where_it_has_none(softmax, monkeypatch):
+def test_plots_come_from_the_folder_and_are_drawn_where_it_has_none(softmax):
     found = Pictures()
     told = found.of(softmax, "softmax")
     assert [one["plot"] for one in told] == [
@@ -119,12 +119,14 @@ def test_plots_come_from_the_folder_and_are_drawn_where_it_has_none(softmax, mon
     assert ours.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
     softmax.plot("weights").unlink()
     softmax.plot("mistakes").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\x00" * 100)
-    drawn, draw = [], pictures._drawer
-    monkeypatch.setattr(
-        pictures, "_drawer", lambda run, name: drawn.append(name) or draw(run, name)
-    )
-    assert all("file" in one for one in Pictures().of(softmax, "softmax"))
-    assert drawn == ["weights", "mistakes"]
+    found = Pictures()
+    forms = {one["plot"]: Path(one["file"]).suffix for one in found.of(softmax, "softmax")}
+    assert forms == {
+        "learning_curves": ".png",
+        "confusion_matrix": ".png",
+        "weights": ".svg",
+        "mistakes": ".svg",
+    }
 
 
 def bomb(path):

@@ -42,6 +42,18 @@ def entry_of(folder):
     return entry
 
 
+def test_the_splits_are_those_of_the_run(tmp_path):
+    tail = train(tmp_path / "runs", "epochs=1")
+    drawn = train(tmp_path / "runs", "epochs=1", "data.split=stratified", "data.split_seed=3")
+    runs, _ = read_records([tail, drawn])
+    for run in runs:
+        claimed = run.facts["validation.accuracy"]
+        validation = run.dataset.validation
+        A = pre_activations(run.parameters, validation.rows, run.dataset.pixels)
+        assert np.mean(A.argmax(axis=-1).ravel() == validation.labels) == pytest.approx(claimed)
+    assert runs[0].optimum != runs[1].optimum
+
+
 # The gap.
 
 

@@ -59,7 +59,7 @@ function compareAnswers(first, second, names) {
     ...classes.map((name, c) => [name, ...lists.map((list) => count(list, c))]),
   ];
   return [
-    buildTable("Test images by which run classifies them rightly", ["class", ...Object.keys(kinds)], rows),
+    buildTable("Test images by which run classifies them correctly", ["class", ...Object.keys(kinds)], rows),
     showImages(lists[1], second, names[0]),
     showImages(lists[2], first, names[1]),
   ];

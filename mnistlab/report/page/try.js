@@ -165,3 +165,13 @@ function buildBar(name) {
   };
   return { root, show };
 }
+
+async function start() {
+  startTable();
+  const models = await unpackModels(JSON.parse(document.getElementById("data").textContent));
+  startCompare(models);
+  startTry(models);
+  document.documentElement.dataset.ready = "yes";
+}
+
+start();
