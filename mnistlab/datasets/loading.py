@@ -252,7 +252,10 @@ def resolve(name: str) -> None:
         if Path(os.path.expanduser(name)).exists():
             return
     if "/" in name or Path(name).suffix:
-        raise DataError(f"{shown(name)}: there is no such file or folder")
+        where = (
+            "" if name.startswith(("/", "~")) else f" in {shown(Path.cwd())}, the current folder"
+        )
+        raise DataError(f"{shown(name)}: there is no such file or folder{where}")
     error = UnknownNameError("dataset", name, DATASETS)
     error.args = (f"{error}; the path of a folder of IDX files or of an .npz works too",)
     raise error

@@ -104,9 +104,18 @@ def test_an_unknown_name(name):
         resolve(name)
 
 
-@pytest.mark.parametrize("name", ["no/such/folder", "~nobody-of-that-name/x", "digits.npz"])
-def test_a_path_that_leads_nowhere(name):
-    with pytest.raises(DataError, match="there is no such file or folder"):
+@pytest.mark.parametrize("name", ["no/such/folder", "../data", "digits.npz"])
+def test_a_relative_path_that_leads_nowhere_says_from_where(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as caught:
+        resolve(name)
+    place = f"there is no such file or folder in {tmp_path}, the current folder"
+    assert str(caught.value) == f"{name}: {place}"
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "~nobody-of-that-name/x"])
+def test_any_other_path_that_leads_nowhere(name):
+    with pytest.raises(DataError, match="there is no such file or folder$"):
         resolve(name)
 
 
