@@ -222,6 +222,7 @@ def to_yaml(config: Config) -> str:
     return dump(config.model_dump(exclude_none=True))
 
 
+@functools.cache
 def valid_keys() -> list[str]:
     """Return every key that a config can have, nested ones dotted."""
     return keys_of(Config)
