@@ -1,3 +1,3 @@
-"""A lab bench for shallow classifiers: configs in, proven and repeatable runs out."""
+"""Trains and compares shallow classifiers: a config becomes a run that can be repeated."""
 
 __version__ = "0.1.0"

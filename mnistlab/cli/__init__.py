@@ -1,4 +1,4 @@
-"""The commands: each in a small file that parses, imports lazily and calls one function."""
+"""The commands: each parses its words, imports what it needs and calls one function."""
 
 from collections.abc import Sequence
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`mnistlab gradcheck`: a referee for gradients, ours and a user's own."""
+"""`mnistlab gradcheck`: checks gradients, ours and a user's own."""
 
 from collections.abc import Iterator
 from pathlib import Path

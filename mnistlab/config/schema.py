@@ -134,6 +134,15 @@ class DataConfig(StrictModel):
         _as_value_error(SPLITS.__getitem__, name)
         return name
 
+    @model_validator(mode="after")
+    def _refuse_idle_split(self) -> Self:
+        """Refuse what would change nothing about which images are held out."""
+        if self.split == "tail" and self.split_seed != 0:
+            raise ValueError("split_seed has no effect with split tail; leave it out")
+        if self.split != "tail" and self.validation == 0:
+            raise ValueError(f"split {self.split} has no effect: validation 0 holds out no image")
+        return self
+
     @model_serializer(mode="wrap")
     def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out a split that is the usual one: older runs do not name it."""

@@ -1,4 +1,4 @@
-"""From a name or a path to checked images, labels and their hash: the main path of the room."""
+"""From a name or a path to checked images, labels and their hash: the main path of the package."""
 
 import hashlib
 import os

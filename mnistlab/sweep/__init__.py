@@ -1,1 +1,1 @@
-"""Sweeps: many trials of one config, read, listed and checked before the first of them runs."""
+"""Sweeps: many trials of one config, listed and checked, then trained together."""

@@ -141,6 +141,11 @@ def test_scalars_are_those_of_yaml_1_2(text, value):
         ("data: {dataset: ''}\n", "data.dataset must not be empty"),
         ("momentum: 0.5\n", "line 1: momentum has no effect with optimizer sgd"),
         ("epochs: 2\ninit_scale: 0.5\n", "line 2: init_scale has no effect"),
+        ("data:\n  split_seed: 3\n", "data: split_seed has no effect with split tail"),
+        (
+            "data:\n  validation: 0\n  split: random\n",
+            "data: split random has no effect: validation 0 holds out no image",
+        ),
         ("optimizer: momentum\nmomentum: 1.0\n", "line 2: momentum must be less than 1"),
         ("early_stopping: 2\ndata: {validation: 0}\n", "line 1: early_stopping needs a validation"),
         ("epochs: 2\nstop_after: 3\n", "line 2: stop_after 3 must be at most epochs, 2"),
