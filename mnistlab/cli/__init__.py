@@ -33,7 +33,7 @@ def _main(
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """A lab bench for shallow classifiers: configs in, proven and repeatable runs out."""
+    """Train and compare shallow classifiers: a config becomes a run that can be repeated."""
 
 
 app.command(

@@ -9,7 +9,7 @@ import typer
 from mnistlab.cli.options import echo
 
 app = typer.Typer(
-    help="List, fetch, verify and locate the named datasets.",
+    help="List, fetch, verify and locate datasets, and look for mistakes in them.",
     no_args_is_help=True,
 )
 

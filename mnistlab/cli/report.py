@@ -43,8 +43,8 @@ def report(
         bool,
         typer.Option(
             "--full",
-            help="Add to the assignment's PDF what the page has: all runs, all trials, every "
-            "coordinate that was checked, and where the numbers come from.",
+            help="Add to the assignment's PDF what the page has: all runs, all trials, and "
+            "where the numbers come from.",
         ),
     ] = False,
     force: Annotated[
