@@ -9,6 +9,7 @@ import codecs
 import difflib
 import itertools
 import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,63 +20,41 @@ from mnistlab.errors import ConfigError, shown
 MAX_BYTES = 64 * 1024
 MAX_SWEEP_BYTES = 1024 * 1024  # lists of values are longer than configs
 MAX_DEPTH = 8
-BYTES_A_NODE = 20  # a config has some dozens of keys and values; 3,000 are read in 0.2 s
-MAX_NODES = 50_000  # read in two seconds: what a sweep with lists of values may have
+BYTES_A_NODE = 20  # a config has some dozens of keys and values
+MAX_NODES = 50_000  # what a sweep with lists of values may have
 MAX_KEY = 100  # letters
 
 KeyPath = tuple[str, ...]
 Lines = dict[KeyPath, int]
 
 
-class _Loader(yaml.SafeLoader):
-    """A loader for plain data only; `where` opens every message."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own class attribute
-    where = ""
-    depth = 0
-    nodes = 0
-    max_nodes = MAX_NODES
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent):
-            problem = f"aliases are not allowed (*{shown(event.anchor)}); write the value itself"
-            raise _error(self.where, event, problem)
-        tag = getattr(event, "tag", None)
-        if tag is not None and tag != "!":
-            raise _error(self.where, event, f"tags are not allowed ({shown(tag)})")
-        self.nodes += 1
-        if self.nodes > self.max_nodes:
-            raise _error(self.where, event, f"more than {self.max_nodes:,} keys and values")
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise _error(self.where, event, f"nested deeper than {MAX_DEPTH} levels")
-        node: yaml.Node | None = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
+_PARSERS: Sequence[Any] = (getattr(yaml, "CSafeLoader", yaml.SafeLoader), yaml.SafeLoader)
+"""Yield the events of YAML text. The one in C is ten times as fast; what it refuses is left to the
+other, which also reads the escaped bytes of a file name that is no text."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes just the texts that `_Loader` would read as something else."""
+    """Quotes just the texts that would be read as something else."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own class attribute
 
 
-_RESOLVERS = (
-    ("null", r"|~|null|Null|NULL", ["", "~", "n", "N"]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-    (
-        "float",
-        r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        list("-+.0123456789"),
-    ),
+_FLOAT = r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+_SCALARS: Sequence[tuple[str, str, Sequence[str], Callable[[str], Any]]] = (
+    ("null", r"|~|null|Null|NULL", ["", "~", "n", "N"], lambda _: None),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF"), lambda text: text[0] in "tT"),
+    ("int", r"[-+]?[0-9]+", list("-+0123456789"), int),
+    ("float", _FLOAT, list("-+.0123456789"), lambda text: float(re.sub(r"\.(?=[inIN])", "", text))),
 )
-for _name, _pattern, _first in _RESOLVERS:
-    for _class in (_Loader, _Dumper):
-        _class.add_implicit_resolver(
-            f"tag:yaml.org,2002:{_name}", re.compile(rf"^(?:{_pattern})$", re.ASCII), _first
-        )
+"""Which plain texts are no text: a name of YAML's, a pattern, their first letters, their value."""
+
+_VALUES = [
+    (re.compile(rf"(?:{pattern})", re.ASCII), convert) for _, pattern, _, convert in _SCALARS
+]
+for _name, _pattern, _first, _ in _SCALARS:
+    _Dumper.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_name}", re.compile(rf"^(?:{_pattern})$", re.ASCII), _first
+    )
 
 
 _LEADING_ZERO = re.compile(r"[-+]?0\d")
@@ -174,65 +153,122 @@ def dump(data: Any, *, flow: bool | None = None) -> str:
 
 
 def _parse(text: str, where: str, max_nodes: int = MAX_NODES) -> tuple[Any, Lines]:
-    lines: Lines = {}
-    try:
-        loader = _Loader(text)
-        loader.where, loader.max_nodes = where, max_nodes
+    for parser in _PARSERS:
+        reading = _Reading(yaml.parse(text, Loader=parser), where, max_nodes)
         try:
-            node = loader.get_single_node()
-            return (None if node is None else _build(loader, node, (), lines)), lines
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = error.problem or "cannot be read"
-        if error.context == "while scanning a simple key" and error.context_mark:
-            # PyYAML finds out a line later
-            mark, problem = error.context_mark, "a key without ': ' after it"
-        place = f"{where}, line {mark.line + 1}" if mark else where
-        if "'\\t'" in problem:
-            problem = "a tab; indent with spaces"
-        raise ConfigError(f"{place}: is not valid YAML: {shown(problem)}") from None
-    except yaml.YAMLError as error:  # a character that YAML does not allow
+            return reading.document(), reading.lines
+        except (yaml.YAMLError, UnicodeEncodeError) as error:
+            problem = error
+    raise _in_words(problem, where)
+
+
+def _in_words(error: Exception, where: str) -> ConfigError:
+    """Return what PyYAML found wrong, with the line where it knows it."""
+    if not isinstance(error, yaml.MarkedYAMLError):  # a character that YAML does not allow
         message = str(error).splitlines()[0]
-        raise ConfigError(f"{where}: is not valid YAML: {shown(message)}") from None
+        return ConfigError(f"{where}: is not valid YAML: {shown(message)}")
+    mark = error.problem_mark or error.context_mark
+    problem = error.problem or "cannot be read"
+    if error.context == "while scanning a simple key" and error.context_mark:
+        # PyYAML finds out a line later
+        mark, problem = error.context_mark, "a key without ': ' after it"
+    place = f"{where}, line {mark.line + 1}" if mark else where
+    if "'\\t'" in problem:
+        problem = "a tab; indent with spaces"
+    return ConfigError(f"{place}: is not valid YAML: {shown(problem)}")
 
 
-def _build(loader: _Loader, node: yaml.Node, path: KeyPath, lines: Lines) -> Any:
-    """Return a node's plain value and note in `lines` where each key stands."""
-    if isinstance(node, yaml.MappingNode):
+class _Reading:
+    """Makes plain data of the events of one text; `lines` says where each key stands."""
+
+    def __init__(self, events: Iterator[Any], where: str, max_nodes: int) -> None:
+        self.lines: Lines = {}
+        self._events = events
+        self._where, self._left, self._max_nodes = where, max_nodes, max_nodes
+
+    def document(self) -> Any:
+        """Return the value of the one document, None where there is none."""
+        value = None
+        for number, event in enumerate(self._events):
+            if isinstance(event, yaml.DocumentStartEvent):
+                if number > 1:
+                    raise self._error(event, "is not valid YAML: a second document (---)")
+                value = self._value(next(self._events), (), 1)
+        return value
+
+    def _value(self, event: Any, path: KeyPath, depth: int) -> Any:
+        """Return the plain value that begins with an event."""
+        self._check(event, depth)
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return [
+                self._value(item, path, depth + 1) for item in self._until(yaml.SequenceEndEvent)
+            ]
         mapping: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise _error(loader.where, key_node, "a key must be plain text")
-            key = str(key_node.value)
-            if key == "<<":
-                raise _error(loader.where, key_node, "merge keys are not allowed (<<)")
-            if not key.isprintable() or len(key) > MAX_KEY:
-                problem = f"a key must be plain text of {MAX_KEY} letters at most"
-                raise _error(loader.where, key_node, problem)
+        for at in self._until(yaml.MappingEndEvent):
+            key = self._key(at, depth + 1)
             if key in mapping:
-                first = lines[*path, key]
-                raise _error(
-                    loader.where, key_node, f"{key!r} stands here again (first in line {first})"
-                )
-            lines[*path, key] = key_node.start_mark.line + 1
-            mapping[key] = _build(loader, value_node, (*path, key), lines)
+                first = self.lines[*path, key]
+                raise self._error(at, f"{key!r} stands here again (first in line {first})")
+            self.lines[*path, key] = at.start_mark.line + 1
+            mapping[key] = self._value(next(self._events), (*path, key), depth + 1)
         return mapping
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(loader, item, path, lines) for item in node.value]
-    if node.tag.endswith((":int", ":float")) and _LEADING_ZERO.match(node.value):
-        raise _error(
-            loader.where,
-            node,
-            f"{shown(node.value)}: a number has no leading zeros; a decimal point is written '.', "
-            "not ',', and a text in quotes",
-        )
-    try:
-        return loader.construct_object(node)
-    except ValueError:  # Python refuses to convert numbers of thousands of digits
-        raise _error(loader.where, node, "this number is too long") from None
 
+    def _until(self, end: type) -> Iterator[Any]:
+        """Yield the events that begin the items of a list or mapping."""
+        while not isinstance(event := next(self._events), end):
+            yield event
 
-def _error(where: str, at: Any, problem: str) -> ConfigError:
-    return ConfigError(f"{where}, line {at.start_mark.line + 1}: {problem}")
+    def _key(self, event: Any, depth: int) -> str:
+        """Return the key of a mapping that an event is."""
+        self._check(event, depth)
+        if not isinstance(event, yaml.ScalarEvent):
+            raise self._error(event, "a key must be plain text")
+        key = str(event.value)
+        if key == "<<":
+            raise self._error(event, "merge keys are not allowed (<<)")
+        if not key.isprintable() or len(key) > MAX_KEY:
+            problem = f"a key must be plain text of {MAX_KEY} letters at most"
+            raise self._error(event, problem)
+        return key
+
+    def _check(self, event: Any, depth: int) -> None:
+        """Raise ConfigError for what has no use in plain data, and for too much of it."""
+        anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
+        if isinstance(event, yaml.AliasEvent):
+            problem = f"aliases are not allowed (*{shown(anchor)}); write the value itself"
+            raise self._error(event, problem)
+        if tag is not None:
+            raise self._error(event, f"tags are not allowed ({shown(tag)})")
+        if anchor is not None:
+            problem = f"anchors and aliases are not allowed (&{shown(anchor)})"
+            raise self._error(event, problem)
+        self._left -= 1
+        if self._left < 0:
+            raise self._error(event, f"more than {self._max_nodes:,} keys and values")
+        if depth > MAX_DEPTH:
+            raise self._error(event, f"nested deeper than {MAX_DEPTH} levels")
+
+    def _scalar(self, event: Any) -> Any:
+        """Return the number, truth value, null or text that a scalar is."""
+        text = event.value
+        if not event.implicit[0]:  # in quotes
+            return text
+        for pattern, convert in _VALUES:
+            if not pattern.fullmatch(text):
+                continue
+            if _LEADING_ZERO.match(text):
+                problem = (
+                    f"{shown(text)}: a number has no leading zeros; a decimal point is written "
+                    "'.', not ',', and a text in quotes"
+                )
+                raise self._error(event, problem)
+            try:
+                return convert(text)
+            except ValueError:  # Python refuses to convert numbers of thousands of digits
+                raise self._error(event, "this number is too long") from None
+        return text
+
+    def _error(self, at: Any, problem: str) -> ConfigError:
+        return ConfigError(f"{self._where}, line {at.start_mark.line + 1}: {problem}")

@@ -1,6 +1,6 @@
 """Gathers all that a report says into one JSON document, `report.json`.
 
-Its keys: `title`, `author`, `date`, `version`; `runs` and `sweeps`, an entry for each folder;
+Its keys: `files`, `title`, `author`, `date`, `version`; `runs` and `sweeps`, an entry a folder;
 `best_runs`, the first run of each sweep's best trial; `featured`, the names of the runs that are
 shown one by one; `completed`, of how many these are the best; `origins`, which software, machine
 and data made which runs; `answers`, for the assignment (see `answers.answer_facts`) or None.
@@ -13,6 +13,7 @@ exact value and the text that is shown. Texts without these keys are computed fo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from mnistlab.report.run_record import RunRecord
 from mnistlab.report.sweep_record import SweepRecord
 from mnistlab.report.text import clean_all, number, show
 from mnistlab.runs import RunFolder
+from mnistlab.runs.files import to_json
 from mnistlab.statistics import wilson_interval
 from mnistlab.store.facts import METRICS, flatten, is_number, is_of_config
 
@@ -48,6 +50,11 @@ class Facts:
     pictures: Mapping[str, bytes]
     page: dict[str, Any]
 
+    @cached_property
+    def record(self) -> bytes:
+        """The document as JSON."""
+        return to_json(self.document).encode()
+
 
 def gather(
     folders: Sequence[RunFolder],
@@ -57,7 +64,7 @@ def gather(
     """Return the facts of a report about these folders.
 
     `assignment` names those that the assignment's answers rest on by their config; None for a
-    report about any other runs. `words` are title, author and date.
+    report about any other runs. `words` are title, author, date and the report's files.
     """
     runs, sweeps = read_records(folders)
     records: list[Record] = [*runs, *sweeps]

@@ -21,7 +21,7 @@ from mnistlab.report.facts import Facts, gather
 from mnistlab.report.opening import RECORD
 from mnistlab.report.text import clean
 from mnistlab.runs import RunFolder
-from mnistlab.runs.files import to_json, write_bytes
+from mnistlab.runs.files import write_bytes
 
 FILES = {"html": "index.html", "pdf": "report.pdf"}
 """The formats of a report, and the file of each."""
@@ -89,11 +89,15 @@ def write_report(
     cannot be written.
     """
     title = clean(request.title) or "Report"  # without one it would be no accessible document
-    words = {"title": title, "author": clean(request.author), "date": time.strftime("%Y-%m-%d")}
-    facts = gather(request.folders, request.assignment, words)
     names = [RECORD, *(FILES[form] for form in request.formats)]
-    document = {"files": sorted({*names, *_files_of_report(out)}), **facts.document}
-    write_bytes(out / RECORD, to_json(document).encode())
+    words = {
+        "files": sorted({*names, *_files_of_report(out)}),
+        "title": title,
+        "author": clean(request.author),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    facts = gather(request.folders, request.assignment, words)
+    write_bytes(out / RECORD, facts.record)
     for form in request.formats:
         announce(f"writing {out / FILES[form]}")
         render = _render_page if form == "html" else _render_pdf
@@ -130,7 +134,7 @@ def _compile(facts: Facts, form: str, *, full: bool, own_fonts: bool, standards:
             (root / source.name).write_bytes(source.read_bytes())
         for file, picture in facts.pictures.items():
             (root / file).write_bytes(picture)
-        (root / "facts.json").write_text(to_json(facts.document), "utf-8")
+        (root / "facts.json").write_bytes(facts.record)
         inputs = {"format": form, "full": "yes" if full else "no"}
         try:
             compiler = typst.Compiler(

@@ -17,6 +17,8 @@ def clean(text: str, longest: int = LONGEST) -> str:
 
     Controls, marks of direction and lone surrogates are written out, as `\x1b` or `\u202e`.
     """
+    if len(text) <= longest and text.isprintable() and "  " not in text:
+        return text.strip()
     words = " ".join(text[: 2 * longest].split())
     shown = "".join(map(_visible, words))
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"

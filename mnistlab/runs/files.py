@@ -180,6 +180,8 @@ def to_json(data: Any) -> str:
     own escape.
     """
     text = json.dumps(_finite(data), indent=2, allow_nan=False, ensure_ascii=False)
+    if text.replace("\n", "").isprintable():
+        return text
     return "\n".join(
         line if line.isprintable() else "".join(map(_json_letter, line))
         for line in text.split("\n")
