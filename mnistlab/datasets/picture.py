@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mnistlab.datasets.ink import FAINT, find_ink
 from mnistlab.errors import DataError
 
 FORMATS = ("PNG", "JPEG")
@@ -26,12 +27,6 @@ MOST_PIXELS = 25_000_000
 
 _FIELD, _BOX = 28, 20  # MNIST's own, whose proportions hold for other sizes of image
 _ENOUGH = 400  # pixels of a side: a longer one is averaged down first, and its noise with it
-_CONTRAST = 24.0  # of 255 grey levels: what stands out by less is no ink
-_FAINT = 16 / 255
-"""Parts of the darkest ink that do not count for a digit's extent: JPEG leaves a haze around edges,
-while MNIST's digits, all 20 pixels high or wide, have no row or column at their edge as pale."""
-
-_NOISE = 4.0  # ink is what differs from the paper by more than so many times the border's spread
 
 
 def check_file(path: Path) -> None:
@@ -50,8 +45,8 @@ def check_file(path: Path) -> None:
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """Return the grey levels (H, W) of a PNG or JPEG file, from 0 for black to 255 for white.
 
-    What is transparent shows white paper. Raises DataError for a file that is missing, is no
-    such picture, is broken, or is too large.
+    What is transparent shows white paper, or black paper under light ink. Raises DataError for a
+    file that is missing, is no such picture, is broken, or is too large.
     """
     check_file(path)
     try:
@@ -86,7 +81,9 @@ def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
         grey = Image.fromarray(levels.astype(np.uint8))
     elif "transparency" in upright.info or upright.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
         ink = upright.convert("RGBA")
-        paper = Image.new("RGBA", ink.size, "white")
+        brightness, opaque = (np.asarray(ink.convert("LA"))[..., at] / 255 for at in (0, 1))
+        is_light = (brightness * opaque).sum() > opaque.sum() / 2
+        paper = Image.new("RGBA", ink.size, "black" if is_light else "white")
         grey = Image.alpha_composite(paper, ink).convert("L")
     else:
         grey = upright.convert("L")
@@ -115,26 +112,9 @@ def as_digit(levels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.ui
     return field
 
 
-def find_ink(levels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return how far each grey level (H, W) lies on the ink's side of the paper's, 0 for paper.
-
-    The paper is what the picture's border shows, and the ink on the side of it, darker or
-    lighter, on which levels lie further away. What differs no more than the border does within
-    itself is paper too. Raises DataError where nothing stands out.
-    """
-    border = np.concatenate((levels[0], levels[-1], levels[1:-1, 0], levels[1:-1, -1]))
-    paper = float(np.median(border))
-    darker, lighter = paper - float(levels.min()), float(levels.max()) - paper
-    ink = (levels - paper) * (-1 if darker >= lighter else 1)
-    noise = _NOISE * float(np.quantile(np.abs(border - paper), 0.75))
-    if float(ink.max()) - noise < _CONTRAST:
-        raise DataError("shows no digit: nothing in it stands out from its border")
-    return np.where(ink > noise, ink, 0.0)
-
-
 def _crop(ink: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the smallest part that holds all ink but the faintest."""
-    clear = ink > _FAINT * ink.max()
+    clear = ink > FAINT * ink.max()
     rows, columns = (np.flatnonzero(clear.any(axis=axis)) for axis in (1, 0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 

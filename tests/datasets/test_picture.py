@@ -12,7 +12,8 @@ from PIL import Image
 
 from mnistlab.datasets import load
 from mnistlab.datasets import picture as drawing
-from mnistlab.datasets.picture import as_digit, find_ink, read_picture
+from mnistlab.datasets.ink import find_ink
+from mnistlab.datasets.picture import as_digit, read_picture
 from mnistlab.errors import DataError
 
 SHAPE = (28, 28)
@@ -103,6 +104,88 @@ def test_a_noisy_photo_with_a_shadow(tmp_path):
     assert len(np.flatnonzero((image > 64).any(axis=1))) == 20
 
 
+# Photographs: each way to take one must leave the digit that a clean picture shows.
+
+
+def enlarged(image, side=280):
+    """Return the ink of an image, 0 to 1, as that of a picture with so many rows and columns."""
+    large = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+    return np.asarray(large, float) / 255
+
+
+def photographed(ink, light, noise=5.0):
+    """Return a picture of dark ink on paper in this light, of 255, with noise."""
+    generator = np.random.default_rng(0)
+    return light * (1 - 0.8 * ink) + generator.normal(0, noise, ink.shape)
+
+
+def framed(ink, width=5, margin=0):
+    """Return a black drawing in a ruled frame, with a margin of paper around it."""
+    drawn = np.pad(255 * (1 - ink), width)
+    drawn[:width] = drawn[-width:] = drawn[:, :width] = drawn[:, -width:] = 0
+    return np.pad(drawn, margin, constant_values=255)
+
+
+def dusty(ink):
+    picture = photographed(ink, 230.0)
+    for y, x in ((8, 9), (30, 260), (270, 20), (265, 266)):
+        picture[y : y + 3, x : x + 3] = 60
+    return picture
+
+
+Y, X = np.mgrid[:280, :280] / 279
+FROM_CENTRE = 2 * ((X - 0.5) ** 2 + (Y - 0.5) ** 2)
+PHOTOGRAPHS = {
+    "light from one side": lambda ink: photographed(ink, 120 + 100 * X + 20 * Y),
+    "a dark corner": lambda ink: photographed(ink, 220 - 120 * X * Y, 8.0),
+    "a vignette": lambda ink: photographed(ink, 230 * (1 - 0.85 * FROM_CENTRE)),
+    "a lamp": lambda ink: photographed(
+        ink, 90 + 150 * np.exp(-2 * ((X - 0.2) ** 2 + (Y - 0.1) ** 2))
+    ),
+    "chalk on a board": lambda ink: photographed(1 - ink, 60 + 120 * X),
+    "a frame": framed,
+    "a thin frame": lambda ink: framed(ink, width=1),
+    "a frame on a page": lambda ink: framed(ink, margin=40),
+    "dust": dusty,
+}
+
+
+@pytest.mark.parametrize("kind", PHOTOGRAPHS)
+def test_a_photograph_gives_the_digit_of_a_clean_picture(tmp_path, digits, kind):
+    for image in digits[:60:20]:
+        ink = enlarged(image)
+        clean = as_digit(np.rint(255 * (1 - ink)).clip(0, 255).astype(np.uint8), SHAPE)
+        picture = PHOTOGRAPHS[kind](ink).clip(0, 255).astype(np.uint8)
+        for name in ("photo.png", "photo.jpg"):
+            seen = as_digit(read_picture(saved(tmp_path, picture, name)), SHAPE)
+            assert likeness(seen, clean) > 0.93
+
+
+def likeness(seen, known):
+    """Return the correlation of two images where one is moved by at most a pixel."""
+    moves = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    moved = [np.roll(seen, move, (0, 1)).ravel() for move in moves]
+    return max(np.corrcoef(one, known.ravel())[0, 1] for one in moved)
+
+
+def test_a_hard_shadow_is_refused_with_what_to_do(digits):
+    light = 230 - 130 * (X + 0.4 * Y > 0.9)
+    picture = photographed(enlarged(digits[3]), light).clip(0, 255).astype(np.uint8)
+    with pytest.raises(DataError, match=r"uneven.*crop closer"):
+        as_digit(picture, SHAPE)
+
+
+def test_a_digit_in_a_box_of_strokes_is_no_frame(digits):
+    """A zero has nothing in it, and a digit cropped to its strokes has no paper around it."""
+    zero = framed(np.zeros((60, 40)), width=8, margin=20).astype(np.uint8)
+    assert as_digit(zero, SHAPE)[:, 9:19].any()
+    ink = enlarged(digits[0])
+    rows, columns = (np.flatnonzero((ink > 0.2).any(axis=axis)) for axis in (1, 0))
+    tight = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    images = [as_digit(np.rint(255 * (1 - one)).astype(np.uint8), SHAPE) for one in (ink, tight)]
+    assert np.corrcoef(*(image.ravel() for image in images))[0, 1] > 0.95
+
+
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_blank_picture_shows_no_digit(level):
     with pytest.raises(DataError, match="shows no digit"):
@@ -139,6 +222,13 @@ def test_transparent_pixels_are_white_paper(tmp_path):
     palette = Image.fromarray(stroke()).convert("P")
     path = saved(tmp_path, palette, transparency=palette.getpixel((0, 0)))
     np.testing.assert_array_equal(read_picture(path), stroke())
+
+
+def test_light_ink_on_transparent_ground_shows_on_black(tmp_path):
+    colors = np.full((60, 40, 4), 255, np.uint8)
+    colors[..., 3] = 255 - stroke()
+    read = read_picture(saved(tmp_path, colors))
+    np.testing.assert_array_equal(as_digit(read, SHAPE), as_digit(stroke(), SHAPE))
 
 
 def test_a_photo_is_turned_as_its_camera_says(tmp_path):
