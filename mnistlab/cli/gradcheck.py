@@ -92,7 +92,7 @@ def gradcheck(
     _refuse_contradictions(everything, config, target, loss or gradient, mistake)
 
     from mnistlab.errors import InputError, UnknownNameError
-    from mnistlab.gradcheck import suites
+    from mnistlab.gradcheck import own_file, suites
     from mnistlab.gradcheck.check import METHODS
     from mnistlab.gradcheck.problems import describe
     from mnistlab.gradcheck.verdicts import Report
@@ -112,7 +112,7 @@ def gradcheck(
                 echo(line)
 
     if target is not None:
-        report = _judge_target(target, loss, gradient, options)
+        report = own_file.judge(target, loss, gradient, options)
         say(iter([report.title]))
         say(gradients.points(report.verdicts))
     elif everything or config is not None:
@@ -157,15 +157,6 @@ def _refuse_contradictions(
         raise InputError("gradcheck: --loss and --gradient name functions of a --target file")
     if mistake and target:
         raise InputError("gradcheck: --break works on our own gradients, not on those of --target")
-
-
-def _judge_target(
-    path: Path, loss: str | None, gradient: str | None, options: "Options"
-) -> "Report":
-    from mnistlab.gradcheck.functions import read_user_file
-    from mnistlab.gradcheck.own_file import judge
-
-    return judge(read_user_file(path, loss, gradient), options)
 
 
 def _wide_suite(

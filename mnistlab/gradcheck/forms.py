@@ -1,7 +1,7 @@
-"""The forms in which the functions of a user may take their arguments, and which form a file has.
+"""The forms in which the functions of a user may take their arguments.
 
-Shapes: B batch, C classes. A function takes `(a, y)`: pre-activations (C,) with one label, or
-(B, C) with B labels; a label is a class number or a one-hot vector.
+Shapes: B batch, C classes. A function takes `(a, y)` or `(y, a)`: pre-activations (C,) or their
+softmax with one label, or (B, C) with B labels; a label is a class number or a one-hot vector.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.gradcheck.functions import FaultError, UserFile, UserFunction
+from mnistlab.core.losses import softmax
+from mnistlab.gradcheck.functions import FaultError, UserFunction
 from mnistlab.gradcheck.suites import Options
+from mnistlab.gradcheck.user_file import UserFile
 
 Floats = NDArray[np.floating]
 Labels = NDArray[np.integer]
@@ -24,11 +26,17 @@ class Form:
     batch: bool
     one_hot: bool
     columns: bool = False
+    label_first: bool = False
+    probabilities: bool = False
 
     def __str__(self) -> str:
         """Return it in words."""
         rows = f"a batch of {'columns' if self.columns else 'rows'}" if self.batch else "one vector"
-        return f"{rows}, y as {'one-hot' if self.one_hot else 'class numbers'}"
+        return (
+            f"{'y, then ' if self.label_first else ''}{rows}"
+            f"{' of probabilities' if self.probabilities else ''}, "
+            f"y as {'one-hot' if self.one_hot else 'class numbers'}"
+        )
 
     def label(self, labels: Labels, C: int) -> Any:
         """Return labels (B,), or the only one, as the functions want them."""
@@ -36,8 +44,12 @@ class Form:
         return given if self.batch else given[0] if self.one_hot else int(given[0])
 
     def point(self, A: Floats) -> Floats:
-        """Return pre-activations (B, C), or the only row, as the functions want them."""
-        return A if self.batch else A[0]
+        """Return pre-activations (B, C), or the only row, as the functions want them.
+
+        Functions of probabilities get the softmax of these.
+        """
+        points = softmax(A) if self.probabilities else A
+        return points if self.batch else points[0]
 
 
 @dataclass(frozen=True)
@@ -125,10 +137,11 @@ def sample_weight(file: UserFile, form: Form, A: Floats, labels: Labels) -> floa
     if not form.batch or B == 1:
         return 1.0
     C = A.shape[1]
-    whole = loss_value(file.loss, A, form.label(labels, C))
+    whole = loss_value(file.loss, form.point(A), form.label(labels, C))
     try:
         twice = np.concatenate((labels, labels))
-        doubled = loss_value(file.loss, np.concatenate((A, A)), form.label(twice, C))
+        two = form.point(np.concatenate((A, A)))
+        doubled = loss_value(file.loss, two, form.label(twice, C))
     except FaultError:
         return 1.0
     return 1 / B if np.isclose(whole, doubled) and not np.isclose(whole, 0) else 1.0

@@ -1,21 +1,19 @@
 """Calls functions from a user's own file; what they do wrong becomes a sentence with its line."""
 
 import contextlib
-import inspect
 import io
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.errors import InputError, suggest
-from mnistlab.plugins import describe, line_in, run_file
+from mnistlab.plugins import describe, line_in
 
 Function = Callable[..., Any]
 
@@ -30,12 +28,14 @@ class UserFunction:
 
     Attributes:
         columns: whether it wants a batch's samples in columns; it is called with rows all the same.
+        parameters: what it calls its arguments.
     """
 
     name: str
     path: Path
     call: Function
     columns: bool = False
+    parameters: Sequence[str] = ("a", "y")
 
     def __call__(self, *arguments: Any) -> NDArray[Any]:
         """Return the result as an array; the arguments are copied first.
@@ -47,11 +47,12 @@ class UserFunction:
             arguments = tuple(_turned(value) for value in arguments)
         copies = [np.copy(value) if isinstance(value, np.ndarray) else value for value in arguments]
         result = self._run(copies)
-        for given, now in zip(arguments, copies, strict=True):
+        for at, (given, now) in enumerate(zip(arguments, copies, strict=True)):
             if isinstance(given, np.ndarray) and not np.array_equal(given, now, equal_nan=True):
+                name = self.parameters[at] if at < len(self.parameters) else "its input"
                 raise FaultError(
-                    f"{self.name} changes its input in place{self._line_of_change(arguments)}: "
-                    "work on a copy, such as a - a.max() instead of a -= a.max()"
+                    f"{self.name} changes {name} in place{self._line_of_change(arguments)}: "
+                    f"work on a copy, such as {name} = {name}.copy()"
                 )
         try:
             array = np.asarray(result)
@@ -61,7 +62,9 @@ class UserFunction:
             kind = type(result).__name__
             hint = "; is a `return` missing?" if result is None else ""
             if isinstance(result, tuple):
-                hint = "; return the one thing that it is named for"
+                hint = (
+                    "; return the one thing that it is named for, or let one function return both"
+                )
             raise FaultError(f"{self.name} returns {kind}, not numbers{hint}") from None
         if array.dtype.kind in "iub" or array.dtype == np.longdouble:
             array = array.astype(float)
@@ -73,7 +76,7 @@ class UserFunction:
         """Return ", line N: overflow encountered in exp" for NumPy's first warning, or nothing."""
         copies = [np.copy(value) if isinstance(value, np.ndarray) else value for value in arguments]
         with (
-            _silence(),
+            silence(),
             warnings.catch_warnings(record=True) as caught,
             np.errstate(all="warn"),
             contextlib.suppress(Exception),
@@ -87,13 +90,15 @@ class UserFunction:
 
     def _run(self, arguments: Sequence[Any]) -> Any:
         try:
-            with _silence():
+            with silence():
                 return self.call(*arguments)
+        except FaultError:
+            raise
         except (Exception, SystemExit) as error:
             line = line_in(self.path, error)
             raise FaultError(
                 f"{self.name} fails{line.replace(',', ' in')}: {describe(error)}"
-            ) from (error)
+            ) from error
 
     def _line_of_change(self, arguments: Sequence[Any]) -> str:
         """Return where the input is written to: NumPy refuses that for a read-only array."""
@@ -102,7 +107,7 @@ class UserFunction:
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
         try:
-            with _silence():
+            with silence():
                 self.call(*locked)
         except Exception as error:
             return line_in(self.path, error).replace(",", " in")
@@ -114,94 +119,8 @@ def _turned(value: Any) -> Any:
     return value.T if isinstance(value, np.ndarray) and value.ndim == 2 else value
 
 
-@dataclass(frozen=True)
-class UserFile:
-    """A user's file with the functions that are to be checked."""
-
-    path: Path
-    loss: UserFunction
-    gradient: UserFunction
-    softmax: UserFunction | None
-
-    def in_columns(self) -> "UserFile":
-        """Return the file with functions that want samples in columns."""
-        softmax = self.softmax and replace(self.softmax, columns=True)
-        return UserFile(
-            self.path,
-            replace(self.loss, columns=True),
-            replace(self.gradient, columns=True),
-            softmax,
-        )
-
-
-def read_user_file(path: Path, loss: str | None, gradient: str | None) -> UserFile:
-    """Run a user's file and find its functions, by the names given or by their own.
-
-    Raises InputError that names the line where the file fails, or lists the functions there are.
-    """
-    path = path.resolve()
-    sys.path.insert(0, str(path.parent))  # files beside it, which its functions import perhaps
-    with _silence(), _no_output():
-        module = run_file(path, str(path))
-    functions = {
-        name: function
-        for name, function in vars(module).items()
-        if callable(function)
-        and not isinstance(function, type)
-        and (getattr(function, "__module__", None) == module.__name__ or name in (loss, gradient))
-    }
-
-    def find(name: str | None, option: str, guess: Callable[[str], bool]) -> UserFunction:
-        if name is None:
-            guesses = [known for known in functions if guess(known)]
-            guesses = [option] if option in functions else guesses
-            if len(guesses) != 1:
-                raise InputError(
-                    f"{path}: which function is the {option}? name it with --{option}"
-                    f"{suggest(option, functions) if functions else '; it has no functions'}"
-                )
-            name = guesses[0]
-        if name not in functions:
-            raise InputError(f"{path}: has no function {name!r}{suggest(name, functions)}")
-        return UserFunction(name, path, functions[name])
-
-    found_gradient = find(gradient, "gradient", _looks_like_gradient)
-    found_loss = find(loss, "loss", _looks_like_loss)
-    softmax = functions.get("softmax")
-    if softmax is not None and len(_required(softmax)) != 1:
-        softmax = None
-    return UserFile(
-        path,
-        found_loss,
-        found_gradient,
-        None if softmax is None else UserFunction("softmax", path, softmax),
-    )
-
-
-def _looks_like_gradient(name: str) -> bool:
-    low = name.lower()
-    is_numerical = any(part in low for part in ("num", "finite", "check"))
-    return not is_numerical and any(part in low for part in ("grad", "derivative", "backward"))
-
-
-def _looks_like_loss(name: str) -> bool:
-    low = name.lower()
-    is_derived = any(part in low for part in ("grad", "derivative", "backward", "num", "check"))
-    parts = ("loss", "cross_entropy", "crossentropy", "error", "cost")
-    return not is_derived and any(part in low for part in parts)
-
-
-def _required(function: Function) -> list[str]:
-    return [
-        name
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.default is parameter.empty
-        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    ]
-
-
 @contextlib.contextmanager
-def _no_output() -> Iterator[None]:
+def no_output() -> Iterator[None]:
     """Send to stderr what is written past Python's own stdout, by a subprocess say."""
     sys.stdout.flush()
     kept = os.dup(1)
@@ -214,7 +133,7 @@ def _no_output() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Keep what a user's code prints off the screen, and its warnings too."""
     with (
         contextlib.redirect_stdout(io.StringIO()),

@@ -24,14 +24,18 @@ from mnistlab.gradcheck.forms import (
     sample_weight,
     value_of,
 )
-from mnistlab.gradcheck.functions import FaultError, UserFile
+from mnistlab.gradcheck.functions import FaultError
 from mnistlab.gradcheck.mistakes import Anatomy
 from mnistlab.gradcheck.problems import line_through
 from mnistlab.gradcheck.suites import Options
+from mnistlab.gradcheck.user_file import UserFile
 from mnistlab.gradcheck.verdicts import Verdict
 
 Floats = NDArray[np.floating]
 Labels = NDArray[np.integer]
+
+
+_COARSEST = 1e-5  # float32 rounds to 1e-7, float16 to 1e-3
 
 
 def cross_entropy(A: Floats, labels: Labels) -> tuple[Floats, Floats]:
@@ -44,44 +48,50 @@ def is_cross_entropy(file: UserFile, form: Form, options: Options) -> bool:
     """Whether the loss is the softmax cross-entropy, summed or averaged over a batch."""
     A, labels = random_points(form, options, np.random.default_rng([options.seed, 3]))
     value = value_of(file, form, A, labels)
+    rounding = 100 * precision(file.loss, form.point(A), form.label(labels, options.classes))
     losses, _ = cross_entropy(A, labels)
-    return bool(np.isclose(value, [losses.sum(), losses.mean()], rtol=1e-9).any())
+    wanted = [losses.sum(), losses.mean()]
+    return bool(np.isclose(value, wanted, rtol=max(1e-9, rounding)).any())
 
 
-def explain(file: UserFile, form: Form, found: Check, A: Floats, labels: Labels) -> str:
+def explain(file: UserFile, found: Check, A: Floats, labels: Labels) -> str:
     """Say which of the two is at fault where one of them is known to be right."""
     losses, gradients = cross_entropy(A, labels)
     analytic = found.problem.analytic.reshape(A.shape)
     loss_is_right = np.isclose(found.loss, [losses.sum(), losses.mean()], rtol=1e-6).any()
-    gradient_is_right = any(
-        np.allclose(analytic, gradients * share, rtol=1e-6, atol=1e-9)
+    shares = [
+        share
         for share in (1.0, 1 / len(A))
-    )
+        if np.allclose(analytic, gradients * share, rtol=1e-6, atol=1e-9)
+    ]
+    gradient_is_right = bool(shares)
     if loss_is_right and not gradient_is_right:
         return (
             f"{file.loss.name} is right (softmax cross-entropy), {file.gradient.name} is not: "
             f"{found.diagnosis}"
         )
     if gradient_is_right and not loss_is_right:
-        wanted = losses.sum() if form.batch else losses[0]
+        wanted = losses.sum() * shares[0]
         return (
             f"{file.gradient.name} is right (softmax cross-entropy), {file.loss.name} is not: "
             f"it is {found.loss:.8g} where -log softmax(a)_y is {wanted:.8g}"
-            f"{_about_loss(found.loss, A, labels, wanted)}"
+            f"{_about_loss(found.loss, A, labels, shares[0])}"
         )
     return found.diagnosis
 
 
-def _about_loss(value: float, A: Floats, labels: Labels, wanted: float) -> str:
+def _about_loss(value: float, A: Floats, labels: Labels, share: float) -> str:
+    """Return what is wrong with a loss that has this value; a row counts with `share` in it."""
     p = softmax(A)[np.arange(len(A)), labels]
+    wanted, every = -float(np.log(p).sum()) * share, -float(np.log(softmax(A)).sum())
     known = [
         ("the minus sign is missing", -wanted),
-        ("the logarithm is missing", float(p.sum())),
-        ("the logarithm is missing", -float(p.sum())),
+        ("the logarithm is missing", float(p.sum()) * share),
+        ("the logarithm is missing", -float(p.sum()) * share),
         ("the logarithm must be the natural one, not to base 2", wanted / np.log(2)),
         ("the logarithm must be the natural one, not to base 10", wanted / np.log(10)),
         ("it is divided by the number of classes", wanted / A.shape[1]),
-        ("only the true class' logarithm counts, not those of all", -np.log(softmax(A)).sum()),
+        ("only the true class' logarithm counts, not those of all", every * share),
     ]
     for meaning, number in known:
         if np.isclose(value, number, rtol=1e-6):
@@ -112,7 +122,10 @@ def _judge_point(
 ) -> Verdict:
     file, form = reading.file, reading.form
     a, y = form.point(A), form.label(labels, options.classes)
-    what = f"{file.gradient.name}({'A, y' if form.batch else 'a, y'}) by pre-activations"
+    by = "probabilities" if form.probabilities else "pre-activations"
+    if file.by_weights:
+        by = "weights, as pre-activations"
+    what = f"{file.gradient.name}({'A, y' if form.batch else 'a, y'}) by {by}"
     try:
         found = check(_problem(file, form, A, labels, what), options.method, generator)
     except FaultError as error:
@@ -122,7 +135,7 @@ def _judge_point(
         constant = f"{file.loss.name} is the same wherever it is looked at: it depends on nothing"
         return Verdict(what, passed=False, diagnosis=constant, notes=tuple(notes), check=found)
     if found.passed or found.relative_error > METHODS["central"]:
-        diagnosis = "" if found.passed else explain(file, form, found, A, labels)
+        diagnosis = "" if found.passed else explain(file, found, A, labels)
         return Verdict.of(found, diagnosis=diagnosis, notes=notes)
     notes.append(
         f"off by {found.relative_error:.1g} of its size, more than rounding explains: is a small "
@@ -157,8 +170,13 @@ def _problem(file: UserFile, form: Form, A: Floats, labels: Labels, what: str) -
     a, C = form.point(A), A.shape[1]
     y = form.label(labels, C)
     targets = np.eye(C)[labels]
-    check_deterministic(file.loss, a, y)
-    check_deterministic(file.gradient, a, y)
+    for function in (file.loss, file.gradient):
+        check_deterministic(function, a, y)
+        if precision(function, a, y) > _COARSEST:
+            raise FaultError(
+                f"{function.name} computes in {function(a, y).dtype}, whose numbers are too coarse "
+                "to be compared with differences: compute in float64, or at least in float32"
+            )
 
     def values(points: NDArray[Any]) -> NDArray[Any]:
         return np.array([loss_or_nan(file.loss, point, y) for point in points])

@@ -6,7 +6,8 @@ Shapes: B batch, C classes.
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,10 @@ from mnistlab.gradcheck.forms import (
     random_points,
     value_of,
 )
-from mnistlab.gradcheck.functions import FaultError, UserFile, UserFunction
+from mnistlab.gradcheck.functions import FaultError, UserFunction
 from mnistlab.gradcheck.judgement import is_cross_entropy, judge_form
 from mnistlab.gradcheck.suites import Options
+from mnistlab.gradcheck.user_file import UserFile, read_user_file
 from mnistlab.gradcheck.verdicts import (
     Probe,
     Report,
@@ -48,15 +50,18 @@ def choose(file: UserFile, options: Options, *, batch: bool) -> tuple[Reading | 
     """
     works: list[Reading] = []
     farthest = Fault(-1, "")
-    for columns in (False, True) if batch else (False,):
-        for one_hot in (False, True):
-            form = Form(batch, one_hot, columns)
-            reading = Reading(file.in_columns() if columns else file, form)
-            fault = _try(reading, options)
-            if not fault.what:
-                works.append(reading)
-            elif fault.progress > farthest.progress:
-                farthest = fault
+    ways = itertools.product((False, True), (False, True) if batch else (False,), (False, True))
+    for label_first, columns, one_hot in ways:
+        if label_first and (works or file.by_weights):
+            break  # (a, y) is what most functions take
+        form = Form(batch, one_hot, columns, label_first)
+        given = file.in_form(columns=columns, label_first=label_first)
+        reading = _by_probabilities(Reading(given, form), options)
+        fault = _try(reading, options)
+        if not fault.what:
+            works.append(reading)
+        elif fault.progress > farthest.progress and label_first <= file.names_label_first:
+            farthest = fault
     by_number = [reading for reading in works if not (batch or reading.form.one_hot)]
     if by_number and _multiplies_by_label(by_number[0], options):
         works.remove(by_number[0])
@@ -70,6 +75,18 @@ def choose(file: UserFile, options: Options, *, batch: bool) -> tuple[Reading | 
         return fits, is_cross_entropy(reading.file, reading.form, options)
 
     return max(works, key=likeness), farthest
+
+
+def _by_probabilities(reading: Reading, options: Options) -> Reading:
+    """Return the form with probabilities for pre-activations, if the loss is one of these."""
+    other = replace(reading, form=replace(reading.form, probabilities=True))
+    try:
+        is_meant = not is_cross_entropy(reading.file, reading.form, options) and is_cross_entropy(
+            other.file, other.form, options
+        )
+    except FaultError:
+        return reading
+    return other if is_meant else reading
 
 
 def _multiplies_by_label(reading: Reading, options: Options) -> bool:
@@ -100,8 +117,25 @@ def _try(reading: Reading, options: Options) -> Fault:
 Floats = NDArray[np.floating]
 
 
-def judge(file: UserFile, options: Options) -> Report:
-    """Return the report on a user's file, in every form that its functions take."""
+def judge(path: Path, loss: str | None, gradient: str | None, options: Options) -> Report:
+    """Return the report on a user's file, whose functions the names say, or their own names.
+
+    Raises InputError where the file cannot be run or its functions cannot be told.
+    """
+    reports = [_judge(file, options) for file in read_user_file(path, loss, gradient)]
+    if len(reports) == 1:
+        return reports[0]
+    titles = [report.title.removeprefix(f"{path.name}: ") for report in reports]
+    return Report(
+        f"{path.name}: {'; '.join(titles)}",
+        [verdict for report in reports for verdict in report.verdicts],
+        [probe for report in reports for probe in report.probes],
+        list(dict.fromkeys(note for report in reports for note in report.notes)),
+    )
+
+
+def _judge(file: UserFile, options: Options) -> Report:
+    """Return the report on a loss and its gradient, in every form that they take."""
     title = f"{file.path.name}: {file.gradient.name} against {file.loss.name}"
     single, fault = choose(file, options, batch=False)
     batch, batch_fault = choose(file, options, batch=True)
@@ -111,10 +145,13 @@ def judge(file: UserFile, options: Options) -> Report:
     first = taken[0]
     verdicts = judge_form(first, options)
     notes = [f"takes {reading.form}" for reading in taken]
-    if single is None:
+    if file.by_weights:
+        notes = [f"takes weights and features: {first.form}"]
+        verdicts += _judge_penalty(file, first, options)
+    elif single is None:
         notes.append(f"does not take one vector ({fault.what}), which was not held against it")
     elif batch is None:
-        refused = _judge_refused_batch(single, batch_fault, options)
+        refused = _judge_refused_batch(file, single, batch_fault, options)
         verdicts += refused
         if not refused:
             reason = f"does not take a batch ({batch_fault.what})"
@@ -124,7 +161,7 @@ def judge(file: UserFile, options: Options) -> Report:
         verdicts += more
         if not more:
             notes[1:] = ["seems not to be made for a batch of rows, which was not held against it"]
-    probes = list(_probe(first, options))
+    probes = [] if first.form.probabilities else list(_probe(first, options))
     notes += _notes_on_loss(first, options)
     return Report(title, verdicts, probes, notes)
 
@@ -134,6 +171,15 @@ def _either(single: Fault, batch: Fault) -> str:
     if single.progress == batch.progress and single.what != batch.what:
         return f"for one vector: {single.what}; for a batch of rows: {batch.what}"
     return max(single, batch, key=lambda fault: fault.progress).what
+
+
+def _judge_penalty(file: UserFile, reading: Reading, options: Options) -> list[Verdict]:
+    """Return the verdicts with a penalty on the weights, if the functions take one."""
+    if not file.penalties:
+        return []
+    penalised = file.in_form(columns=reading.form.columns, penalty=0.1)
+    found = judge_form(replace(reading, file=penalised), options)
+    return [replace(one, what=f"{one.what}, {file.gradient.parameters[3]} = 0.1") for one in found]
 
 
 def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verdict]:
@@ -157,13 +203,16 @@ def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verd
     return [*verdicts, Verdict(what, passed=False, diagnosis=diagnosis)]
 
 
-def _judge_refused_batch(single: Reading, fault: Fault, options: Options) -> list[Verdict]:
+def _judge_refused_batch(
+    original: UserFile, single: Reading, fault: Fault, options: Options
+) -> list[Verdict]:
     """Return a verdict where the loss took a batch well and the gradient did not."""
     if fault.progress < 1:
         return []
     for columns, one_hot in itertools.product((False, True), repeat=2):
-        file = single.file.in_columns() if columns else single.file
-        batch = Reading(file, Form(batch=True, one_hot=one_hot, columns=columns))
+        label_first = single.form.label_first
+        file = original.in_form(columns=columns, label_first=label_first)
+        batch = Reading(file, replace(single.form, batch=True, one_hot=one_hot, columns=columns))
         with contextlib.suppress(FaultError):
             if _fits_its_rows(single, batch, options)[0]:
                 what = f"{file.gradient.name} of a batch"
@@ -187,6 +236,13 @@ def _notes_on_loss(reading: Reading, options: Options) -> list[str]:
     file, form, C = reading.file, reading.form, options.classes
     notes = []
     try:
+        if form.probabilities:
+            note = (
+                f"{file.loss.name} takes probabilities, the softmax of pre-activations, and "
+                f"{file.gradient.name} is the derivative by these; that by the pre-activations is "
+                "softmax(a) - y"
+            )
+            return [note]
         if not is_cross_entropy(file, form, options):
             notes.append(f"{file.loss.name} is not the softmax cross-entropy")
         notes.append(
