@@ -14,6 +14,20 @@ settings.register_profile("mnistlab", deadline=None, suppress_health_check=[Heal
 settings.load_profile("mnistlab")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each process whole files, and one of them all reports: they share what they train."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - not every run has it
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.partition("::")[0]
+            return "tests/report" if path.startswith("tests/report/") else path
+
+    config.option.loadscopereorder = False  # the files with the most tests are not the slowest
+    return ByFile(config, log)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _signals_are_heard():
     """Undo what a shell in the background or `nohup` has the tests' processes ignore."""
