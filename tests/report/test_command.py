@@ -204,15 +204,15 @@ def test_data_that_is_away_today_may_be_back_tomorrow(reported, run, monkeypatch
     assert read_facts_file(tmp_path / "runs" / "report")["runs"][0]["gap"] is not None
 
 
-def test_a_thousand_runs_take_seconds(run, tmp_path):
-    first = make_run(tmp_path / "runs" / "run-0000")
-    for at in range(1, 1000):
-        folder = RunFolder(tmp_path / "runs" / f"run-{at:04}")
+def test_hundreds_of_runs_take_seconds(run, tmp_path):
+    first = make_run(tmp_path / "runs" / "run-000")
+    for at in range(1, 300):
+        folder = RunFolder(tmp_path / "runs" / f"run-{at:03}")
         folder.path.mkdir()
         for path in first.path.iterdir():
             (folder.path / path.name).hardlink_to(path)
     start = time.perf_counter()
     code, _, err = run("report", f"{tmp_path}/runs", "--out", tmp_path / "out", "-q")
     assert code == 0, err
-    assert time.perf_counter() - start < 30  # some 5 s without tests on the other core
-    assert len(read_facts_file(tmp_path / "out")["runs"]) == 1000
+    assert time.perf_counter() - start < 10  # some 2 s without tests on the other core
+    assert len(read_facts_file(tmp_path / "out")["runs"]) == 300
