@@ -11,6 +11,7 @@ from mnistlab.experiment import resume as resuming
 from mnistlab.experiment.resume import plan_resumption
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_checkpoint
+from tests.digits import VALIDATION, write_digits
 from tests.experiment.test_experiment import Recorder, mini
 
 SETTINGS = {
@@ -57,7 +58,8 @@ def content(folder):
 
 
 def train(tmp_path, words, reporter):
-    plan = prepare([load_config(None, mini(*words))])
+    data = [f"data.dataset={write_digits()}", f"data.validation={VALIDATION}"]
+    plan = prepare([load_config(None, mini(*data, *words))])
     return train_run(plan, runs_dir=tmp_path / "runs", reporter=reporter)
 
 
@@ -122,7 +124,7 @@ def test_what_cannot_go_on_is_refused(tmp_path, monkeypatch):
     folder = train(tmp_path, ["epochs=2"], Recorder()).folder
     with pytest.raises(RunFolderError, match="a run of 2 epochs"):
         resume(folder, "epochs=1")
-    diverged = train(tmp_path, ["learning_rate=0.1"], Recorder()).folder
+    diverged = train(tmp_path, ["learning_rate=100.0"], Recorder()).folder
     with pytest.raises(RunFolderError, match="has diverged"):
         resume(diverged)
     lock = folder.lock()

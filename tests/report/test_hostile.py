@@ -120,7 +120,7 @@ def test_a_hostile_title_and_class_names_reach_the_scripts_as_text(reported, run
     assert len(page.all("script")) == 2
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(text=ANY_TEXT)
 def test_any_text_compiles_in_both_forms(tmp_path_factory, text):
     place = tmp_path_factory.mktemp("any")
