@@ -1,17 +1,37 @@
 """What every test may rely on: no test writes to the user's cache or run folders."""
 
+import os
 import signal
 import sys
 
-import pytest
-from hypothesis import HealthCheck, settings
+# Before numpy is imported: on matrices this small a second thread only waits for the first, and
+# spends half of the processor's time on that where the tests already take all cores.
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
-from mnistlab import interrupts
-from mnistlab.__main__ import main
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+from mnistlab import interrupts  # noqa: E402
+from mnistlab.__main__ import main  # noqa: E402
 
 # how long an example takes, says more of the machine than of the code
 settings.register_profile("mnistlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mnistlab")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each process whole files, and one of them all reports: they share what they train."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - not every run has it
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.partition("::")[0]
+            return "tests/report" if path.startswith("tests/report/") else path
+
+    config.option.loadscopereorder = False  # the files with the most tests are not the slowest
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")

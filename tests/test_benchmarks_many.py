@@ -19,6 +19,7 @@ def environment(tmp_path, monkeypatch):
     """The environment of processes that train quickly, and keep their runs in a folder."""
     words = ("data.dataset=mnist-mini", "data.validation=1000", "epochs=1")
     monkeypatch.setattr(many, "MNISTLAB_ONE", (*many.MNISTLAB_ONE, *words))
+    monkeypatch.setattr(many, "TRAINED", many.TRAINED[:1])
     return {**os.environ, "MNISTLAB_RUNS_DIR": str(tmp_path / "runs")}
 
 

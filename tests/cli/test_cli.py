@@ -265,7 +265,7 @@ def test_a_signal_saves_the_run_and_ends_with_its_code(config, tmp_path, number,
     assert not children_of(folder)
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.1, 0.25, 0.4, 0.6, 0.9])
+@pytest.mark.parametrize("delay", [0.0, 0.25, 0.6])  # make stress tries many
 def test_ctrl_c_at_any_moment_leaves_no_run_marked_running(config, tmp_path, delay):
     code = (
         "import sys; from mnistlab.__main__ import main\n"

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.places import find_run, find_sweep
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = sorted((CONFIGS / "sweeps").glob("*.yaml"))
@@ -227,33 +226,6 @@ def test_runs_plot_draws_what_was_left_out(run):
     code, out, _ = run("runs", "plot", f"latest/{1 - found['best']['trial']}", "--json")
     assert (code, len(json.loads(out))) == (0, 4)
     assert all(Path(path).exists() for path in json.loads(out))
-
-
-def test_finding_runs(run, runs_dir):
-    run(*QUICK, "learning_rate=0.01,0.02", "--name", "one")
-    run(*QUICK, "learning_rate=0.01,0.02", "--name", "two")
-    names = sorted(path.name for path in runs_dir.iterdir() if not path.is_symlink())
-    assert find_run("latest", runs_dir).name == names[-1]
-    assert find_run(names[0], runs_dir).path == runs_dir / names[0]
-    assert find_run(str(runs_dir / names[0]), runs_dir).name == names[0]
-    assert find_run(names[0][: len(names[0]) - 2], runs_dir).name == names[0]
-    assert find_run(f"{names[0]}/1", runs_dir).name == f"{names[0]}/1"
-    assert find_sweep("latest", runs_dir).name == names[-1]
-    for wrong in (
-        "nothing",
-        names[0][:4],
-        f"{names[0]}/9",
-        "latest/9",
-        "",
-        "a\0b",
-        "../x",
-        "x" * 300,
-    ):
-        code, out, err = run("runs", "show", wrong)
-        assert (code, out) == (2, ""), wrong
-        assert err.startswith("mnistlab: ")
-    code, _, err = run("sweep", "--resume", f"{names[0]}/1")
-    assert (code, "not a sweep" in err) == (2, True)
 
 
 def test_train_resume_from_the_command_line(run):

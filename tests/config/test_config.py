@@ -387,7 +387,7 @@ def test_checks_of_other_rooms_name_the_line(tmp_path):
         load_config(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True),
     rate=st.floats(min_value=1e-30, max_value=1e30),

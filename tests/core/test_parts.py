@@ -179,8 +179,8 @@ def test_the_limit_parts_stable_from_diverging_runs(optimizer, reduction):
         reduction=reduction,
         learning_rate=[0.98 * limit, 1.02 * limit],
         weight_decay=0.1,
-        epochs=2000,
-        evaluate_every=500,
+        epochs=800,
+        evaluate_every=200,
         batch_size=200,
     )
     records, _ = run(trainer(both, random_weights(1) * 2, train=samples))

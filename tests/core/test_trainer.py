@@ -88,7 +88,7 @@ def test_weight_decay_spares_the_biases():
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
 @pytest.mark.parametrize(("model", "loss", "optimizer", "schedule"), COMBINATIONS)
 def test_a_stack_equals_its_single_runs(model, loss, optimizer, schedule, dtype, tolerance):
-    K = 16
+    K = 8
     generator = np.random.default_rng(8)
     hyper = {
         "learning_rate": (0.002 * generator.uniform(0.5, 2, K)).tolist(),

@@ -26,7 +26,6 @@ from mnistlab.plugins import REGISTRIES, check_part, load_plugins
 from mnistlab.runs import RunFolder
 from mnistlab.runs.integrity import is_intact
 from mnistlab.runs.weights import load_checkpoint
-from mnistlab.statistics import wilson_interval
 
 MINI = {"data.dataset": "mnist-mini", "data.validation": "1000", "epochs": "2"}
 PLOTS = ["confusion_matrix.png", "learning_curves.png", "mistakes.png", "weights.png"]
@@ -248,12 +247,6 @@ def test_the_key_ignores_the_name_alone():
     assert run_key(one, "x") == run_key(other, "x")
     assert run_key(one, "x") != run_key(one, "y")
     assert run_key(one, "x") != run_key(load_config(None, mini("seed=1")), "x")
-
-
-def test_wilson_interval_by_hand():
-    """Wilson's example: 8 of 10 gives (0.490, 0.943) at z = 1.96."""
-    assert wilson_interval(0.8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert wilson_interval(0.0, 10)[0] == pytest.approx(0.0, abs=1e-12)
 
 
 @pytest.mark.parametrize(

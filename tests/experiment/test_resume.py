@@ -1,13 +1,6 @@
 """A run that is cut short goes on to the bits that it would have come to."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +11,7 @@ from mnistlab.experiment import resume as resuming
 from mnistlab.experiment.resume import plan_resumption
 from mnistlab.runs import RunFolder
 from mnistlab.runs.weights import load_checkpoint
+from tests.digits import VALIDATION, write_digits
 from tests.experiment.test_experiment import Recorder, mini
 
 SETTINGS = {
@@ -64,7 +58,8 @@ def content(folder):
 
 
 def train(tmp_path, words, reporter):
-    plan = prepare([load_config(None, mini(*words))])
+    data = [f"data.dataset={write_digits()}", f"data.validation={VALIDATION}"]
+    plan = prepare([load_config(None, mini(*data, *words))])
     return train_run(plan, runs_dir=tmp_path / "runs", reporter=reporter)
 
 
@@ -129,7 +124,7 @@ def test_what_cannot_go_on_is_refused(tmp_path, monkeypatch):
     folder = train(tmp_path, ["epochs=2"], Recorder()).folder
     with pytest.raises(RunFolderError, match="a run of 2 epochs"):
         resume(folder, "epochs=1")
-    diverged = train(tmp_path, ["learning_rate=0.1"], Recorder()).folder
+    diverged = train(tmp_path, ["learning_rate=100.0"], Recorder()).folder
     with pytest.raises(RunFolderError, match="has diverged"):
         resume(diverged)
     lock = folder.lock()
@@ -182,33 +177,3 @@ def test_the_time_of_all_stretches_is_added_up(tmp_path):
     after = resume(folder).summary["seconds"]
     assert all(0 < before[part] < after[part] for part in ("total", "train", "evaluate"))
     assert after["total"] >= after["train"] + after["evaluate"]
-
-
-def test_a_killed_run_goes_on_from_its_checkpoint(tmp_path):
-    words = [*mini("epochs=400"), "checkpoint_every=7"]
-    environment = {**os.environ, "MNISTLAB_RUNS_DIR": str(tmp_path / "runs")}
-    config = tmp_path / "base.yaml"
-    config.write_text("optimizer: momentum\n")
-    command = [sys.executable, "-m", "mnistlab", "train", "--no-plots"]
-    process = subprocess.Popen(
-        [*command, "--config", str(config), *words], env=environment, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("runs/2*/checkpoint.safetensors")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    (path,) = (tmp_path / "runs").glob("2*")
-    folder = RunFolder(path)
-    assert folder.read_status()["status"] == "interrupted"
-    done = subprocess.run(
-        [*command, "--resume", "latest", "--json", "-q"], env=environment, capture_output=True,
-        text=True, check=True,
-    )  # fmt: skip
-    assert json.loads(done.stdout)["epochs"] == 400
-    whole = subprocess.run(
-        [*command, "--config", str(config), *words, "--json", "-q"], env=environment,
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert content(folder) == content(RunFolder(Path(json.loads(whole.stdout)["path"])))

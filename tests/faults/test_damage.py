@@ -29,7 +29,7 @@ def test_a_damaged_checkpoint_never_loads_as_another(interrupted, tmp_path, choi
     path.write_bytes(content)
     whole = load_checkpoint(path)
     assert load_wrongly(path, content, whole) is None
-    damaged = [*cuts(content, 60), *flips(content, 300, choice)]
+    damaged = [*cuts(content, 40), *flips(content, 100, choice)]
     assert [told for one in damaged if (told := load_wrongly(path, one, whole))] == []
     zeros = bytearray(content)
     zeros[-8:] = bytes(8)  # weights that were lost, under a digest that goes with others
@@ -52,7 +52,7 @@ def test_a_damaged_file_of_a_finished_run_is_named(finished, name, choice):
         "log.txt", (finished.path / "log.txt").read_bytes()
     )  # is not vouched for
     content = (finished.path / name).read_bytes()
-    damaged = [*cuts(content, 3), *flips(content, 4, choice)]
+    damaged = [*cuts(content, 2), *flips(content, 2, choice)]
     assert [told for one in damaged for told in finished.attempt(name, one)] == []
 
 
@@ -60,6 +60,6 @@ def test_what_is_cut_short_and_damaged_goes_on_to_the_same_bits_or_is_refused(in
     assert set(interrupted.contents) >= {"checkpoint.safetensors", "metrics.csv", "config.yaml"}
     problems = []
     for name, content in interrupted.contents.items():
-        for damaged in [*cuts(content, 3), *flips(content, 4, choice)]:
+        for damaged in [*cuts(content, 2), *flips(content, 2, choice)]:
             problems += interrupted.attempt(name, damaged)
     assert problems == []

@@ -6,15 +6,15 @@ import pytest
 
 from tests.faults.fault import Fault, faults_of
 
-# one in so many of all faults, so that each takes about two seconds
+# one in so many of all faults, so that each takes about a second
 EVERY = {
-    "train": 67,
-    "train --resume": 67,
-    "train --resume, longer": 67,
-    "sweep": 401,
-    "sweep --resume": 301,
-    "runs delete": 41,
-    "runs export": 41,
+    "train": 131,
+    "train --resume": 131,
+    "train --resume, longer": 201,
+    "sweep": 801,
+    "sweep --resume": 601,
+    "runs delete": 81,
+    "runs export": 81,
 }
 
 

@@ -1,6 +1,5 @@
 """Kill it, interrupt it, start many at once: nothing finished is lost, and all goes on."""
 
-import random
 import signal
 import sys
 
@@ -16,8 +15,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for proce
 @pytest.mark.parametrize("kind", ["momentum, step", "seeds"])
 def test_what_is_killed_goes_on_to_the_same_bits(tmp_path, kind):
     victim = Victim(kind, tmp_path / "victim", KINDS[kind]).learn()
-    moments = random.Random(20191120)  # noqa: S311 - moments, no secrets
-    assert [problem for _ in range(2) for problem in victim.kill(moments.uniform(0.3, 1.0))] == []
+    assert victim.kill() == []
+    assert victim.ratios  # it did go on
 
 
 @pytest.mark.parametrize("kind", LONG)

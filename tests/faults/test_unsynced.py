@@ -8,7 +8,7 @@ from tests.faults.disk import Disk
 from tests.faults.harness import watching
 from tests.faults.unsynced import Cuts
 
-STEP = {"train": 9, "train --resume": 9, "sweep": 37, "sweep --resume": 29}
+STEP = {"train": 19, "train --resume": 19, "sweep": 97, "sweep --resume": 79}
 
 
 @pytest.mark.parametrize("name", STEP)

@@ -10,8 +10,8 @@ import safetensors.numpy
 
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import SweepFolder
-from tests.runs.audited import run_audited
-from tests.runs.test_paths import FIRST, LINEAR, MANY, MINI, commands_that_take_a_run
+from tests.runs.audited import run_audited, train_both
+from tests.runs.test_paths import FIRST, MANY, commands_that_take_a_run
 
 NESTED = '{"a": ' * 50_000
 SUMMARY = (
@@ -115,15 +115,7 @@ def test_every_command_that_takes_a_run_is_tried_here():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trained")
-    options = ("-c", LINEAR, *MINI, "--no-plots", "-q", "--runs-dir", folder)
-    outcomes = run_audited(
-        [("train", *options, "--name", "one"), ("sweep", *options, "seed=1,2", "--name", "many")],
-        cwd=folder,
-        scratch=folder / "scratch",
-    )
-    assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[-1].err
-    return {FIRST: next(folder.glob("*-one-*")), MANY: next(folder.glob("*-many-*"))}
+    return dict(zip((FIRST, MANY), train_both(tmp_path_factory.mktemp("trained")), strict=True))
 
 
 @pytest.mark.parametrize("kind", [FIRST, MANY], ids=["run", "sweep"])

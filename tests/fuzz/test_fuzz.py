@@ -78,7 +78,7 @@ def test_any_bytes_are_read_or_refused_in_a_sentence(name, tmp_path):
     inputs = st.one_of(mutated(target.seeds), mutated(target.seeds), text, nested, st.binary())
 
     @settings(
-        max_examples=60,
+        max_examples=40,
         suppress_health_check=list(HealthCheck),
         database=None,  # what is found belongs into tests/fuzz/found
     )

@@ -47,9 +47,8 @@ def test_every_file_is_expected_to_be_something():
 
 
 @pytest.mark.parametrize("name", FAULTY)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_faulty_file_gets_its_sentence(name, seed):
-    report = report_on(name, seed=seed)
+def test_a_faulty_file_gets_its_sentence(name):
+    report = report_on(name)  # tests/stress/gradients.py tries other seeds
     assert not report.passed
     wrong = [verdict.diagnosis for verdict in report.verdicts if not verdict.passed]
     assert wrong
@@ -57,10 +56,13 @@ def test_a_faulty_file_gets_its_sentence(name, seed):
 
 
 @pytest.mark.parametrize("name", RIGHT)
-@pytest.mark.parametrize("options", [{}, {"classes": 3, "seed": 5}, {"scale": 30.0}])
-@pytest.mark.parametrize("method", ["central", "complex"])
-def test_a_right_file_passes(name, options, method):
-    report = report_on(name, method=method, **options)
+@pytest.mark.parametrize(
+    "options",
+    [{"points": 1}, {"classes": 3, "seed": 5, "method": "complex"}, {"scale": 30.0, "points": 1}],
+    ids=["", "complex", "large"],
+)
+def test_a_right_file_passes(name, options):
+    report = report_on(name, **options)
     assert report.passed, report.to_dict()
     for wanted in RIGHT[name]:
         assert any(wanted in note for note in report.notes)

@@ -14,6 +14,9 @@ from mnistlab.runs.places import run_paths
 from tests.report.helpers import copy_run, pdf_text, read_facts_file, read_page, the_run
 from tests.store.folders import make_run
 
+NOBODY = "nobody is named"
+"""What is said where it is not known who hands the assignment in."""
+
 
 def test_page_pdf_and_facts_are_there_and_tell_of_every_run(reported):
     assert reported.said.stdout.splitlines() == [
@@ -33,7 +36,7 @@ def test_what_is_there_is_not_trained_again_and_the_second_report_is_fast(report
     start = time.perf_counter()
     words = ["--author", "A. Student", "--runs-dir", reported.runs, "--out", tmp_path]
     code, _, err = run("report", *words)
-    assert (code, "training" in err) == (0, False)
+    assert (code, "training" in err, NOBODY in err) == (0, False, False)
     assert time.perf_counter() - start < 10  # some 2 s without tests on the other core
     assert sorted(path.name for path in run_paths(reported.runs)) == before
     for name in ("index.html", "report.pdf"):
@@ -48,6 +51,7 @@ def test_a_damaged_run_is_trained_again_for_the_assignment(reported, run, tmp_pa
     code, _, err = run("report", "--format", "html", "--runs-dir", runs)
     assert (code, "training linear (2 epochs)" in err) == (0, True)
     assert not re.search("^training (the sweep|sigmoid|softmax|best)", err, re.MULTILINE)
+    assert NOBODY in err
     assert len([path for path in run_paths(runs) if "-linear-" in path.name]) == 2
 
 
@@ -55,11 +59,12 @@ def test_a_damaged_run_is_trained_again_for_the_assignment(reported, run, tmp_pa
 def test_any_runs_can_be_reported(reported, run, tmp_path):
     sweep = the_run(reported.runs, "assignment").name
     out = tmp_path / "shown"
-    code, printed, _ = run(
+    code, printed, err = run(
         "report", "latest", f"{sweep}/0", f"{sweep}/1", "--out", out, "--format", "html",
         "--title", "Two runs", "--runs-dir", reported.runs, "--json",
     )  # fmt: skip
     assert (code, json.loads(printed)) == (0, {"html": str(out / "index.html")})
+    assert NOBODY not in err  # only the assignment is handed in
     page = read_page(out)
     assert page.all("title")[0].text == "Two runs"
     assert "Question 1" not in page.text
@@ -178,14 +183,6 @@ def test_a_report_only_reads(reported, run, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == before
 
 
-@pytest.mark.usefixtures("small", "its_data")
-def test_who_hands_it_in_is_asked_for(reported, run, tmp_path):
-    words = ["report", "--runs-dir", reported.runs, "--out", tmp_path, "--format", "html"]
-    assert "nobody is named" in run(*words)[2]
-    assert "nobody is named" not in run(*words, "--author", "A")[2]
-    assert "nobody is named" not in run(*words, "latest")[2]
-
-
 @pytest.mark.usefixtures("its_data")
 def test_data_that_is_away_today_may_be_back_tomorrow(reported, run, monkeypatch, tmp_path):
     from mnistlab.errors import InputError  # noqa: PLC0415
@@ -204,15 +201,15 @@ def test_data_that_is_away_today_may_be_back_tomorrow(reported, run, monkeypatch
     assert read_facts_file(tmp_path / "runs" / "report")["runs"][0]["gap"] is not None
 
 
-def test_a_thousand_runs_take_seconds(run, tmp_path):
-    first = make_run(tmp_path / "runs" / "run-0000")
-    for at in range(1, 1000):
-        folder = RunFolder(tmp_path / "runs" / f"run-{at:04}")
+def test_hundreds_of_runs_take_seconds(run, tmp_path):
+    first = make_run(tmp_path / "runs" / "run-000")
+    for at in range(1, 300):
+        folder = RunFolder(tmp_path / "runs" / f"run-{at:03}")
         folder.path.mkdir()
         for path in first.path.iterdir():
             (folder.path / path.name).hardlink_to(path)
     start = time.perf_counter()
     code, _, err = run("report", f"{tmp_path}/runs", "--out", tmp_path / "out", "-q")
     assert code == 0, err
-    assert time.perf_counter() - start < 30  # some 5 s without tests on the other core
-    assert len(read_facts_file(tmp_path / "out")["runs"]) == 1000
+    assert time.perf_counter() - start < 10  # some 2 s without tests on the other core
+    assert len(read_facts_file(tmp_path / "out")["runs"]) == 300

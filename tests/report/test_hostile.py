@@ -83,7 +83,7 @@ def test_typst_code_in_a_field_is_shown_and_not_run(run, tmp_path):
     assert shown in squeeze(read_page(tmp_path / "runs" / "report").text)
 
 
-@pytest.mark.parametrize("letters", ["x" * 200_000, "word " * 40_000, "\u202e" * 200_000])
+@pytest.mark.parametrize("letters", ["x" * 40_000, "word " * 8000, "\u202e" * 40_000])
 def test_a_very_long_text_is_cut(run, tmp_path, letters):
     fill(make_run(tmp_path / "runs" / "one"), [letters] * 6, is_plain=False)
     words = ["--title", letters[:30_000], "--author", letters[:30_000]]
@@ -120,7 +120,7 @@ def test_a_hostile_title_and_class_names_reach_the_scripts_as_text(reported, run
     assert len(page.all("script")) == 2
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(text=ANY_TEXT)
 def test_any_text_compiles_in_both_forms(tmp_path_factory, text):
     place = tmp_path_factory.mktemp("any")

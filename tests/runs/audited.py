@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+LINEAR = ROOT / "configs" / "linear.yaml"
+MINI = ("data.dataset=mnist-mini", "data.validation=1000", "epochs=1")
 _HOOK = Path(__file__).parent / "audit"
 
 
@@ -77,6 +79,19 @@ def run_audited(
     )
     assert done.returncode == 0, done.stderr
     return [Outcome(**answer) for answer in json.loads(answers.read_text())]
+
+
+def train_both(folder: Path) -> tuple[Path, Path]:
+    """Train a run and a sweep of two runs in `folder`; return theirs."""
+    options = ("-c", LINEAR, *MINI, "--no-plots", "-q", "--runs-dir", folder)
+    outcomes = run_audited(
+        [("train", *options, "--name", "one"), ("sweep", *options, "seed=1,2", "--name", "many")],
+        cwd=ROOT,
+        scratch=folder / "scratch",
+    )
+    assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[-1].err
+    (run,), (sweep,) = folder.glob("*-one-*"), folder.glob("*-many-*")
+    return run, sweep
 
 
 def _main(answers: Path, log: Path) -> None:

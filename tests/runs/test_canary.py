@@ -11,8 +11,8 @@ import pytest
 import safetensors.numpy
 
 from mnistlab.plots import import_matplotlib
-from tests.runs.audited import ROOT, run_audited
-from tests.runs.test_paths import FIRST, LINEAR, MANY, MINI, SECOND, check_refused
+from tests.runs.audited import LINEAR, MINI, run_audited, train_both
+from tests.runs.test_paths import FIRST, MANY, SECOND, check_refused
 
 SPRUNG = "sprung"
 
@@ -61,15 +61,7 @@ def plant_code(folder: Path, place: Path) -> None:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trained")
-    options = ("-c", LINEAR, *MINI, "--no-plots", "-q", "--runs-dir", folder)
-    outcomes = run_audited(
-        [("train", *options, "--name", "one"), ("sweep", *options, "seed=1,2", "--name", "many")],
-        cwd=ROOT,
-        scratch=folder / "scratch",
-    )
-    assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[-1].err
-    return next(folder.glob("*-one-*")), next(folder.glob("*-many-*"))
+    return train_both(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture
@@ -235,11 +227,11 @@ def test_no_file_is_ever_unpickled(place):
             ("runs", "compare", name, FIRST),
             ("runs", "predict", name, "0"),
             ("runs", "verify", name),
-            ("runs", "plot", name),
             ("runs", "resume", name, "--no-plots"),
             ("runs", "export", name, "--to", "out.json", "--force"),
             ("train", "-c", LINEAR, f"data.dataset={folder}/predictions.npy", "--no-plots"),
         ]
+    words.append(("runs", "plot", "20260201"))  # NumPy's own form; it starts a process
     outcomes = run_in(place, place, words)
     check_nothing_ran(outcomes, place)
     for outcome in outcomes:

@@ -8,11 +8,8 @@ import pytest
 
 from mnistlab.errors import RunFolderError
 from mnistlab.runs import RunFolder, files
-from mnistlab.runs.files import clear_temporary_files
-from mnistlab.runs.files import checksum_while_replaced
-from mnistlab.runs.files import sha256_of
-from mnistlab.runs.integrity import replace_files
-from mnistlab.runs.integrity import is_intact
+from mnistlab.runs.files import checksum_while_replaced, clear_temporary_files, sha256_of
+from mnistlab.runs.integrity import is_intact, replace_files
 from tests.experiment.test_experiment import train
 
 
@@ -178,7 +175,12 @@ def test_a_disk_that_fails_does_not_make_a_run_another_one(folder, monkeypatch):
 
     monkeypatch.setattr(Path, "read_bytes", fail)
     monkeypatch.setattr(files, "sha256_of", fail)
-    for read in (folder.read_status, folder.read_summary, folder.compute_checksums, folder.checksums):
+    for read in (
+        folder.read_status,
+        folder.read_summary,
+        folder.compute_checksums,
+        folder.checksums,
+    ):
         with pytest.raises(OSError, match="Input/output"):
             read()
 

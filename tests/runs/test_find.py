@@ -2,17 +2,15 @@
 
 import json
 import os
+import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
-from mnistlab.errors import RunFolderError
-from mnistlab.runs.places import find_run, find_sweep, run_paths
-from mnistlab.runs.places import check_inside, foreign_entries
-from mnistlab.errors import shown
+from mnistlab.errors import RunFolderError, shown
 from mnistlab.runs.folder import SweepFolder
-import shutil
+from mnistlab.runs.places import check_inside, find_run, find_sweep, foreign_entries, run_paths
 from tests.experiment.test_experiment import train
 
 

@@ -55,7 +55,9 @@ def test_a_number_beyond_all_others_makes_a_summary_a_damaged_one(run, tmp_path)
 )
 def test_a_folder_in_place_of_a_file_is_shown_as_damaged_and_can_be_deleted(run, tmp_path, name):
     folder = make_run(tmp_path / "runs" / "20261101-a", metrics="epoch\n")
-    folder.write_status("completed", checksums=folder.compute_checksums() | {"model.safetensors": "0" * 64})
+    folder.write_status(
+        "completed", checksums=folder.compute_checksums() | {"model.safetensors": "0" * 64}
+    )
     (folder.path / name).unlink(missing_ok=True)
     (folder.path / name).mkdir()
     code, out, err = run("runs", "show", "latest", "--json")

@@ -13,10 +13,8 @@ import pytest
 import mnistlab
 from mnistlab.cli import runs
 from mnistlab.cli.completion import complete_run, complete_sweep
-from tests.runs.audited import ROOT, run_audited
+from tests.runs.audited import LINEAR, MINI, ROOT, run_audited, train_both
 
-MINI = ("data.dataset=mnist-mini", "data.validation=1000", "epochs=1")
-LINEAR = ROOT / "configs" / "linear.yaml"
 FIRST, SECOND, MANY = (
     "20260101-000000-first-aaaa",
     "20260102-000000-second-bbbb",
@@ -73,17 +71,7 @@ def test_every_command_that_takes_a_run_is_tried_here():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Return a folder with a run and a sweep of two runs in it."""
-    folder = tmp_path_factory.mktemp("trained")
-    options = ("-c", LINEAR, *MINI, "--no-plots", "-q", "--runs-dir", folder)
-    outcomes = run_audited(
-        [("train", *options, "--name", "one"), ("sweep", *options, "seed=1,2", "--name", "many")],
-        cwd=ROOT,
-        scratch=folder / "scratch",
-    )
-    assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[-1].err
-    (run,) = folder.glob("*-one-*")
-    (sweep,) = folder.glob("*-many-*")
-    return run, sweep
+    return train_both(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture

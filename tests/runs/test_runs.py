@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 
@@ -14,11 +15,9 @@ from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError
 from mnistlab.runs import RunFolder, create_run_folder, default_runs_dir
 from mnistlab.runs import environment as environment_module
-from mnistlab.runs.files import to_json, write_bytes, write_json
 from mnistlab.runs.environment import describe_environment, uncommitted_changes
+from mnistlab.runs.files import append_text, to_json, write_bytes, write_json
 from mnistlab.runs.weights import load_checkpoint, load_weights, save_checkpoint, save_weights
-from mnistlab.runs.files import to_json
-import json
 
 
 def test_the_name_tells_when_and_what(tmp_path):
@@ -229,8 +228,24 @@ def test_a_lock_is_released_with_its_run(tmp_path):
     assert folder.read_status()["status"] == "interrupted"
 
 
-@pytest.mark.parametrize("text", ["a\x9bb\u2028c\x85d", "\udcff", "é\n\t", "😀\x7f", "\x0b\x0c\r\x1b"])
+@pytest.mark.parametrize(
+    "text", ["a\x9bb\u2028c\x85d", "\udcff", "é\n\t", "😀\x7f", "\x0b\x0c\r\x1b"]
+)
 def test_json_holds_nothing_that_a_terminal_would_obey(text):
     written = to_json({text: [text]})
     assert written.replace("\n", "").isprintable()
     assert json.loads(written) == {text: [text]}
+
+
+def test_a_line_of_which_only_a_part_fits_is_taken_back(tmp_path):
+    """A full disk may take half of what is written without an error."""
+    path = tmp_path / "metrics.csv"
+    path.write_text("epoch\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, hard))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            append_text(path, "12345678\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_text() == "epoch\n"

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from mnistlab import cli
 from tests.store.folders import make_run, make_sweep
 
 
@@ -19,23 +20,24 @@ def runs_dir(tmp_path):
     return runs
 
 
-def complete(words, **variables):
-    """Return what a bash is offered for the last word."""
-    environment = os.environ | {
-        "_MNISTLAB_COMPLETE": "complete_bash",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(len(words.split(" ")) - 1),
-        **variables,
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys; from mnistlab.cli import run; run([])"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
-    assert done.stderr == ""
-    return done.stdout.split()
+@pytest.fixture
+def complete(monkeypatch, capfd):
+    """Return a function from typed words to what a bash is offered for the last one."""
+
+    def complete(words, **variables):
+        with monkeypatch.context() as patch:
+            patch.setenv("_MNISTLAB_COMPLETE", "complete_bash")
+            patch.setenv("COMP_WORDS", words)
+            patch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit):
+                cli.run([])
+        out, err = capfd.readouterr()
+        assert err == ""
+        return out.split()
+
+    return complete
 
 
 RUNS = ["20261102-000000-rates-bbbb", "20261101-000000-linear-aaaa"]
@@ -43,12 +45,12 @@ RUNS = ["20261102-000000-rates-bbbb", "20261101-000000-linear-aaaa"]
 
 @pytest.mark.usefixtures("runs_dir")
 @pytest.mark.parametrize("command", ["show", "plot", "delete", "export", "diff", "verify"])
-def test_every_command_that_takes_a_run(command):
+def test_every_command_that_takes_a_run(complete, command):
     assert complete(f"mnistlab runs {command} ") == ["latest", *RUNS]
 
 
 @pytest.mark.usefixtures("runs_dir")
-def test_what_is_begun():
+def test_what_is_begun(complete):
     assert complete("mnistlab runs show 20261101") == RUNS[1:]
     assert complete("mnistlab runs show la") == ["latest"]
     assert complete("mnistlab runs show nobody") == []
@@ -61,7 +63,7 @@ def test_what_is_begun():
 
 
 @pytest.mark.usefixtures("runs_dir")
-def test_the_folder_is_the_one_that_is_meant(tmp_path):
+def test_the_folder_is_the_one_that_is_meant(complete, tmp_path):
     make_run(tmp_path / "other" / "20261103-x")
     there = f"--runs-dir {tmp_path / 'other'}"
     assert complete(f"mnistlab runs show {there} 2026") == ["20261103-x"]
@@ -89,7 +91,7 @@ def test_a_zsh_is_offered_the_same():
     assert done.stdout == '_arguments \'*: :(("{}"\n"{}"))\'\n'.format(*RUNS)
 
 
-def test_names_that_a_shell_would_run_are_not_offered(runs_dir):
+def test_names_that_a_shell_would_run_are_not_offered(complete, runs_dir):
     for name in ("$(touch canary)", "`touch canary`", "a b", "x;y", "a\nb", "'q", "-rf", ".hidden"):
         make_run(runs_dir / name)
     make_run(runs_dir / RUNS[0] / "runs" / "$(x)")

@@ -212,9 +212,9 @@ def test_bytes_that_are_damaged_change_nothing(tmp_path, read, monkeypatch):
     index = tmp_path / INDEX
     whole = index.read_bytes()
     wrong = [
-        *(whole[:length] for length in range(0, len(whole), 397)),
+        *(whole[:length] for length in range(0, len(whole), 797)),
         *(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :]
-          for place in range(0, len(whole), 53)),
+          for place in range(0, len(whole), 107)),
     ]  # fmt: skip
     for content in wrong:
         index.write_bytes(content)

@@ -22,9 +22,15 @@ def folder(tmp_path):
 
 
 def picture_of(tmp_path: Path, index: int) -> str:
-    path = tmp_path / f"image{index}.png"
-    Image.fromarray(load("mnist-mini", validation=0).test.images[index]).save(path)
-    return str(path)
+    return pictures_of(tmp_path, [index])[0]
+
+
+def pictures_of(tmp_path: Path, indices: list[int]) -> list[str]:
+    images = load("mnist-mini", validation=0).test.images
+    paths = [tmp_path / f"image{index}.png" for index in indices]
+    for index, path in zip(indices, paths, strict=True):
+        Image.fromarray(images[index]).save(path)
+    return list(map(str, paths))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +47,7 @@ def test_a_picture_of_a_test_image_gets_the_prediction_of_its_index(tmp_path, wo
     folder = train(tmp_path / "runs", *words)
     chosen = list(range(0, 1000, 8))
     by_index = predict(folder, [str(at) for at in chosen])
-    by_picture = predict(folder, [picture_of(tmp_path, at) for at in chosen])
+    by_picture = predict(folder, pictures_of(tmp_path, chosen))
     predicted = [one.predicted for one in by_index.images]
     assert predicted == np.load(folder.predictions)[chosen].tolist()
     agree = np.mean(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.stress import crowd, damage, document, failing, kills, unsynced
+from tests.stress import crowd, damage, document, failing, gradients, kills, unsynced
 from tests.stress.figures import Figure
 
 _INPUTS = 100_000
@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[[float, Path], list[Figure]]] = {
     "kills": kills.measure_kills,
     "signals": kills.measure_signals,
     "crowd": crowd.measure,
+    "gradients": gradients.measure,
     "fuzzing": _fuzz,
 }
 

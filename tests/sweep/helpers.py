@@ -1,4 +1,4 @@
-"""What the tests of sweeps share: quick sweeps on the small dataset, and their comparison."""
+"""What the tests of sweeps share: quick sweeps on a few digits, and their comparison."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,8 @@ from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.plan import PreparedSweep, prepare_sweep
 from mnistlab.sweep.run import SweepOptions, run_sweep
 from mnistlab.sweep.trials import load_sweep
+from tests.digits import as_yaml
 from tests.experiment.test_experiment import Recorder
-
-MINI = "data: {dataset: mnist-mini, validation: 1000}\n"
 
 
 class SweepRecorder(Recorder):
@@ -38,7 +37,7 @@ class SweepRecorder(Recorder):
 
 def write_base(tmp_path: Path, text: str = "") -> Path:
     path = tmp_path / "base.yaml"
-    path.write_text(MINI + text)
+    path.write_text(as_yaml() + text)
     return path
 
 
@@ -47,7 +46,7 @@ def settled(tmp_path: Path, *words: str, text: str = "", **options):
 
 
 def sweep(tmp_path: Path, *words: str, text: str = "", reporter=None, runs="runs", **options):
-    """Run a sweep on the small dataset; options are those of load_sweep and SweepOptions."""
+    """Run a sweep on a few digits; options are those of load_sweep and SweepOptions."""
     chosen = {key: options.pop(key) for key in list(options) if key in SweepOptions.__annotations__}
     prepared = prepare_sweep(settled(tmp_path, *words, text=text, **options))
     return run_prepared(prepared, tmp_path / runs, reporter=reporter, **chosen)

@@ -24,8 +24,8 @@ from mnistlab.sweep import stack_training as training
 from mnistlab.sweep.workers import EpochEnded, RunEnded
 from tests.sweep.helpers import SweepRecorder, content, resume, sweep, the_only, write_base
 
-WORDS = ("learning_rate=0.005,0.01,0.02,0.1", "epochs=1,2,4", "batch_size=100,250")
-HALVING = ("learning_rate=0.002,0.003,0.005,0.01,0.02,0.1", "halving.factor=2")
+WORDS = ("learning_rate=0.005,0.02,100.0", "epochs=1,4", "batch_size=100,250")
+HALVING = ("learning_rate=0.002,0.003,0.005,0.01,0.02,100.0", "halving.factor=2")
 KINDS = {
     "grid": (WORDS, {}, "optimizer: momentum\nmomentum: 0.5\n"),
     "halving": (HALVING, {"method": "halving"}, "epochs: 6\nschedule: cosine\n"),
@@ -53,7 +53,7 @@ def interrupted(tmp_path, kind, event, at):
 @pytest.mark.parametrize("often", [False, True], ids=["", "checkpoint every epoch"])
 @pytest.mark.parametrize(
     ("event", "at"),
-    [(EpochEnded, 1), (EpochEnded, 3), (EpochEnded, 6), (RunEnded, 1), (RunEnded, 3)],
+    [(EpochEnded, 1), (EpochEnded, 4), (RunEnded, 1), (RunEnded, 3)],
 )
 def test_an_interrupted_sweep_goes_on_to_the_same_bits(
     tmp_path, kind, event, at, often, monkeypatch
@@ -104,7 +104,7 @@ def test_a_damaged_checkpoint_costs_time_and_nothing_else(tmp_path, kind, monkey
     assert "SHA-256" in cut.log.read_text()
 
 
-@pytest.mark.parametrize("at", [3, 12, 20, 26])
+@pytest.mark.parametrize("at", [3, 12, 24])
 def test_a_full_disk_is_told_and_the_sweep_goes_on_when_there_is_room(
     tmp_path, kind, at, monkeypatch
 ):
@@ -154,7 +154,7 @@ def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-BIG = ("learning_rate=linspace(0.001,0.02,12)", "epochs=10,30", "batch_size=100,50")
+BIG = ("learning_rate=linspace(0.001,0.02,12)", "epochs=70,140", "batch_size=100")
 
 
 def test_killed_at_random_moments(tmp_path):
@@ -165,11 +165,11 @@ def test_killed_at_random_moments(tmp_path):
     whole.communicate(timeout=120)
     took = time.monotonic() - begun
     expected = content(the_only(tmp_path / "whole" / "runs"))
-    assert len(expected) == 48
+    assert len(expected) == 24
     moments = random.Random(20191120)  # noqa: S311 - moments, not secrets
     process = start(tmp_path, "--config", config, *BIG)
     finished: dict[str, object] = {}
-    for _ in range(3):
+    for _ in range(2):
         time.sleep(moments.uniform(0.4, took))
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -196,7 +196,7 @@ def content_of_whole(cut: SweepFolder) -> dict[str, object]:
     return content(kept)
 
 
-LONG = ("learning_rate=linspace(0.001,0.02,12)", "epochs=2000")
+LONG = ("learning_rate=linspace(0.001,0.02,12)", "epochs=20000")
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -220,7 +220,7 @@ class DiedError(BaseException):
     """Stands for the end of a process in the midst of a run's folder."""
 
 
-@pytest.mark.parametrize("at", range(1, 8))
+@pytest.mark.parametrize("at", [1, 2, 4, 6])
 def test_a_death_within_any_runs_folder_changes_nothing(tmp_path, kind, at, monkeypatch):
     words, options, expected = kind
     close, lock, count = RunRecorder.close, threading.Lock(), []
@@ -278,27 +278,30 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("name", DAMAGE)
-def test_a_damaged_run_is_trained_again(tmp_path, name):
-    done = sweep(tmp_path, "learning_rate=0.005,0.01,0.02", text="epochs: 2\n")
-    expected = content(done.folder)
-    DAMAGE[name](done.folder.run(1))
-    assert resume(done.folder).status == "completed"
-    assert content(done.folder) == expected
+THREE = "learning_rate=0.005,0.01,0.02"
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    """Return a sweep of three runs and what it came to."""
+    done = sweep(tmp_path_factory.mktemp("three"), THREE, text="epochs: 2\n").folder
+    return done, content(done)
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_a_damaged_run_is_not_taken_over(tmp_path, name):
-    words = ("learning_rate=0.005,0.01,0.02",)
-    first = sweep(tmp_path, *words, text="epochs: 2\n")
-    expected = content(first.folder)
-    DAMAGE[name](first.folder.run(1))
+def test_a_damaged_run_is_not_taken_over_and_trained_again(tmp_path, three, name):
+    done, expected = three
+    folder = SweepFolder(tmp_path / "runs" / done.path.name)
+    shutil.copytree(done.path, folder.path)
+    DAMAGE[name](folder.run(1))
     told = SweepRecorder()
-    again = sweep(tmp_path, *words, text="epochs: 2\n", needed=True, reporter=told)
+    again = sweep(tmp_path, THREE, text="epochs: 2\n", needed=True, reporter=told)
     assert again.status == "completed"
     assert set(told.started[1]) == {0, 2}
     mine = content(again.folder)
     assert [mine[run] for run in "02"] == [expected[run] for run in "02"]
+    assert resume(folder).status == "completed"
+    assert content(folder) == expected
 
 
 @pytest.mark.parametrize(

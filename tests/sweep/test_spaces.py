@@ -67,7 +67,6 @@ def test_a_part_of_a_grid_is_drawn_once_each_in_grid_order(base):
     assert {seed for seed, _ in points} > set(range(0, 100, 10))
     assert load_sweep(base, words, max_trials=500) == sweep
     assert load_sweep(base, words, max_trials=500, random_seed=1).trials != sweep.trials
-    assert len(load_sweep(base, words, max_trials=10_000).trials) == 10_000
 
 
 def test_a_grid_without_end_is_refused_and_a_part_of_it_is_taken_without_listing_it(base):

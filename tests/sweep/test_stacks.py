@@ -1,6 +1,6 @@
 """Which runs share a column and which columns a stack."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnistlab.config.load import load_config
@@ -24,10 +24,11 @@ CONFIGS = st.lists(
         seed=st.integers(0, 1),
     ),
     min_size=1,
-    max_size=30,
+    max_size=20,
 )
 
 
+@settings(max_examples=40)
 @given(configs=CONFIGS, workers=st.integers(1, 4), most=st.integers(1, 8))
 def test_every_run_is_trained_once_among_its_like(configs, workers, most):
     runs = dict(enumerate(configs))

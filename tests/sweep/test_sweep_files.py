@@ -219,17 +219,19 @@ def test_a_wrong_sweep_file_is_refused_in_one_message(write, content, message):
 
 
 def test_a_sweep_file_may_be_longer_than_a_config(write):
-    rows = ", ".join(str(seed) for seed in range(0, 10_000, 2))
+    rows = ", ".join(str(seed) for seed in range(0, 3000, 2))
     comment = "# a sweep\n" * 10_000
     path = write(f"{comment}base: plain.yaml\nparameters:\n  seed: [{rows}]\n")
-    assert len(load_sweep(path).trials) == 5000
+    assert len(load_sweep(path).trials) == 1500
     assert "larger than 64 KB" in told(write(f"{comment}epochs: 2\n"), "seed=1,2")
     assert "larger than 1024 KB" in told(write(f"{comment * 11}base: plain.yaml\n"))
 
 
-def test_more_values_than_a_sweep_file_can_hold_are_refused(write, base, tmp_path):
-    path = write(f"base: plain.yaml\nparameters:\n  seed: [{'1,' * 50_000}1]\n")
-    assert "line 3: more than 50,000 keys and values" in told(path)
+def test_more_values_than_a_sweep_file_can_hold_are_refused(write, base, tmp_path, monkeypatch):
+    path = write(f"base: plain.yaml\nparameters:\n  seed: [{'1,' * 2000}1]\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("mnistlab.config.strict_yaml.MAX_NODES", 2000)
+        assert "line 3: more than 2,000 keys and values" in told(path)
     rows = tmp_path / "rows.csv"
     rows.write_text("seed,batch_size\n" + "".join(f"{i},{i}\n" for i in range(1, 20_002)))
     assert "lists 40,002 values, 40,000 at most" in told(base, f"@{rows}", max_trials=3)

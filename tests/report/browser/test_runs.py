@@ -1,7 +1,5 @@
 """The table of all runs, sorted and searched, and two runs side by side."""
 
-import pytest
-
 from mnistlab.report.render import ReportRequest, write_report
 from mnistlab.store.diff import count_flips
 from tests.report.browser.looks import column, names, overflow
@@ -31,35 +29,32 @@ def test_a_click_on_a_heading_sorts_by_its_numbers_and_another_turns_it_around(p
     assert models == sorted(models)
 
 
-@pytest.mark.parametrize(
-    ("text", "kept"),
-    [
-        ("", ALL),
-        ("sigmoid", ["sigmoid", "sigmoid_sgd"]),
-        ("SIGMOID", ["sigmoid", "sigmoid_sgd"]),
-        ("diverged", ["linear_overflow"]),
-        ("  squared   linear ", ["linear", "linear_overflow", "assignment"]),
-        ("sweep", ["assignment"]),
-        ("<b>", []),
-        (".*", []),
-    ],
-)
-def test_a_search_keeps_the_rows_with_every_word(page, text, kept):
-    page.fill("#words", text)
-    assert names(page) == kept
-    count = "7 shown" if len(kept) == 7 else f"{len(kept)} of 7 shown"
-    assert page.inner_text("#count") == count
-    page.fill("#words", "")
-    assert names(page) == ALL
+SEARCHES = {
+    "sigmoid": ["sigmoid", "sigmoid_sgd"],
+    "SIGMOID": ["sigmoid", "sigmoid_sgd"],
+    "diverged": ["linear_overflow"],
+    "  squared   linear ": ["linear", "linear_overflow", "assignment"],
+    "sweep": ["assignment"],
+    "<b>": [],
+    ".*": [],
+    "": ALL,
+}
+
+
+def test_a_search_keeps_the_rows_with_every_word(page):
+    for text, kept in SEARCHES.items():
+        page.fill("#words", text)
+        assert names(page) == kept, text
+        count = "7 shown" if len(kept) == 7 else f"{len(kept)} of 7 shown"
+        assert page.inner_text("#count") == count, text
 
 
 def test_the_runs_name_stays_in_sight_however_long_it_is(open_page, tmp_path):
     folders = [make_run(tmp_path / name) for name in ("a-very-long-folder-name-" * 8, "short")]
     write_report(ReportRequest(folders, ["html"], "T", ""), tmp_path, print, print)
+    page = open_page((tmp_path / "index.html").as_uri())
     for width in (1280, 390):
-        page = open_page(
-            (tmp_path / "index.html").as_uri(), viewport={"width": width, "height": 900}
-        )
+        page.set_viewport_size({"width": width, "height": 900})
         assert overflow(page) == 0
         box = page.locator(".scroll:has(#runs-table)")
         box.evaluate("(box) => box.scrollTo(box.scrollWidth, 0)")
@@ -70,15 +65,15 @@ def test_the_runs_name_stays_in_sight_however_long_it_is(open_page, tmp_path):
             assert place["width"] < 260
 
 
-def test_a_page_of_a_thousand_runs_is_sorted_and_searched(open_page, tmp_path):
-    folders = [make_run(tmp_path / f"run-{at:04}", accuracy=at / 1000) for at in range(1000)]
+def test_a_page_of_many_runs_is_sorted_and_searched(open_page, tmp_path):
+    folders = [make_run(tmp_path / f"run-{at:03}", accuracy=at / 1000) for at in range(150)]
     write_report(ReportRequest(folders, ["html"], "T", ""), tmp_path, print, print)
     page = open_page((tmp_path / "index.html").as_uri())
     button = heading(page, "Validation accuracy").locator("button")
     button.click()
     button.click()
-    assert float(column(page, "Validation accuracy")[0]) == 0.999
-    page.fill("#words", "run-099")
+    assert float(column(page, "Validation accuracy")[0]) == 0.149
+    page.fill("#words", "run-09")
     assert len(column(page, "Run")) == 10
 
 
