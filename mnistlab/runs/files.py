@@ -8,6 +8,7 @@ here called checksums.
 import contextlib
 import csv
 import errno
+import fcntl
 import hashlib
 import io
 import json
@@ -17,14 +18,9 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-from mnistlab.errors import RunFolderError
-import fcntl
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING
-from mnistlab.errors import RunFolderError
+from typing import TYPE_CHECKING, Any
 
+from mnistlab.errors import RunFolderError
 
 Checksum = str | list[str | None] | None
 """A file's SHA-256, None if there is none; a list of what it may be while it is replaced."""
@@ -110,7 +106,7 @@ def sync_folder(path: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Make a file's content survive a power cut, if there is a file; raise OSError that names it."""
+    """Make a file survive a power cut, if there is one; raise OSError that names it."""
     with _naming(path), contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         os.fsync(file.fileno())
 
@@ -150,7 +146,7 @@ def restored_on_failure(paths: Sequence[Path]) -> Iterator[None]:
 
 
 def _second_name(path: Path) -> Path | None:
-    """Return a hard link to a file, or a copy where there are no links; None if there is no file."""
+    """Return a hard link to a file, or a copy where there are no links; None for no file."""
     copy = temporary_name(path)
     try:
         os.link(path, copy, follow_symlinks=False)

@@ -7,8 +7,8 @@ from typing import Any
 
 from mnistlab.errors import RunFolderError
 from mnistlab.runs import files
-from mnistlab.runs.places import foreign_entries, run_paths
 from mnistlab.runs.folder import RunFolder, SweepFolder, open_folder
+from mnistlab.runs.places import foreign_entries, run_paths
 
 FINAL = frozenset({"completed", "diverged"})
 """The statuses of a run that needs no second try."""

@@ -8,19 +8,15 @@ import contextlib
 import errno
 import os
 import secrets
-import time
-from pathlib import Path
-from mnistlab.errors import RunFolderError
-from mnistlab.runs.files import sync_folder
-from mnistlab.runs.folder import RunFolder
-import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from mnistlab.errors import RunFolderError, shown, suggest
-from mnistlab.runs.folder import RunFolder, SweepFolder, open_folder
 
+from mnistlab.errors import RunFolderError, shown, suggest
+from mnistlab.runs.files import sync_folder
+from mnistlab.runs.folder import RunFolder, SweepFolder, open_folder
 
 _WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EISDIR)
 
