@@ -97,7 +97,7 @@ class RunRecord(FolderRecord):
     def remarks(self) -> list[str]:
         """What one should know before one believes its numbers, a few words each."""
         status, error = str(self.facts["status"]), self.facts.get("error")
-        words = self.damage()
+        words = [*self.damage(), *map(str, self.facts.get("warnings", []))]
         if status == "completed":
             words += self._missing_results()
         elif status != "damaged":

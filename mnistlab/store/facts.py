@@ -51,6 +51,7 @@ RESULT_KEYS = {
     "trained_epochs": "how many were trained",
     **dict.fromkeys(METRICS, ""),
     "seconds.total": "",
+    "warnings": "what looked wrong about its data or settings",
     **OF_ENVIRONMENT,
     "damaged": "the files that are missing, cannot be read or are not what the run left",
 }
@@ -304,6 +305,9 @@ def _of_summary(summary: Mapping[str, Any], kind: str) -> Facts:
         numbers = source.get(split)
         if isinstance(numbers, Mapping):
             facts.update({f"{split}.{name}": numbers.get(name) for name in ("loss", "accuracy")})
+    warnings = summary.get("warnings")
+    if isinstance(warnings, list) and warnings:
+        facts["warnings"] = warnings
     seconds = summary.get("seconds")
     if isinstance(seconds, Mapping):
         facts["seconds.total"] = seconds.get("total")

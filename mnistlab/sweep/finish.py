@@ -99,6 +99,7 @@ def _facts(prepared: PreparedSweep, results: Sequence[TrialResult]) -> dict[str,
         "seeds": sweep.seeds,
         **count,
         "learning_rate_limit": prepared.common_limit,
+        "warnings": prepared.warnings(),
     }
 
 

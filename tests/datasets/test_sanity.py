@@ -103,8 +103,14 @@ def test_what_is_found_is_said_everywhere(tmp_path, run, monkeypatch):
     assert folder.log.read_text().count(warning) == 1
     assert warning in run("train", *words, "--dry-run")[1]
     assert warning in run("sweep", *words[:2], "learning_rate=0.1,0.2", "--dry-run")[1]
-    code, out, err = run("sweep", *words, "learning_rate=0.001,0.002")
+    code, out, err = run("sweep", *words, "learning_rate=0.001,0.002", "--json")
     assert (code, err.count(warning)) == (0, 1)
+    assert sum(warning in one for one in json.loads(out)["warnings"]) == 1
+    code, _, _ = run("report", folder.path, "runs/latest", "--format", "html", "--out", "report")
+    report = json.loads(Path("report/report.json").read_text())
+    for entry in (*report["runs"], *report["sweeps"]):
+        assert sum(warning in remark for remark in entry["remarks"]) == 1
+    assert (code, warning in Path("report/index.html").read_text()) == (0, True)
     code, out, err = run("data", "check", "data", "--validation", "100")
     assert (code, warning in out) == (1, True)
     assert err.endswith("data: 2 things can hardly be right\n")

@@ -41,6 +41,8 @@ def test_what_is_not_listed_is_of_the_config(run, real, tmp_path):
     failed = make_run(tmp_path / "failed", status="failed")
     state = json.loads(failed.status.read_text())
     failed.status.write_text(json.dumps(state | {"error": "why", "stopped": "early"}))
+    summary = json.loads(failed.summary.read_text())
+    failed.summary.write_text(json.dumps(summary | {"warnings": ["it is odd"]}))
     cut = make_run(tmp_path / "cut", status="interrupted")
     cut.summary.unlink()
     cut.metrics.write_text(real[0].metrics.read_text())
