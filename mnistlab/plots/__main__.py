@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TextIO
 
 from mnistlab.errors import MnistlabError, describe_error
-from mnistlab.plots.run_plots import PLOTS, RunView, draw, load_data_of, save_plot
+from mnistlab.plots.run_plots import PLOTS, draw, save_plot
+from mnistlab.plots.views import RunView, SweepView
 from mnistlab.plugins import load_plugins
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import SweepFolder, is_sweep
@@ -37,7 +38,7 @@ def serve(requests: Iterable[str], answers: TextIO) -> None:
     for line in requests:
         what, folder = json.loads(line)
         if what == "load":
-            load_data_of(RunFolder(Path(folder)))
+            _ = RunView(RunFolder(Path(folder))).dataset
         else:
             answers.write(f"{json.dumps(draw_all(RunFolder(Path(folder))))}\n")
             answers.flush()
@@ -79,7 +80,7 @@ def _try(folder: RunFolder, names: list[str]) -> None:
 def _draw(folder: RunFolder, names: list[str]) -> None:
     """Draw the plots of these names."""
     if is_sweep(folder.path):
-        from mnistlab.plots.sweep_plots import SWEEP_PLOTS, SweepView  # noqa: PLC0415 - as above
+        from mnistlab.plots.sweep_plots import SWEEP_PLOTS  # noqa: PLC0415 - as above
 
         sweep = SweepView(SweepFolder(folder.path))
         for name in names:
