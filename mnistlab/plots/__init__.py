@@ -3,30 +3,19 @@
 import importlib
 from typing import Any
 
-_FACE = {
-    "Painter": "painter",
-    "PLOTS": "run_plots",
-    "RunCurves": "epoch_curves",
-    "RunView": "views",
-    "SWEEP_PLOTS": "sweep_plots",
-    "SweepView": "views",
-    "all_learning_curves": "epoch_curves",
-    "check_picture": "picture_file",
-    "compared_curves": "epoch_curves",
-    "confusion_matrix": "image_plots",
-    "draw": "run_plots",
-    "encode": "picture_file",
-    "error_by_parameter": "sweep_one_parameter",
-    "error_map": "sweep_several_parameters",
-    "gradient_error": "gradient_check",
-    "import_matplotlib": "picture_file",
-    "learning_curves": "epoch_curves",
-    "parallel_coordinates": "sweep_several_parameters",
-    "save_picture": "picture_file",
-    "seen_images": "image_plots",
-    "weight_templates": "image_plots",
-    "worst_mistakes": "image_plots",
+_MODULES = {
+    "epoch_curves": ("RunCurves", "all_learning_curves", "compared_curves", "learning_curves"),
+    "gradient_check": ("gradient_error",),
+    "image_plots": ("confusion_matrix", "seen_images", "weight_templates", "worst_mistakes"),
+    "painter": ("Painter",),
+    "picture_file": ("check_picture", "encode", "import_matplotlib", "save_picture"),
+    "run_plots": ("PLOTS", "save_plot"),
+    "sweep_one_parameter": ("error_by_parameter",),
+    "sweep_plots": ("SWEEP_PLOTS",),
+    "sweep_several_parameters": ("error_map", "parallel_coordinates"),
+    "views": ("RunView", "SweepView"),
 }
+_FACE = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

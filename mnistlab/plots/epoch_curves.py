@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
+from matplotlib.ticker import MaxNLocator
 
 from mnistlab.plots import style
-from mnistlab.plots.style import PERCENT, cut, format_error, number, spell
+from mnistlab.plots.style import PERCENT, Array, cut, format_error, number, spell
 from mnistlab.plots.views import RunView, SweepView
 
 _DOTTED_UP_TO = 20  # evaluations: beyond it, dots would hide the line
@@ -42,7 +42,7 @@ COLORS = (
 
 _MARKS = ("o", "s", "^", "D", "v", "P", "X", "*", "p", "<", ">", "h")
 
-Points = NDArray[np.float64]
+Points = Array
 """(V, 2): epochs or steps, and finite values."""
 
 Metric = Literal["loss", "accuracy"]
@@ -80,8 +80,12 @@ def _start_panel(
     if not len(across):
         style.write_state(axes, absent)
         return False
-    style.name_axis(axes, "y", name, 2.6)
-    style.count_epochs(axes, float(across.min()), float(across.max()), steps)
+    style.name_axis(axes.yaxis, name, 2.6)
+    low, high = float(across.min()), float(across.max())
+    pad = 0.04 * (high - low) or 0.5
+    axes.set(xlim=(low - pad, high + pad), xlabel=steps)
+    locator = MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+    axes.set_xticks([tick for tick in locator.tick_values(low, high) if low <= tick <= high])
     return True
 
 
@@ -116,7 +120,7 @@ def _draw_splits(axes: Axes, view: RunView, metric: Metric, name: str, absent: s
     curves = {split: points for split, points in splits.items() if len(points)}
     if not _start_panel(axes, name, list(curves.values()), absent):
         return
-    style.fit_axis(axes, "y", np.concatenate([points[:, 1] for points in curves.values()]))
+    style.fit_axis(axes.yaxis, np.concatenate([points[:, 1] for points in curves.values()]))
     # from the top as the curves end
     order = sorted(curves, key=lambda split: -curves[split][-1, 1])
     texts = [f"{split} {number(curves[split][-1, 1])}{_UNITS[metric]}" for split in order]
@@ -131,7 +135,7 @@ def _draw_splits(axes: Axes, view: RunView, metric: Metric, name: str, absent: s
     )  # fmt: skip
 
 
-def _draw_overflow(axes: Axes, steps: NDArray[Any], losses: NDArray[Any], name: str) -> None:
+def _draw_overflow(axes: Axes, steps: Array, losses: Array, name: str) -> None:
     """Draw the loss of each step's batch up to where it left the range of numbers."""
     points, absent = _find_points(steps, losses), "the loss overflowed\nat the first step"
     overflow = steps[~np.isfinite(losses)][:1]
@@ -139,7 +143,7 @@ def _draw_overflow(axes: Axes, steps: NDArray[Any], losses: NDArray[Any], name: 
     if not _start_panel(axes, name, [points, after], absent, "step"):
         return
     end = float(np.append(points[-1:, 0], overflow)[-1])
-    style.fit_axis(axes, "y", points[:, 1])
+    style.fit_axis(axes.yaxis, points[:, 1])
     marker = "o" if len(points) == 1 else ""
     axes.plot(
         *points.T, label="batch", color=style.BLUE, linewidth=1.3, marker=marker, markersize=3.2
@@ -167,7 +171,7 @@ def _fit_near(
         near = np.concatenate([near, *(points[:, 1] for points in whole)])
         values = near if len(near) else values
     log = bool(values.min() > 0 and values.max() / 3 > values.min())
-    style.fit_axis(axes, "y", values, log=log)
+    style.fit_axis(axes.yaxis, values, log=log)
 
 
 @dataclass(frozen=True)
@@ -271,14 +275,11 @@ def all_learning_curves(view: SweepView) -> Figure:
         and view.diverged.all()
         and not any(len(c) for cs in curves.values() for _, c in cs)
     ):
-        figure = style.new_figure(1.2, view.title, view.details)
         nothing = "every trial diverged before its first evaluation"
-        style.write_state(style.add_axes(figure, (0, 0.2), (style.WIDTH, 0.9)), nothing)
-        return figure
+        return style.say(view.title, view.details, nothing)
     figure = style.new_layout(3.35)
     panels = figure.subplots(1, len(names), squeeze=False)[0]
-    seen: set[int] = set()
-    leaving = 0
+    leaving, seen = 0, np.zeros(len(view.diverged), bool)
     for axes, (metric, name) in zip(panels, names.items(), strict=True):
         drawn = [(trial, points) for trial, points in curves[metric] if len(points)]
         if not _start_panel(axes, name, [points for _, points in drawn], _ABSENT[metric]):
@@ -287,30 +288,22 @@ def all_learning_curves(view: SweepView) -> Figure:
         low, high = axes.get_ylim()
         for trial, points in drawn:
             inside = (points[:, 1] >= low) & (points[:, 1] <= high)
-            seen |= {trial} if inside.any() else set()
+            seen[trial] |= inside.any()
             leaving += not inside.all()
-    notes = _explain_trials(view, seen)
-    if leaving:
-        notes.append(f"Curves that leave {'a' if len(panels) > 1 else 'the'} panel: {leaving:,}.")
-    return style.add_head(figure, view.title, view.details, notes)
-
-
-def _explain_trials(view: SweepView, seen: set[int]) -> list[str]:
-    """Return what the colours mean, of those that are to be seen, a sentence each."""
-    others = [trial for trial in seen if not view.diverged[trial] and trial != view.best]
-    lost, total = [trial for trial in seen if view.diverged[trial]], int(view.diverged.sum())
     notes = []
     if view.best is not None:
         seeds = [trial for trial, _ in view.runs].count(view.best)
         each = f", its {seeds} runs and the mean of their last values" if seeds > 1 else ""
         notes.append(f"Blue: the best trial{each}.")
-    if others:
-        which = "completed" if view.best is None else "other completed"
-        notes.append(f"Grey: {len(others):,} {which}.")
-    if lost:
-        of = "" if len(lost) == total else f"of {total:,} "
-        notes.append(f"Pale red: {len(lost):,} {of}diverged, up to the last finite value.")
-    return notes
+        seen[view.best] = False
+    if others := (seen & ~view.diverged).sum():
+        notes.append(f"Grey: {others:,} {'completed' if view.best is None else 'other completed'}.")
+    if lost := (seen & view.diverged).sum():
+        of = "" if lost == view.diverged.sum() else f"of {view.diverged.sum():,} "
+        notes.append(f"Pale red: {lost:,} {of}diverged, up to the last finite value.")
+    if leaving:
+        notes.append(f"Curves that leave {'a' if len(panels) > 1 else 'the'} panel: {leaving:,}.")
+    return style.add_head(figure, view.title, view.details, notes)
 
 
 def _draw_trials(

@@ -5,15 +5,13 @@ S is the number of steps, M that of coordinates shown.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from mnistlab.plots import style
-from mnistlab.plots.style import cut
+from mnistlab.plots.style import Array, cut
 
 MOST = 10  # coordinates in the figure
 _LOWEST = 1e-17  # errors below it, exact zeros among them, are drawn here
@@ -34,10 +32,10 @@ class StepStudy:
     """
 
     index: tuple[int, ...]
-    steps: NDArray[np.floating]
-    forward: NDArray[np.floating]
-    central: NDArray[np.floating]
-    complex: NDArray[np.floating] | None
+    steps: Array
+    forward: Array
+    central: Array
+    complex: Array | None
     chosen: tuple[float, float]
     exact: bool
 
@@ -46,8 +44,8 @@ class StepStudy:
 def gradient_error(
     study: StepStudy,
     names: Sequence[str],
-    errors: NDArray[Any],
-    tolerances: NDArray[Any],
+    errors: Array,
+    tolerances: Array,
     *,
     title: str,
     details: str = "",
@@ -82,21 +80,19 @@ def _draw_steps(axes: Axes, study: StepStudy) -> None:
         [step], [max(error, _LOWEST)], marker="D", markersize=6, color=style.VERMILION,
         linestyle="none", zorder=4, label="extrapolated",
     )  # fmt: skip
-    style.fit_axis(axes, "x", np.array([5e-16, 2]), pad=(0, 0))
+    style.fit_axis(axes.xaxis, np.array([5e-16, 2]), pad=(0, 0))
     axes.invert_xaxis()
-    style.fit_axis(axes, "y", np.array([3e-18, 3e5]), pad=(0, 0))  # above lies the legend
+    style.fit_axis(axes.yaxis, np.array([3e-18, 3e5]), pad=(0, 0))  # above lies the legend
     axes.set(xlabel="step h (smaller to the right)", ylabel="relative error")
     axes.legend(loc="upper right", ncols=2, columnspacing=1.2)
 
 
-def _draw_worst(
-    axes: Axes, names: Sequence[str], errors: NDArray[Any], tolerances: NDArray[Any]
-) -> None:
+def _draw_worst(axes: Axes, names: Sequence[str], errors: Array, tolerances: Array) -> None:
     """Draw each coordinate's error as a dot and its tolerance as a bar's end."""
     rows = np.arange(len(names))[::-1]
     shown = np.clip(np.nan_to_num(errors, nan=np.inf), _LOWEST, 1e30)
     allowed = np.clip(np.nan_to_num(tolerances, nan=np.inf), _LOWEST, 1e30)
-    style.fit_axis(axes, "x", np.append(shown, allowed), log=True, pad=(0.15, 0.1))
+    style.fit_axis(axes.xaxis, np.append(shown, allowed), log=True, pad=(0.15, 0.1))
     low = axes.get_xlim()[0]
     axes.barh(rows, allowed - low, left=low, height=0.62, color=style.PALE, label="tolerance")
     right = shown <= allowed

@@ -11,17 +11,17 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from numpy.typing import NDArray
 
 from mnistlab.plots import style
-from mnistlab.plots.style import cut, number
+from mnistlab.plots.style import Array, cut, number
 from mnistlab.plots.views import RunView
 
 MOST = 40  # mistakes in the figure
 _BOTTOM = 0.2  # inches below the last row of images
 _LINE = 0.16  # inches between the lines above an image
 _Head = tuple[str, str, Sequence[str]]  # title, details, notes
-_PAPER, _PEN = 242 / 255, 16 / 255  # the greys of a pixel that is not lit and of one that is
+# Dark on light: a pixel that is not lit is a little darker than the page.
+_GREYS: dict[str, Any] = {"fill": -14, "cmap": "gray_r", "vmin": -14, "vmax": 271}
 
 
 @style.house_style
@@ -67,16 +67,14 @@ def confusion_matrix(view: RunView) -> Figure | None:
     axes.set_xlabel("predicted class", labelpad=8)
     axes.set_ylabel("true class", labelpad=8)
     texts = np.where(counts > 0, counts.astype(str), "").astype(object)
-    style.write_cells(figure, axes, texts, strength > 0.8, np.array([cell, cell]))
+    style.write_cells(axes, texts, strength > 0.8, np.array([cell, cell]))
     recalls = [
         f"{100 * hits / of:.1f} %" if of else "\N{EN DASH}"
         for hits, of in zip(right, images, strict=True)
     ]
     beside = C - 0.5 + 0.37 / cell
-    style.Texts(
-        figure, axes, recalls, np.column_stack((np.full(C, beside), np.arange(C))), size=size
-    )
-    style.Texts(figure, axes, ["recall"], np.array([[beside, -0.5 - 0.15 / cell]]), size=style.BODY)
+    style.write(axes, recalls, np.column_stack((np.full(C, beside), np.arange(C))), size=size)
+    style.write(axes, ["recall"], np.array([[beside, -0.5 - 0.15 / cell]]), size=style.BODY)
     return figure
 
 
@@ -148,12 +146,12 @@ def worst_mistakes(view: RunView) -> Figure | None:
         f"Above each: its true class → the predicted one{scores}.",
     ]
     head = (view.title, view.details, notes)
-    return _draw_images(test.images[chosen], headings, head, columns=8, height=8.0)
+    return _draw_tiles(test.images[chosen], headings, head, columns=8, height=8.0, **_GREYS)[0]
 
 
 @style.house_style
 def seen_images(
-    images: NDArray[Any], headings: Sequence[Sequence[str]], *, title: str, details: str = ""
+    images: Array, headings: Sequence[Sequence[str]], *, title: str, details: str = ""
 ) -> Figure:
     """Return `images` (M, H, W) of uint8 side by side, dark on light, M at least 1.
 
@@ -161,20 +159,12 @@ def seen_images(
     """
     columns = max(4, min(6, len(images)))
     shortened = [[cut(line, 24) for line in lines] for lines in headings]
-    return _draw_images(images, shortened, (title, details, []), columns=columns, height=40.0)
-
-
-def _draw_images(
-    images: NDArray[Any], headings: Sequence[Sequence[str]], head: _Head, **places: Any
-) -> Figure:
-    """Return a figure of uint8 images (M, H, W), dark on light, as `_draw_tiles` places them."""
-    greys = _PAPER + (_PEN - _PAPER) * (images / np.float32(255))
-    look: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 1, "fill": 1.0}
-    return _draw_tiles(greys, headings, head, **look, **places)[0]
+    head: _Head = (title, details, [])
+    return _draw_tiles(images, shortened, head, columns=columns, height=40.0, **_GREYS)[0]
 
 
 def _draw_tiles(
-    tiles: NDArray[Any],
+    tiles: Array,
     headings: Sequence[Sequence[str]],
     head: _Head,
     *,
@@ -203,7 +193,7 @@ def _draw_tiles(
     # What the whole pixels leave over goes between the tiles, up to a point.
     spare = min((width - columns * W * scale) / max(columns - 1, 1), 0.3)
     above, left = int(np.ceil(heading / scale)), int(spare / scale + 1e-6)
-    padded = np.full((rows * columns, above + H, left + W), fill)
+    padded = np.full((rows * columns, above + H, left + W), float(fill))
     padded[:count, above:, left:] = tiles
     grid = padded.reshape(rows, columns, above + H, left + W).swapaxes(1, 2)
     joined = grid.reshape(rows * (above + H), -1)[:, left:]
@@ -218,5 +208,5 @@ def _draw_tiles(
     for line, texts in enumerate(zip(*headings, strict=True)):
         up = (0.1 + _LINE * (lines - 1 - line)) / scale
         places = np.column_stack((middle, row * (above + H) + above - 0.5 - up))
-        style.Texts(figure, axes, texts, places, size=size, room=(W + left) * scale - 0.08)
+        style.write(axes, texts, places, size=size, room=(W + left) * scale - 0.08)
     return figure, image

@@ -20,11 +20,6 @@ PLOTS.add("weights", weight_templates)
 PLOTS.add("mistakes", worst_mistakes)
 
 
-def draw(view: RunView, name: str) -> str | None:
-    """Draw one plot into the run's plots folder; return its file name, None without data."""
-    return save_plot(PLOTS[name](view), view.folder, name)
-
-
 def save_plot(figure: Figure | None, folder: RunFolder, name: str) -> str | None:
     """Write a figure, if there is one, into a plots folder and return its file name."""
     if figure is None:

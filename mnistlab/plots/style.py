@@ -8,11 +8,13 @@ import math
 import textwrap
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
@@ -36,61 +38,28 @@ WIDTH = 8.0  # inches; readable when printed at half of it
 DPI = 150
 MARGIN = 0.3  # inches
 
+# What a personal matplotlibrc could change; the constants below are of the same file.
+SETTINGS = matplotlib.rc_params_from_file(
+    str(Path(__file__).with_name("house.mplstyle")), use_default_template=False
+)
+# Decorates the functions that draw: the style holds inside them and nowhere else.
+house_style = matplotlib.rc_context(SETTINGS)
+
 # Blue and vermilion of Okabe and Ito are told apart with any colour vision; the vermilion is a
 # shade darker than theirs so that small text in it keeps a contrast of 4.5 on white.
 BLUE, VERMILION = "#0072B2", "#C24E00"
-INK, MUTED, FAINT, PALE = "#1f1f1f", "#595959", "#c8c8c8", "#ebebeb"
+INK, MUTED, FAINT, PALE = SETTINGS["text.color"], SETTINGS["axes.edgecolor"], "#c8c8c8", "#ebebeb"
 DIVERGED = "#F8E4D8"  # a tint of the vermilion, for areas
 
-TITLE, BODY, SMALL = 12.0, 9.5, 9.0  # points
-FONT = "DejaVu Sans"  # comes with matplotlib: the same letters on every machine
+TITLE, BODY, SMALL = 12.0, SETTINGS["font.size"], SETTINGS["legend.fontsize"]  # points
+FONT = FontProperties(family=SETTINGS["font.family"])
 DASHED = (0, (4, 1.6))
 
 PERCENT = " %"
 _MINUS = "\N{MINUS SIGN}"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-# What a personal matplotlibrc could change. No text is parsed: a `$` in a name stays a `$`.
-SETTINGS: dict[Any, Any] = {
-    "axes.edgecolor": MUTED,
-    "axes.facecolor": "white",
-    "axes.formatter.limits": (-4, 5),
-    "axes.formatter.use_mathtext": False,
-    "axes.formatter.useoffset": False,
-    "axes.grid": False,
-    "axes.labelcolor": INK,
-    "axes.labelsize": BODY,
-    "axes.linewidth": 0.8,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.unicode_minus": True,
-    "figure.autolayout": False,
-    "figure.constrained_layout.use": False,
-    "figure.facecolor": "white",
-    "font.family": FONT,
-    "font.size": BODY,
-    "hatch.linewidth": 0.7,
-    "image.origin": "upper",
-    "legend.borderaxespad": 0.0,
-    "legend.fontsize": SMALL,
-    "legend.frameon": False,
-    "legend.labelcolor": None,
-    "savefig.bbox": None,
-    "savefig.facecolor": "auto",
-    "savefig.transparent": False,
-    "text.color": INK,
-    "text.parse_math": False,
-    "text.usetex": False,
-    "xtick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "xtick.labelsize": SMALL,
-    "ytick.color": MUTED,
-    "ytick.labelcolor": INK,
-    "ytick.labelsize": SMALL,
-}
-
-# Decorates the functions that draw: the style holds inside them and nowhere else.
-house_style = matplotlib.rc_context(SETTINGS)
+Array = NDArray[Any]
 
 HALO: list[AbstractPathEffect] = [withStroke(linewidth=3.5, foreground="white")]
 """Keeps a text legible on top of lines."""
@@ -101,7 +70,7 @@ def plain(text: str) -> str:
     line = " ".join(str(text).split())
     if line.isascii() and line.isprintable():
         return line
-    font = get_font(findfont(FontProperties(family=FONT)))
+    font = get_font(findfont(FONT))
     return "".join(c if c.isprintable() and font.get_char_index(ord(c)) else "?" for c in line)
 
 
@@ -203,13 +172,18 @@ def add_head(figure: Figure, title: str, details: str = "", notes: Sequence[str]
     return figure
 
 
-def add_axes(
-    figure: Figure, corner: tuple[float, float], size: tuple[float, float], **options: Any
-) -> Axes:
+def add_axes(figure: Figure, corner: tuple[float, float], size: tuple[float, float]) -> Axes:
     """Return axes of `size`, width and height in inches, whose bottom left is at `corner`."""
     width, height = figure.get_size_inches()
     place = (corner[0] / width, corner[1] / height, size[0] / width, size[1] / height)
-    return figure.add_axes(place, **options)
+    return figure.add_axes(place)
+
+
+def say(title: str, details: str, statement: str) -> Figure:
+    """Return a figure of words alone."""
+    figure = new_figure(1.2, title, details)
+    write_state(add_axes(figure, (0, 0.2), (WIDTH, 0.9)), statement)
+    return figure
 
 
 def write_state(axes: Axes, statement: str) -> None:
@@ -222,9 +196,8 @@ def write_state(axes: Axes, statement: str) -> None:
 
 
 def fit_axis(
-    axes: Axes,
-    side: Literal["x", "y"],
-    values: NDArray[Any],
+    axis: Axis,
+    values: Array,
     *,
     log: bool | None = None,
     pad: tuple[float, float] = (0.05, 0.05),
@@ -246,14 +219,14 @@ def fit_axis(
     span = end - start
     limits = np.array((start - pad[0] * span, end + pad[1] * span))
     limits = 10 ** np.clip(limits, -307, 308) if log else limits
-    axes.set(**{f"{side}scale": "log" if log else "linear", f"{side}lim": limits})
-    axis = axes.xaxis if side == "x" else axes.yaxis
+    side = "x" if axis is axis.axes.xaxis else "y"
+    axis.axes.set(**{f"{side}scale": "log" if log else "linear", f"{side}lim": limits})
     locator, formatter = find_ticks(start, end, log=log)
     axis.set_major_locator(locator)
     axis.set_major_formatter(formatter)
     axis.set_minor_locator(NullLocator())
     if side == "y" and grid:
-        axes.grid(axis="y", color=PALE, linewidth=0.7)
+        axis.grid(color=PALE, linewidth=0.7)
 
 
 def find_ticks(start: float, end: float, *, log: bool) -> tuple[Locator, Formatter]:
@@ -267,19 +240,10 @@ def find_ticks(start: float, end: float, *, log: bool) -> tuple[Locator, Formatt
     return locator, FuncFormatter(lambda tick, _: format_value(tick))
 
 
-def name_axis(axes: Axes, side: Literal["x", "y"], name: str, room: float) -> None:
-    """Write a parameter's or metric's name at one axis, in at most `room` inches."""
+def name_axis(axis: Axis, name: str, room: float) -> None:
+    """Write a parameter's or metric's name at an axis, in at most `room` inches."""
     text = cut(spell(name), 50)
-    axes.set(**{f"{side}label": text})
-    getattr(axes, f"{side}axis").label.set_fontsize(shrink(text, BODY, room))
-
-
-def count_epochs(axes: Axes, low: float, high: float, name: str = "epoch") -> None:
-    """Set a horizontal axis that counts from `low` to `high`, with ticks at whole numbers."""
-    pad = 0.04 * (high - low) or 0.5
-    axes.set(xlim=(low - pad, high + pad), xlabel=name)
-    locator = MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
-    axes.set_xticks([tick for tick in locator.tick_values(low, high) if low <= tick <= high])
+    axis.set_label_text(text, fontsize=shrink(text, BODY, room))
 
 
 def name_ticks(axes: Axes, names: Sequence[str], room: float) -> None:
@@ -293,12 +257,11 @@ def name_ticks(axes: Axes, names: Sequence[str], room: float) -> None:
     axes.set_xticks(range(len(names))[::stride], names[::stride], rotation=rotation)
 
 
-def fraction(axes: Axes, side: Literal["x", "y"], values: Any) -> NDArray[np.float64]:
-    """Return where `values` (V,) lie on an axis, from 0 at its low end to 1 at its high one."""
-    points = np.repeat(np.reshape(values, (-1, 1)), 2, axis=1).astype(float)
-    points[:, 1 if side == "x" else 0] = (axes.get_ylim() if side == "x" else axes.get_xlim())[1]
-    placed = (axes.transScale + axes.transLimits).transform(points)
-    return np.asarray(placed[:, 0 if side == "x" else 1])
+def fraction(axis: Axis, values: Any) -> NDArray[np.float64]:
+    """Return where `values` lie on an axis, from 0 at its low end to 1 at its high one."""
+    scale = axis.get_transform()
+    low, high = scale.transform(axis.get_view_interval())
+    return np.asarray((scale.transform(values) - low) / (high - low))
 
 
 def color_cells(axes: Axes, cells: NDArray[Any], width: float, **look: Any) -> QuadMesh:
@@ -311,14 +274,7 @@ def color_cells(axes: Axes, cells: NDArray[Any], width: float, **look: Any) -> Q
     return mesh
 
 
-def write_cells(
-    figure: Figure,
-    axes: Axes,
-    texts: NDArray[Any],
-    dark: NDArray[np.bool_],
-    cell: NDArray[np.float64],
-    smallest: float = 0.0,
-) -> None:
+def write_cells(axes: Axes, texts: Array, dark: Array, cell: Array, smallest: float = 0.0) -> None:
     """Write `texts` into the cells (rows, columns), in white on those that are `dark`.
 
     All are of one size, for which `cell` is the width and height in inches; nothing is written
@@ -330,7 +286,7 @@ def write_cells(
         places = np.argwhere(chosen & (texts != ""))
         written = [texts[row, column] for row, column in places]
         if size >= smallest:
-            Texts(figure, axes, written, places[:, ::-1], size=size, color=color)
+            write(axes, written, places[:, ::-1], size=size, color=color)
 
 
 def measure(text: str, size: float) -> float:
@@ -349,41 +305,33 @@ def _outline(text: str) -> Outline:
     """Return the outline of one line of text in letters of one point, in inches."""
     if not text.strip():  # of which Matplotlib makes no path
         return Outline(np.zeros((1, 2)))
-    path = TextPath((0, 0), text, size=100, prop=FontProperties(family=FONT))
+    path = TextPath((0, 0), text, size=100, prop=FONT)
     return Outline(np.asarray(path.vertices) / 7200, path.codes)
 
 
-class Texts(PathCollection):
-    """Many short texts as one artist: a hundred `Text` artists take 0.07 s longer.
+def write(
+    axes: Axes,
+    strings: Sequence[str],
+    places: Array,
+    *,
+    size: float = SMALL,
+    color: str = INK,
+    room: float = WIDTH,
+) -> None:
+    """Write M strings centred on `places` (M, 2), which are in the data's coordinates.
 
-    Attributes:
-        strings: the texts as drawn.
+    `size` of the letters is in points; all are smaller if one text is wider than `room` inches.
+    They are one artist, whose label are all of them: a hundred `Text` artists take 0.07 s longer.
     """
-
-    def __init__(
-        self,
-        figure: Figure,
-        axes: Axes,
-        strings: Sequence[str],
-        places: NDArray[Any],
-        *,
-        size: float = SMALL,
-        color: str = INK,
-        room: float = WIDTH,
-    ) -> None:
-        """Write M strings centred on `places` (M, 2), which are in the data's coordinates.
-
-        `size` of the letters is in points; all are smaller if one text is wider than `room` inches.
-        """
-        self.strings = [plain(text) for text in strings]
-        size = min((shrink(text, size, room) for text in self.strings), default=size)
-        paths = []
-        for text in self.strings:
-            path = _outline(text)
-            middle = (measure(text, 1) / 2, 0.005)  # half the height of a capital
-            paths.append(Outline((path.vertices - np.array(middle)) * size, path.codes))
-        super().__init__(
-            paths, offsets=places, offset_transform=axes.transData, color=color, linewidth=0,
-            transform=figure.dpi_scale_trans, clip_on=False, zorder=3,
-        )  # fmt: skip
-        axes.add_collection(self, autolim=False)
+    strings = [plain(text) for text in strings]
+    size = min((shrink(text, size, room) for text in strings), default=size)
+    paths = []
+    for text in strings:
+        middle = np.array((measure(text, 1) / 2, 0.005))  # half the height of a capital
+        path = _outline(text)
+        paths.append(Outline((path.vertices - middle) * size, path.codes))
+    texts = PathCollection(
+        paths, offsets=places, offset_transform=axes.transData, color=color, linewidth=0,
+        transform=axes.figure.dpi_scale_trans, clip_on=False, zorder=3, label="\n".join(strings),
+    )  # fmt: skip
+    axes.add_collection(texts, autolim=False)

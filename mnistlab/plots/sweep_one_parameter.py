@@ -11,11 +11,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
 from mnistlab.core.objective import format_limit
 from mnistlab.plots import style
-from mnistlab.plots.style import cut, format_error, format_value, numeric, spell
+from mnistlab.plots.style import Array, cut, format_error, format_value, numeric, spell
 from mnistlab.plots.views import SweepView, place
 
 MOST_GROUPS = 6  # lines in a panel; beyond it all trials are dots of one colour
@@ -45,23 +44,23 @@ class _Trials:
     them makes sense.
     """
 
-    places: NDArray[np.float64]
+    places: Array
     names: list[str]
     joined: bool
-    errors: NDArray[np.float64]
-    heights: NDArray[np.float64]
-    beyond: NDArray[np.bool_]
-    stopped: NDArray[np.bool_]
-    half_widths: NDArray[np.float64]
-    groups: dict[str, NDArray[np.bool_]]
+    errors: Array
+    heights: Array
+    beyond: Array
+    stopped: Array
+    half_widths: Array
+    groups: dict[str, Array]
     best: int | None
 
     @property
-    def lost(self) -> NDArray[np.bool_]:
+    def lost(self) -> Array:
         """Which trials diverged."""
         return np.isnan(self.errors)
 
-    def lowest(self, members: NDArray[np.bool_]) -> tuple[NDArray[np.float64], list[float]]:
+    def lowest(self, members: Array) -> tuple[Array, list[float]]:
         """Return the members' places, each once, and the lowest height at each.
 
         It is NaN where all diverged. Trials that were stopped early do not count.
@@ -87,9 +86,7 @@ def error_by_parameter(view: SweepView, key: str) -> Figure:
     """
     trials = _place(view, key)
     if not len(trials.places):
-        figure = style.new_figure(3.0, view.title, view.details)
-        style.write_state(style.add_axes(figure, (0, 0), (style.WIDTH, 3.0)), "no trial was run")
-        return figure
+        return style.say(view.title, view.details, "no trial was run")
     legend = len(trials.groups) > 1
     rows = len(trials.groups) if trials.lost.any() else 0
     figure = style.new_layout(1.8 if trials.lost.all() and not legend else 3.6)
@@ -108,7 +105,7 @@ def error_by_parameter(view: SweepView, key: str) -> Figure:
         axes.annotate(
             _name_limit(limit), (limit, 1), (0, 4), xycoords=("data", "axes fraction"),
             textcoords="offset points", color=style.MUTED, fontsize=style.SMALL,
-            horizontalalignment="right" if style.fraction(axes, "x", limit)[0] > 0.5 else "left",
+            horizontalalignment="right" if style.fraction(axes.xaxis, limit) > 0.5 else "left",
         )  # fmt: skip
     for row, ((name, members), look) in enumerate(zip(trials.groups.items(), _LOOKS, strict=False)):
         _draw_marks(axes, trials, members, look)
@@ -173,7 +170,7 @@ def _place(view: SweepView, key: str) -> _Trials:
 
 def _scale_across(axes: Axes, trials: _Trials, key: str, limit: float) -> bool:
     """Scale and name the horizontal axis; return whether the limit is on it, 0 for none."""
-    style.name_axis(axes, "x", key, 4.0)
+    style.name_axis(axes.xaxis, key, 4.0)
     if trials.names:
         count = len(trials.names)
         axes.set_xlim(-0.5, count - 0.5)
@@ -182,8 +179,8 @@ def _scale_across(axes: Axes, trials: _Trials, key: str, limit: float) -> bool:
     places, is_rate = np.unique(trials.places), key == "learning_rate"
     near = bool(limit and places[0] / 10 < limit < places[-1] * 10)
     log = (True if is_rate else None) if places[0] > 0 else False
-    style.fit_axis(axes, "x", np.append(places, limit) if near else places, log=log)
-    apart = np.diff(style.fraction(axes, "x", places))
+    style.fit_axis(axes.xaxis, np.append(places, limit) if near else places, log=log)
+    apart = np.diff(style.fraction(axes.xaxis, places))
     if not is_rate and len(places) <= _EXACT and (apart > 0.09).all():
         axes.set_xticks(places, [format_value(value) for value in places])
     return near
@@ -195,7 +192,7 @@ def _scale_up(axes: Axes, trials: _Trials, rows: int, name: str) -> None:
         axes.set(ylim=(0, 1), yticks=[])
         axes.spines["left"].set_visible(False)
         return
-    style.name_axis(axes, "y", name, 2.9)
+    style.name_axis(axes.yaxis, name, 2.9)
     heights, widths = trials.heights[~trials.lost], np.nan_to_num(trials.half_widths[~trials.lost])
     # intervals may be wider than all there is: the axis holds them to half of the lowest error
     reach = heights.min() / 2 if heights.min() > 0 else 0.0
@@ -204,12 +201,10 @@ def _scale_up(axes: Axes, trials: _Trials, rows: int, name: str) -> None:
     )
     foot, head = 0.12, 0.05 + _ROW * rows
     room = 1 - foot - head
-    style.fit_axis(axes, "y", ends, pad=(foot / room, head / room))
+    style.fit_axis(axes.yaxis, ends, pad=(foot / room, head / room))
 
 
-def _draw_marks(
-    axes: Axes, trials: _Trials, members: NDArray[np.bool_], look: dict[str, Any]
-) -> None:
+def _draw_marks(axes: Axes, trials: _Trials, members: Array, look: dict[str, Any]) -> None:
     """Draw the members' marks: full, hollow where stopped early, a triangle beyond the axis."""
     size = 4.5 if members.sum() <= _DOTTED_UP_TO or not trials.joined else 2.0
     full = look | {"linestyle": "none", "markersize": size, "markeredgewidth": 0, "zorder": 3}
@@ -233,7 +228,7 @@ def _draw_marks(
 def _shade(axes: Axes, edge: float, top: float) -> None:
     """Shade from the value `edge` to the right, with a word whose head is at `top` of the panel."""
     axes.axvspan(edge, axes.get_xlim()[1], color=style.DIVERGED, linewidth=0, zorder=0)
-    left = float(style.fraction(axes, "x", edge)[0])
+    left = float(style.fraction(axes.xaxis, edge))
     axes.text(
         (left + 1) / 2, top, "diverged", color=style.VERMILION, fontsize=style.SMALL,
         rotation=90 if left > 0.88 else 0, transform=axes.transAxes,
@@ -271,7 +266,7 @@ def _mark_best(axes: Axes, x: float, error: float, value: str, unit: str) -> Non
         [x], [error], marker="D", markersize=7.5, color=style.INK, label="best",
         markeredgecolor="white", markeredgewidth=1.2, linestyle="none", zorder=5,
     )  # fmt: skip
-    at_left = style.fraction(axes, "x", x)[0] < 0.35
+    at_left = style.fraction(axes.xaxis, x) < 0.35
     axes.annotate(
         f"best: {format_error(error, unit)} at {cut(value, 40)}", (x, error),
         (-6 if at_left else 6, -9), textcoords="offset points", fontsize=style.SMALL,

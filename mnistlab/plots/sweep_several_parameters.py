@@ -15,17 +15,15 @@ from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
-from numpy.typing import NDArray
 
 from mnistlab.plots import style
-from mnistlab.plots.style import cut, format_error, format_value, number, numeric, spell
+from mnistlab.plots.style import Array, cut, format_error, format_value, number, numeric, spell
 from mnistlab.plots.views import SweepView, place, rank
 
 MOST = 8  # parameters as parallel axes
 _WIDEST = 6.0  # inches of the map
 _HATCH, _LOST = "#E3A987", "#D9A98F"  # pale vermilions, of a cell and of lines
 _ABOVE = 1.07  # of the axis of errors: where what diverged lies
-_EXACT = 8  # values up to which each one is a tick
 
 
 def _blues(palest: float) -> Colormap:
@@ -33,7 +31,7 @@ def _blues(palest: float) -> Colormap:
     return ListedColormap(matplotlib.colormaps["Blues"](np.linspace(0.95, palest, 256)).tolist())
 
 
-def _find_norm(errors: NDArray[Any]) -> Normalize:
+def _find_norm(errors: Array) -> Normalize:
     """Return the norm from the lowest to the highest error, by their ratio: the best differ little.
 
     It ends at twice the median error, where an error lies beyond: a few trials that learned
@@ -70,10 +68,7 @@ def error_map(view: SweepView) -> Figure:
     diverged[upwards, across] = view.diverged
     stopped[upwards, across] = view.stopped & known
 
-    # cells are larger where there are only a few
-    cell = np.array(
-        [min(_WIDEST / X, max(1.15, min(1.8, 4 / X))), min(5.6 / Y, max(0.55, min(0.85, 1.7 / Y)))]
-    )
+    cell = np.array([min(_WIDEST / X, 1.6), min(5.6 / Y, 0.75)])
     longest = max(style.measure(name, style.SMALL) for name in columns)
     below = longest if longest + 0.1 > cell[0] else 0.15
     figure = style.new_layout(max(cell[1] * Y, 1.3) + 0.75 + below)
@@ -97,7 +92,7 @@ def error_map(view: SweepView) -> Figure:
     texts = np.where(diverged, "div.", "").astype(object)
     texts[np.isfinite(errors)] = [number(error) for error in errors[np.isfinite(errors)]]
     dark = (np.ma.filled(norm(np.ma.masked_invalid(errors)), 1) < 0.32) & ~stopped
-    style.write_cells(figure, axes, texts, dark, cell, smallest=7.0)  # else the colour has to do
+    style.write_cells(axes, texts, dark, cell, smallest=7.0)  # else the colour has to do
     best = np.zeros((Y, X), bool)
     if view.best is not None:
         best[upwards[view.best], across[view.best]] = True
@@ -109,7 +104,7 @@ def error_map(view: SweepView) -> Figure:
     style.name_ticks(axes, columns, cell[0])
     stride = int(np.ceil(0.16 / cell[1]))
     axes.set_yticks(range(Y)[::stride], rows[::stride])
-    style.name_axis(axes, "x", view.keys[0], 6.0)
+    style.name_axis(axes.xaxis, view.keys[0], 6.0)
     above = cut(spell(view.keys[1]), 50)
     axes.set_title(above, fontsize=style.shrink(above, style.BODY, 4.0), loc="left")
     _add_bar(figure, axes, mesh, norm, view.error_name)
@@ -119,7 +114,7 @@ def error_map(view: SweepView) -> Figure:
     return style.add_head(figure, view.title, view.details, notes)
 
 
-def _mark(axes: Axes, chosen: NDArray[np.bool_], rim: Any = (0, 0), **look: Any) -> None:
+def _mark(axes: Axes, chosen: Array, rim: Any = (0, 0), **look: Any) -> None:
     """Draw a rectangle over each chosen cell (Y, X), without a rim in parts of a cell."""
     width, height = 1 - 2 * np.asarray(rim, dtype=float)
     cells = [
@@ -139,12 +134,10 @@ def _add_bar(figure: Figure, axes: Axes, mesh: QuadMesh, norm: Normalize, name: 
     look: dict[str, Any] = {"aspect": 20, "fraction": 0.05, "pad": 0.03, "anchor": (0, 1)}
     bar = figure.colorbar(mesh, ax=axes, ticks=ticks, format=labels, **look)
     bar.ax.minorticks_off()
-    style.name_axis(bar.ax, "y", name, 1.9)
+    style.name_axis(bar.ax.yaxis, name, 1.9)
 
 
-def _explain(
-    view: SweepView, errors: NDArray[Any], known: NDArray[np.bool_], norm: Normalize
-) -> list[str]:
+def _explain(view: SweepView, errors: Array, known: Array, norm: Normalize) -> list[str]:
     """Return what the colours and the marks of a map mean, of those that are there."""
     notes = ["The darker, the lower the error."] if known.any() else []
     if view.best is not None and known[view.best]:
@@ -185,8 +178,8 @@ def parallel_coordinates(view: SweepView) -> Figure:
         heights[:, at] = _place_values(scale, view.values(key), ranks, max(8, 72 // P))
     scale = _add_scale(axes, P - 1, view.error_name, P)
     if finite.any():
-        style.fit_axis(scale, "y", errors[finite], pad=(0.03, 0.03), grid=False)
-        heights[finite, -1] = style.fraction(scale, "y", errors[finite])
+        style.fit_axis(scale.yaxis, errors[finite], pad=(0.03, 0.03), grid=False)
+        heights[finite, -1] = style.fraction(scale.yaxis, errors[finite])
     else:
         scale.set_yticks([])
     lines = np.stack((np.broadcast_to(np.arange(P), (T, P)), heights), axis=-1)
@@ -235,9 +228,7 @@ def _add_scale(axes: Axes, at: int, name: str, P: int) -> Axes:
     return scale
 
 
-def _place_values(
-    scale: Axes, values: Sequence[Any], ranks: NDArray[Any], most: int
-) -> NDArray[np.float64]:
+def _place_values(scale: Axes, values: Sequence[Any], ranks: Array, most: int) -> Array:
     """Scale the axis of a parameter's T values and return where the trials lie on it, from 0 to 1.
 
     Names, which have `most` letters, are evenly spaced from the top. Trials of one value lie side
@@ -253,12 +244,10 @@ def _place_values(
         scale.set_ylim(ends if numeric(values) is not None else ends[::-1])
     else:
         pad = 0.03 if len(exact) == len(numbers) else 0.08  # bundles are wider than lines
-        style.fit_axis(scale, "y", numbers, pad=(pad, pad), grid=False)
-    gap = np.abs(np.diff(style.fraction(scale, "y", exact), append=2)).min()
-    if not names and len(exact) <= _EXACT and gap > 0.055:
-        scale.set_yticks(exact, [format_value(value) for value in exact])
+        style.fit_axis(scale.yaxis, numbers, pad=(pad, pad), grid=False)
+    gap = np.abs(np.diff(style.fraction(scale.yaxis, exact), append=2)).min()
     for label in scale.get_yticklabels():
         label.set_path_effects(style.HALO)
     shared = counts[np.searchsorted(exact, numbers)] > 1
     width = np.where(shared, min(gap / 2, 0.14), 0)  # of a bundle
-    return np.clip(style.fraction(scale, "y", numbers) + width * (ranks - 0.5), 0, 1)
+    return np.clip(style.fraction(scale.yaxis, numbers) + width * (ranks - 0.5), 0, 1)

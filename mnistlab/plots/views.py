@@ -26,6 +26,17 @@ def _load(dataset: str, preprocess: tuple[str, ...], **split: Any) -> Dataset:
     return load(dataset, preprocess=preprocess, **split)
 
 
+def _describe(config: dict[str, Any]) -> dict[str, str]:
+    """Return what was trained and how in words, by the keys of the config."""
+    return {
+        "model": f"{config['model']} model",
+        "loss": spell(config["loss"]),
+        "optimizer": config["optimizer"],
+        "learning_rate": f"learning rate {config['learning_rate']:g}",
+        "batch_size": f"batch size {config['batch_size']}",
+    }
+
+
 class RunView:
     """A run folder's content, each piece read when a plot first asks for it."""
 
@@ -47,12 +58,7 @@ class RunView:
     @cached_property
     def details(self) -> str:
         """What was trained and how, on one line."""
-        config = self.config
-        return (
-            f"{config['model']} model, {config['loss'].replace('_', ' ')}, "
-            f"{config['optimizer']}, learning rate {config['learning_rate']:g}, "
-            f"batch size {config['batch_size']}"
-        )
+        return ", ".join(_describe(self.config).values())
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -139,6 +145,8 @@ class SweepView:
         self.best = None if best is None else int(best["trial"])
         self.limit: float | None = self.document["learning_rate_limit"]
         self._metric: str = self.document["metric"]["name"]
+        self._split, _, self._measure = self._metric.partition(".")
+        self.unit = PERCENT if self._measure == "accuracy" else ""
 
     @cached_property
     def diverged(self) -> NDArray[np.bool_]:
@@ -153,10 +161,10 @@ class SweepView:
     @cached_property
     def errors(self) -> NDArray[np.float64]:
         """What the trials are compared by, (T,), the less the better; NaN for want of it."""
-        split, _, name = self._metric.partition(".")
-        values = np.array([result[split][name] for result in self.results], float)
-        values[[result["status"] != "completed" for result in self.results]] = np.nan
-        return 100 * (1 - values) if name == "accuracy" else values
+        values = [result[self._split][self._measure] for result in self.results]
+        completed = [result["status"] == "completed" for result in self.results]
+        errors = np.where(completed, np.array(values, float), np.nan)
+        return 100 * (1 - errors) if self.unit else errors
 
     @cached_property
     def half_widths(self) -> NDArray[np.float64]:
@@ -165,15 +173,9 @@ class SweepView:
         return (100 if self.unit else 1) * np.array(found, float)
 
     @cached_property
-    def unit(self) -> str:
-        """What follows an error in words: a loss has no unit."""
-        return PERCENT if self._metric.endswith(".accuracy") else ""
-
-    @cached_property
     def error_name(self) -> str:
         """What `errors` are called on an axis."""
-        split, _, name = self._metric.partition(".")
-        return f"{split} error rate (%)" if name == "accuracy" else f"{split} {name}"
+        return f"{self._split} {'error rate (%)' if self.unit else self._measure}"
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -203,15 +205,7 @@ class SweepView:
     @cached_property
     def details(self) -> str:
         """What stayed the same in all trials, on one line."""
-        config = self.config
-        described = {
-            "model": f"{config['model']} model",
-            "loss": spell(config["loss"]),
-            "optimizer": config["optimizer"],
-            "learning_rate": f"learning rate {config['learning_rate']:g}",
-            "batch_size": f"batch size {config['batch_size']}",
-            "epochs": self._epochs,
-        }
+        described = _describe(self.config) | {"epochs": self._epochs}
         varied = {*self.keys, *(["epochs"] if "stop_after" in self.keys else [])}
         return ", ".join(text for key, text in described.items() if key not in varied)
 

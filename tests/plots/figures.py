@@ -4,6 +4,7 @@ import io
 from types import SimpleNamespace
 
 import numpy as np
+from matplotlib.collections import PathCollection
 from matplotlib.text import Text
 from PIL import Image
 
@@ -30,10 +31,20 @@ def pixels(figure):
     return np.asarray(Image.open(io.BytesIO(png(figure))).convert("RGB"), dtype=float)
 
 
+def short_texts(artist):
+    """The artists that are many short texts each."""
+    return artist.findobj(PathCollection)
+
+
+def strings_of(texts):
+    """The texts of one of them, of which there may be none."""
+    return texts.get_label().split("\n")[: len(texts.get_paths())]
+
+
 def written(figure):
     """The many short texts of a figure that are one artist each time: (texts, boxes in pixels)."""
-    many = figure.findobj(lambda artist: hasattr(artist, "strings"))
-    return [(artist.strings, [*boxes(artist, figure.dpi)]) for artist in many]
+    many = short_texts(figure)
+    return [(strings_of(artist), [*boxes(artist, figure.dpi)]) for artist in many]
 
 
 def boxes(artist, dpi):

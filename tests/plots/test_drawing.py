@@ -14,12 +14,17 @@ import pytest
 from mnistlab.config.load import load_config
 from mnistlab.datasets import load
 from mnistlab.experiment import prepare, train_run
-from mnistlab.plots import PLOTS, Painter, RunView, draw
+from mnistlab.plots import PLOTS, Painter, RunView, save_plot
 from mnistlab.plots import __main__ as drawing_process
 from mnistlab.runs import RunFolder
 from mnistlab.runs.files import write_bytes
 from mnistlab.runs.weights import predictions_as_bytes
 from tests.experiment.test_experiment import Recorder, mini
+from tests.plots.figures import short_texts, strings_of
+
+
+def draw(view, name):
+    return save_plot(PLOTS[name](view), view.folder, name)
 
 
 def make_run(tmp_path_factory, *overrides):
@@ -46,8 +51,10 @@ def test_every_plot_is_drawn_from_the_folder(folder, name):
 
 def texts_in(figure, inside):
     """The short texts whose place, column and row, passes a test."""
-    many = figure.findobj(lambda artist: hasattr(artist, "strings"))
-    placed = [one for many in many for one in zip(many.strings, many.get_offsets(), strict=True)]
+    many = short_texts(figure)
+    placed = [
+        one for many in many for one in zip(strings_of(many), many.get_offsets(), strict=True)
+    ]
     return {(int(x), int(y)): text for text, (x, y) in placed if inside(x, y)}
 
 
@@ -63,7 +70,7 @@ def test_the_confusion_matrix_has_a_row_for_each_true_class(folder):
 def test_the_mistakes_come_worst_first(folder):
     view = RunView(folder)
     figure = PLOTS["mistakes"](view)
-    headings = next(a.strings for a in figure.findobj(lambda artist: hasattr(artist, "strings")))
+    headings = next(strings_of(a) for a in short_texts(figure))
     labels = load("mnist-mini", validation=0).test.labels
     scores = view.pre_activations(np.arange(len(labels)))
     margins = scores.max(axis=1) - scores[np.arange(len(labels)), labels]

@@ -18,6 +18,8 @@ from tests.plots.figures import (
     pixels,
     png,
     says,
+    short_texts,
+    strings_of,
     texts_of,
     tick_labels,
 )
@@ -29,8 +31,8 @@ def cells(figure, X, Y):
     """Return what is written in each cell, the top row first."""
     axes = figure.axes[0]
     found = np.full((Y, X), "", dtype=object)
-    for artist in axes.findobj(lambda artist: hasattr(artist, "strings")):
-        for text, (column, row) in zip(artist.strings, artist.get_offsets(), strict=True):
+    for artist in short_texts(axes):
+        for text, (column, row) in zip(strings_of(artist), artist.get_offsets(), strict=True):
             found[int(row), int(column)] = text
     return found[::-1] if axes.get_ylim()[0] < axes.get_ylim()[1] else found
 
