@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from mnistlab.plots import style
-from mnistlab.plots.style import Array, cut
+from mnistlab.plots.style import Array, cut, format_power
 
 MOST = 10  # coordinates in the figure
 _LOWEST = 1e-17  # errors below it, exact zeros among them, are drawn here
@@ -93,6 +94,8 @@ def _draw_worst(axes: Axes, names: Sequence[str], errors: Array, tolerances: Arr
     shown = np.clip(np.nan_to_num(errors, nan=np.inf), _LOWEST, 1e30)
     allowed = np.clip(np.nan_to_num(tolerances, nan=np.inf), _LOWEST, 1e30)
     style.fit_axis(axes.xaxis, np.append(shown, allowed), log=True, pad=(0.15, 0.1))
+    axes.xaxis.set_major_locator(LogLocator(numticks=4))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: format_power(tick)))
     low = axes.get_xlim()[0]
     axes.barh(rows, allowed - low, left=low, height=0.62, color=style.PALE, label="tolerance")
     right = shown <= allowed

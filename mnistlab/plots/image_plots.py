@@ -186,8 +186,8 @@ def _draw_tiles(
     rows, lines = -(-count // columns), len(headings[0])
     heading = 0.12 + _LINE * lines
     width = style.WIDTH - 2 * style.MARGIN - right
-    each = width / columns - 0.05  # inches for a tile and what is left of it
-    scale = min(each / W, width / (columns * (W + 1)), (height / rows - heading) / H, 0.1)
+    each = (width - 0.05 * (columns - 1)) / columns  # inches for a tile, with gaps between them
+    scale = min(each / W, width / (columns * (W + 1) - 1), (height / rows - heading) / H, 0.1)
     if scale * style.DPI >= 1:
         scale = int(scale * style.DPI) / style.DPI
     # What the whole pixels leave over goes between the tiles, up to a point.

@@ -124,6 +124,11 @@ def format_value(value: Any) -> str:
     return text.replace("-", _MINUS)
 
 
+def format_power(value: float) -> str:
+    """Return a power of ten as on an axis: in digits or, where it is small or large, as 10⁻⁵."""
+    return number(value) if value < 5e-5 else format_value(value)
+
+
 def numeric(values: Sequence[Any]) -> NDArray[np.float64] | None:
     """Return `values` (V,) as numbers; None if one of them is a name, a flag or not finite."""
     if not all(isinstance(value, Real) and not isinstance(value, bool) for value in values):
@@ -233,11 +238,13 @@ def find_ticks(start: float, end: float, *, log: bool) -> tuple[Locator, Formatt
     """Return what finds and labels round ticks between two values or, if `log`, powers of ten."""
     if not log or end - start < 0.75:  # a factor of 5.6 has no round powers
         return MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]), ScalarFormatter()
-    locator: Locator = LogLocator(subs=(1, 2, 5) if end - start < 1.6 else (1, 3))
-    if end - start > 3.5:  # equal steps between the powers of ten
-        powers = MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True).tick_values(start, end)
-        locator = FixedLocator((10.0 ** np.clip(powers, -307, 307)).tolist())
-    return locator, FuncFormatter(lambda tick, _: format_value(tick))
+    if end - start < 3.5:
+        locator = LogLocator(subs=(1, 2, 5) if end - start < 1.6 else (1, 3))
+        return locator, FuncFormatter(lambda tick, _: format_value(tick))
+    # equal steps between the powers of ten
+    powers = MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True).tick_values(start, end)
+    ticks = (10.0 ** np.clip(powers, -307, 307)).tolist()
+    return FixedLocator(ticks), FuncFormatter(lambda tick, _: format_power(tick))
 
 
 def name_axis(axis: Axis, name: str, room: float) -> None:

@@ -32,6 +32,7 @@ _LOOKS: list[dict[str, Any]] = [
     {"color": style.INK, "marker": "v", "linestyle": (0, (3, 1, 1, 1, 1, 1))},
     {"color": "#6B6B6B", "marker": "P", "linestyle": (0, (8, 2))},
 ]
+_CLOUD = {"color": "#5a5a5a", "marker": "o", "alpha": 0.5}  # darker where several dots lie
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def error_by_parameter(view: SweepView, key: str) -> Figure:
     if not len(trials.places):
         return style.say(view.title, view.details, "no trial was run")
     legend = len(trials.groups) > 1
+    merged = not legend and len(view.keys) > 1
     rows = len(trials.groups) if trials.lost.any() else 0
     figure = style.new_layout(1.8 if trials.lost.all() and not legend else 3.6)
     axes = figure.subplots()
@@ -108,8 +110,8 @@ def error_by_parameter(view: SweepView, key: str) -> Figure:
             horizontalalignment="right" if style.fraction(axes.xaxis, limit) > 0.5 else "left",
         )  # fmt: skip
     for row, ((name, members), look) in enumerate(zip(trials.groups.items(), _LOOKS, strict=False)):
-        _draw_marks(axes, trials, members, look)
-        line = look | ({"marker": ""} if trials.joined else {"linestyle": ""})
+        _draw_marks(axes, trials, members, _CLOUD if merged else look)
+        line = look | {"marker": ""} | ({} if trials.joined else {"linestyle": "none"})
         axes.plot(*trials.lowest(members), **line, linewidth=1.5, label=name or "trials", zorder=2)
         lost = np.unique(trials.places[members & trials.lost])
         axes.plot(
@@ -122,7 +124,7 @@ def error_by_parameter(view: SweepView, key: str) -> Figure:
     if trials.best is not None:
         value = format_value(view.values(key)[view.best or 0])
         _mark_best(axes, trials.places[trials.best], trials.errors[trials.best], value, view.unit)
-    notes = _explain(trials, view, shaded=shaded)
+    notes = _explain(trials, view, merged=merged, shaded=shaded)
     if limit and not shown:
         notes.append(f"The {_name_limit(limit)} lies outside.")
     return style.add_head(figure, view.title, view.details, notes)
@@ -147,7 +149,7 @@ def _place(view: SweepView, key: str) -> _Trials:
     others = [other for other in view.keys if other != key]
     texts = [
         ", ".join(f"{spell(other)} {format_value(view.values(other)[trial])}" for other in others)
-        for trial in chosen[order]
+        for trial in chosen
     ]
     labels, numbers = list(dict.fromkeys(texts)), numeric(values) is not None
     if len(labels) > MOST_GROUPS:
@@ -163,7 +165,7 @@ def _place(view: SweepView, key: str) -> _Trials:
         beyond=beyond,
         stopped=view.stopped[chosen][order],
         half_widths=view.half_widths[chosen][order],
-        groups={label: np.array([text == label for text in texts]) for label in labels},
+        groups={label: np.array([texts[at] == label for at in order]) for label in labels},
         best=best,
     )
 
@@ -275,12 +277,14 @@ def _mark_best(axes: Axes, x: float, error: float, value: str, unit: str) -> Non
     )  # fmt: skip
 
 
-def _explain(trials: _Trials, view: SweepView, *, shaded: bool) -> list[str]:
+def _explain(trials: _Trials, view: SweepView, *, merged: bool, shaded: bool) -> list[str]:
     """Return what the marks mean, of those that are there, a sentence each."""
     notes = []
-    if list(trials.groups) == [""] and len(view.keys) > 1:
-        rest = "the line joins the lowest errors" if trials.joined else "no line joins them"
-        notes.append(f"Each dot is a trial; {rest}.")
+    if merged:
+        rest = (
+            "; the line joins the lowest errors" if trials.joined else ", darker where several lie"
+        )
+        notes.append(f"Each dot is a trial{rest}.")
     if trials.lost.all():
         notes.append("Every trial diverged.")
     elif view.seeds > 1:

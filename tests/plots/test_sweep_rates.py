@@ -74,7 +74,7 @@ def test_rates_drawn_at_random_are_dots_without_a_line():
     figure = rates(random, errors, [str(n) for n in range(300)], best=int(errors.argmin()))
     assert drawn(figure.axes[0])["trials"].get_linestyle() == "None"
     assert len(dots(figure.axes[0])) == 300
-    assert says(figure, "no line joins them")
+    assert says(figure, "darker where several lie")
 
 
 def test_a_loss_has_no_unit_and_a_percentage_two_decimals_as_in_the_table():
