@@ -61,8 +61,8 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Array = NDArray[Any]
 
-HALO: list[AbstractPathEffect] = [withStroke(linewidth=3.5, foreground="white")]
-"""Keeps a text legible on top of lines."""
+HALO: list[AbstractPathEffect] = [withStroke(linewidth=4.0, foreground="white")]
+"""Keeps a text or a line legible on top of lines."""
 
 
 def plain(text: str) -> str:
@@ -271,10 +271,18 @@ def fraction(axis: Axis, values: Any) -> NDArray[np.float64]:
     return np.asarray((scale.transform(values) - low) / (high - low))
 
 
+def tick_exactly(axis: Axis, values: Array, room: float) -> None:
+    """Put ticks at up to eight values (V,) that are more than `room`, a part of the axis, apart."""
+    once = np.unique(values)
+    if len(once) <= 8 and np.abs(np.diff(fraction(axis, once), append=9)).min() > room:
+        axis.set_ticks(once, labels=[format_value(value) for value in once])
+
+
 def color_cells(axes: Axes, cells: NDArray[Any], width: float, **look: Any) -> QuadMesh:
     """Draw cells (rows, columns), the first row on top, with white lines `width` points wide."""
     across, down = (np.arange(cells.shape[side] + 1) - 0.5 for side in (1, 0))
     mesh = axes.pcolormesh(across, down, cells, edgecolors="white", linewidth=width, **look)
+    mesh.set_rasterized(cells.size > 3000)  # in SVG each cell is a path of its own
     axes.invert_yaxis()
     axes.spines[:].set(visible=True, color=FAINT)
     axes.tick_params(length=0)

@@ -19,7 +19,6 @@ from mnistlab.plots.views import SweepView, place
 
 MOST_GROUPS = 6  # lines in a panel; beyond it all trials are dots of one colour
 _DOTTED_UP_TO = 60  # trials of a group: beyond it, large dots would hide the line
-_EXACT = 8  # values up to which each one may be a tick
 _ROW = 0.045  # of the panel, between the crosses of two groups
 
 # Vermilion is left out: it stands for what diverged. The greens and yellows of Okabe and Ito are
@@ -182,9 +181,8 @@ def _scale_across(axes: Axes, trials: _Trials, key: str, limit: float) -> bool:
     near = bool(limit and places[0] / 10 < limit < places[-1] * 10)
     log = (True if is_rate else None) if places[0] > 0 else False
     style.fit_axis(axes.xaxis, np.append(places, limit) if near else places, log=log)
-    apart = np.diff(style.fraction(axes.xaxis, places))
-    if not is_rate and len(places) <= _EXACT and (apart > 0.09).all():
-        axes.set_xticks(places, [format_value(value) for value in places])
+    if not is_rate:
+        style.tick_exactly(axes.xaxis, places, 0.09)
     return near
 
 

@@ -14,7 +14,6 @@ from matplotlib.collections import LineCollection, PatchCollection, QuadMesh
 from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
 
 from mnistlab.plots import style
 from mnistlab.plots.style import Array, cut, format_error, format_value, number, numeric, spell
@@ -56,8 +55,6 @@ def error_map(view: SweepView) -> Figure:
     of trials that diverged are hatched, those of trials that were stopped early are hollow, and the
     best is outlined.
     """
-    if not len(view.errors):
-        return style.new_figure(0.1, view.title, view.details, ["No trial was run."])
     (x_values, across), (y_values, upwards) = (rank(view.values(key)) for key in view.keys)
     X, Y = len(x_values), len(y_values)
     columns, rows = ([cut(format_value(v), 20) for v in values] for values in (x_values, y_values))
@@ -81,13 +78,10 @@ def error_map(view: SweepView) -> Figure:
     )
     if numeric(y_values) is not None:
         axes.invert_yaxis()
-    look: dict[str, Any] = {
-        "facecolor": style.DIVERGED,
-        "edgecolor": _HATCH,
-        "hatch": "////",
-        "linewidth": 0,
-    }
-    _mark(axes, diverged, 0.007 / cell, **look)  # which leaves the white lines
+    _mark(  # between the white lines
+        axes, diverged, 0.007 / cell, facecolor=style.DIVERGED, edgecolor=_HATCH, hatch="////",
+        linewidth=0,
+    )  # fmt: skip
     _mark(axes, stopped, np.minimum(0.08 / cell, 0.2), facecolor="white", linewidth=0)
     texts = np.where(diverged, "div.", "").astype(object)
     texts[np.isfinite(errors)] = [number(error) for error in errors[np.isfinite(errors)]]
@@ -96,10 +90,9 @@ def error_map(view: SweepView) -> Figure:
     best = np.zeros((Y, X), bool)
     if view.best is not None:
         best[upwards[view.best], across[view.best]] = True
-    outlined = [withStroke(linewidth=4.2, foreground="white")]
     _mark(
         axes, best, facecolor="none", edgecolor=style.INK, linewidth=2.2, zorder=5,
-        path_effects=outlined,
+        path_effects=style.HALO,
     )  # fmt: skip
     style.name_ticks(axes, columns, cell[0])
     stride = int(np.ceil(0.16 / cell[1]))
@@ -108,7 +101,7 @@ def error_map(view: SweepView) -> Figure:
     above = cut(spell(view.keys[1]), 50)
     axes.set_title(above, fontsize=style.shrink(above, style.BODY, 4.0), loc="left")
     _add_bar(figure, axes, mesh, norm, view.error_name)
-    notes = _explain(view, errors, known, norm)
+    notes = _explain(view, known, norm)
     if (np.isnan(errors) & ~diverged).any():
         notes.append("White: not tried.")
     return style.add_head(figure, view.title, view.details, notes)
@@ -137,12 +130,12 @@ def _add_bar(figure: Figure, axes: Axes, mesh: QuadMesh, norm: Normalize, name: 
     style.name_axis(bar.ax.yaxis, name, 1.9)
 
 
-def _explain(view: SweepView, errors: Array, known: Array, norm: Normalize) -> list[str]:
+def _explain(view: SweepView, known: Array, norm: Normalize) -> list[str]:
     """Return what the colours and the marks of a map mean, of those that are there."""
     notes = ["The darker, the lower the error."] if known.any() else []
     if view.best is not None and known[view.best]:
         notes.append(f"Outlined: the best, {format_error(view.errors[view.best], view.unit)}.")
-    if (errors[np.isfinite(errors)] > (norm.vmax or 0) * (1 + 1e-9)).any():
+    if (view.errors[known] > (norm.vmax or 0) * (1 + 1e-9)).any():
         notes.append(f"Palest: over {format_error(norm.vmax or 0, view.unit)}.")
     if view.diverged.any():
         notes.append("Hatched: diverged.")
@@ -161,8 +154,6 @@ def parallel_coordinates(view: SweepView) -> Figure:
     spaced. Lines of trials that diverged end above the axis of errors.
     """
     errors, T = view.errors, len(view.errors)
-    if not T:
-        return style.new_figure(0.1, view.title, view.details, ["No trial was run."])
     finite = np.isfinite(errors)
     # the colours follow the order and not the errors: these often lie in a few clusters
     order = np.where(finite, np.searchsorted(np.sort(errors[finite]), errors), T - 1)
@@ -187,7 +178,9 @@ def parallel_coordinates(view: SweepView) -> Figure:
     # the more there are, the thinner and paler
     width, alpha = np.interp(np.log10(T), (1.3, 3), (1.5, 0.6)), min(1.0, 6 * T**-0.5)
     thin: dict[str, Any] = {"linewidths": width, "alpha": alpha, "clip_on": False}
-    lost = LineCollection(list(lines[~finite]), colors=_LOST, linestyles="dashed", **thin)
+    # step by step, so that the dashes of lines which share one coincide
+    steps = np.stack((lines[~finite, :-1], lines[~finite, 1:]), axis=2).reshape(-1, 2, 2)
+    lost = LineCollection(list(steps), colors=_LOST, linestyles="dashed", **thin)
     front = np.flatnonzero(finite)[np.argsort(-order[finite], kind="stable")]
     solid = LineCollection(list(lines[front]), colors=_blues(0.25)(ranks[front]), zorder=2, **thin)
     axes.add_collection(lost, autolim=False)
@@ -245,6 +238,7 @@ def _place_values(scale: Axes, values: Sequence[Any], ranks: Array, most: int) -
     else:
         pad = 0.03 if len(exact) == len(numbers) else 0.08  # bundles are wider than lines
         style.fit_axis(scale.yaxis, numbers, pad=(pad, pad), grid=False)
+        style.tick_exactly(scale.yaxis, numbers, 0.055)
     gap = np.abs(np.diff(style.fraction(scale.yaxis, exact), append=2)).min()
     for label in scale.get_yticklabels():
         label.set_path_effects(style.HALO)
