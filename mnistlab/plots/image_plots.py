@@ -193,7 +193,7 @@ def _draw_tiles(
     # What the whole pixels leave over goes between the tiles, up to a point.
     spare = min((width - columns * W * scale) / max(columns - 1, 1), 0.3)
     above, left = int(np.ceil(heading / scale)), int(spare / scale + 1e-6)
-    padded = np.full((rows * columns, above + H, left + W), float(fill))
+    padded = np.full((rows * columns, above + H, left + W), fill, np.result_type(tiles, np.float32))
     padded[:count, above:, left:] = tiles
     grid = padded.reshape(rows, columns, above + H, left + W).swapaxes(1, 2)
     joined = grid.reshape(rows * (above + H), -1)[:, left:]
