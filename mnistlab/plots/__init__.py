@@ -3,30 +3,19 @@
 import importlib
 from typing import Any
 
-_FACE = {
-    "Painter": "painter",
-    "PLOTS": "run_plots",
-    "RunCurves": "epoch_curves",
-    "RunView": "run_plots",
-    "SWEEP_PLOTS": "sweep_plots",
-    "SweepView": "sweep_plots",
-    "all_learning_curves": "sweep_curves",
-    "check_picture": "picture_file",
-    "compared_curves": "epoch_curves",
-    "confusion_matrix": "image_plots",
-    "draw": "run_plots",
-    "encode": "picture_file",
-    "error_by_rate": "sweep_rates",
-    "error_map": "sweep_map",
-    "gradient_error": "gradient_check",
-    "import_matplotlib": "picture_file",
-    "learning_curves": "epoch_curves",
-    "parallel_coordinates": "sweep_coordinates",
-    "save_picture": "picture_file",
-    "seen_images": "image_plots",
-    "weight_templates": "image_plots",
-    "worst_mistakes": "image_plots",
+_MODULES = {
+    "epoch_curves": ("RunCurves", "all_learning_curves", "compared_curves", "learning_curves"),
+    "gradient_check": ("gradient_error",),
+    "image_plots": ("confusion_matrix", "seen_images", "weight_templates", "worst_mistakes"),
+    "painter": ("Painter",),
+    "picture_file": ("check_picture", "encode", "import_matplotlib", "save_picture"),
+    "run_plots": ("PLOTS", "save_plot"),
+    "sweep_one_parameter": ("error_by_parameter",),
+    "sweep_plots": ("SWEEP_PLOTS",),
+    "sweep_several_parameters": ("error_map", "parallel_coordinates"),
+    "views": ("RunView", "SweepView"),
 }
+_FACE = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

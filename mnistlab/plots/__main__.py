@@ -10,12 +10,15 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+from mnistlab.core.registry import Registry
 from mnistlab.errors import MnistlabError, describe_error
-from mnistlab.plots.run_plots import PLOTS, RunView, draw, load_data_of, save_plot
+from mnistlab.plots.run_plots import PLOTS, save_plot
+from mnistlab.plots.views import RunView, SweepView
 from mnistlab.plugins import load_plugins
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import SweepFolder, is_sweep
@@ -37,7 +40,7 @@ def serve(requests: Iterable[str], answers: TextIO) -> None:
     for line in requests:
         what, folder = json.loads(line)
         if what == "load":
-            load_data_of(RunFolder(Path(folder)))
+            _ = RunView(RunFolder(Path(folder))).dataset
         else:
             answers.write(f"{json.dumps(draw_all(RunFolder(Path(folder))))}\n")
             answers.flush()
@@ -49,45 +52,39 @@ def draw_all(folder: RunFolder) -> list[str]:
     A second process draws half of them (that took 0.2 s less); what it could not, because it
     was killed say, is drawn here.
     """
+    plots: Registry[Any] = PLOTS
+    view: RunView | SweepView = RunView(folder)
     if is_sweep(folder.path):
         from mnistlab.plots.sweep_plots import SWEEP_PLOTS  # noqa: PLC0415 - `train` needs none
 
-        names = list(SWEEP_PLOTS)
-    else:
-        names = list(PLOTS)
+        plots, view = SWEEP_PLOTS, SweepView(SweepFolder(folder.path))
+    names = list(plots)
+    draw = partial(_draw, plots, view)
     if sys.platform != "linux":  # elsewhere a fork after such imports is not safe
-        _draw(folder, names)
+        draw(names)
     else:
         context = multiprocessing.get_context("fork")
-        helper = context.Process(target=_try, args=(folder, names[1::2]))
+        helper = context.Process(target=_try, args=(draw, names[1::2]))
         helper.start()
-        _draw(folder, names[::2])
+        draw(names[::2])
         helper.join()
         if helper.exitcode != 0:
-            _draw(folder, names[1::2])
+            draw(names[1::2])
     return [name for name in names if folder.plot(name).exists()]
 
 
-def _try(folder: RunFolder, names: list[str]) -> None:
+def _try(draw: Callable[[list[str]], None], names: list[str]) -> None:
     """Draw in the second process; what fails is told when it fails in the first one too."""
     try:
-        _draw(folder, names)
+        draw(names)
     except Exception:
         sys.exit(1)
 
 
-def _draw(folder: RunFolder, names: list[str]) -> None:
+def _draw(plots: Registry[Any], view: RunView | SweepView, names: list[str]) -> None:
     """Draw the plots of these names."""
-    if is_sweep(folder.path):
-        from mnistlab.plots.sweep_plots import SWEEP_PLOTS, SweepView  # noqa: PLC0415 - as above
-
-        sweep = SweepView(SweepFolder(folder.path))
-        for name in names:
-            save_plot(SWEEP_PLOTS[name](sweep), folder, name)
-    else:
-        run = RunView(folder)
-        for name in names:
-            draw(run, name)
+    for name in names:
+        save_plot(plots[name](view), view.folder, name)
 
 
 if __name__ == "__main__":

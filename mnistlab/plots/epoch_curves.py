@@ -1,28 +1,28 @@
-"""How training went, epoch by epoch: of one run, and of several runs together.
+"""How training went, epoch by epoch: of one run, of several runs together, of all of a sweep's.
 
-E is the number of epochs of a run, S that of steps, V a number of points.
+V is a number of points.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
+from matplotlib.ticker import MaxNLocator
 
 from mnistlab.plots import style
-from mnistlab.plots.labels import cut, number, spell
+from mnistlab.plots.style import PERCENT, Array, cut, format_error, number, spell
+from mnistlab.plots.views import RunView, SweepView
 
-_BODY = 2.95  # inches below the title
-_LEFT = (0.8, 4.7)  # inches: where the two panels start
-_PLOT = (1.7, 2.25)  # inches: width and height of a panel without its labels
-_BOTTOM = 0.55  # inches
 _DOTTED_UP_TO = 20  # evaluations: beyond it, dots would hide the line
 _REACH = 30  # an axis ends at so many times the median of the last values, or parts of it
+_PALE, _LOST = "#9a9a9a", "#D9865C"  # of a sweep's runs, drawn thin and see-through
+_CROSSES_UP_TO = 100  # diverged runs; beyond it the crosses at their ends would hide the rest
 
 _LOOKS: dict[str, dict[str, Any]] = {
     "training": {"color": style.BLUE, "linestyle": "-", "marker": "o", "markersize": 3.2},
@@ -42,117 +42,108 @@ COLORS = (
 
 _MARKS = ("o", "s", "^", "D", "v", "P", "X", "*", "p", "<", ">", "h")
 
-Points = NDArray[np.float64]
+Points = Array
 """(V, 2): epochs or steps, and finite values."""
+
+Metric = Literal["loss", "accuracy"]
+_ABSENT = {"loss": "no finite loss\nwas measured", "accuracy": "no error rate\nwas measured"}
+_UNITS = {"loss": "", "accuracy": PERCENT}
+
+
+def _find_points(x: Any, y: Any, metric: Metric = "loss") -> Points:
+    """Return the points whose `y` is finite, at most 1e300; an accuracy becomes an error rate.
+
+    That is in percent, and computed in double precision, where 1 - 0.9 is nearest to 0.1.
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    points = np.column_stack((x, 100 * (1 - y) if metric == "accuracy" else y))
+    return np.asarray(np.clip(points[np.isfinite(y)], -1e300, 1e300))
+
+
+def _find_curves(metrics: Mapping[str, Any], metric: Metric) -> tuple[Points, Points]:
+    """Return the curves of the training and of the validation split, either without any points."""
+    training, validation = (
+        _find_points(metrics["epoch"], metrics[f"{split}_{metric}"], metric)
+        for split in ("train", "validation")
+    )
+    return training, validation
+
+
+def _start_panel(
+    axes: Axes, name: str, curves: Sequence[Points], absent: str, steps: str = "epoch"
+) -> bool:
+    """Scale a panel across for its curves, or say in words that there is none.
+
+    Returns whether there is any.
+    """
+    across = np.concatenate([np.empty(0), *(points[:, 0] for points in curves)])
+    if not len(across):
+        style.write_state(axes, absent)
+        return False
+    style.name_axis(axes.yaxis, name, 2.6)
+    low, high = float(across.min()), float(across.max())
+    pad = 0.04 * (high - low) or 0.5
+    axes.set(xlim=(low - pad, high + pad), xlabel=steps)
+    locator = MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+    axes.set_xticks([tick for tick in locator.tick_values(low, high) if low <= tick <= high])
+    return True
 
 
 @style.house_style
-def learning_curves(
-    epochs: NDArray[Any],
-    train_loss: NDArray[Any],
-    validation_loss: NDArray[Any],
-    train_accuracy: NDArray[Any],
-    validation_accuracy: NDArray[Any],
-    *,
-    loss_name: str,
-    title: str,
-    details: str = "",
-    test_loss: float | None,
-    test_accuracy: float | None,
-    divergence: tuple[NDArray[Any], NDArray[Any]] | None = None,
-) -> Figure:
+def learning_curves(view: RunView) -> Figure:
     """Return the loss (left) and the error rate in percent (right) of a run.
 
-    Losses are means per image and accuracies from 0 to 1, both (E,); those of the test split were
-    measured after the last epoch, if at all. Values that are not finite are left out, and a split
-    without any has no curve. An axis is logarithmic where it spans more than a factor of ten.
-
-    Of a run that overflowed `divergence` holds its steps (S,) and the loss of each step's batch
-    (S,) up to the first that is not finite; they take the left panel.
+    Losses are means per image; those of the test split were measured after the last epoch, if at
+    all. Values that are not finite are left out, and a split without any has no curve. An axis is
+    logarithmic where it spans more than a factor of ten. Of a run that overflowed, the loss of each
+    step's batch takes the left panel.
     """
-    figure = style.new_figure(_BODY, title, details)
-    left, right = (style.add_axes(figure, (start, _BOTTOM), _PLOT) for start in _LEFT)
-    loss = spell(loss_name)
-    # A run may have ended before its first epoch did.
-    last = float(epochs[-1]) if len(epochs) else 0.0
-    span = (float(epochs[0]) if len(epochs) else last, last)
-    if divergence is None:
-        losses = {
-            "training": find_points(epochs, train_loss),
-            "validation": find_points(epochs, validation_loss),
-            "test": find_points([last], [np.nan if test_loss is None else test_loss]),
-        }
-        _draw_splits(left, losses, span, f"{loss} per image", "", "no finite loss\nwas measured")
-        absent = "no error rate\nwas measured"
+    figure = style.new_figure(2.95, view.title, view.details)
+    left, right = (style.add_axes(figure, (start, 0.55), (1.7, 2.25)) for start in (0.8, 4.7))
+    loss, absent = spell(view.config["loss"]), _ABSENT["accuracy"]
+    if view.divergence is None:
+        _draw_splits(left, view, "loss", f"{loss} per image", _ABSENT["loss"])
     else:
-        _draw_overflow(left, find_points(*divergence), np.asarray(divergence[0], float), loss)
+        _draw_overflow(left, *view.divergence, f"{loss} of the batch")
         absent = "the loss overflowed before\nan error rate was measured"
-    errors = {
-        "training": find_points(epochs, _error_rate(train_accuracy)),
-        "validation": find_points(epochs, _error_rate(validation_accuracy)),
-        "test": find_points(
-            [last], [_error_rate(np.nan if test_accuracy is None else test_accuracy)]
-        ),
-    }
-    _draw_splits(right, errors, span, "error rate (%)", " %", absent)
+    _draw_splits(right, view, "accuracy", "error rate (%)", absent)
     return figure
 
 
-def _error_rate(accuracy: Any) -> Any:
-    """Return percent; in double precision, where 1 - 0.9 is nearest to 0.1."""
-    return 100 * (1 - np.asarray(accuracy, dtype=float))
-
-
-def find_points(x: Any, y: Any) -> Points:
-    """Return (V, 2): those of the points whose `y` is finite."""
-    points = np.column_stack((np.asarray(x, dtype=float), np.asarray(y, dtype=float)))
-    finite: Points = points[np.isfinite(points).all(axis=1)]
-    return finite
-
-
-def _draw_splits(
-    axes: Axes,
-    curves: dict[str, Points],
-    span: tuple[float, float],
-    name: str,
-    unit: str,
-    absent: str,
-) -> None:
-    """Draw the splits that have points, with their last values beside the panel, or say none."""
-    curves = {split: points for split, points in curves.items() if len(points)}
-    if not curves:
-        style.write_state(axes, absent)
+def _draw_splits(axes: Axes, view: RunView, metric: Metric, name: str, absent: str) -> None:
+    """Draw the splits that have points, with their last values beside the panel."""
+    training, validation = _find_curves(view.metrics, metric)
+    epochs = view.metrics["epoch"]
+    last = float(epochs[-1]) if len(epochs) else 0.0  # a run may end before its first epoch does
+    test = _find_points([last], [view.summary["test"][metric]], metric)
+    splits = {"training": training, "validation": validation, "test": test}
+    curves = {split: points for split, points in splits.items() if len(points)}
+    if not _start_panel(axes, name, list(curves.values()), absent):
         return
-    style.set_name(axes, "y", name, 2.6)
-    style.set_epochs(axes, *span)
-    values = np.concatenate([points[:, 1] for points in curves.values()])
-    style.set_scale(axes, "y", style.Scale.of(values))
+    style.fit_axis(axes.yaxis, np.concatenate([points[:, 1] for points in curves.values()]))
+    # from the top as the curves end
+    order = sorted(curves, key=lambda split: -curves[split][-1, 1])
+    texts = [f"{split} {number(curves[split][-1, 1])}{_UNITS[metric]}" for split in order]
     lines = {}
     for split, points in curves.items():
         look = _LOOKS[split] | ({"marker": ""} if len(points) > _DOTTED_UP_TO else {})
         lines[split] = axes.plot(*points.T, label=split, linewidth=1.6, clip_on=False, **look)[0]
-    # from the top as the curves end
-    order = sorted(curves, key=lambda split: -curves[split][-1, 1])
-    texts = [f"{split} {number(curves[split][-1, 1])}{unit}" for split in order]
     axes.legend(
-        [lines[split] for split in order],
-        texts,
+        [lines[split] for split in order], texts, loc="center left", bbox_to_anchor=(1.05, 0.5),
+        labelcolor="linecolor", handlelength=1.7, handletextpad=0.5,
         fontsize=min(style.shrink(text, style.SMALL, 1.13) for text in texts),
-        loc="center left", bbox_to_anchor=(1.05, 0.5), labelcolor="linecolor", handlelength=1.7,
-        handletextpad=0.5,
     )  # fmt: skip
 
 
-def _draw_overflow(axes: Axes, points: Points, steps: NDArray[Any], loss: str) -> None:
+def _draw_overflow(axes: Axes, steps: Array, losses: Array, name: str) -> None:
     """Draw the loss of each step's batch up to where it left the range of numbers."""
-    if not len(points):
-        style.write_state(axes, "the loss overflowed\nat the first step")
+    points, absent = _find_points(steps, losses), "the loss overflowed\nat the first step"
+    overflow = steps[~np.isfinite(losses)][:1]
+    after = np.column_stack((overflow, overflow)) if len(points) else points
+    if not _start_panel(axes, name, [points, after], absent, "step"):
         return
-    style.set_name(axes, "y", f"{loss} of the batch", 2.6)
-    overflow = np.setdiff1d(steps, points[:, 0])[:1]
-    end = float(overflow[0] if len(overflow) else points[-1, 0])
-    style.set_epochs(axes, float(points[0, 0]), end, "step")
-    style.set_scale(axes, "y", style.Scale.of(points[:, 1]))
+    end = float(np.append(points[-1:, 0], overflow)[-1])
+    style.fit_axis(axes.yaxis, points[:, 1])
     marker = "o" if len(points) == 1 else ""
     axes.plot(
         *points.T, label="batch", color=style.BLUE, linewidth=1.3, marker=marker, markersize=3.2
@@ -165,60 +156,40 @@ def _draw_overflow(axes: Axes, points: Points, steps: NDArray[Any], loss: str) -
     )  # fmt: skip
 
 
-def scale_near(
-    axes: Axes, values: NDArray[Any], last: NDArray[Any], kept: NDArray[Any] | None = None
+def _fit_near(
+    axes: Axes, curves: Sequence[Points], last: Sequence[float], whole: Sequence[Points] = ()
 ) -> None:
-    """Fit the vertical axis to the `values` (V,) up to 30 times the median of the `last` ones.
+    """Fit the vertical axis to the values of `curves` up to 30 times the median of the `last` ones.
 
     It is logarithmic where these span more than a factor of three: the lowest lie close together.
-    `kept` values are on it in any case.
+    The `whole` of some curves is on it in any case.
     """
+    values = np.concatenate([points[:, 1] for points in curves])
     middle = float(np.median(last)) if len(last) else 0.0
     if middle > 0:
         near = values[(values / _REACH <= middle) & (values >= middle / _REACH)]
-        near = near if kept is None else np.concatenate([near, kept])
+        near = np.concatenate([near, *(points[:, 1] for points in whole)])
         values = near if len(near) else values
     log = bool(values.min() > 0 and values.max() / 3 > values.min())
-    style.set_scale(axes, "y", style.Scale.of(values, log=log))
-
-
-def keep_near(axes: Axes, points: Points) -> Points:
-    """Return points (V, 2), those far off the panel brought nearer, where drawing them is safe."""
-    low, high = axes.get_ylim()
-    if axes.get_yscale() == "log":
-        start, end = np.log10([low, high])
-        reach = 10 * (end - start)
-        ends = 10.0 ** np.clip((start - reach, end + reach), -307, 308)
-    else:
-        ends = np.clip((low - 10 * (high - low), high + 10 * (high - low)), -1e308, 1e308)
-    return np.column_stack((points[:, 0], np.clip(points[:, 1], *ends)))
+    style.fit_axis(axes.yaxis, values, log=log)
 
 
 @dataclass(frozen=True)
 class RunCurves:
-    """What is drawn of one of several runs; values that are not finite are left out.
+    """What is drawn of one of several runs: the columns of its metrics.csv, perhaps empty.
 
-    `label` tells it from the others, `epochs` are (E,) whole numbers, ascending, the losses (E,)
-    means per image and the errors (E,) percent. Where it `diverged`, its last epoch overflowed.
+    `label` tells it from the others. Where it `diverged`, its last epoch overflowed.
     """
 
     label: str
-    epochs: NDArray[Any]
-    train_loss: NDArray[Any]
-    validation_loss: NDArray[Any]
-    train_error: NDArray[Any]
-    validation_error: NDArray[Any]
+    metrics: Mapping[str, Any]
     diverged: bool = False
-
-    def split(self, what: Literal["loss", "error"]) -> tuple[Points, Points]:
-        """Return the points of the training and of the validation split."""
-        training, validation = (getattr(self, f"{name}_{what}") for name in ("train", "validation"))
-        return find_points(self.epochs, training), find_points(self.epochs, validation)
 
     @property
     def legend(self) -> str:
         """Its label on one line or two, and when it diverged."""
-        when = f" in epoch {self.epochs[-1]:.0f}" if len(self.epochs) else ""
+        epochs = self.metrics["epoch"]
+        when = f" in epoch {epochs[-1]:.0f}" if len(epochs) else ""
         note = f" (diverged{when})" if self.diverged else ""
         return "\n".join(textwrap.wrap(cut(self.label, 180 - len(note)) + note, 95)) or "?"
 
@@ -237,72 +208,136 @@ def compared_curves(
     if not loss_name:
         notes.append("The runs have different losses, which have no axis in common.")
     texts = [run.legend for run in runs]
-    columns = 2 if len(runs) > 4 and max(map(len, texts)) <= 42 else 1
-    lines = sum(text.count("\n") + 1 for text in texts) / columns
-    figure = style.new_layout(3.4 + 0.2 * lines)
+    columns = 2 if max(map(len, texts)) <= 42 else 1
+    lines = "\n".join(texts).split("\n")
+    figure = style.new_layout(3.5 + 0.2 * len(lines) / columns)
     panels = figure.subplots(1, 2 if loss_name else 1, squeeze=False)[0]
     if loss_name:
-        name = f"{loss_name} per image"
-        _draw_runs(panels[0], runs, "loss", name, "no finite loss\nwas measured")
-    _draw_runs(panels[-1], runs, "error", "error rate (%)", "no error rate\nwas measured")
-    _add_legend(figure, texts, columns)
-    return style.add_head(figure, title, details, notes)
-
-
-def _draw_runs(
-    axes: Axes, runs: Sequence[RunCurves], what: Literal["loss", "error"], name: str, absent: str
-) -> None:
-    """Draw the runs' curves in one panel, or say `absent` where there is none."""
-    splits = [run.split(what) for run in runs]
-    drawn = [points for pair in splits for points in pair if len(points)]
-    if not drawn:
-        style.write_state(axes, absent)
-        return
-    epochs = np.concatenate([points[:, 0] for points in drawn])
-    style.set_name(axes, "y", name, 2.6)
-    style.set_epochs(axes, float(epochs.min()), float(epochs.max()))
-    completed = [
-        pair for run, pair in zip(runs, splits, strict=True) if not run.diverged
-        if len(pair[0]) + len(pair[1])
-    ]  # fmt: skip
-    counted = [points for pair in completed for points in pair] or drawn
-    last = [(pair[1] if len(pair[1]) else pair[0])[-1, 1] for pair in completed]
-    scale_near(axes, np.concatenate([points[:, 1] for points in counted]), np.array(last))
-    width = 1.6 if len(runs) <= 5 else 1.2
-    for at, (run, pair) in enumerate(zip(runs, splits, strict=True)):
-        for points, line in zip(pair, ("-", style.DASHED), strict=True):
-            every = max(1, len(points) // 6)
-            near = keep_near(axes, points)
-            axes.plot(
-                *near.T, color=COLORS[at], linestyle=line, linewidth=width, marker=_MARKS[at],
-                markersize=5, markevery=(at % every, every), scalex=False, scaley=False,
-            )  # fmt: skip
-            _mark_end(axes, points, COLORS[at], diverged=run.diverged)
-
-
-def _mark_end(axes: Axes, points: Points, color: str, *, diverged: bool) -> None:
-    """Point upwards where a curve leaves the panel for good; cross the end of one that diverged."""
-    high = axes.get_ylim()[1]
-    if len(points) and points[-1, 1] > high:
-        inside = np.flatnonzero(points[:, 1] <= high)
-        at = points[min(inside.max(initial=-1) + 1, len(points) - 1), 0]
-        axes.annotate(
-            "↑", (at, 1), xycoords=("data", "axes fraction"), color=color, fontweight="bold",
-            horizontalalignment="center", verticalalignment="bottom", annotation_clip=False,
-        )  # fmt: skip
-    elif diverged:
-        axes.plot(*points[-1:].T, color=color, marker="x", markersize=8, scalex=False, scaley=False)
-
-
-def _add_legend(figure: Figure, texts: Sequence[str], columns: int) -> None:
-    """Say below the panels which curve is which run's, a long label on two lines."""
-    room = 3.2 if columns == 2 else 6.9
+        _draw_runs(panels[0], runs, "loss", f"{loss_name} per image")
+    _draw_runs(panels[-1], runs, "accuracy", "error rate (%)")
     handles = [
         Line2D([], [], color=color, marker=mark, markersize=5, linewidth=1.6)
         for color, mark in zip(COLORS, _MARKS, strict=True)
     ]
-    lines = [line for text in texts for line in text.split("\n")]
     figure.legend(
-        handles[: len(texts)], texts, loc="outside lower left", ncols=columns,
-        fontsize=min(style.shrink(line, style.SMALL, room) for line in lines),
+        handles[: len(texts)], texts, loc="outside lower left", ncols=columns, borderaxespad=1.0,
+        fontsize=min(style.shrink(line, style.SMALL, 6.5 / columns) for line in lines),
     )  # fmt: skip
+    return style.add_head(figure, title, details, notes)
+
+
+def _draw_runs(axes: Axes, runs: Sequence[RunCurves], metric: Metric, name: str) -> None:
+    """Draw the runs' curves in one panel; an arrow points to where one leaves it for good."""
+    pairs = [_find_curves(run.metrics, metric) for run in runs]
+    drawn = [points for pair in pairs for points in pair if len(points)]
+    if not _start_panel(axes, name, drawn, _ABSENT[metric]):
+        return
+    kept = [pair for run, pair in zip(runs, pairs, strict=True) if not run.diverged]
+    completed = [points for pair in kept for points in pair if len(points)]
+    _fit_near(axes, completed or drawn, [points[-1, 1] for points in completed])
+    high = axes.get_ylim()[1]
+    for at, (pair, color, mark) in enumerate(zip(pairs, COLORS, _MARKS, strict=False)):
+        for points, line in zip(pair, ("-", style.DASHED), strict=True):
+            every = max(1, len(points) // 6)
+            axes.plot(
+                *points.T, color=color, linestyle=line, linewidth=1.6 if len(runs) <= 5 else 1.2,
+                marker=mark, markersize=5, markevery=(at % every, every), scalex=False,
+                scaley=False,
+            )  # fmt: skip
+            if len(points) and points[-1, 1] > high:
+                inside = np.flatnonzero(points[:, 1] <= high).max(initial=-1)
+                leaves = points[min(inside + 1, len(points) - 1), 0]
+                axes.annotate(
+                    "↑", (leaves, 1), color=color, xycoords=("data", "axes fraction"),
+                    horizontalalignment="center", fontweight="bold", annotation_clip=False,
+                )  # fmt: skip
+
+
+@style.house_style
+def all_learning_curves(view: SweepView) -> Figure:
+    """Return the validation loss (left) and error rate in percent (right) of each run of a sweep.
+
+    There is no loss where several were tried, which have no axis in common. Trials that diverged
+    end at their last finite value. The best trial is drawn in front, with the mean of its runs'
+    last values.
+
+    An axis holds the values of completed trials up to 30 times the median of their last ones; what
+    leaves it is counted in a line below the title.
+    """
+    names: dict[Metric, str] = {"loss": f"validation {view.loss}"} if view.loss else {}
+    names["accuracy"] = "validation error rate (%)"
+    curves = {
+        metric: [(trial, _find_curves(metrics, metric)[1]) for trial, metrics in view.runs]
+        for metric in names
+    }
+    if (
+        view.runs
+        and view.diverged.all()
+        and not any(len(c) for cs in curves.values() for _, c in cs)
+    ):
+        nothing = "every trial diverged before its first evaluation"
+        return style.say(view.title, view.details, nothing)
+    figure = style.new_layout(3.35)
+    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    leaving, seen = 0, np.zeros(len(view.diverged), bool)
+    for axes, (metric, name) in zip(panels, names.items(), strict=True):
+        drawn = [(trial, points) for trial, points in curves[metric] if len(points)]
+        if not _start_panel(axes, name, [points for _, points in drawn], _ABSENT[metric]):
+            continue
+        _draw_trials(axes, view, drawn, metric)
+        low, high = axes.get_ylim()
+        for trial, points in drawn:
+            inside = (points[:, 1] >= low) & (points[:, 1] <= high)
+            seen[trial] |= inside.any()
+            leaving += not inside.all()
+    notes = []
+    if view.best is not None:
+        seeds = [trial for trial, _ in view.runs].count(view.best)
+        each = f", its {seeds} runs and the mean of their last values" if seeds > 1 else ""
+        notes.append(f"Blue: the best trial{each}.")
+        seen[view.best] = False
+    if others := (seen & ~view.diverged).sum():
+        notes.append(f"Grey: {others:,} {'completed' if view.best is None else 'other completed'}.")
+    if lost := (seen & view.diverged).sum():
+        of = "" if lost == view.diverged.sum() else f"of {view.diverged.sum():,} "
+        notes.append(f"Pale red: {lost:,} {of}diverged, up to the last finite value.")
+    if leaving:
+        notes.append(f"Curves that leave {'a' if len(panels) > 1 else 'the'} panel: {leaving:,}.")
+    return style.add_head(figure, view.title, view.details, notes)
+
+
+def _draw_trials(
+    axes: Axes, view: SweepView, curves: Sequence[tuple[int, Points]], metric: Metric
+) -> None:
+    """Draw the trials' curves, the more the paler, and the best one's in front with its value."""
+    lost = [points for trial, points in curves if view.diverged[trial]]
+    best = [points for trial, points in curves if trial == view.best]
+    others = [points for trial, points in curves if not view.diverged[trial] and trial != view.best]
+    completed = others + best
+    _fit_near(axes, completed or lost, [points[-1, 1] for points in completed], best)
+    alpha = float(np.clip(3 * len(curves) ** -0.5, 0.07, 0.75))
+    width = 1.1 if len(curves) <= _CROSSES_UP_TO else 0.8
+    for some, color, mark in ((lost, _LOST, "x"), (others, _PALE, "o")):
+        shown = min(1.0, 1.6 * alpha) if some is lost else alpha
+        lines = LineCollection(some, colors=color, linewidths=width, alpha=shown, zorder=2)
+        axes.add_collection(lines, autolim=False)
+        crossed = some is lost and len(some) <= _CROSSES_UP_TO
+        ends = [points[-1] for points in some if crossed or len(points) == 1]
+        axes.plot(
+            *np.reshape(ends, (-1, 2)).T, color=color, marker=mark, markersize=3.5,
+            linestyle="none", scalex=False, scaley=False, zorder=2.5,
+        )  # fmt: skip
+    for points in best:
+        axes.plot(
+            *points.T, color=style.BLUE, linewidth=2.0 if len(best) == 1 else 1.4, clip_on=False,
+            zorder=4, marker="o" if len(points) == 1 else "", markersize=4.5, label="best",
+            path_effects=style.HALO,
+        )  # fmt: skip
+    if best:
+        last = float(np.mean([points[-1, 1] for points in best]))
+        axes.annotate(
+            f"{'best' if len(best) == 1 else 'mean'}\n{format_error(last, _UNITS[metric])}",
+            (1, last), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            color=style.BLUE, fontsize=style.SMALL, verticalalignment="center",
+            annotation_clip=False,
+        )  # fmt: skip

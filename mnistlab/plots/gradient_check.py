@@ -5,17 +5,14 @@ S is the number of steps, M that of coordinates shown.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-from numpy.typing import NDArray
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from mnistlab.plots import style
-from mnistlab.plots.labels import cut, short
+from mnistlab.plots.style import Array, cut, format_power
 
 MOST = 10  # coordinates in the figure
 _LOWEST = 1e-17  # errors below it, exact zeros among them, are drawn here
@@ -36,10 +33,10 @@ class StepStudy:
     """
 
     index: tuple[int, ...]
-    steps: NDArray[np.floating]
-    forward: NDArray[np.floating]
-    central: NDArray[np.floating]
-    complex: NDArray[np.floating] | None
+    steps: Array
+    forward: Array
+    central: Array
+    complex: Array | None
     chosen: tuple[float, float]
     exact: bool
 
@@ -48,8 +45,8 @@ class StepStudy:
 def gradient_error(
     study: StepStudy,
     names: Sequence[str],
-    errors: NDArray[Any],
-    tolerances: NDArray[Any],
+    errors: Array,
+    tolerances: Array,
     *,
     title: str,
     details: str = "",
@@ -84,26 +81,22 @@ def _draw_steps(axes: Axes, study: StepStudy) -> None:
         [step], [max(error, _LOWEST)], marker="D", markersize=6, color=style.VERMILION,
         linestyle="none", zorder=4, label="extrapolated",
     )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlim=(2, 5e-16), ylim=(3e-18, 3e5))
-    axes.set_xlabel("step h (smaller to the right)")
-    axes.set_ylabel("relative error")
-    for axis in (axes.xaxis, axes.yaxis):
-        _use_powers(axis, 6)
-    axes.grid(axis="y", color=style.PALE, linewidth=0.7)
-    axes.legend(
-        loc="upper right", ncols=2, columnspacing=1.2,
-    )  # fmt: skip
+    style.fit_axis(axes.xaxis, np.array([5e-16, 2]), pad=(0, 0))
+    axes.invert_xaxis()
+    style.fit_axis(axes.yaxis, np.array([3e-18, 3e5]), pad=(0, 0))  # above lies the legend
+    axes.set(xlabel="step h (smaller to the right)", ylabel="relative error")
+    axes.legend(loc="upper right", ncols=2, columnspacing=1.2)
 
 
-def _draw_worst(
-    axes: Axes, names: Sequence[str], errors: NDArray[Any], tolerances: NDArray[Any]
-) -> None:
+def _draw_worst(axes: Axes, names: Sequence[str], errors: Array, tolerances: Array) -> None:
     """Draw each coordinate's error as a dot and its tolerance as a bar's end."""
     rows = np.arange(len(names))[::-1]
     shown = np.clip(np.nan_to_num(errors, nan=np.inf), _LOWEST, 1e30)
     allowed = np.clip(np.nan_to_num(tolerances, nan=np.inf), _LOWEST, 1e30)
-    low = 10.0 ** np.floor(np.log10(min(shown.min(), allowed.min())) - 0.5)
-    high = 10.0 ** np.ceil(np.log10(max(shown.max(), allowed.max())) + 0.5)
+    style.fit_axis(axes.xaxis, np.append(shown, allowed), log=True, pad=(0.15, 0.1))
+    axes.xaxis.set_major_locator(LogLocator(numticks=4))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: format_power(tick)))
+    low = axes.get_xlim()[0]
     axes.barh(rows, allowed - low, left=low, height=0.62, color=style.PALE, label="tolerance")
     right = shown <= allowed
     for chosen, color, marker, name in (
@@ -115,19 +108,8 @@ def _draw_worst(
                 shown[chosen], rows[chosen], marker=marker, color=color, linestyle="none",
                 markersize=5.5, label=name, zorder=3,
             )  # fmt: skip
-    axes.set(xscale="log", xlim=(low, high), ylim=(-0.7, len(names) + 1.1))
-    _use_powers(axes.xaxis, 4)
+    axes.set(ylim=(-0.7, len(names) + 1.1), xlabel="absolute error")
     axes.set_yticks(rows, [cut(name, 14) for name in names])
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("absolute error")
     axes.set_title("worst coordinates", fontsize=style.BODY, loc="left")
-    axes.legend(
-        loc="upper right", ncols=2, handletextpad=0.4, columnspacing=1.0,
-    )  # fmt: skip
-
-
-def _use_powers(axis: Axis, most: int) -> None:
-    """Give an axis at most so many ticks at powers of ten."""
-    axis.set_major_locator(LogLocator(numticks=most))
-    axis.set_major_formatter(FuncFormatter(lambda tick, _: short(tick)))
-    axis.set_minor_locator(NullLocator())
+    axes.legend(loc="upper right", ncols=2, handletextpad=0.4, columnspacing=1.0)

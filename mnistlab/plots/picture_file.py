@@ -55,6 +55,6 @@ def encode(figure: "Figure", kind: str = "png") -> bytes:
     # Level 6 took 1.5 times as long for files a tenth smaller.
     options: dict[str, Any] = {"pil_kwargs": {"compress_level": 1}} if kind == "png" else {}
     picture = io.BytesIO()
-    with matplotlib.rc_context({**style.SETTINGS, "svg.hashsalt": "mnistlab"}):
+    with matplotlib.rc_context(style.SETTINGS):
         figure.savefig(picture, format=kind, dpi=style.DPI, metadata=undated[kind], **options)
     return picture.getvalue()

@@ -37,8 +37,8 @@ def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> Fig
 
 def has_curves(folders: Sequence[RunFolder]) -> bool:
     """Return whether any of the runs measured a finite loss, so that there is a curve to draw."""
-    curves = [_curves(folder, "", "") for folder in folders]
-    return any(np.isfinite(run.train_loss).any() for run in curves)
+    curves = [_curves(folder, "", "").metrics["train_loss"] for folder in folders]
+    return any(np.isfinite(losses).any() for losses in curves)
 
 
 def run_labels(comparison: Comparison) -> list[str]:
@@ -66,13 +66,4 @@ def _curves(folder: RunFolder, label: str, status: str) -> RunCurves:
     except RunFolderError:
         metrics = {column: [] for column in METRICS_COLUMNS}
         label = f"{label} ({status}, no metrics)"
-    columns = {name: np.array(values, dtype=float) for name, values in metrics.items()}
-    return RunCurves(
-        label=label,
-        epochs=columns["epoch"],
-        train_loss=columns["train_loss"],
-        validation_loss=columns["validation_loss"],
-        train_error=100 * (1 - columns["train_accuracy"]),
-        validation_error=100 * (1 - columns["validation_accuracy"]),
-        diverged=status == "diverged",
-    )
+    return RunCurves(label, metrics, diverged=status == "diverged")

@@ -1,12 +1,15 @@
 """What the tests of the figures share: figures of made-up numbers, and how they are read."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
+from matplotlib.collections import PathCollection
 from matplotlib.text import Text
 from PIL import Image
 
 from mnistlab import plots
+from mnistlab.core.samples import Samples
 
 NAN = np.nan
 DIGITS = [str(digit) for digit in range(10)]
@@ -28,16 +31,60 @@ def pixels(figure):
     return np.asarray(Image.open(io.BytesIO(png(figure))).convert("RGB"), dtype=float)
 
 
+def short_texts(artist):
+    """The artists that are many short texts each."""
+    return artist.findobj(PathCollection)
+
+
+def strings_of(texts):
+    """The texts of one of them, of which there may be none."""
+    return texts.get_label().split("\n")[: len(texts.get_paths())]
+
+
 def written(figure):
-    """The many short texts of a figure that are one artist each time: (texts, places in inches)."""
-    many = figure.findobj(lambda artist: hasattr(artist, "strings"))
-    return [(artist.strings, artist.anchors) for artist in many]
+    """The many short texts of a figure that are one artist each time: (texts, boxes in pixels)."""
+    many = short_texts(figure)
+    return [(strings_of(artist), [*boxes(artist, figure.dpi)]) for artist in many]
+
+
+def boxes(artist, dpi):
+    """Left, bottom, right and top of each of an artist's texts, in pixels."""
+    middles = artist.get_offset_transform().transform(artist.get_offsets())
+    for path, middle in zip(artist.get_paths(), middles, strict=True):
+        inked = path.vertices * dpi + middle
+        yield (*inked.min(axis=0), *inked.max(axis=0))
+
+
+def shown(figure):
+    """The texts that are drawn: Matplotlib makes ticks beyond an axis' ends and leaves them out."""
+    png(figure)
+    left_out = set()
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        for tick in axis.get_major_ticks():
+            at = tick.get_loc()
+            inside = low <= at <= high or np.isclose(at, [low, high], rtol=1e-9, atol=0).any()
+            if not (inside and axis.axes.axison):
+                left_out |= {tick.label1, tick.label2}
+            if not axis.get_visible():
+                left_out |= {tick.label1, tick.label2, axis.label, axis.offsetText}
+    return [
+        text
+        for text in figure.findobj(Text)
+        if text.get_text() and text.get_visible() and text not in left_out
+    ]
+
+
+def tick_labels(axis):
+    """The labels at an axis, in the order of their ticks, as they are drawn."""
+    drawn = shown(axis.get_figure())
+    return [label for label in axis.get_ticklabels() if label in drawn]
 
 
 def texts_of(figure):
     """All texts of a figure."""
     many = [text for strings, _ in written(figure) for text in strings]
-    return [*many, *(text.get_text() for text in figure.findobj(Text))]
+    return [*many, *(text.get_text() for text in shown(figure))]
 
 
 def says(figure, words):
@@ -47,25 +94,35 @@ def says(figure, words):
 
 def assert_inside(figure):
     """Every text lies on the page, and none is parsed."""
-    png(figure)
-    size = figure.get_size_inches()
-    for artist in figure.findobj(lambda artist: hasattr(artist, "strings")):
-        inked = artist.get_path().vertices
-        assert (inked >= -0.02).all()
-        assert (inked <= size + 0.02).all()
-    for text in figure.findobj(Text):
-        if text.get_text() and text.get_visible():
-            assert not text.get_parse_math()
-            box = text.get_window_extent()
-            assert box.x0 >= -1, text
-            assert box.y0 >= -1, text
-            assert box.x1 <= figure.bbox.width + 1, text
-            assert box.y1 <= figure.bbox.height + 1, text
+    width, height = figure.bbox.size
+    for text in shown(figure):
+        assert not text.get_parse_math()
+        box = text.get_window_extent()
+        assert (box.x0 >= -1, box.y0 >= -1) == (True, True), text
+        assert (box.x1 <= width + 1, box.y1 <= height + 1) == (True, True), text
+    for strings, places in written(figure):
+        for text, (left, bottom, right, top) in zip(strings, places, strict=True):
+            assert (left >= -3, bottom >= -3) == (True, True), text
+            assert (right <= width + 3, top <= height + 3) == (True, True), text
 
 
 def drawn(axes):
     """The named lines of a panel."""
     return {line.get_label(): line for line in axes.lines if line.get_label()[0] != "_"}
+
+
+def run_view(**values):
+    """A view of a run of made-up content."""
+    view = plots.RunView.__new__(plots.RunView)
+    vars(view).update({"title": "linear", "details": "sgd"} | values)
+    return view
+
+
+def data_view(images, labels, predictions, names, **values):
+    """A view of a run with predictions for made-up test images."""
+    test = Samples(np.asarray(images), np.asarray(labels))
+    dataset = SimpleNamespace(test=test, classes=tuple(names))
+    return run_view(dataset=dataset, predictions=np.asarray(predictions), **values)
 
 
 def counts(C=10):
@@ -74,87 +131,154 @@ def counts(C=10):
 
 
 def matrix(counted, names=None, title="t"):
-    names = [f"class {c}" for c in range(len(counted))] if names is None else names
-    return plots.confusion_matrix(counted, class_names=names, title=title)
+    C = len(counted)
+    names = [f"class {c}" for c in range(C)] if names is None else names
+    true, predicted = np.repeat(np.indices((C, C)).reshape(2, -1), np.ravel(counted), axis=1)
+    images = np.zeros((len(true), 1, 1), np.uint8)
+    return plots.confusion_matrix(data_view(images, true, predicted, names, title=title))
 
 
 def weights(values, names=None, title="t"):
-    names = [f"class {c}" for c in range(values.shape[-1])] if names is None else names
-    return plots.weight_templates(values, class_names=names, title=title)
+    H, W, C = values.shape
+    names = [f"class {c}" for c in range(C)] if names is None else names
+    parameters = np.concatenate([values.reshape(-1, C), np.zeros((1, C))])
+    images = np.zeros((0, H, W), np.uint8)
+    view = data_view(images, [], [], names, parameters=parameters, title=title)
+    return plots.weight_templates(view)
 
 
-def mistakes(M, names=DIGITS, title="linear", total=None, shape=(28, 28)):
-    images = np.random.default_rng(0).integers(0, 256, (M, *shape), dtype=np.uint8)
-    true, margin = np.arange(M) % 10, np.linspace(2, 1, M)
-    return plots.worst_mistakes(
-        images, true, (true + 3) % 10, margin, class_names=names, title=title,
-        total_mistakes=M if total is None else total, total_images=10_000,
+def mistakes(M, names=DIGITS, title="linear", images=None):
+    """The plot of M mistakes among 10,000 images, the first one the worst."""
+    if images is None:
+        images = np.random.default_rng(0).integers(0, 256, (M, 28, 28), dtype=np.uint8)
+    others = np.zeros((10_000 - M, *images.shape[1:]), np.uint8)
+    true = np.arange(10_000) % 10
+    predicted = np.where(np.arange(10_000) < M, (true + 3) % 10, true)
+    view = data_view(
+        np.concatenate([images, others]), true, predicted, names, parameters=0, title=title,
+        pre_activations=lambda wrong: np.eye(10)[predicted[wrong]] * (2 - wrong[:, None] / M),
     )  # fmt: skip
+    return plots.worst_mistakes(view)
 
 
-def run(train_loss, validation_loss=None, *, test=(0.4, 0.85), **more):
+def run(train_loss, validation_loss=None, *, test=(0.4, 0.85), loss="squared_error", **more):
     """Draw a run whose accuracies are 0.9, 0.89, and so on, on both splits."""
     epochs = np.arange(1, len(train_loss) + 1)
     accuracy = 0.9 - 0.01 * np.arange(len(epochs))
     absent = np.full(len(epochs), np.nan)
-    return plots.learning_curves(
-        epochs,
-        np.asarray(train_loss),
-        absent if validation_loss is None else np.asarray(validation_loss),
-        accuracy,
-        absent if validation_loss is None else accuracy - 0.1,
-        test_loss=test[0],
-        test_accuracy=test[1],
-        **{"loss_name": "squared_error", "title": "linear"} | more,
+    metrics = {
+        "epoch": epochs,
+        "train_loss": np.asarray(train_loss),
+        "validation_loss": absent if validation_loss is None else np.asarray(validation_loss),
+        "train_accuracy": accuracy,
+        "validation_accuracy": absent if validation_loss is None else accuracy - 0.1,
+    }
+    summary = {"test": dict(zip(("loss", "accuracy"), test, strict=True))}
+    view = run_view(
+        metrics=metrics, summary=summary, config={"loss": loss}, **{"divergence": None} | more
     )
+    return plots.learning_curves(view)
 
 
 def one_of_many(label="a run", epochs=5, *, start=0.9, diverged=False, loss=None):
+    """The curves of one of several runs; its error rate is 30 times its loss, in percent."""
     x = np.arange(1, epochs + 1)
     values = start * 0.8**x if loss is None else np.array(loss, dtype=float)
-    return plots.RunCurves(label, x, values, values * 1.1, 30 * values, 33 * values, diverged)
+    return plots.RunCurves(label, columns(x, values, values * 1.1), diverged)
+
+
+def columns(x=(), train=(), validation=()):
+    """What metrics.csv holds of a run."""
+    train, validation = np.array(train, dtype=float), np.array(validation, dtype=float)
+    with np.errstate(over="ignore"):
+        accuracies = {
+            "train_accuracy": 1 - 0.3 * train,
+            "validation_accuracy": 1 - 0.3 * validation,
+        }
+    return {"epoch": x, "train_loss": train, "validation_loss": validation, **accuracies}
 
 
 def compared(*runs, loss_name="squared_error", title="Three runs", details="mnist"):
     return plots.compared_curves(runs, loss_name=loss_name, title=title, details=details)
 
 
+def sweep(parameters, errors, **more):
+    """A view of a sweep of made-up results, whose trials diverged where they have no error."""
+    errors = np.array(errors, dtype=float)
+    view = plots.SweepView.__new__(plots.SweepView)
+    details = {
+        "keys": list(parameters),
+        "results": [
+            {"parameters": dict(zip(parameters, row, strict=True))}
+            for row in (
+                zip(*parameters.values(), strict=True) if parameters else [()] * len(errors)
+            )
+        ],
+        "errors": errors,
+        "diverged": ~np.isfinite(errors),
+        "stopped": np.zeros(len(errors), dtype=bool),
+        "half_widths": np.full(len(errors), NAN),
+        "seeds": 1,
+        "best": None,
+        "limit": None,
+        "title": "sweep",
+        "details": "softmax",
+        "error_name": "validation error rate (%)",
+        "unit": " %",
+        "loss": "squared_error",
+    }
+    vars(view).update(details | more)
+    return view
+
+
+def by(key, values, errors, groups=None, **more):
+    """The error by one parameter, beside a second one that makes the groups."""
+    parameters = {key: values} | ({} if groups is None else {"group": groups})
+    return plots.error_by_parameter(sweep(parameters, errors, **more), key)
+
+
 def rates(values, errors, groups=None, **more):
-    settings = {"limit": None, "best": None, "title": "sweep"} | more
-    groups = [""] * len(values) if groups is None else groups
-    return plots.error_by_rate(values, np.array(errors, dtype=float), groups, **settings)
+    return by("learning_rate", values, errors, groups, **more)
 
 
-def heat(errors, diverged=None, x=None, y=None, **more):
+def heat(
+    errors, diverged=None, x=None, y=None, x_name="learning_rate", y_name="batch_size", **more
+):
+    """The map of a grid of errors; cells of NaN that did not diverge were not tried."""
     errors = np.array(errors, dtype=float)
     Y, X = errors.shape
-    settings = {"x_name": "learning_rate", "y_name": "batch_size", "best": None, "title": "sweep"}
+    x, y = (list(range(n)) if v is None else v for n, v in ((X, x), (Y, y)))
+    diverged = np.zeros((Y, X), dtype=bool) if diverged is None else np.array(diverged)
+    more = {k: np.array(v).ravel() if k == "stopped" else v for k, v in more.items()}
+    if more.get("best") is not None:
+        more["best"] = more["best"][0] * X + more["best"][1]
     return plots.error_map(
-        list(range(X)) if x is None else x,
-        list(range(Y)) if y is None else y,
-        errors,
-        np.zeros((Y, X), dtype=bool) if diverged is None else np.array(diverged),
-        **settings | {"details": "softmax"} | more,
+        sweep(
+            {x_name: [*x] * Y, y_name: [value for value in y for _ in range(X)]},
+            errors.ravel(),
+            diverged=diverged.ravel(),
+            **more,
+        )
     )
 
 
 def lines(columns, errors, names=None, **more):
-    settings = {"best": None, "title": "sweep"} | more
     names = [f"p{n}" for n in range(len(columns))] if names is None else names
-    return plots.parallel_coordinates(names, columns, np.array(errors, dtype=float), **settings)
+    return plots.parallel_coordinates(sweep(dict(zip(names, columns, strict=True)), errors, **more))
 
 
-def curves(losses, errors=None, diverged=None, **more):
-    settings = {"best": None, "loss_name": "squared_error", "title": "sweep"} | more
+def curves(losses, errors=None, diverged=None, trials=None, **more):
     losses = [np.array(loss, dtype=float) for loss in losses]
     errors = losses if errors is None else [np.array(error, dtype=float) for error in errors]
-    return plots.all_learning_curves(
-        [np.arange(1, len(loss) + 1) for loss in losses],
-        losses,
-        errors,
-        diverged=np.zeros(len(losses), dtype=bool) if diverged is None else np.array(diverged),
-        **settings,
-    )
+    trials = list(range(len(losses))) if trials is None else trials
+    lost = np.zeros(len(losses), dtype=bool) if diverged is None else np.array(diverged, dtype=bool)
+    runs = [
+        (trial, {"epoch": np.arange(1, len(loss) + 1), "train_loss": loss, "train_accuracy": loss,
+                 "validation_loss": loss, "validation_accuracy": 1 - error / 100})
+        for trial, loss, error in zip(trials, losses, errors, strict=True)
+    ]  # fmt: skip
+    view = sweep({}, np.where(lost, NAN, 0), diverged=lost, runs=runs, **more)
+    return plots.all_learning_curves(view)
 
 
 FIGURES = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnistlab import plots
-from tests.plots.figures import HOSTILE, NAN, assert_inside, compared, one_of_many, says
+from tests.plots.figures import HOSTILE, NAN, assert_inside, columns, compared, one_of_many, says
 
 
 def panels(figure):
@@ -30,11 +30,13 @@ def test_training_is_solid_validation_dashed_and_a_mark_tells_the_run():
     loss, error = panels(figure)
     looks = legend(figure)
     solid, dashed = of(loss, looks["two"])
-    np.testing.assert_allclose(solid.get_ydata(), second.train_loss)
-    np.testing.assert_allclose(dashed.get_ydata(), second.validation_loss)
+    np.testing.assert_allclose(solid.get_ydata(), second.metrics["train_loss"])
+    np.testing.assert_allclose(dashed.get_ydata(), second.metrics["validation_loss"])
     assert solid.get_linestyle() == "-"
     assert dashed.get_linestyle() == "--"
-    np.testing.assert_allclose(of(error, looks["one"])[0].get_ydata(), first.train_error)
+    np.testing.assert_allclose(
+        of(error, looks["one"])[0].get_ydata(), 30 * first.metrics["train_loss"]
+    )
     assert says(figure, "Solid: training; dashed: validation.")
 
 
@@ -58,7 +60,7 @@ def test_a_diverged_run_is_drawn_up_to_its_last_finite_value_and_told():
 
 
 def test_one_that_diverged_before_any_evaluation_is_in_the_legend():
-    empty = plots.RunCurves("lost", *[np.array([])] * 5, diverged=True)
+    empty = plots.RunCurves("lost", columns(), diverged=True)
     assert "lost (diverged)" in legend(compared(one_of_many("kept"), empty))
     nothing = compared(empty, empty)
     assert panels(nothing) == []

@@ -1,12 +1,12 @@
 """The figures of a run show the numbers they are given, whatever those are."""
 
+import itertools
+
 import numpy as np
 import pytest
-from matplotlib.collections import LineCollection
 
 from mnistlab import plots
 from tests.plots.figures import (
-    DIGITS,
     FASHION,
     HOSTILE,
     NAMES,
@@ -15,11 +15,13 @@ from tests.plots.figures import (
     drawn,
     matrix,
     mistakes,
-    pixels,
     png,
     run,
     says,
+    short_texts,
+    strings_of,
     texts_of,
+    tick_labels,
     weights,
     written,
 )
@@ -78,30 +80,28 @@ def test_the_axis_is_logarithmic_where_values_span_more_than_a_decade():
 )
 def test_an_axis_has_enough_ticks_and_their_labels_are_true(losses):
     axes = run(losses, test=(None, None)).axes[0]
-    axes.figure.draw_without_rendering()
-    ticks, labels = axes.get_yticks(), [label.get_text() for label in axes.get_yticklabels()]
-    assert 2 <= len(ticks) <= 8
-    assert axes.get_ylim()[0] <= min(ticks)
-    assert max(ticks) <= axes.get_ylim()[1]
+    labels = tick_labels(axes.yaxis)
+    assert 2 <= len(labels) <= 8
     plain = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
-    for tick, label in zip(ticks, labels, strict=True):
-        power = label.startswith("10") and label[2:].translate(plain)
-        value = 10.0 ** int(power) if power and power != label[2:] else float(label)
+    for label in labels:
+        text, tick = label.get_text(), label.get_position()[1]
+        power = text.startswith("10") and text[2:].translate(plain)
+        value = 10.0 ** int(power) if power and power != text[2:] else float(text)
         assert value == pytest.approx(tick)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 7, 10, 50, 1000])
 def test_epochs_are_numbered_in_whole_numbers(epochs):
     axes = run(np.geomspace(1, 0.3, epochs)).axes[0]
-    ticks = axes.get_xticks()
+    ticks = [int(label.get_text()) for label in tick_labels(axes.xaxis)]
     assert 1 <= len(ticks) <= 8
-    assert all(1 <= tick <= epochs and tick == int(tick) for tick in ticks)
+    assert all(1 <= tick <= epochs for tick in ticks)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1, 12345, 1.23e30])
 def test_what_stands_beside_a_panel_covers_nothing(scale):
     losses = np.array([0.5123, 0.4123]) * scale
-    figure = run(losses, losses * 1.01, test=(losses[-1], 0.9), loss_name="a_name" * 20)
+    figure = run(losses, losses * 1.01, test=(losses[-1], 0.9), loss="a_name" * 20)
     assert_inside(figure)
     left, right = figure.axes
     legend = left.get_legend().get_window_extent()
@@ -155,21 +155,18 @@ def test_each_cell_holds_its_count(names):
     counted[0, 1:4] = 0
     figure = matrix(counted, names)
     assert_inside(figure)
-    (left, bottom), (right, top) = figure.axes[0].get_position().get_points()
-    width, height = figure.get_size_inches()
-    left, right, bottom, top = left * width, right * width, bottom * height, top * height
+    (axes,) = figure.axes
     found = np.zeros_like(counted)
-    for strings, places in written(figure):
-        for text, (x, y) in zip(strings, places, strict=True):
-            if left < x < right and bottom < y < top:
-                cell = (right - left) / 10
-                found[int((top - y) / cell), int((x - left) / cell)] = int(text)
+    for artist in short_texts(axes):
+        for text, (column, row) in zip(strings_of(artist), artist.get_offsets(), strict=True):
+            if 0 <= column < 10 and 0 <= row < 10:
+                found[int(row), int(column)] = int(text)
     np.testing.assert_array_equal(found, counted)
 
 
 def test_colour_is_the_share_of_the_row_and_the_diagonal_is_grey():
     figure = matrix(np.array([[90, 10, 0], [20, 80, 0], [400, 0, 3600]]))
-    colors = np.asarray(figure.axes[0].images[0].get_array(), dtype=float)[..., :3]
+    colors = np.asarray(figure.axes[0].collections[0].get_array(), dtype=float)[..., :3]
     for diagonal in np.diagonal(colors).T:
         assert np.ptp(diagonal) == 0
     np.testing.assert_array_equal(colors[0, 2], [1, 1, 1])
@@ -186,10 +183,7 @@ def test_recall_stands_beside_each_row_and_empty_rows_have_none():
 
 @pytest.mark.parametrize("C", [1, 2, 26, 100])
 def test_any_number_of_classes_fits_the_page(C):
-    figure = matrix(counts(C))
-    assert_inside(figure)
-    lines = figure.findobj(LineCollection)
-    assert sum(len(line.get_segments()) for line in lines) == 2 * (C - 1)
+    assert_inside(matrix(counts(C)))
 
 
 def test_no_images_at_all():
@@ -246,41 +240,35 @@ def test_weights_that_are_nearly_all_zero_keep_a_scale():
 @pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
 @pytest.mark.parametrize("M", [1, 50])
 def test_each_mistake_has_its_label_inside_the_page(M, names):
-    figure = mistakes(M, names, total=1419)
+    figure = mistakes(M, names)
     assert all(len(strings) == min(M, 40) for strings, _ in written(figure))
-    assert says(figure, "1,419 of 10,000 test images")
+    assert says(figure, f"{M} of 10,000 test images")
     assert_inside(figure)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (64, 16), (16, 64), (200, 100)])
 def test_images_of_any_size_fit(shape):
-    assert_inside(mistakes(40, shape=shape))
+    assert_inside(mistakes(40, images=np.zeros((40, *shape), np.uint8)))
 
 
 def test_a_label_reads_true_to_predicted():
-    assert written(mistakes(3))[0][0] == ("0 → 3", "1 → 4", "2 → 5")
+    assert written(mistakes(3))[0][0] == ["0 → 3", "1 → 4", "2 → 5"]
     upper, lower = (strings for strings, _ in written(mistakes(12, FASHION)))
     assert (upper[0], lower[0]) == ("T-shirt/top", "→ Dress")
 
 
 @pytest.mark.parametrize("names", [FASHION, ["W" * 300] * 10], ids=["fashion", "wide"])
 def test_long_names_do_not_overlap(names):
-    figure = mistakes(8, names)
-    middles = written(figure)[0][1]
-    between = np.rint((middles[1:, 0] + middles[:-1, 0]) / 2 * 150).astype(int)
-    rows = pixels(figure)[: -int((middles[0, 1] - 0.1) * 150)][-60:]
-    assert rows.min() < 128  # there the names are
-    assert (rows[:, between] == 255).all()
+    for _, boxes in written(mistakes(8, names)):
+        for (_, _, right, _), (left, *_) in itertools.pairwise(boxes):
+            assert right < left
 
 
 def test_digits_are_dark_on_light_and_whole():
     image = np.zeros((1, 28, 28), dtype=np.uint8)
     image[0, 10:20, 5] = 255
-    one = np.array([1])
-    figure = plots.worst_mistakes(
-        image, one, one, one, class_names=DIGITS, title="t", total_mistakes=1, total_images=9
-    )
-    dark = np.argwhere(np.asarray(figure.axes[0].images[0].get_array()) < 0.4)
+    figure = mistakes(1, images=image)
+    dark = np.argwhere(np.asarray(figure.axes[0].images[0].get_array()) > 200)
     assert len(dark) == 10
     assert set(dark[:, 1]) == {5}
     assert np.ptp(dark[:, 0]) == 9

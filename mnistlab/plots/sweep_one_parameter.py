@@ -1,0 +1,299 @@
+"""The error of a sweep's trials by their learning rate, or by another parameter.
+
+T is the number of trials, M that of those in a group.
+"""
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from mnistlab.core.objective import format_limit
+from mnistlab.plots import style
+from mnistlab.plots.style import Array, cut, format_error, format_value, numeric, spell
+from mnistlab.plots.views import SweepView, place
+
+MOST_GROUPS = 6  # lines in a panel; beyond it all trials are dots of one colour
+_DOTTED_UP_TO = 60  # trials of a group: beyond it, large dots would hide the line
+_ROW = 0.045  # of the panel, between the crosses of two groups
+
+# Vermilion is left out: it stands for what diverged. The greens and yellows of Okabe and Ito are
+# darker here, for small text; marks and dashes tell the lines apart without any colour.
+_LOOKS: list[dict[str, Any]] = [
+    {"color": style.BLUE, "marker": "o", "linestyle": "-"},
+    {"color": "#007A5E", "marker": "s", "linestyle": (0, (5, 1.5))},
+    {"color": "#9B3F7B", "marker": "p", "linestyle": (0, (1.2, 1.2))},
+    {"color": "#7D6B00", "marker": "D", "linestyle": (0, (6, 1.5, 1.2, 1.5))},
+    {"color": style.INK, "marker": "v", "linestyle": (0, (3, 1, 1, 1, 1, 1))},
+    {"color": "#6B6B6B", "marker": "P", "linestyle": (0, (8, 2))},
+]
+_CLOUD = {"color": "#5a5a5a", "marker": "o", "alpha": 0.5}  # darker where several dots lie
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """The trials that came to an end, in the order of their places; all arrays are (T,).
+
+    `names` stand at the places 0, 1, 2, …, if there are any; `errors` are NaN where a trial
+    diverged, and `heights` are where they are drawn: those `beyond` twice the median at the top.
+    `groups` are the trials by what other parameters they share, `joined` is whether a line through
+    them makes sense.
+    """
+
+    places: Array
+    names: list[str]
+    joined: bool
+    errors: Array
+    heights: Array
+    beyond: Array
+    stopped: Array
+    half_widths: Array
+    groups: dict[str, Array]
+    best: int | None
+
+    @property
+    def lost(self) -> Array:
+        """Which trials diverged."""
+        return np.isnan(self.errors)
+
+    def lowest(self, members: Array) -> tuple[Array, list[float]]:
+        """Return the members' places, each once, and the lowest height at each.
+
+        It is NaN where all diverged. Trials that were stopped early do not count.
+        """
+        whole = members & ~self.stopped
+        places = np.unique(self.places[whole])
+        heights = [np.fmin.reduce(self.heights[whole & (self.places == x)]) for x in places]
+        return places, heights
+
+
+@style.house_style
+def error_by_parameter(view: SweepView, key: str) -> Figure:
+    """Return the errors of a sweep's trials by the values of one parameter.
+
+    A line joins the lowest error of each number, never those of names, for up to six groups of the
+    other parameters' values. Of more groups, all trials are pale dots, above one line through the
+    lowest where most values repeat. Trials that diverged are crosses at the top; the panel is
+    shaded where all diverged up to the highest. Errors beyond twice the median are triangles at the
+    top, and trials that were stopped early are hollow. Trials that came to no end are left out.
+
+    The axis of a learning rate is logarithmic, and shows the limit of stable steps; that of other
+    numbers is where they span more than a factor of ten.
+    """
+    trials = _place(view, key)
+    if not len(trials.places):
+        return style.say(view.title, view.details, "no trial was run")
+    legend = len(trials.groups) > 1
+    merged = not legend and len(view.keys) > 1
+    rows = len(trials.groups) if trials.lost.any() else 0
+    figure = style.new_layout(1.8 if trials.lost.all() and not legend else 3.6)
+    axes = figure.subplots()
+    limit = view.limit or 0.0 if key == "learning_rate" else 0.0
+    limit = limit if 0 < limit < np.inf else 0.0  # 0: there is none
+    shown = _scale_across(axes, trials, key, limit)
+    _scale_up(axes, trials, rows, view.error_name)
+    reached = trials.places[~trials.lost].max(initial=-np.inf)
+    beyond = trials.places[trials.lost & (trials.places > reached)]
+    shaded = len(beyond) > 0 and not trials.names
+    if shaded:
+        _shade(axes, beyond[0], 0.95 - _ROW * rows)
+    if shown:
+        axes.axvline(limit, color=style.MUTED, linestyle=style.DASHED, linewidth=1.1, zorder=1)
+        axes.annotate(
+            _name_limit(limit), (limit, 1), (0, 4), xycoords=("data", "axes fraction"),
+            textcoords="offset points", color=style.MUTED, fontsize=style.SMALL,
+            horizontalalignment="right" if style.fraction(axes.xaxis, limit) > 0.5 else "left",
+        )  # fmt: skip
+    for row, ((name, members), look) in enumerate(zip(trials.groups.items(), _LOOKS, strict=False)):
+        _draw_marks(axes, trials, members, _CLOUD if merged else look)
+        line = look | {"marker": ""} | ({} if trials.joined else {"linestyle": "none"})
+        axes.plot(*trials.lowest(members), **line, linewidth=1.5, label=name or "trials", zorder=2)
+        lost = np.unique(trials.places[members & trials.lost])
+        axes.plot(
+            lost, np.full(len(lost), 0.96 - _ROW * row), marker="x", markersize=5,
+            markeredgewidth=1.3, color=look["color"] if legend else style.VERMILION,
+            linestyle="none", transform=axes.get_xaxis_transform(), scalex=False, scaley=False,
+        )  # fmt: skip
+    if legend:
+        _add_legend(axes, trials, view.unit)
+    if trials.best is not None:
+        value = format_value(view.values(key)[view.best or 0])
+        _mark_best(axes, trials.places[trials.best], trials.errors[trials.best], value, view.unit)
+    notes = _explain(trials, view, merged=merged, shaded=shaded)
+    if limit and not shown:
+        notes.append(f"The {_name_limit(limit)} lies outside.")
+    return style.add_head(figure, view.title, view.details, notes)
+
+
+def _place(view: SweepView, key: str) -> _Trials:
+    """Return the trials of a sweep by the values of one parameter."""
+    chosen = np.flatnonzero(np.isfinite(view.errors) | view.diverged)
+    values = [view.values(key)[trial] for trial in chosen]
+    places, names = place(values)
+    order = np.argsort(places, kind="stable")
+    errors = np.where(np.isfinite(view.errors), view.errors, np.nan)[chosen][order]
+    best = next((at for at, trial in enumerate(chosen[order]) if trial == view.best), None)
+    best = None if best is None or np.isnan(errors[best]) else best
+    finite = errors[np.isfinite(errors)]
+    # up to twice the median, as in the map, all others are kept apart; the best is always shown
+    highest = 2 * np.median(finite) if len(finite) and np.median(finite) > 0 else np.inf
+    highest = highest if best is None else max(highest, errors[best])
+    beyond = errors > highest
+    kept = finite[finite <= highest]
+    top = kept.max() + 0.08 * (np.ptp(kept) or kept.max()) if beyond.any() else np.inf
+    others = [other for other in view.keys if other != key]
+    texts = [
+        ", ".join(f"{spell(other)} {format_value(view.values(other)[trial])}" for other in others)
+        for trial in chosen
+    ]
+    labels, numbers = list(dict.fromkeys(texts)), numeric(values) is not None
+    if len(labels) > MOST_GROUPS:
+        texts, labels = [""] * len(texts), [""]
+        # a line through values that were drawn at random would join what has nothing in common
+        numbers = numbers and 2 * len(np.unique(places)) <= len(places)
+    return _Trials(
+        places=places[order],
+        names=names,
+        joined=numbers,
+        errors=errors,
+        heights=np.where(beyond, top, errors),
+        beyond=beyond,
+        stopped=view.stopped[chosen][order],
+        half_widths=view.half_widths[chosen][order],
+        groups={label: np.array([texts[at] == label for at in order]) for label in labels},
+        best=best,
+    )
+
+
+def _scale_across(axes: Axes, trials: _Trials, key: str, limit: float) -> bool:
+    """Scale and name the horizontal axis; return whether the limit is on it, 0 for none."""
+    style.name_axis(axes.xaxis, key, 4.0)
+    if trials.names:
+        count = len(trials.names)
+        axes.set_xlim(-0.5, count - 0.5)
+        style.name_ticks(axes, trials.names, 7 / count)
+        return False
+    places, is_rate = np.unique(trials.places), key == "learning_rate"
+    near = bool(limit and places[0] / 10 < limit < places[-1] * 10)
+    log = (True if is_rate else None) if places[0] > 0 else False
+    style.fit_axis(axes.xaxis, np.append(places, limit) if near else places, log=log)
+    if not is_rate:
+        style.tick_exactly(axes.xaxis, places, 0.09)
+    return near
+
+
+def _scale_up(axes: Axes, trials: _Trials, rows: int, name: str) -> None:
+    """Scale the vertical axis, with room for the best value below and `rows` of crosses above."""
+    if trials.lost.all():
+        axes.set(ylim=(0, 1), yticks=[])
+        axes.spines["left"].set_visible(False)
+        return
+    style.name_axis(axes.yaxis, name, 2.9)
+    heights, widths = trials.heights[~trials.lost], np.nan_to_num(trials.half_widths[~trials.lost])
+    # intervals may be wider than all there is: the axis holds them to half of the lowest error
+    reach = heights.min() / 2 if heights.min() > 0 else 0.0
+    ends = np.clip(
+        (heights - widths, heights + widths), heights.min() - reach, heights.max() + reach
+    )
+    foot, head = 0.12, 0.05 + _ROW * rows
+    room = 1 - foot - head
+    style.fit_axis(axes.yaxis, ends, pad=(foot / room, head / room))
+
+
+def _draw_marks(axes: Axes, trials: _Trials, members: Array, look: dict[str, Any]) -> None:
+    """Draw the members' marks: full, hollow where stopped early, a triangle beyond the axis."""
+    size = 4.5 if members.sum() <= _DOTTED_UP_TO or not trials.joined else 2.0
+    full = look | {"linestyle": "none", "markersize": size, "markeredgewidth": 0, "zorder": 3}
+    hollow = {"markerfacecolor": "white", "markeredgewidth": 1, "alpha": 0.6, "zorder": 1.8}
+    for far in (False, True):
+        for early in (False, True):
+            some = members & ~trials.lost & (trials.beyond == far) & (trials.stopped == early)
+            mark = (
+                full | (hollow if early else {}) | ({"marker": "^", "markersize": 6} if far else {})
+            )
+            axes.plot(trials.places[some], trials.heights[some], **mark)
+    some = members & ~trials.beyond & np.isfinite(trials.half_widths + trials.heights)
+    if some.any():
+        axes.errorbar(
+            trials.places[some], trials.heights[some], yerr=trials.half_widths[some],
+            ecolor=look["color"], elinewidth=0.9, capsize=2.2, capthick=0.9, zorder=2.4, alpha=0.7,
+            linestyle="none",
+        )  # fmt: skip
+
+
+def _shade(axes: Axes, edge: float, top: float) -> None:
+    """Shade from the value `edge` to the right, with a word whose head is at `top` of the panel."""
+    axes.axvspan(edge, axes.get_xlim()[1], color=style.DIVERGED, linewidth=0, zorder=0)
+    left = float(style.fraction(axes.xaxis, edge))
+    axes.text(
+        (left + 1) / 2, top, "diverged", color=style.VERMILION, fontsize=style.SMALL,
+        rotation=90 if left > 0.88 else 0, transform=axes.transAxes,
+        horizontalalignment="center", verticalalignment="top",
+    )  # fmt: skip
+
+
+def _name_limit(limit: float) -> str:
+    """Return the stability limit in words, as the console tells it."""
+    return f"stability limit {format_value(float(format_limit(limit)))}"
+
+
+def _add_legend(axes: Axes, trials: _Trials, unit: str) -> None:
+    """Name each group right of the panel, with its lowest error below."""
+    handles, texts = [], []
+    for (name, members), look in zip(trials.groups.items(), _LOOKS, strict=False):
+        whole = trials.errors[members & ~trials.lost & ~trials.stopped]
+        described = "all diverged" if trials.lost[members].all() else "stopped early"
+        if len(whole):
+            described = f"lowest {format_error(float(whole.min()), unit)}"
+        handles.append(Line2D([], [], **look, linewidth=1.5, markersize=4.5))
+        texts.append("\n".join([*textwrap.wrap(cut(name, 60), 30), described]))
+    axes.legend(
+        handles, texts, loc="upper left", bbox_to_anchor=(1.02, 1), labelcolor="linecolor",
+        labelspacing=0.8, handlelength=2.8,
+    )  # fmt: skip
+
+
+def _mark_best(axes: Axes, x: float, error: float, value: str, unit: str) -> None:
+    """Draw a diamond at the best trial with its error and value below, towards the panel's left.
+
+    The right is where the stability limit and what diverged are.
+    """
+    axes.plot(
+        [x], [error], marker="D", markersize=7.5, color=style.INK, label="best",
+        markeredgecolor="white", markeredgewidth=1.2, linestyle="none", zorder=5,
+    )  # fmt: skip
+    at_left = style.fraction(axes.xaxis, x) < 0.35
+    axes.annotate(
+        f"best: {format_error(error, unit)} at {cut(value, 40)}", (x, error),
+        (-6 if at_left else 6, -9), textcoords="offset points", fontsize=style.SMALL,
+        fontweight="bold", zorder=5, path_effects=style.HALO, verticalalignment="top",
+        horizontalalignment="left" if at_left else "right",
+    )  # fmt: skip
+
+
+def _explain(trials: _Trials, view: SweepView, *, merged: bool, shaded: bool) -> list[str]:
+    """Return what the marks mean, of those that are there, a sentence each."""
+    notes = []
+    if merged:
+        rest = (
+            "; the line joins the lowest errors" if trials.joined else ", darker where several lie"
+        )
+        notes.append(f"Each dot is a trial{rest}.")
+    if trials.lost.all():
+        notes.append("Every trial diverged.")
+    elif view.seeds > 1:
+        bars = " with 95 % intervals" if np.isfinite(trials.half_widths).any() else ""
+        notes.append(f"Means over {view.seeds} seeds{bars}.")
+    if trials.lost.any() and not shaded:
+        notes.append("A cross at the top is a trial that diverged.")
+    if trials.beyond.any():
+        errors = trials.errors[trials.beyond]
+        far = f"{'up to ' if len(errors) > 1 else ''}{format_error(float(errors.max()), view.unit)}"
+        notes.append(f"A triangle at the top is a trial beyond the axis, {far}.")
+    if (trials.stopped & ~trials.lost).any():
+        notes.append("Hollow: stopped early, the error after fewer epochs.")
+    return notes
