@@ -1,9 +1,8 @@
 """Finds the runs that the assignment's answers rest on, and trains those that are not there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import mnistlab
 from mnistlab.config.load import load_config
@@ -68,12 +67,10 @@ def find_run_of(config: Config, runs_dir: Path) -> RunFolder | None:
     Its key says so, with the data that it was made on; that this is today's data, the report
     finds out when it looks at it.
     """
-
-    def is_wanted(environment: Mapping[str, Any]) -> bool:
-        data_sha256 = str(environment.get("data_sha256"))
-        return environment.get("key") == run_key(config, data_sha256)
-
-    return next(find_intact_runs(runs_dir, is_wanted), None)
+    found = find_intact_runs(
+        runs_dir, lambda made: made.get("key") == run_key(config, str(made.get("data_sha256")))
+    )
+    return next(found, None)
 
 
 def find_sweep_of(sweep: Sweep, runs_dir: Path) -> SweepFolder | None:

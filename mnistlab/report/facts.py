@@ -52,8 +52,8 @@ class Facts:
 
     @cached_property
     def record(self) -> bytes:
-        """The document as JSON."""
-        return to_json(self.document).encode()
+        """The document as JSON, on one line: indented, 1,000 runs took four times as long."""
+        return to_json(self.document, indent=None).encode()
 
 
 def gather(
@@ -148,8 +148,7 @@ def _common(record: Record, run: RunRecord | None) -> dict[str, Any]:
 
 def _run(run: RunRecord, pictures: Pictures | None) -> dict[str, Any]:
     config = {key: show(key, value) for key, value in run.flat_config.items()}
-    is_shown = pictures is not None and run.config is not None
-    drawn = pictures.of(run.folder, run.title) if pictures and is_shown else []
+    drawn = pictures.of(run.folder, run.title) if pictures and run.config else []
     return {**_common(run, run), "kind": "run", "config": config, "pictures": drawn}
 
 

@@ -6,6 +6,7 @@ Shapes: C classes, D features, N test images.
 import base64
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import permutations
 from typing import Any
 
@@ -66,11 +67,10 @@ def _raw_test(run: RunRecord) -> Samples | None:
     if run.dataset is None or run.config is None:
         return None
     plain = run.config.data.model_copy(update={"preprocess": []})
-    try:
+    with suppress(MnistlabError):
         config = run.config.model_copy(update={"data": plain})
         return run.shared.dataset(config, run.dataset.sha256).test
-    except MnistlabError:
-        return None
+    return None
 
 
 def _weights(run: RunRecord) -> dict[str, Any]:

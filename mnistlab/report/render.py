@@ -88,11 +88,10 @@ def write_report(
     not look as it should. Raises MnistlabError where typst cannot compile it, OSError where it
     cannot be written.
     """
-    title = clean(request.title) or "Report"  # without one it would be no accessible document
     names = [RECORD, *(FILES[form] for form in request.formats)]
     words = {
         "files": sorted({*names, *_files_of_report(out)}),
-        "title": title,
+        "title": clean(request.title) or "Report",  # without one it would be no accessible PDF
         "author": clean(request.author),
         "date": time.strftime("%Y-%m-%d"),
     }
@@ -100,8 +99,12 @@ def write_report(
     write_bytes(out / RECORD, facts.record)
     for form in request.formats:
         announce(f"writing {out / FILES[form]}")
-        render = _render_page if form == "html" else _render_pdf
-        write_bytes(out / FILES[form], render(facts, request.full, warn))
+        if form == "html":
+            html = _compile(facts, form, full=request.full, own_fonts=True, standards=[])
+            made = complete_page(html.decode(), facts.page).encode()
+        else:
+            made = _render_pdf(facts, request.full, warn)
+        write_bytes(out / FILES[form], made)
     return {form: out / FILES[form] for form in request.formats}
 
 
@@ -161,11 +164,6 @@ def _render_pdf(facts: Facts, full: bool, warn: Announce) -> bytes:
         return made
     assert problem is not None  # noqa: S101 - there are attempts
     raise problem
-
-
-def _render_page(facts: Facts, full: bool, _warn: Announce) -> bytes:
-    made = _compile(facts, "html", full=full, own_fonts=True, standards=[])
-    return complete_page(made.decode(), facts.page).encode()
 
 
 # Typst's own style attributes, which the policy forbids; `<` in a text or an attribute is escaped.

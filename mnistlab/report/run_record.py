@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ class FolderRecord:
     folder: RunFolder
     shared: SharedData
     name: str
+    contradictions: ClassVar[Any]  # its statements that cannot all be true, by kind of folder
 
     @property
     def title(self) -> str:
@@ -54,11 +55,6 @@ class FolderRecord:
             return [name for name in self.folder.damaged_files() if name not in known]
         return []
 
-    @cached_property
-    def contradictions(self) -> list[str]:
-        """Statements of its files that cannot all be true."""
-        raise NotImplementedError
-
     @property
     def status(self) -> str:
         """Its status, with `, damaged` where its numbers are not to be trusted."""
@@ -69,10 +65,10 @@ class FolderRecord:
         return f"{status}, damaged" if is_hurt else status
 
     def damage(self) -> list[str]:
-        """Return what is wrong with its files, a few words each."""
+        """Return what is wrong with its files, and what looked wrong to it, a few words each."""
         missing = [f"{name} is missing or damaged" for name in self.facts.get("damaged", [])]
         altered = [f"{name} is not what the run wrote" for name in self.altered]
-        return [*missing, *altered, *self.contradictions]
+        return [*missing, *altered, *self.contradictions, *map(str, self.facts.get("warnings", []))]
 
     def contradiction(self, claimed: Any, predicted: float | None, source: str) -> list[str]:
         """Return whether a test accuracy that a file claims is not that of the predictions."""
@@ -97,7 +93,7 @@ class RunRecord(FolderRecord):
     def remarks(self) -> list[str]:
         """What one should know before one believes its numbers, a few words each."""
         status, error = str(self.facts["status"]), self.facts.get("error")
-        words = [*self.damage(), *map(str, self.facts.get("warnings", []))]
+        words = self.damage()
         if status == "completed":
             words += self._missing_results()
         elif status != "damaged":

@@ -64,8 +64,7 @@ class SweepRecord(FolderRecord):
     @cached_property
     def remarks(self) -> list[str]:
         """What one should know before one believes its numbers, a few words each."""
-        words = [*self.damage(), *map(str, self.facts.get("warnings", []))]
-        status = self.facts["status"]
+        words, status = self.damage(), self.facts["status"]
         there = self.folder.runs()
         if status in ("interrupted", "running", "failed"):
             words.append(f"it is {status}: {len(there)} runs are begun or done")

@@ -169,13 +169,13 @@ def _put_back(copies: Mapping[Path, Path | None]) -> None:
             path.unlink()
 
 
-def to_json(data: Any) -> str:
+def to_json(data: Any, indent: int | None = 2) -> str:
     """Return `data` as JSON text with numbers that are not finite as null.
 
     What is no visible letter, such as a byte of a file name that is no text, is written as JSON's
     own escape.
     """
-    text = json.dumps(_finite(data), indent=2, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(_finite(data), indent=indent, allow_nan=False, ensure_ascii=False)
     if text.replace("\n", "").isprintable():
         return text
     return "\n".join(

@@ -50,8 +50,7 @@ function startSearch(rows) {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const one of rows) one.row.hidden = !words.every((word) => one.text.includes(word));
     const shown = rows.filter((one) => !one.row.hidden).length;
-    const of = shown === rows.length ? "" : ` of ${rows.length}`;
-    document.getElementById("count").textContent = `${shown}${of} shown`;
+    document.getElementById("count").textContent = `${shown} of ${rows.length} shown`;
   };
   box.addEventListener("input", search);
   document.getElementById("search").hidden = false;
