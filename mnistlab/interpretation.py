@@ -29,24 +29,38 @@ def interpret(
     commonest: float,
     images: int,
     epochs: int,
+    stop_after: int | None,
     start_loss: float,
 ) -> list[str]:
     """Return sentences on the test accuracy's certainty and on whether training was done.
 
     `commonest` is the share of the most frequent class among the `images` of the test split,
-    `epochs` how many the config asks for; a completed run with fewer was stopped early.
+    `epochs` and `stop_after` how many the config asks for; a completed run with fewer than both
+    was stopped early.
     `start_loss` is about the training loss before the first step.
     """
     sentences = []
     accuracy = summary["test"]["accuracy"]
     if accuracy is not None:
         low, high = wilson_interval(accuracy, images)
+        validation = summary["validation"]["accuracy"]
         sentences.append(
             f"Test accuracy {accuracy:.2%}: with {images:,} images the 95 % interval is "
             f"{low:.2%} to {high:.2%}; always guessing the commonest class gives {commonest:.2%}."
         )
+        if validation is not None and high < commonest / 2 < 2 * commonest < validation:
+            sentences.append(
+                f"That is worse than guessing, while the validation accuracy is {validation:.2%}: "
+                "do the labels of the test split mean the same as those of the training split?"
+            )
     evaluated = [row for row in rows if math.isfinite(row.get("train_loss", math.nan))]
-    if summary["status"] == "completed" and len(rows) < epochs:
+    if (
+        summary["status"] == "completed"
+        and stop_after is not None
+        and len(rows) == stop_after < epochs
+    ):
+        sentences.append(f"It ended after epoch {stop_after} of {epochs}, as stop_after says.")
+    elif summary["status"] == "completed" and len(rows) < epochs:
         best = min(evaluated, key=lambda row: row["validation_loss"])
         sentences.append(
             f"Early stopping ended it after epoch {len(rows)} of {epochs}: the validation loss was "

@@ -144,10 +144,19 @@ def run_file(path: Path, label: str) -> ModuleType:
         raise InputError(f"{label}: is no Python file (.py)")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    arguments = sys.argv
+    sys.argv = [str(path)]  # ours are not for it to read
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except SystemExit as error:
+        raise InputError(
+            f"{label}{line_in(path, error)}: {describe(error)}; what makes a program of the file "
+            "belongs below `if __name__ == '__main__':`"
+        ) from error
+    except Exception as error:
         raise InputError(f"{label}{line_in(path, error)}: {describe(error)}") from error
+    finally:
+        sys.argv = arguments
     return module
 
 

@@ -1,14 +1,17 @@
 """`mnistlab gradcheck`: checks gradients, ours and a user's own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from mnistlab.cli.options import Plugins, echo, echo_json
 
+Item = TypeVar("Item")
+
 if TYPE_CHECKING:
+    from mnistlab.gradcheck.grading import Grade
     from mnistlab.gradcheck.suites import Options
     from mnistlab.gradcheck.verdicts import Report, Verdict
 
@@ -43,10 +46,23 @@ def gradcheck(
         ),
     ] = None,
     target: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            metavar="FILE.py", help="Check a loss and a gradient of your own, taking (a, y)."
+            metavar="FILE|FOLDER",
+            help="Check a loss and a gradient of your own; several files, or a folder of .py and "
+            ".ipynb files, give a line each.",
         ),
+    ] = None,
+    more: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]...", help="More files for --target.")
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(min=0.1, metavar="SECONDS", help="For each of several targets."),
+    ] = 20.0,
+    csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a row for each target to this CSV file."),
     ] = None,
     loss: Annotated[
         str | None, typer.Option(metavar="NAME", help="The loss function in --target.")
@@ -78,7 +94,8 @@ def gradcheck(
     """Compare gradients with numerical ones, and say what is wrong with a false one.
 
     Without options: the softmax cross-entropy at three random points. Exit codes: 0 all
-    gradients are right; 1 one is not; 2 a wrong option or a file that cannot be used.
+    gradients are right; 1 one is wrong; 2 none is wrong but a file cannot be judged, or a wrong
+    option.
     """
     from mnistlab.console import gradients
     from mnistlab.gradcheck.mistakes import MISTAKES
@@ -89,7 +106,8 @@ def gradcheck(
         else:
             _print(gradients.mistakes(MISTAKES))
         return
-    _refuse_contradictions(everything, config, target, loss or gradient, mistake)
+    targets = [*(target or []), *(more or [])]
+    _refuse_contradictions(everything, config, target, loss or gradient or csv or more, mistake)
 
     from mnistlab.errors import InputError, UnknownNameError
     from mnistlab.gradcheck import own_file, suites
@@ -103,6 +121,9 @@ def gradcheck(
     load_plugins(plugin or [])
     options = suites.Options(points, classes, seed, scale, method, mistake)
     options.made()  # an unknown mistake is refused before anything starts
+    if _are_graded(targets, csv, keep=keep, quiet=quiet):
+        _grade(targets, (loss, gradient), options, timeout, csv, as_json=as_json, quiet=quiet)
+        return
     lines: list[str] = []
 
     def say(text: Iterator[str]) -> None:
@@ -111,8 +132,8 @@ def gradcheck(
             if not (as_json or quiet):
                 echo(line)
 
-    if target is not None:
-        report = own_file.judge(target, loss, gradient, options)
+    if targets:
+        report = own_file.judge(targets[0], loss, gradient, options)
         say(iter([report.title]))
         say(gradients.points(report.verdicts))
     elif everything or config is not None:
@@ -140,8 +161,8 @@ def gradcheck(
 def _refuse_contradictions(
     everything: bool,
     config: Path | None,
-    target: Path | None,
-    named: str | None,
+    target: Sequence[Path] | None,
+    named: object,
     mistake: str | None,
 ) -> None:
     from mnistlab.errors import InputError
@@ -154,7 +175,9 @@ def _refuse_contradictions(
     if len(chosen) > 1:
         raise InputError(f"gradcheck: {' and '.join(chosen)} exclude each other")
     if named and not target:
-        raise InputError("gradcheck: --loss and --gradient name functions of a --target file")
+        raise InputError(
+            "gradcheck: files, --loss, --gradient and --csv go with --target, which is missing"
+        )
     if mistake and target:
         raise InputError("gradcheck: --break works on our own gradients, not on those of --target")
 
@@ -179,10 +202,55 @@ def _wide_suite(
     return title, suites.check_config(settled, options, fetch_progress(quiet))
 
 
-def _noting(verdicts: "Iterator[Verdict]", found: "list[Verdict]") -> "Iterator[Verdict]":
-    for verdict in verdicts:
-        found.append(verdict)
-        yield verdict
+def _are_graded(targets: Sequence[Path], csv: Path | None, *, keep: bool, quiet: bool) -> bool:
+    """Return whether each target gets a line, where a single one is shown in full."""
+    from mnistlab.errors import InputError
+
+    is_plain = len(targets) == 1 and targets[0].suffix != ".ipynb" and not targets[0].is_dir()
+    is_graded = bool(targets) and (not is_plain or quiet or csv is not None)
+    if is_graded and keep:
+        raise InputError("gradcheck: --save keeps the check of one file, without --csv or -q")
+    return is_graded
+
+
+def _grade(
+    targets: Sequence[Path],
+    names: tuple[str | None, str | None],
+    options: "Options",
+    timeout: float,
+    csv: Path | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Judge several files, and end with the exit code of the worst."""
+    from dataclasses import asdict
+
+    from mnistlab.console import gradients
+    from mnistlab.gradcheck.grading import find_files, grade
+    from mnistlab.gradcheck.verdicts import UNJUDGED, WRONG
+    from mnistlab.runs.files import to_csv, write_text
+    from mnistlab.store.facts import csv_cell
+
+    found: list[Grade] = []
+    judged = _noting(grade(find_files(targets), names, options, timeout), found)
+    if as_json:
+        list(judged)
+        echo_json({"targets": [asdict(one) for one in found]})
+    else:
+        _print(gradients.grades(judged, quiet=quiet))
+    if csv is not None:
+        rows = [{key: csv_cell(cell) for key, cell in asdict(one).items()} for one in found]
+        write_text(csv, to_csv(list(rows[0]), rows))
+    verdicts = {one.verdict for one in found}
+    if verdicts & {WRONG, UNJUDGED}:
+        raise typer.Exit(1 if WRONG in verdicts else 2)
+
+
+def _noting(items: Iterator[Item], found: list[Item]) -> Iterator[Item]:
+    for item in items:
+        found.append(item)
+        yield item
 
 
 def _in_words(method: str) -> str:
@@ -213,7 +281,7 @@ def _finish(
     if keep and not as_json:
         echo(f"gradcheck folder: {folder.path}")
     if not report.passed:
-        raise typer.Exit(1)
+        raise typer.Exit(1 if report.verdict == "wrong" else 2)
 
 
 def _print(lines: Iterator[str]) -> None:

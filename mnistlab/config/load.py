@@ -266,6 +266,10 @@ _SHORT_NAMES = {
 
 def describe_unknown_key(key: str, valid: Iterable[str]) -> str:
     """Return that no such key exists, the nearest one and all that do."""
+    valid = list(valid)
+    if key in valid:  # a key of the file that has the dots of a nested one
+        outer, _, inner = key.rpartition(".")
+        return f"unknown key {key!r}; in a file write `{outer}:`, and indented below it `{inner}:`"
     return f"unknown key {key!r}{suggest(_SHORT_NAMES.get(key, key), valid)}"
 
 

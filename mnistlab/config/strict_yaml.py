@@ -24,6 +24,8 @@ BYTES_A_NODE = 20  # a config has some dozens of keys and values
 MAX_NODES = 50_000  # what a sweep with lists of values may have
 MAX_KEY = 100  # letters
 
+_NO_SPACE = "\N{NO-BREAK SPACE}"
+
 KeyPath = tuple[str, ...]
 Lines = dict[KeyPath, int]
 
@@ -65,7 +67,14 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], L
     """Return a YAML file's mapping and the line of each key; raise ConfigError naming both."""
     where = shown(path)
     text = read_text(path, max_bytes, "so it is no config")
-    data, lines = _parse(text, where, min(MAX_NODES, max_bytes // BYTES_A_NODE))
+    try:
+        data, lines = _parse(text, where, min(MAX_NODES, max_bytes // BYTES_A_NODE))
+    except ConfigError:
+        if _NO_SPACE not in text:
+            raise
+        line = text[: text.index(_NO_SPACE)].count("\n") + 1
+        problem = "has a non-breaking space (U+00A0), which YAML takes for a letter"
+        raise ConfigError(f"{where}, line {line}: {problem}; write a plain space") from None
     if data is None:
         raise ConfigError(f"{where}: is empty; it needs at least one `key: value`")
     if not isinstance(data, dict):

@@ -1,7 +1,7 @@
 """Prints gradient checks: numbers side by side, or a line for each gradient."""
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from mnistlab.gradcheck.check import Check
 from mnistlab.gradcheck.diagnosis import place
-from mnistlab.gradcheck.verdicts import Probe, Report, Verdict
+from mnistlab.gradcheck.grading import Grade
+from mnistlab.gradcheck.verdicts import RIGHT, UNJUDGED, WRONG, Probe, Report, Verdict
 
 SHOWN = 12  # coordinates of a gradient that are printed
 WIDTH = 100  # columns of running text
@@ -66,18 +67,42 @@ def summary(report: Report) -> Iterator[str]:
     if report.passed:
         yield f"passed: {right} of {total} {gradients} right"
         return
-    broken = [probe for probe in report.probes if not probe.passed]
-    also = f", and {len(broken)} of {len(report.probes)} properties missing" if broken else ""
-    yield f"FAILED: {total - right} of {total} {gradients} wrong{also}"
-    wrong = [verdict.diagnosis for verdict in report.verdicts if not verdict.passed]
-    for sentence in dict.fromkeys([*wrong[:1], *(probe.diagnosis for probe in broken)]):
+    if report.verdict == UNJUDGED:
+        yield UNJUDGED
+    else:
+        broken = sum(not probe.passed for probe in report.probes)
+        also = f", and {broken} of {len(report.probes)} properties missing" if broken else ""
+        yield f"FAILED: {total - right} of {total} {gradients} wrong{also}"
+    for sentence in report.faults:
         yield from _indented(sentence)
+
+
+def grades(found: Iterable[Grade], *, quiet: bool) -> Iterator[str]:
+    """Yield a line for each file as soon as it is judged, and the numbers of verdicts.
+
+    Its form and diagnosis are below it; if `quiet`, the diagnosis alone is beside it.
+    """
+    counts = dict.fromkeys((RIGHT, WRONG, UNJUDGED), 0)
+    for one in found:
+        counts[one.verdict] += 1
+        if quiet:
+            yield f"{one.who}: {one.verdict}{f': {one.diagnosis}' if one.diagnosis else ''}"
+            continue
+        error = "" if one.worst_error is None else f"  worst error {one.worst_error:.1e}"
+        yield f"{one.verdict:<16}  {one.who}{f'  {one.functions}' if one.functions else ''}{error}"
+        for sentence in filter(None, (one.form, one.diagnosis)):
+            yield from textwrap.wrap(
+                sentence, WIDTH, initial_indent=" " * 18, subsequent_indent=" " * 18
+            )
+    if not quiet:
+        yield ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
 
 
 def _point(verdict: Verdict, number: int, total: int) -> Iterator[str]:
     check = verdict.check
     if check is None:
-        yield f"point {number} of {total}: FAILED" if total > 1 else "FAILED"
+        word = "FAILED" if verdict.judged else "not judged"
+        yield f"point {number} of {total}: {word}" if total > 1 else word
         yield from _indented(verdict.diagnosis)
         return
     labels = check.problem.labels

@@ -290,12 +290,15 @@ class DataFile:
 
 def find(folder: Path, name: str, *, gzip_first: bool = False) -> Path | None:
     """Return where `folder` holds the file `name`, in any of its spellings, or None."""
+    return next(iter(_spelt(folder, name, gzip_first=gzip_first)), None)
+
+
+def _spelt(folder: Path, name: str, *, gzip_first: bool = False) -> list[Path]:
+    """Return each file in `folder` that is the file `name` by one of its spellings."""
     plain = [name, name.replace("-idx", ".idx")]
     packed = [f"{spelling}.gz" for spelling in plain]
-    for spelling in packed + plain if gzip_first else plain + packed:
-        if (folder / spelling).is_file():
-            return folder / spelling
-    return None
+    spellings = packed + plain if gzip_first else plain + packed
+    return [folder / spelling for spelling in spellings if (folder / spelling).is_file()]
 
 
 def find_all(folder: Path, names: Iterable[str] = NAMES) -> dict[str, Path]:
@@ -303,8 +306,23 @@ def find_all(folder: Path, names: Iterable[str] = NAMES) -> dict[str, Path]:
     found = {name: find(folder, name) for name in names}
     missing = [name for name, path in found.items() if path is None]
     if missing:
+        below = [path.parent for path in (*folder.glob("*/*"), *folder.glob("*/*/*"))]
+        near = next((place for place in below if find(place, missing[0])), None)
+        hint = "" if near is None else f"; there is one in {near}"
         raise DataError(
             f"{folder}: lacks {', '.join(missing)}; a folder of IDX files holds {', '.join(NAMES)} "
-            "(also spelt with .idx, also with .gz)"
+            f"(also spelt with .idx, also with .gz){hint}"
         )
+    for name in names:
+        _check_alike(_spelt(folder, name))
     return {name: path for name, path in found.items() if path is not None}
+
+
+def _check_alike(paths: list[Path]) -> None:
+    """Raise DataError for two spellings of a file that do not hold the same."""
+    if len(paths) < 2:
+        return
+    contents = [hashlib.sha256(unpack(map_file(path), str(path))).digest() for path in paths]
+    for path, content in zip(paths, contents, strict=True):
+        if content != contents[0]:
+            raise DataError(f"{path}: is not what {paths[0].name} beside it holds; remove one")

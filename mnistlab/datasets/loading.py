@@ -348,6 +348,8 @@ def _held_out_count(validation: int | float, count: int, name: str) -> int:
     if validation < 0:
         raise DataError(f"data.validation is {validation:,}; it must be 0 or more images")
     wanted = round(validation * count) if validation < 1 else int(validation)
+    if validation > 0 and wanted == 0:
+        raise DataError(f"{name}: data.validation {validation:g} of {count:,} images is not one")
     if wanted >= count:
         raise DataError(
             f"{name}: {wanted:,} images cannot be held out of a training file of {count:,}; "

@@ -49,8 +49,16 @@ def _find(archive: zipfile.ZipFile, path: Path, most: int) -> dict[str, zipfile.
     known = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     missing = [key for key in KEYS if key not in known]
     if missing:
+        held = shown(", ".join(sorted(known)) or "nothing")
         raise DataError(
-            f"{path}: lacks {', '.join(missing)}; an .npz dataset holds {', '.join(KEYS)}"
+            f"{path}: lacks {', '.join(missing)}; an .npz dataset holds {', '.join(KEYS)}, and "
+            f"this one {held}"
+        )
+    unused = [name for name in known if name.partition("_")[0] in ("x", "y") and name not in KEYS]
+    if unused:
+        raise DataError(
+            f"{path}: {shown(', '.join(sorted(unused)))} would not be used; join it to x_train or "
+            "y_train, from which data.validation holds images out, or leave it away"
         )
     members = {key: known[key] for key in KEYS}
     size = sum(info.file_size for info in members.values())
@@ -116,12 +124,18 @@ def _check(shape: tuple[int, ...], dtype: np.dtype[Any], label: str, *, images: 
             "save uint8 images and integer labels"
         )
     if images and (dtype != np.uint8 or len(shape) != 3):
+        scaled = "(x * 255).round().astype" if dtype.kind == "f" else "x.astype"
+        hint = "" if dtype == np.uint8 else f"; whole grey levels are {scaled}('uint8')"
         raise DataError(
             f"{label} is {shown(dtype)} of shape {shown(shape)}; images must be uint8 of shape "
-            "(count, height, width)"
+            f"(count, height, width){hint}"
         )
     if not images and (dtype.kind not in "iu" or len(shape) != 1):
+        hint = "; y.astype('uint8') makes whole numbers of them" if dtype.kind == "f" else ""
+        if len(shape) == 2:
+            change = "y.ravel()" if shape[1] == 1 else "y.argmax(axis=1), if they are one-hot,"
+            hint = f"; {change} has it"
         raise DataError(
             f"{label} is {shown(dtype)} of shape {shown(shape)}; labels must be integers of shape "
-            "(count,)"
+            f"(count,){hint}"
         )

@@ -132,8 +132,17 @@ class Plan:
 
     def warnings(self) -> list[str]:
         """Return warnings of a learning rate beyond its limit and of data that are odd."""
-        rate, limit = self.configs[0].learning_rate, self.limits[0]
+        config, limit = self.configs[0], self.limits[0]
+        rate, patience = config.learning_rate, config.early_stopping
         found = [oddity.message for oddity in self.dataset.oddities]
+        last, every = config.stop_after or config.epochs, config.evaluate_every
+        if patience is not None and patience * every >= last:
+            found.append(
+                f"early_stopping {patience} can end nothing within {last} epochs that are "
+                f"evaluated every {every}"
+                if every > 1
+                else f"early_stopping {patience} can end nothing within {last} epochs"
+            )
         if limit is not None and rate > limit:
             found.append(
                 f"learning rate {rate:g} is beyond the stability limit of this data, "

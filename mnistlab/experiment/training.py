@@ -171,6 +171,7 @@ def _interpret(run: RunRecorder, plan: Plan, start_loss: float) -> list[str]:
         commonest=float(np.bincount(labels).max() / len(labels)),
         images=len(labels),
         epochs=run.config.epochs,
+        stop_after=run.config.stop_after,
         start_loss=start_loss,
     )
 

@@ -22,6 +22,14 @@ class FaultError(Exception):
     """A user's function did something that no loss or gradient may do; the message says what."""
 
 
+class CoarseError(FaultError):
+    """A user's function computes in numbers that are too short to be judged."""
+
+
+class CallError(FaultError):
+    """A user's function raised, or returned no numbers: perhaps it was called in a wrong form."""
+
+
 @dataclass(frozen=True)
 class UserFunction:
     """A function of a user's file.
@@ -65,7 +73,7 @@ class UserFunction:
                 hint = (
                     "; return the one thing that it is named for, or let one function return both"
                 )
-            raise FaultError(f"{self.name} returns {kind}, not numbers{hint}") from None
+            raise CallError(f"{self.name} returns {kind}, not numbers{hint}") from None
         if array.dtype.kind in "iub" or array.dtype == np.longdouble:
             array = array.astype(float)
         elif array.dtype == np.clongdouble:
@@ -96,7 +104,7 @@ class UserFunction:
             raise
         except (Exception, SystemExit) as error:
             line = line_in(self.path, error)
-            raise FaultError(
+            raise CallError(
                 f"{self.name} fails{line.replace(',', ' in')}: {describe(error)}"
             ) from error
 

@@ -24,7 +24,7 @@ from mnistlab.gradcheck.forms import (
     sample_weight,
     value_of,
 )
-from mnistlab.gradcheck.functions import FaultError
+from mnistlab.gradcheck.functions import CoarseError, FaultError
 from mnistlab.gradcheck.mistakes import Anatomy
 from mnistlab.gradcheck.problems import line_through
 from mnistlab.gradcheck.suites import Options
@@ -129,7 +129,8 @@ def _judge_point(
     try:
         found = check(_problem(file, form, A, labels, what), options.method, generator)
     except FaultError as error:
-        return Verdict(what, passed=False, diagnosis=str(error))
+        judged = not isinstance(error, CoarseError)
+        return Verdict(what, passed=False, diagnosis=str(error), judged=judged)
     notes = _notes(file, a, y)
     if found.differences.slope == 0:
         constant = f"{file.loss.name} is the same wherever it is looked at: it depends on nothing"
@@ -173,7 +174,7 @@ def _problem(file: UserFile, form: Form, A: Floats, labels: Labels, what: str) -
     for function in (file.loss, file.gradient):
         check_deterministic(function, a, y)
         if precision(function, a, y) > _COARSEST:
-            raise FaultError(
+            raise CoarseError(
                 f"{function.name} computes in {function(a, y).dtype}, whose numbers are too coarse "
                 "to be compared with differences: compute in float64, or at least in float32"
             )

@@ -20,7 +20,7 @@ from mnistlab.gradcheck.forms import (
     random_points,
     value_of,
 )
-from mnistlab.gradcheck.functions import FaultError, UserFunction
+from mnistlab.gradcheck.functions import CallError, FaultError, UserFunction
 from mnistlab.gradcheck.judgement import is_cross_entropy, judge_form
 from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.user_file import UserFile, read_user_file
@@ -36,10 +36,11 @@ from mnistlab.gradcheck.verdicts import (
 
 @dataclass(frozen=True)
 class Fault:
-    """How far the functions came in a form, and what stopped them."""
+    """How far the functions came in a form, what stopped them, and whether a call did."""
 
     progress: int
     what: str
+    is_call: bool = False
 
 
 def choose(file: UserFile, options: Options, *, batch: bool) -> tuple[Reading | None, Fault]:
@@ -106,11 +107,11 @@ def _try(reading: Reading, options: Options) -> Fault:
     try:
         loss_value(file.loss, a, y)
     except FaultError as error:
-        return Fault(0, str(error))
+        return Fault(0, str(error), isinstance(error, CallError))
     try:
         gradient_value(file.gradient, a, y)
     except FaultError as error:
-        return Fault(1, str(error))
+        return Fault(1, str(error), isinstance(error, CallError))
     return Fault(2, "")
 
 
@@ -141,7 +142,10 @@ def _judge(file: UserFile, options: Options) -> Report:
     batch, batch_fault = choose(file, options, batch=True)
     taken = [reading for reading in (single, batch) if reading is not None]
     if not taken:
-        return Report(title, [Verdict(title, passed=False, diagnosis=_either(fault, batch_fault))])
+        farthest = max(fault.progress, batch_fault.progress)
+        judged = any(not one.is_call for one in (fault, batch_fault) if one.progress == farthest)
+        why = _either(fault, batch_fault)
+        return Report(title, [Verdict(title, passed=False, diagnosis=why, judged=judged)])
     first = taken[0]
     verdicts = judge_form(first, options)
     notes = [f"takes {reading.form}" for reading in taken]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mnistlab.errors import InputError, suggest
 from mnistlab.gradcheck.functions import (
+    CallError,
     FaultError,
     Function,
     UserFunction,
@@ -171,7 +172,7 @@ def _part(function: UserFunction, at: int) -> UserFunction:
     def part(*arguments: Any) -> Any:
         both = call(*arguments)
         if not isinstance(both, tuple | list) or len(both) != 2:
-            raise FaultError(
+            raise CallError(
                 f"{function.name} returns {type(both).__name__}; where there is no function for "
                 "the gradient it must return (loss, gradient), or name one with --gradient"
             )
@@ -195,7 +196,7 @@ def _by_weights(
 
     def wrapped(a: NDArray[Any], y: Any) -> Any:
         if a.ndim != 2:
-            raise FaultError(f"{function.name} takes weights and features, so a batch")
+            raise CallError(f"{function.name} takes weights and features, so a batch")
         a, side = turned(a), a.shape[1 if columns else 0]
         X = np.eye(side) + np.random.default_rng(0).uniform(-0.2, 0.2, (side, side))
         W = np.linalg.solve(X, a)

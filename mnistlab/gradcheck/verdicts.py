@@ -16,16 +16,24 @@ from mnistlab.gradcheck.mistakes import MISTAKES
 
 Floats = NDArray[np.floating]
 
+RIGHT, WRONG, UNJUDGED = "right", "wrong", "cannot be judged"
+"""The verdicts on a file."""
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome for one gradient; without a `check` the function could not even be judged."""
+    """The outcome for one gradient; without a `check` nothing was compared.
+
+    Attributes:
+        judged: whether the functions could be called at all; if not, the gradient is not wrong.
+    """
 
     what: str
     passed: bool
     diagnosis: str = ""
     notes: tuple[str, ...] = ()
     check: Check | None = None
+    judged: bool = True
 
     @classmethod
     def of(cls, check: Check, *, diagnosis: str = "", notes: Sequence[str] = ()) -> "Verdict":
@@ -69,6 +77,7 @@ class Verdict:
             "what": self.what,
             **known,
             "passed": self.passed,
+            "judged": self.judged,
             "diagnosis": self.diagnosis or None,
             "notes": list(self.notes),
         }
@@ -112,10 +121,27 @@ class Report:
         gradients = all(verdict.passed for verdict in self.verdicts)
         return gradients and all(probe.passed for probe in self.probes)
 
+    @property
+    def verdict(self) -> str:
+        """Return RIGHT, WRONG, or UNJUDGED where nothing is wrong that could be judged."""
+        if self.passed:
+            return RIGHT
+        is_unjudged = any(not one.judged for one in self.verdicts)
+        wrong = [one for one in self.verdicts if one.judged and not one.passed]
+        return UNJUDGED if is_unjudged and not wrong else WRONG
+
+    @property
+    def faults(self) -> list[str]:
+        """Return what is wrong, a sentence each, none twice."""
+        gradients = [one.diagnosis for one in self.verdicts if not one.passed]
+        properties = [one.diagnosis for one in self.probes if not one.passed]
+        return list(dict.fromkeys([*gradients[:1], *properties]))
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         return {
             "passed": self.passed,
+            "verdict": self.verdict,
             "title": self.title,
             "checks": [verdict.to_dict() for verdict in self.verdicts],
             "probes": [probe.to_dict() for probe in self.probes],

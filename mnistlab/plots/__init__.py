@@ -15,6 +15,7 @@ _MODULES = {
     "sweep_several_parameters": ("error_map", "parallel_coordinates"),
     "views": ("RunView", "SweepView"),
 }
+_WITHOUT_MATPLOTLIB = ("painter", "picture_file")
 _FACE = {name: module for module, names in _MODULES.items() for name in names}
 
 
@@ -22,4 +23,6 @@ def __getattr__(name: str) -> Any:
     """Return a name of this package from the module that has it."""
     if name not in _FACE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _FACE[name] not in _WITHOUT_MATPLOTLIB:
+        importlib.import_module(f"{__name__}.picture_file").import_matplotlib()
     return getattr(importlib.import_module(f"{__name__}.{_FACE[name]}"), name)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,20 @@ FORMATS = (".png", ".svg", ".pdf")
 def import_matplotlib() -> None:
     """Import matplotlib with nobody's settings but the user's own; later imports keep to that.
 
-    It reads a `matplotlibrc` where one works, which may be in somebody else's run folder.
+    It reads a `matplotlibrc` where one works, which may be in somebody else's run folder. The
+    backend that a notebook sets for the programs it starts is no concern of files.
     """
-    # In a folder that was removed meanwhile there is nothing to be read either.
-    with contextlib.suppress(FileNotFoundError), contextlib.chdir(Path(mnistlab.__file__).parent):
-        import matplotlib  # noqa: F401, PLC0415 - it reads its settings as it is imported
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        # In a folder that was removed meanwhile there is nothing to be read either.
+        with (
+            contextlib.suppress(FileNotFoundError),
+            contextlib.chdir(Path(mnistlab.__file__).parent),
+        ):
+            import matplotlib  # noqa: F401, PLC0415 - it reads its settings as it is imported
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
 
 
 def check_picture(path: Path) -> None:

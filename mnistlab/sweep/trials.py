@@ -300,8 +300,14 @@ def _check_halving(draft: Draft, base: Config, halving: Halving) -> None:
         )
 
 
+_REAL = ("learning_rate", "weight_decay", "momentum", "init_scale")
+
+
 def _note(axis: Axis) -> str | None:
-    """Return a warning of exponents that look like values: in W&B too they draw something else."""
+    """Return a warning of bounds that look like others: in W&B too they draw something else."""
+    if axis.entry.get("distribution") == "int_uniform" and axis.key in _REAL:
+        bounds = f"{axis.entry['min']} to {axis.entry['max']}"
+        return f"{axis.key} is {axis.describe()}: of {bounds} only whole numbers are drawn"
     if axis.entry.get("distribution") != "log_uniform" or axis.entry["min"] <= 0:
         return None
     return (

@@ -181,3 +181,14 @@ def test_a_tilde_is_the_home_wherever_a_path_is_typed(tmp_path, monkeypatch, run
 def test_which_words_are_expanded(word, expanded, monkeypatch):
     monkeypatch.setenv("HOME", "HOME")
     assert expand_home(word) == expanded
+
+
+def test_a_notebooks_backend_is_no_concern_of_ours(folder, tmp_path):
+    """Jupyter and Colab leave MPLBACKEND to what they start, where their module is not there."""
+    backend = {"MPLBACKEND": "module://not_here.backend_inline"}
+    words = ("train", "-c", "digits.yaml", "epochs=1", "-q")
+    for command in (words, ("gradcheck", "--points", "1", "--save", "-q")):
+        done = run_process(command, folder, MNISTLAB_RUNS_DIR=str(tmp_path), **backend)
+        assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "latest" / "plots").glob("*.png"))) == 4
+    assert list(tmp_path.glob("*gradcheck*/plots/*.png"))

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -65,6 +66,11 @@ def test_no_validation(tiny_folder):
 def test_a_validation_as_large_as_the_file_is_refused(tiny_folder, validation):
     with pytest.raises(DataError, match=f"{validation:,} images cannot be held out .* file of 40"):
         load(str(tiny_folder), validation=validation)
+
+
+def test_a_share_of_no_image_is_refused(tiny_folder):
+    with pytest.raises(DataError, match=r"data.validation 0.001 of 40 images is not one"):
+        load(str(tiny_folder), validation=0.001)
 
 
 def test_a_negative_validation_is_refused(tiny_folder):
@@ -130,6 +136,24 @@ def test_a_folder_without_the_files(tmp_path):
     assert all(name in str(caught.value) for name in NAMES)
 
 
+def test_a_folder_above_the_one_with_the_files_names_it(tiny_folder, tmp_path):
+    inside = tmp_path / "torch" / "MNIST" / "raw"
+    shutil.copytree(tiny_folder, inside)
+    with pytest.raises(DataError, match=f"; there is one in {inside}$"):
+        load(str(tmp_path / "torch"))
+
+
+@pytest.mark.parametrize("other", [f"{TEST_LABELS}.gz", TEST_LABELS.replace("-idx", ".idx")])
+def test_two_spellings_of_a_file_must_hold_the_same(tiny_folder, other):
+    content = (tiny_folder / TEST_LABELS).read_bytes()
+    pack = gzip.compress if other.endswith(".gz") else bytes
+    (tiny_folder / other).write_bytes(pack(content))
+    load(str(tiny_folder), validation=0)
+    (tiny_folder / other).write_bytes(pack(content[:-1] + bytes([content[-1] ^ 1])))
+    with pytest.raises(DataError, match=f"{other}: is not what {TEST_LABELS} beside it holds"):
+        load(str(tiny_folder))
+
+
 def test_a_folder_that_lacks_one(tiny_folder):
     (tiny_folder / TEST_LABELS).unlink()
     with pytest.raises(DataError, match=rf"{tiny_folder}: lacks {TEST_LABELS};"):
@@ -193,14 +217,25 @@ BAD_ARRAYS = {
         {"y_train": np.array([None] * 40)},
         "y_train cannot be read as plain numbers",
     ),
-    "float images": ({"x_train": np.zeros((40, 6, 6))}, "x_train is float64"),
-    "wide images": ({"x_train": np.zeros((40, 6, 6), np.int16)}, "x_train is int16"),
+    "float images": (
+        {"x_train": np.zeros((40, 6, 6))},
+        r"x_train is float64.*\(x \* 255\).round\(\).astype\('uint8'\)",
+    ),
+    "wide images": (
+        {"x_train": np.zeros((40, 6, 6), np.int16)},
+        r"x_train is int16.* levels are x.astype\('uint8'\)",
+    ),
+    "labels in a column": ({"y_test": np.zeros((20, 1), int)}, r"; y.ravel\(\) has it"),
+    "held out": ({"x_val": np.zeros(3), "y_val": np.zeros(3)}, "x_val, y_val would not be used"),
     "flat images": (
         {"x_test": np.ones((20, 36), np.uint8)},
         r"x_test is uint8 of shape \(20, 36\)",
     ),
     "float labels": ({"y_test": np.zeros(20)}, "y_test is float64"),
-    "one-hot labels": ({"y_test": np.eye(20, 10, dtype=np.uint8)}, r"of shape \(20, 10\)"),
+    "one-hot labels": (
+        {"y_test": np.eye(20, 10, dtype=np.uint8)},
+        r"of shape \(20, 10\).*y.argmax\(axis=1\), if they are one-hot",
+    ),
     "negative label": ({"y_train": np.r_[-1, np.arange(39) % 10]}, "label 0 is -1"),
     "label 256": ({"y_train": np.r_[np.arange(39) % 10, 256]}, "label 39 is 256"),
 }
@@ -240,7 +275,7 @@ BAD_NPZ = {
     "not a zip": (b"\x93NUMPY and so on", "not an .npz file"),
     "empty": (b"", "not an .npz file"),
     "web page": (b"<html>", "looks like a web page"),
-    "no keys": (npz_bytes(other=b"x"), "lacks x_train, y_train, x_test, y_test;"),
+    "no keys": (npz_bytes(other=b"x"), "lacks x_train, y_train, x_test, y_test;.* this one other"),
     "no arrays": (npz_bytes(**dict.fromkeys(KEYS, b"text")), "x_train is not an array"),
     "huge header": (
         npz_bytes(**{f"{key}.npy": HUGE for key in KEYS}),

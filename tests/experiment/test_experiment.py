@@ -219,10 +219,11 @@ def test_a_failure_is_recorded_and_raised(tmp_path, monkeypatch):
 
 
 def test_a_run_whose_plots_fail_is_complete_and_says_why_it_has_none(tmp_path, monkeypatch):
-    monkeypatch.setenv("MPLBACKEND", "no-such-backend")
+    (tmp_path / "matplotlib.py").write_text("raise ImportError('no drawing today')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     run = train(tmp_path=tmp_path, plots=True)
     assert run.status == "completed"
-    assert "no-such-backend" in run.not_drawn
+    assert "no drawing today" in run.not_drawn
     assert is_intact(run.folder)
 
 
@@ -279,8 +280,8 @@ def test_what_the_numbers_mean(losses, last_rate, message):
         {"epoch": epoch, "train_loss": loss, "learning_rate": rate}
         for epoch, (loss, rate) in enumerate(zip(losses, rates, strict=True), start=1)
     ]
-    summary = {"status": "completed", "test": {"accuracy": 0.85}}
-    known = {"commonest": 0.1135, "images": 10_000, "start_loss": 1.0}
+    summary = {"status": "completed", "test": {"accuracy": 0.85}, "validation": {"accuracy": 0.8}}
+    known = {"commonest": 0.1135, "images": 10_000, "start_loss": 1.0, "stop_after": None}
     certainty, progress = interpret(summary, rows, epochs=len(rows), **known)
     assert "85.00%" in certainty
     assert "11.35%" in certainty
@@ -288,6 +289,40 @@ def test_what_the_numbers_mean(losses, last_rate, message):
     assert len(interpret(summary, rows[:1], epochs=1, **known)) == 1
     nothing = {"status": "diverged", "test": {"accuracy": None}}
     assert interpret(nothing, [], epochs=9, **known) == []
+
+
+def test_a_test_split_below_chance_is_said_to_be_odd():
+    known = {"commonest": 0.1135, "images": 10_000, "start_loss": 1.0, "stop_after": None}
+    for test, validation, is_odd in ((0.02, 0.83, True), (0.02, 0.03, False), (0.08, 0.83, False)):
+        summary = {
+            "status": "completed",
+            "test": {"accuracy": test},
+            "validation": {"accuracy": validation},
+        }
+        told = " ".join(interpret(summary, [], epochs=0, **known))
+        assert ("worse than guessing, while the validation accuracy is 83.00%" in told) == is_odd
+
+
+def test_stop_after_is_told_from_early_stopping(tmp_path):
+    told = " ".join(train("epochs=6", "stop_after=3", tmp_path=tmp_path).meaning)
+    assert "It ended after epoch 3 of 6, as stop_after says." in told
+    assert "Early stopping" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "warning"),
+    [
+        (("epochs=3", "early_stopping=7"), "early_stopping 7 can end nothing within 3 epochs"),
+        (
+            ("epochs=3", "early_stopping=2", "evaluate_every=2"),
+            "early_stopping 2 can end nothing within 3 epochs that are evaluated every 2",
+        ),
+        (("epochs=8", "early_stopping=7"), None),
+    ],
+)
+def test_early_stopping_that_cannot_act_is_warned_of(words, warning):
+    plan = prepare([load_config(None, mini(*words))])
+    assert plan.warnings() == ([] if warning is None else [warning])
 
 
 def test_early_stopping_says_so(tmp_path):

@@ -210,7 +210,14 @@ def test_the_softmax_is_not_blamed_for_a_division_by_its_output(tmp_path):
     [
         ("x = 1 / 0\n", "mine.py, line 2: ZeroDivisionError: division by zero"),
         ("def f(:\n", "mine.py, line 2: SyntaxError"),
-        ("raise SystemExit(3)\n", "line 2: SystemExit: 3"),
+        (
+            "raise SystemExit(3)\n",
+            "line 2: SystemExit: 3; what makes a program of the file belongs",
+        ),
+        (
+            "import argparse\np = argparse.ArgumentParser()\np.add_argument('x')\np.parse_args()\n",
+            "line 5: SystemExit: 2; what makes a program of the file belongs below `if __name__",
+        ),
         ("", "which function is the gradient. name it with --gradient; it has no functions"),
         ("def a(x): pass\ndef b(x): pass\n", r"which function is the gradient.*valid: a, b"),
     ],

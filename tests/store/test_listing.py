@@ -286,6 +286,11 @@ def test_metrics_of_an_interrupted_run_without_a_last_epoch_are_none(run, runs_d
         ("optimizer = Adam", "optimizer: there is no 'Adam'; did you mean 'adam'? (adam, momentum"),
         ("model contains conv", "model: there is no 'conv' (linear, sigmoid"),
         ("learning_rate > 5", ""),
+        ('learning_rate = "0.01"', "learning_rate is a number: write 0.01, several as in (0.01"),
+        ("learning_rate in [0.01]", "learning_rate is a number: write 0.01, several as in (0.01"),
+        ("epochs in {2}", "epochs is a number: write 2, several as in (0.01"),
+        ("epochs = true", "epochs is a number, neither true nor false"),
+        ("train.loss = nan", "train.loss is a number, and null where there is none; 'nan' is a"),
         ("model = sigmoid", ""),
     ],
 )

@@ -1,0 +1,145 @@
+"""Files of strangers, many at once: each gets the right verdict, whatever the others do."""
+
+import csv
+import json
+import time
+
+import pytest
+
+from tests.gradcheck.test_forms import FORMS
+from tests.gradcheck.test_target import FAULTY, GOOD, RIGHT, STUDENTS
+
+WAITS = "import time\ntime.sleep(60)\n"
+NOTEBOOK = {
+    "cells": [
+        {"cell_type": "markdown", "source": ["# Softmax"]},
+        {"cell_type": "code", "source": ["%matplotlib inline\n", "import numpy as np\n", "!ls"]},
+        {"cell_type": "code", "source": "%%time\nnonsense("},
+        {"cell_type": "code", "source": GOOD.splitlines(keepends=True)},
+    ]
+}
+HOSTILE = {
+    "asks.py": ("input('your name? ')\n", "EOFError"),
+    "breaks_off.py": ("import os\nos._exit(0)\n", "ended without an answer (exit code 0)"),
+    "exits.py": ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
+    "loops.py": ("while True: pass\n", "did not end within"),
+    "waits_when_called.py": (
+        "import time\ndef loss(a, y): time.sleep(60)\ndef gradient(a, y): pass\n",
+        "did not end within",
+    ),
+    "forks.py": ("import os\nos.fork()\n", "starts another process"),
+    "calls_a_shell.py": ("import os\nos.system('true')\n", "starts another process"),
+    "hoards.py": ("x = bytearray(8 << 30)\n", "MemoryError"),
+    "empty.py": ("", "it has no functions"),
+    "no_python.py": ("def f(:\n", "SyntaxError"),
+    "takes_three.py": (
+        "def loss(a, y, c): return 1.0\ndef gradient(a, y, c): return a\n",
+        "missing 1 required positional argument",
+    ),
+    "only_the_loss.py": ("def loss(a, y): return float(a.sum())\n", "must return (loss, gradient)"),
+    "no_notebook.ipynb": ("[]", "is no notebook"),
+}
+
+
+def verdicts_of(out):
+    return {one["who"]: one for one in json.loads(out)["targets"]}
+
+
+@pytest.fixture(scope="module")
+def class_folder(tmp_path_factory):
+    """A folder in which each student has a folder, with a file of the same name in it."""
+    folder = tmp_path_factory.mktemp("class")
+    for form, (text, _) in FORMS.items():
+        place = folder / form.replace(" ", "_").replace("/", "_")
+        place.mkdir()
+        (place / "softmax.py").write_text(f"import numpy as np\n{text}")
+    return folder
+
+
+def test_every_student_gets_the_right_verdict(run):
+    code, out, err = run("gradcheck", "--target", STUDENTS, "--json")
+    found = verdicts_of(out)
+    assert (code, err) == (1, "")
+    assert found.keys() == {f"{name}.py" for name in {*FAULTY, *RIGHT, "unshifted"}}
+    for name, one in found.items():
+        stem = name.removesuffix(".py")
+        expected = "right" if stem in RIGHT else "wrong"
+        if stem in ("crash", "no_return"):  # it was called, and gave nothing to compare
+            expected = "cannot be judged"
+        assert one["verdict"] == expected, one
+        assert (one["diagnosis"] == "") == (expected == "right")
+
+
+def test_a_class_of_right_files_passes_each_under_its_own_name(run, class_folder, tmp_path):
+    table = tmp_path / "grades.csv"
+    code, out, _ = run("gradcheck", "--target", class_folder, "--csv", table)
+    assert code == 0
+    assert out.endswith(f"{len(FORMS)} right, 0 wrong, 0 cannot be judged\n")
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert {row["who"] for row in rows} == {path.name for path in class_folder.iterdir()}
+    assert {row["verdict"] for row in rows} == {"right"}
+
+
+def test_no_file_is_left_out(run, tmp_path):
+    """A glob after one --target is several files; so are several --target."""
+    for name in ("one.py", "two.py", "three.py"):
+        text = GOOD if name != "one.py" else GOOD.replace("return softmax(a) -", "return -")
+        (tmp_path / name).write_text(f"import numpy as np\n{text}")
+    one, two, three = (tmp_path / f"{name}.py" for name in ("one", "two", "three"))
+    for words in (("--target", one, two, three), ("--target", two, "--target", one, three)):
+        code, out, _ = run("gradcheck", "-q", *words)
+        assert code == 1
+        lines = out.splitlines()
+        assert len(lines) == 3
+        assert sum(line.startswith("one.py: wrong: loss is right") for line in lines) == 1
+        assert sum(line.endswith(": right") for line in lines) == 2
+
+
+def test_a_notebook_is_judged_by_its_code_cells(run, tmp_path):
+    (tmp_path / "mine.ipynb").write_text(json.dumps(NOTEBOOK))
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    (tmp_path / ".ipynb_checkpoints" / "old.ipynb").write_text("{}")
+    code, out, _ = run("gradcheck", "--target", tmp_path, "-q")
+    assert (code, out) == (0, "mine.ipynb: right\n")
+
+
+def test_a_hostile_file_holds_up_nobody(run, tmp_path):
+    for name, (text, _) in HOSTILE.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "good.py").write_text(f"print('x' * 10**6)\nimport numpy as np\n{GOOD}")
+    began = time.monotonic()
+    code, out, _ = run("gradcheck", "--target", tmp_path, "--timeout", "5", "--json")
+    found = verdicts_of(out)
+    assert code == 2
+    assert found.pop("good.py")["verdict"] == "right"
+    assert found.keys() == HOSTILE.keys()
+    for name, (_, reason) in HOSTILE.items():
+        assert found[name]["verdict"] == "cannot be judged", found[name]
+        assert reason in found[name]["diagnosis"], found[name]
+    assert time.monotonic() - began < 60
+
+
+def test_a_single_file_that_cannot_be_judged_is_not_called_wrong(run, tmp_path):
+    text = HOSTILE["takes_three.py"][0]
+    (tmp_path / "mine.py").write_text(text)
+    code, out, _ = run("gradcheck", "--target", tmp_path / "mine.py")
+    assert code == 2
+    assert "cannot be judged" in out
+    assert "wrong" not in out.replace("a wrong form", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("one.py",), "go with --target, which is missing"),
+        (("--csv", "a.csv"), "go with --target, which is missing"),
+        (("--target", "none.py", "x.py"), "none.py: there is no such file"),
+        (("--target", "."), "there is no .py or .ipynb file in it"),
+        (("--target", ".", "--save"), "--save keeps the check of one file"),
+    ],
+)
+def test_a_wrong_use_is_one_sentence(run, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run("gradcheck", *words)
+    assert code == 2
+    assert message in err
