@@ -357,9 +357,22 @@ def _describe(fault: Mapping[str, Any], model: type[BaseModel]) -> Fault:
         problem = f"{_WORDS[kind].format(**fault.get('ctx', {}))}, not {given}"
         if kind == "string_type" and isinstance(fault["input"], int | float):
             problem += f"; quote it: '{given}'"
+        elif kind in _NUMERIC:
+            problem += _number_hint(fault["input"])
         return Fault(path, problem, f"{key} {problem}")
     problem = f"{fault['msg']}, not {given}"
     return Fault(path, problem, f"{key}: {problem}")
+
+
+_NUMERIC = ("int_type", "int_from_float", "float_type", "finite_number")
+
+
+def _number_hint(given: Any) -> str:
+    """Return what to write instead of a value that is no number, "" where that is not known."""
+    if isinstance(given, list) and given:
+        return "; the values of a sweep are written without brackets"
+    share = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?) ?%", given) if isinstance(given, str) else None
+    return f"; write {float(share[1]) / 100:g}" if share else ""
 
 
 def shown(value: Any) -> str:

@@ -93,6 +93,8 @@ def _range(*arguments: Any) -> Sequence[Number]:
     if step == 0:
         raise ValueError("the step must not be 0")
     count = math.ceil((_exact(stop) - _exact(start)) / _exact(step))
+    if count < 1 and (stop - start) * step < 0:
+        raise ValueError("gives no values: its step leads away from its end")
     if count < 1:
         raise ValueError("gives no values, as its end is excluded")
     if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
@@ -114,7 +116,7 @@ def _whole_numbers(first: int, last: int, step: int = 1) -> range:
 
 def _linspace(first: Any, last: Any, count: Any) -> Sequence[Number]:
     first, last = _numbers(first, last)
-    count = _point_count(count)
+    count = _point_count(count, first != last)
     gaps = max(count - 1, 1)
     if isinstance(first, int) and isinstance(last, int) and (last - first) % gaps == 0:
         return [first + i * (last - first) // gaps for i in range(count)]
@@ -125,7 +127,7 @@ def _linspace(first: Any, last: Any, count: Any) -> Sequence[Number]:
 
 def _logspace(first: Any, last: Any, count: Any) -> Sequence[Number]:
     first, last = _positive(first, last)
-    spaced = np.geomspace(float(first), float(last), _point_count(count)).tolist()
+    spaced = np.geomspace(float(first), float(last), _point_count(count, first != last)).tolist()
     values = _with_ends(first, last, spaced)
     if isinstance(first, int) and isinstance(last, int) and all(v.is_integer() for v in values):
         return [int(value) for value in values]
@@ -137,8 +139,10 @@ def _with_ends(first: Number, last: Number, values: Sequence[float]) -> list[flo
     return [float(first), *map(_rounded, values[1:-1]), float(last)][: len(values)]
 
 
-def _point_count(count: Any) -> int:
+def _point_count(count: Any, has_two_ends: bool) -> int:
     number = _whole(count, "the number of points")
+    if number == 1 and has_two_ends:
+        raise ValueError("the number of points must be at least 2, as both ends are included")
     if number < 1:
         raise ValueError(f"the number of points must be at least 1, not {shown(count)}")
     _check_count(number)

@@ -150,6 +150,8 @@ def test_scalars_are_those_of_yaml_1_2(text, value):
         ("early_stopping: 2\ndata: {validation: 0}\n", "line 1: early_stopping needs a validation"),
         ("epochs: 2\nstop_after: 3\n", "line 2: stop_after 3 must be at most epochs, 2"),
         ("stop_after: 0\n", "stop_after must be at least 1, not 0"),
+        ("learning_rate: [0.1, 0.2]\n", "the values of a sweep are written without brackets"),
+        ("data: {validation: 20%}\n", "data.validation must be a number, not 20%; write 0.2"),
         ("base: linear.yaml\n", "is a sweep file; use `mnistlab sweep --config"),
         ("parameters: {}\n", "is a sweep file"),
         ("method: grid\n", "is a sweep file"),
