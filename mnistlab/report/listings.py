@@ -21,7 +21,7 @@ _PARTS: dict[str, tuple[Callable[..., Any], str, str]] = {
     "product": (Products.parameter_gradient, "np.multiply", "np.matmul"),
     "batch": (batch_gradient, "dA =", "gradient = products"),
     "epoch": (Trainer._take_steps, "for rows in shuffled", "parameters -="),
-    "outputs": (Products.pre_activations, "for first in range", "np.matmul"),
+    "outputs": (Products.pre_activations, "for first in range", "A *= factor"),
     "chain_rule": (Objective.gradient, "outputs, pullback", "return pullback"),
     "descent": (SGD.update, "gradient *=", "return gradient"),
     "differences": (central, "steps =", "rough ="),

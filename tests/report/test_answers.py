@@ -198,7 +198,7 @@ def trial_of(document, **parameters):
 
 GIVEN = {"learning_rate": 0.01, "epochs": 2}
 NO_DIFFERENCE = "it does not differ significantly from the best one"
-CAUTION = "None of this covers the randomness of the seed"
+CAUTION = "These tests do not account for the random order of the images"
 
 
 def put(document, first, ties):
