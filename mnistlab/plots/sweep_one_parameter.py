@@ -31,7 +31,7 @@ _LOOKS: list[dict[str, Any]] = [
     {"color": style.INK, "marker": "v", "linestyle": (0, (3, 1, 1, 1, 1, 1))},
     {"color": "#6B6B6B", "marker": "P", "linestyle": (0, (8, 2))},
 ]
-_CLOUD = {"color": "#5a5a5a", "marker": "o", "alpha": 0.5}  # darker where several dots lie
+_CLOUD = {"color": "#5a5a5a", "marker": "o", "alpha": 0.65}  # darker where several dots lie
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def _scale_up(axes: Axes, trials: _Trials, rows: int, name: str) -> None:
 
 def _draw_marks(axes: Axes, trials: _Trials, members: Array, look: dict[str, Any]) -> None:
     """Draw the members' marks: full, hollow where stopped early, a triangle beyond the axis."""
-    size = 4.5 if members.sum() <= _DOTTED_UP_TO or not trials.joined else 2.0
+    size = 4.5 if members.sum() <= _DOTTED_UP_TO or not trials.joined else 3.2
     full = look | {"linestyle": "none", "markersize": size, "markeredgewidth": 0, "zorder": 3}
     hollow = {"markerfacecolor": "white", "markeredgewidth": 1, "alpha": 0.6, "zorder": 1.8}
     for far in (False, True):
