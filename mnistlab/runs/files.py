@@ -198,14 +198,29 @@ def _finite(data: Any) -> Any:
     return data
 
 
+_MEGABYTE = 1 << 20
+_MOST = {"status.json": 4, "environment.json": 16, "summary.json": 4, "metrics.csv": 64}
+_MOST_OF_KIND = {".json": 64, ".csv": 64}
+_MOST_OF_OTHERS = 4096
+"""Megabytes that the files of a run or a sweep can have; what is larger is none of ours."""
+
+
+def is_oversized(path: Path) -> bool:
+    """Return whether a file is larger than the one of its name can be, so is not to be read."""
+    most = _MOST.get(path.name, _MOST_OF_KIND.get(path.suffix, _MOST_OF_OTHERS))
+    return path.stat().st_size > most * _MEGABYTE
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return the object that a JSON file holds, None where it holds none or is missing.
 
-    A whole number of more than 64 bits counts as damage: mnistlab writes none, and no array takes
-    it. Raises OSError where the disk fails: that does not make the file another one.
+    A whole number of more than 64 bits counts as damage, as does a file that is too large:
+    mnistlab writes none. Raises OSError where the disk fails: that does not make the file another
+    one.
     """
     try:
-        data = json.loads(path.read_bytes(), parse_int=_whole_number)
+        content = b"" if is_oversized(path) else path.read_bytes()
+        data = json.loads(content, parse_int=_whole_number)
     except (*_NO_FILE, ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
@@ -230,6 +245,8 @@ def to_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 def read_csv(path: Path) -> list[dict[str, str]]:
     """Return a CSV file's rows by its header; raise RunFolderError if it is missing or damaged."""
     try:
+        if is_oversized(path):
+            raise RunFolderError(f"{path}: is larger than that of any run")
         with path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
     except _NO_FILE:
@@ -239,8 +256,13 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def sha256_of(path: Path) -> str | None:
-    """Return a file's SHA-256, None where there is none; raise OSError where the disk fails."""
+    """Return a file's SHA-256, None where there is none, and "oversized" of one that is too large.
+
+    Raises OSError where the disk fails.
+    """
     try:
+        if is_oversized(path):
+            return "oversized"
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except _NO_FILE:

@@ -90,7 +90,7 @@ def write_epochs(path: Path, folders: Sequence[RunFolder], runs: Sequence[Facts]
         if metrics is None:
             unread[folder.name] = folder.metrics.name
             continue
-        known = {"run": facts["run"]} | {
+        known = {"run": csv_cell(facts["run"])} | {
             column: csv_cell(facts.get(key)) for column, key in keys.items()
         }
         rows += [

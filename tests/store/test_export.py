@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from mnistlab.runs.folder import METRICS_COLUMNS
 from tests.store.folders import everything_in, make_run, make_sweep
 
 METRICS = (
@@ -143,3 +144,20 @@ def test_damaged_runs_are_exported_as_far_as_they_are_known(run, runs_dir, tmp_p
     assert rows_of(tmp_path / "y.csv") == []
     run("runs", "export", "--all", "--to", tmp_path / "z.csv")
     assert [row["run"] for row in rows_of(tmp_path / "z.csv")] == ["a", "c/0", "c/1"]
+
+
+@pytest.mark.parametrize("epochs", [(), ("--epochs",)])
+def test_no_name_of_a_run_is_a_formula_or_begins_a_row(run, tmp_path, epochs):
+    runs = tmp_path / "odd"
+    for name in ("=1+1", "@a", "-b", "c\rd", "e\x1bf"):
+        rows = [",".join(METRICS_COLUMNS), ",".join("1" for _ in METRICS_COLUMNS)]
+        make_run(runs / name).metrics.write_text("\n".join([*rows, ""]))
+    table = tmp_path / "table.csv"
+    words = ("--all", "--to", table, *epochs, "--runs-dir", runs)
+    code, _, err = run("runs", "export", *words)
+    assert code == 0, err
+    content = table.read_bytes().decode()
+    assert "\r" not in content
+    assert "\x1b" not in content
+    names = {row["run"] for row in csv.DictReader(content.splitlines())}
+    assert names == {"'=1+1", "'@a", "'-b", "c\\rd", "e\\x1bf"}

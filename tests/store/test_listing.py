@@ -301,3 +301,31 @@ def test_a_filter_that_nothing_meets_is_explained(condition, hint, run):
     assert first.startswith("none of the")
     assert bool(hints) == bool(hint)
     assert all(hint in line for line in hints)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["status.json", "environment.json", "summary.json", "metrics.csv", "config.yaml",
+     "model.safetensors", "predictions.npy"],
+)  # fmt: skip
+def test_a_file_as_large_as_no_run_has_it_hurts_nobody_else(name, run, tmp_path):
+    """Read whole, the 20 GB that such a file claims to have would end the command."""
+    good, bad = (make_run(tmp_path / "runs" / each) for each in ("good", "bad"))
+    status = json.loads(bad.status.read_text())
+    status["files"] = {name: "0" * 64} if name != "status.json" else {}
+    bad.status.write_text(json.dumps(status))
+    with (bad.path / name).open("ab") as file:
+        file.truncate(20 << 30)
+    for words in (
+        ("list", "--json"),
+        ("show", "bad"),
+        ("export", "--all", "--to", tmp_path / "a.csv"),
+    ):
+        code, out, err = run("runs", *words, "--runs-dir", tmp_path / "runs")
+        assert code in (0, 1, 2), err
+        assert "fault of mnistlab" not in err
+        if words[0] == "list":
+            facts = {one["run"]: one for one in json.loads(out)}
+            assert facts[good.name]["status"] == "completed"
+            told = facts[bad.name].get("damaged", [])
+            assert name in told or name in ("model.safetensors", "predictions.npy")
