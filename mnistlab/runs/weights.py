@@ -96,7 +96,7 @@ def load_checkpoint(path: Path) -> tuple[Snapshot, Any]:
             generator=about["generator"],
         )
         return snapshot, about.get("notes")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise RunFolderError(f"{path}: is no checkpoint of mnistlab: {error!r}") from None
 
 
