@@ -20,12 +20,11 @@ from mnistlab.cli.options import (
     SeveralRuns,
     echo,
     echo_json,
-    evaluate_test_if_missing,
     find_folder,
     named_or_all,
     runs_folder,
 )
-from mnistlab.cli.runs import app
+from mnistlab.cli.runs import app, evaluate_test_if_missing
 
 if TYPE_CHECKING:
     from mnistlab.store.predict import Predictions
@@ -178,8 +177,7 @@ def verify(
 def resume(
     run: RunName,
     overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[epochs=N]", help="Make a single run longer."),
+        list[str] | None, typer.Argument(metavar="[epochs=N]", help="Make a single run longer.")
     ] = None,
     runs_dir: RunsDir = None,
     plugin: Plugins = None,

@@ -1,12 +1,13 @@
 """`mnistlab runs`: the commands that look at runs and sweeps; `run_actions` has the others."""
 
+import errno
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from mnistlab.cli.completion import complete_run, complete_sweep
 from mnistlab.cli.options import (
     AllRuns,
     AsJson,
@@ -17,13 +18,13 @@ from mnistlab.cli.options import (
     RunNames,
     RunsDir,
     SeveralRuns,
+    SweepName,
     echo,
     echo_json,
-    evaluate_test_if_possible,
     find_folder,
+    find_sweep_folder,
     named_or_all,
-    noting_latest,
-    refuse_existing,
+    run_argument,
     runs_folder,
 )
 
@@ -54,14 +55,7 @@ class _ListCommand(TyperCommand):
 
 @app.command("list", cls=_ListCommand, short_help="List runs and sweeps, or a sweep's runs.")
 def list_runs(
-    sweep: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="SWEEP",
-            help="List the runs inside this sweep: its folder, name or `latest`.",
-            autocompletion=complete_sweep,
-        ),
-    ] = None,
+    sweep: SweepName = None,
     condition: FilterText = None,
     sort: Annotated[
         str | None,
@@ -93,9 +87,10 @@ def list_runs(
 
     --csv puts an apostrophe before a text that a spreadsheet would take for a formula.
     """
-    from mnistlab.console.listing import print_csv, print_json, print_table
+    from mnistlab.console.tables import print_csv, print_json, print_runs, reading_progress
     from mnistlab.errors import InputError
     from mnistlab.store.filters import parse
+    from mnistlab.store.index import read_all
     from mnistlab.store.selection import LEAST_TELLING, arrange, columns_of, parse_columns, select
 
     if as_json and as_csv:
@@ -105,33 +100,20 @@ def list_runs(
         raise InputError(f"--runs-dir {runs_dir}: there is no such folder")
     folder = runs_folder(runs_dir)
     if sweep is not None:
-        from mnistlab.runs.places import find_sweep
-
-        folder = noting_latest(sweep, folder, find_sweep(sweep, folder)).path / "runs"
-    everything = _read(folder)
+        folder = find_sweep_folder(sweep, runs_dir).path / "runs"
+    with reading_progress() as progress:
+        everything = read_all(folder, progress)
     selection = select(everything, wanted, status)
     runs = arrange(selection.runs, sort)[:limit]
     chosen = parse_columns(columns, everything) if columns is not None else None
     _explain_missing(folder, everything, selection, len(runs), wanted)
+    shown = chosen or columns_of(runs, of_sweep=sweep is not None)
     if as_json:
         print_json(runs)
     elif as_csv:
-        print_csv(runs, chosen or columns_of(runs, of_sweep=sweep is not None))
+        print_csv(runs, shown)
     elif runs:
-        shown = chosen or columns_of(runs, of_sweep=sweep is not None)
-        print_table(runs, shown, () if chosen else LEAST_TELLING)
-
-
-def _read(folder: Path) -> "list[Facts]":
-    """Return the facts of the runs in a folder; a long reading shows how far it is."""
-    from mnistlab.console.listing import ReadingProgress
-    from mnistlab.store.index import read_all
-
-    progress = ReadingProgress()
-    try:
-        return read_all(folder, progress)
-    finally:
-        progress.close()
+        print_runs(runs, shown, () if chosen else LEAST_TELLING)
 
 
 def _explain_missing(
@@ -172,12 +154,12 @@ def show(
     says why.
     """
     folder = find_folder(run, runs_dir)
-    evaluate_test_if_possible(folder, plugin or [])
+    _evaluate_test_if_possible(folder, plugin or [])
     facts = _facts(folder)
     if as_json:
         echo_json(facts)
         return
-    from mnistlab.console.listing import print_run
+    from mnistlab.console.run_results import print_run
 
     print_run(folder, facts)
 
@@ -207,20 +189,50 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
     }
 
 
+def evaluate_test_if_missing(folder: "RunFolder", plugins: Sequence[Path]) -> None:
+    """Evaluate the test split for a complete run that has not seen it: one of a sweep.
+
+    Raises MnistlabError where that cannot be, and OSError; with a warning where somebody else's
+    run cannot be written to.
+    """
+    from mnistlab.runs.folder import SweepFolder
+
+    checksums = {} if isinstance(folder, SweepFolder) else folder.checksums()
+    has_test = isinstance(checksums.get(folder.predictions.name), str)
+    if not checksums or has_test or folder.read_status()["status"] != "completed":
+        return
+    from mnistlab.config.load import load_config
+    from mnistlab.console.progress import ConsoleReporter
+    from mnistlab.experiment.prepare import open_data
+    from mnistlab.experiment.training import evaluate_test
+    from mnistlab.plugins import load_plugins
+    from mnistlab.runs.integrity import check_undamaged
+
+    check_undamaged(folder)  # before a config that somebody has changed is read
+    load_plugins(plugins)
+    config = load_config(folder.config)
+    try:
+        evaluate_test(folder, config, open_data(config, ConsoleReporter()))
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        echo(f"warning: {error.filename}: its test numbers cannot be kept there", err=True)
+
+
+def _evaluate_test_if_possible(folder: "RunFolder", plugins: Sequence[Path]) -> None:
+    """Do as `evaluate_test_if_missing`, but only warn where it cannot be done."""
+    from mnistlab.errors import MnistlabError
+
+    try:
+        evaluate_test_if_missing(folder, plugins)
+    except MnistlabError as error:
+        echo(f"warning: {folder.name}: no test predictions: {error}", err=True)
+
+
 @app.command(short_help="Show what differs between two runs, image by image.")
 def diff(
-    first: Annotated[
-        str,
-        typer.Argument(
-            metavar="A", help="A run, named as for `runs show`.", autocompletion=complete_run
-        ),
-    ],
-    second: Annotated[
-        str,
-        typer.Argument(
-            metavar="B", help="The run to compare it with.", autocompletion=complete_run
-        ),
-    ],
+    first: Annotated[str, run_argument("A")],
+    second: Annotated[str, run_argument("B")],
     runs_dir: RunsDir = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
@@ -247,7 +259,7 @@ def diff(
             )
     load_plugins(plugin or [])
     for folder in folders:
-        evaluate_test_if_possible(folder, [])
+        _evaluate_test_if_possible(folder, [])
     found = find_differences(folders[0], folders[1], fetch_progress(quiet=as_json))
     if as_json:
         echo_json(asdict(found))
@@ -281,18 +293,18 @@ def compare(
     """
     from dataclasses import asdict
 
-    from mnistlab.plots.picture_file import check_picture, save_picture
+    from mnistlab.errors import InputError, shown
+    from mnistlab.plots.picture_file import check_picture, import_matplotlib, save_picture
     from mnistlab.store.compare import choose_runs, compare_runs
 
     folders = choose_runs([find_folder(run, runs_dir) for run in runs])
     picture = to or (Path("comparison.png") if plot else None)
     if picture is not None:
         check_picture(picture)
-        refuse_existing(picture, force=force)
+        if not force and (picture.exists() or picture.is_symlink()):
+            raise InputError(f"{shown(picture)}: is there already; --force replaces it")
     comparison = compare_runs(folders)
     if picture is not None:
-        from mnistlab.plots.picture_file import import_matplotlib
-
         import_matplotlib()
         from mnistlab.store.comparison_picture import draw_comparison, has_curves
 
