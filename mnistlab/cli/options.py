@@ -1,5 +1,7 @@
 """What several commands have in common: arguments and options, finding runs, printing."""
 
+import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -7,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-
-from mnistlab.cli.completion import complete_run, complete_sweep
 
 if TYPE_CHECKING:
     from mnistlab.runs import RunFolder
@@ -18,6 +18,43 @@ _LAYOUT = "\n\t"
 """The controls that a text may have."""
 
 FolderT = TypeVar("FolderT", bound="RunFolder")
+
+_HARMLESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+"""The names that mnistlab gives; a folder called `$(…)` is no word to hand to a shell."""
+
+
+def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the runs and sweeps, the newest first, that a word begins; SWEEP/0 … after a slash."""
+    folder = runs_folder(ctx.params.get("runs_dir"))
+    sweep, slash, number = incomplete.rpartition("/")
+    if not slash:
+        return _begun(["latest", *_names_in(folder)], incomplete)
+    if sweep != "latest" and not _HARMLESS.fullmatch(sweep):
+        return []
+    numbers = [name for name in _names_in(folder / sweep / "runs") if name.isdecimal()]
+    return [f"{sweep}/{name}" for name in sorted(_begun(numbers, number), key=int)]
+
+
+def complete_sweep(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the sweeps, the newest first, that a word begins."""
+    folder = runs_folder(ctx.params.get("runs_dir"))
+    sweeps = [name for name in _names_in(folder) if (folder / name / "plan.json").exists()]
+    return _begun(["latest", *sweeps], incomplete)
+
+
+def _names_in(folder: Path) -> list[str]:
+    """Return the folders that are named as mnistlab names them, the newest first."""
+    try:
+        with os.scandir(folder) as entries:
+            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (OSError, ValueError):  # a folder that is not there has none
+        return []
+    return sorted(filter(_HARMLESS.fullmatch, folders), reverse=True)
+
+
+def _begun(names: list[str], beginning: str) -> list[str]:
+    return [name for name in names if name.startswith(beginning)]
+
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="The config, a YAML file.")
@@ -126,7 +163,7 @@ def runs_folder(given: Path | None) -> Path:
     """Return the runs folder: that of --runs-dir, else the default."""
     from mnistlab.runs import default_runs_dir
 
-    return given or default_runs_dir()
+    return Path(given) if given else default_runs_dir()
 
 
 def find_folder(run: str, runs_dir: Path | None) -> "RunFolder":

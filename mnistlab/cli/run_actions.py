@@ -7,23 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.options import (
-    AllRuns,
-    AsJson,
-    ExactLimit,
-    NoPlots,
-    Plugins,
-    Quiet,
-    RunName,
-    RunNames,
-    RunsDir,
-    SeveralRuns,
-    echo,
-    echo_json,
-    find_folder,
-    named_or_all,
-    runs_folder,
-)
+from mnistlab.cli import options
+from mnistlab.cli.options import echo, echo_json, find_folder, named_or_all, runs_folder
 from mnistlab.cli.runs import app, evaluate_test_if_missing
 
 if TYPE_CHECKING:
@@ -32,7 +17,10 @@ if TYPE_CHECKING:
 
 @app.command(short_help="Draw the plots of a run or a sweep.")
 def plot(
-    run: RunName, runs_dir: RunsDir = None, plugin: Plugins = None, as_json: AsJson = False
+    run: options.RunName,
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Draw the plots of a run or a sweep from its folder, again if they are there already.
 
@@ -63,7 +51,7 @@ def plot(
 
 @app.command(short_help="Show what a run takes pictures or test images for.")
 def predict(
-    run: RunName,
+    run: options.RunName,
     images: Annotated[
         list[str],
         typer.Argument(
@@ -71,15 +59,15 @@ def predict(
             help="A PNG or JPEG file, or the number of a test image, from 0.",
         ),
     ],
-    runs_dir: RunsDir = None,
-    plugin: Plugins = None,
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
     save: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE", help="Draw the images as the model saw them (.png, .svg, .pdf)."
         ),
     ] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show what a run takes images for: the class, and what it gives for each of the ten.
 
@@ -128,12 +116,12 @@ def _draw(predictions: "Predictions", path: Path) -> None:
 
 @app.command(short_help="Train runs again; say whether the same comes out.")
 def verify(
-    names: SeveralRuns = None,
-    everything: AllRuns = False,
-    runs_dir: RunsDir = None,
-    plugin: Plugins = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    names: options.SeveralRuns = None,
+    everything: options.AllRuns = False,
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train finished runs again from what their folders record, and compare.
 
@@ -175,16 +163,16 @@ def verify(
 
 @app.command(short_help="Go on with a run or a sweep that was cut short.")
 def resume(
-    run: RunName,
+    run: options.RunName,
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[epochs=N]", help="Make a single run longer.")
     ] = None,
-    runs_dir: RunsDir = None,
-    plugin: Plugins = None,
-    exact_limit: ExactLimit = False,
-    no_plots: NoPlots = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
+    exact_limit: options.ExactLimit = False,
+    no_plots: options.NoPlots = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Go on with a run or a sweep: the same as `train --resume` and `sweep --resume`.
 
@@ -214,12 +202,12 @@ def resume(
 
 @app.command(short_help="Delete runs and sweeps for good.")
 def delete(
-    names: RunNames,
+    names: options.RunNames,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be deleted, delete nothing.")
     ] = False,
-    runs_dir: RunsDir = None,
+    runs_dir: options.RunsDir = None,
 ) -> None:
     """Delete runs and sweeps for good; it names them and asks first.
 

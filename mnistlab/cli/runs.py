@@ -8,23 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from mnistlab.cli import options
 from mnistlab.cli.options import (
-    AllRuns,
-    AsJson,
-    FilterText,
-    Force,
-    Plugins,
-    RunName,
-    RunNames,
-    RunsDir,
-    SeveralRuns,
-    SweepName,
     echo,
     echo_json,
     find_folder,
     find_sweep_folder,
     named_or_all,
-    run_argument,
     runs_folder,
 )
 
@@ -55,8 +45,8 @@ class _ListCommand(TyperCommand):
 
 @app.command("list", cls=_ListCommand, short_help="List runs and sweeps, or a sweep's runs.")
 def list_runs(
-    sweep: SweepName = None,
-    condition: FilterText = None,
+    sweep: options.SweepName = None,
+    condition: options.FilterText = None,
     sort: Annotated[
         str | None,
         typer.Option(
@@ -76,9 +66,9 @@ def list_runs(
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Show the first N.")] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the columns as CSV.")] = False,
-    runs_dir: RunsDir = None,
+    runs_dir: options.RunsDir = None,
 ) -> None:
     """List runs and sweeps, the newest first, or the runs inside a sweep.
 
@@ -145,7 +135,10 @@ def _explain_missing(
 
 @app.command(short_help="Show a run: its config, status, metrics and files.")
 def show(
-    run: RunName, runs_dir: RunsDir = None, plugin: Plugins = None, as_json: AsJson = False
+    run: options.RunName,
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show a run or a sweep.
 
@@ -231,11 +224,11 @@ def _evaluate_test_if_possible(folder: "RunFolder", plugins: Sequence[Path]) -> 
 
 @app.command(short_help="Show what differs between two runs, image by image.")
 def diff(
-    first: Annotated[str, run_argument("A")],
-    second: Annotated[str, run_argument("B")],
-    runs_dir: RunsDir = None,
-    plugin: Plugins = None,
-    as_json: AsJson = False,
+    first: Annotated[str, options.run_argument("A")],
+    second: Annotated[str, options.run_argument("B")],
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show what differs between two runs: config, environment, metrics, weights, predictions.
 
@@ -271,8 +264,8 @@ def diff(
 
 @app.command(short_help="Compare runs in a table and a picture.")
 def compare(
-    runs: RunNames,
-    runs_dir: RunsDir = None,
+    runs: options.RunNames,
+    runs_dir: options.RunsDir = None,
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw the learning curves of all runs together.")
     ] = False,
@@ -283,8 +276,8 @@ def compare(
             help="Draw into this .png, .svg or .pdf (default: comparison.png); implies --plot.",
         ),
     ] = None,
-    force: Force = False,
-    as_json: AsJson = False,
+    force: options.Force = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Compare two to twelve runs: the settings that differ, the metrics, the best of each.
 
@@ -330,14 +323,14 @@ def export(
     to: Annotated[
         Path, typer.Option("--to", metavar="FILE", help="The file to write: .csv or .json.")
     ],
-    names: SeveralRuns = None,
-    everything: AllRuns = False,
-    condition: FilterText = None,
+    names: options.SeveralRuns = None,
+    everything: options.AllRuns = False,
+    condition: options.FilterText = None,
     epochs: Annotated[
         bool, typer.Option("--epochs", help="A row an epoch and run instead of a row a run (.csv).")
     ] = False,
-    force: Force = False,
-    runs_dir: RunsDir = None,
+    force: options.Force = False,
+    runs_dir: options.RunsDir = None,
 ) -> None:
     """Write runs into one file.
 

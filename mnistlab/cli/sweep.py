@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.completion import complete_sweep
+from mnistlab.cli import options
 from mnistlab.cli.options import (
-    AsJson,
-    DryRun,
-    ExactLimit,
-    Name,
-    NoPlots,
-    Plugins,
-    Quiet,
-    RunsDir,
     echo,
     echo_json,
     find_sweep_folder,
@@ -83,7 +75,7 @@ def sweep(
         str | None,
         typer.Option(
             metavar="SWEEP",
-            autocompletion=complete_sweep,
+            autocompletion=options.complete_sweep,
             help="Go on with a sweep that was cut short: its folder, name or `latest`.",
         ),
     ] = None,
@@ -97,14 +89,14 @@ def sweep(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="End with the first run that fails.")
     ] = False,
-    name: Name = None,
-    runs_dir: RunsDir = None,
-    plugin: Plugins = None,
-    dry_run: DryRun = False,
-    exact_limit: ExactLimit = False,
-    no_plots: NoPlots = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    name: options.Name = None,
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
+    dry_run: options.DryRun = False,
+    exact_limit: options.ExactLimit = False,
+    no_plots: options.NoPlots = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train many configs together, each into a run folder, and name the best one.
 
@@ -134,10 +126,8 @@ def sweep(
         if retry_failed:
             raise InputError("sweep: --retry-failed goes with --resume SWEEP")
     else:
-        options = [
-            f"--{key.replace('_', '-')}" for key, value in settings.items() if value is not None
-        ]
-        given = [*(["--config"] if config else []), *(words or []), *options]
+        chosen = [key.replace("_", "-") for key, value in settings.items() if value is not None]
+        given = [*(["--config"] if config else []), *(words or []), *(f"--{key}" for key in chosen)]
         refuse_changes("sweep", given, _VARY)
         folder = find_sweep_folder(resume, runs_dir)
         check_own_file(folder.config)

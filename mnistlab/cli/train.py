@@ -7,19 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.completion import complete_run
+from mnistlab.cli import options
 from mnistlab.cli.config import print_settled
 from mnistlab.cli.options import (
-    AsJson,
-    ConfigFile,
-    DryRun,
-    ExactLimit,
-    Name,
-    NoPlots,
-    Overrides,
-    Plugins,
-    Quiet,
-    RunsDir,
     echo_json,
     find_folder,
     refuse_changes,
@@ -31,43 +21,45 @@ from mnistlab.cli.options import (
 
 if TYPE_CHECKING:
     from mnistlab.experiment import Plan, RunRecorder
-    from mnistlab.plots.painter import Painter
     from mnistlab.runs import RunFolder
 
 
 def train(
-    config: ConfigFile = None,
-    overrides: Overrides = None,
-    name: Name = None,
-    runs_dir: RunsDir = None,
+    config: options.ConfigFile = None,
+    overrides: options.Overrides = None,
+    name: options.Name = None,
+    runs_dir: options.RunsDir = None,
     resume: Annotated[
         str | None,
         typer.Option(
             metavar="RUN",
-            autocompletion=complete_run,
+            autocompletion=options.complete_run,
             help="Go on with a run that was cut short: its folder, name or `latest`; with "
             "epochs=N a run that is complete is made longer.",
         ),
     ] = None,
-    plugin: Plugins = None,
-    dry_run: DryRun = False,
+    plugin: options.Plugins = None,
+    dry_run: options.DryRun = False,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the resolved config and stop.")
     ] = False,
-    exact_limit: ExactLimit = False,
-    no_plots: NoPlots = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    exact_limit: options.ExactLimit = False,
+    no_plots: options.NoPlots = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train a config on real images and leave a run folder with metrics and plots.
 
     Exit codes: 0 trained; 1 the run diverged or failed; 2 a wrong config, input or option;
     130 interrupted.
     """
+    from mnistlab.plots.painter import Painter
+
     plugins = plugin or []
     with ExitStack() as cleanup:
         is_drawn = not (no_plots or dry_run or print_config)
-        painter = _start_painter(cleanup, plugins) if is_drawn and resume is None else None
+        # the process that draws imports beside what follows
+        painter = cleanup.enter_context(Painter(plugins)) if is_drawn and resume is None else None
 
         from mnistlab.config.load import load_config
         from mnistlab.plugins import load_plugins
@@ -100,7 +92,7 @@ def train(
                 folder.tidy()
                 _print_complete(folder, as_json=as_json, quiet=quiet)
                 return
-            painter = _start_painter(cleanup, plugins) if is_drawn else None
+            painter = cleanup.enter_context(Painter(plugins)) if is_drawn else None
         with redirect_stdout(sys.stderr):  # what a plugin prints is no result
             run = train_run(
                 plan,
@@ -111,13 +103,6 @@ def train(
                 resume_options=resume_options(runs_dir, plugins),
             )
     _print_run(run, plan, as_json=as_json, quiet=quiet)
-
-
-def _start_painter(cleanup: ExitStack, plugins: list[Path]) -> "Painter":
-    """Start the process that draws, which imports beside what follows."""
-    from mnistlab.plots.painter import Painter
-
-    return cleanup.enter_context(Painter(plugins))
 
 
 def _resumed(

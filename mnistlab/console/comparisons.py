@@ -7,7 +7,7 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 from mnistlab.config.load import shown
-from mnistlab.console.tables import MISSING, align, format_fact, print_lines, table
+from mnistlab.console.tables import MISSING, align, format_fact, print_lines, shorten, table
 from mnistlab.store.facts import is_comparable, is_number
 
 if TYPE_CHECKING:
@@ -159,7 +159,10 @@ def print_comparison(comparison: "Comparison") -> None:
     """Print the runs by letter, then what differs and the metrics, the best marked with `*`."""
     lines = _lettered(comparison.runs, comparison.status)
     lines += [f"all: {comparison.shared}"] if comparison.shared else []
-    rows = [[key, *map(_cut, map(_show, row))] for key, row in comparison.config.items()]
+    rows = [
+        [key, *(shorten(_show(value), _LONG) for value in row)]
+        for key, row in comparison.config.items()
+    ]
     for key, row in comparison.metrics.items():
         if key == "trained_epochs" and all(epochs == row[0] for epochs in row):
             continue
@@ -174,10 +177,6 @@ def print_comparison(comparison: "Comparison") -> None:
     if any(comparison.best.values()):
         lines.append("* the best of these runs")
     print_lines(lines)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
 
 
 _CODE = ("git.commit", "git.dirty", "git.uncommitted_sha256")

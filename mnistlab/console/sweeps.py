@@ -179,7 +179,8 @@ class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
         if wide:
             table.add_column("loss by epoch", no_wrap=True, min_width=_CURVE)
         for run, rows in self._leaders():
-            last, losses = rows[-1], [row["validation_loss"] for row in rows]
+            last = rows[-1]
+            losses = [row["validation_loss"] for row in rows if "validation_loss" in row]
             label = Text(self._labels[run] if self._labels else "")
             numbers = (format_fact(key, last[f"validation_{key}"]) for key in ("loss", "accuracy"))
             curve = [sparkline(losses)] if wide else []

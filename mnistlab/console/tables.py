@@ -135,7 +135,7 @@ def format_fact(key: str, value: Any) -> str:
     return _format_plain(key, value)
 
 
-@functools.lru_cache(maxsize=None, typed=True)  # ten thousand runs have few different values
+@functools.lru_cache(maxsize=1 << 16, typed=True)  # ten thousand runs have few different values
 def _format_plain(key: str, value: Any) -> str:
     if value is None:
         return MISSING
@@ -146,8 +146,12 @@ def _format_plain(key: str, value: Any) -> str:
     if key in ("started", "ended") and _TIME.match(value):
         return _short_time(value)
     text = escape(value)
-    # a run's name is there to be copied
-    return text if len(text) <= _LONGEST_CELL or key == "run" else f"{text[: _LONGEST_CELL - 1]}…"
+    return text if key == "run" else shorten(text)  # a run's name is there to be copied
+
+
+def shorten(text: str, longest: int = _LONGEST_CELL) -> str:
+    """Return a text, or the beginning of a longer one."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _format_number(key: str, value: float) -> str:
