@@ -1,5 +1,6 @@
 """What several commands have in common: arguments and options, finding runs, printing."""
 
+import errno
 import os
 import re
 import shlex
@@ -283,3 +284,41 @@ def named_or_all(names: Sequence[str] | None, runs_dir: Path | None) -> "list[Ru
     if names:
         return single_runs(find_folder(name, runs_dir) for name in names)
     return all_runs(runs_folder(runs_dir))
+
+
+def evaluate_test_if_missing(
+    folder: "RunFolder", plugins: Sequence[Path], *, required: bool = False
+) -> None:
+    """Evaluate the test split for a complete run that has not seen it: one of a sweep.
+
+    Where that cannot be or cannot be kept there is a warning; with `required` MnistlabError is
+    raised where it cannot be.
+    """
+    from mnistlab.errors import MnistlabError
+    from mnistlab.runs.folder import SweepFolder
+
+    checksums = {} if isinstance(folder, SweepFolder) else folder.checksums()
+    has_test = isinstance(checksums.get(folder.predictions.name), str)
+    if not checksums or has_test or folder.read_status()["status"] != "completed":
+        return
+    from mnistlab.config.load import load_config
+    from mnistlab.console.progress import ConsoleReporter
+    from mnistlab.experiment.prepare import open_data
+    from mnistlab.experiment.training import evaluate_test
+    from mnistlab.plugins import load_plugins
+    from mnistlab.runs.integrity import check_undamaged
+
+    try:
+        check_undamaged(folder)  # before a config that somebody has changed is read
+        load_plugins(plugins)
+        config = load_config(folder.config)
+        try:
+            evaluate_test(folder, config, open_data(config, ConsoleReporter()))
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            echo(f"warning: {error.filename}: its test numbers cannot be kept there", err=True)
+    except MnistlabError as error:
+        if required:
+            raise
+        echo(f"warning: {folder.name}: no test predictions: {error}", err=True)

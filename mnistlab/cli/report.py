@@ -2,15 +2,11 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mnistlab.cli.options import AsJson, Plugins, Quiet, RunsDir, echo, echo_json, runs_folder
-
-if TYPE_CHECKING:
-    from mnistlab.console.progress import ConsoleReporter
-    from mnistlab.runs import RunFolder
 
 _ASSIGNMENT_TITLE = "Classification with linear regression and softmax"
 _TITLE = "Runs of mnistlab"
@@ -81,7 +77,17 @@ def report(
     if names:
         folders, needed = open_given(names, runs), None
     else:
-        needed = _train_missing(runs, plugin or [], reporter, quiet=quiet)
+        from mnistlab.console.sweeps import ConsoleSweepReporter
+        from mnistlab.plots.painter import Painter
+        from mnistlab.report.assignment import complete_assignment
+
+        needed = complete_assignment(
+            runs,
+            reporter,
+            partial(ConsoleSweepReporter, quiet=quiet),
+            reporter.message,
+            partial(Painter, plugin or []),
+        )
         folders = list(needed.values())
     heading = title or (_TITLE if names else _ASSIGNMENT_TITLE)
     request = ReportRequest(folders, chosen, heading, author, needed, full)
@@ -102,20 +108,3 @@ def _formats(given: str) -> list[str]:
         if form not in FILES:
             raise InputError(f"--format: unknown format {form!r}{suggest(form, FILES)}")
     return list(dict.fromkeys(chosen))
-
-
-def _train_missing(
-    runs_dir: Path, plugins: list[Path], reporter: "ConsoleReporter", *, quiet: bool
-) -> "dict[str, RunFolder]":
-    """Return the assignment's runs by their config's name, after training the missing."""
-    from mnistlab.console.sweeps import ConsoleSweepReporter
-    from mnistlab.plots.painter import Painter
-    from mnistlab.report.assignment import complete_assignment
-
-    return complete_assignment(
-        runs_dir,
-        reporter,
-        lambda metric: ConsoleSweepReporter(quiet=quiet, metric=metric),
-        reporter.message,
-        partial(Painter, plugins),
-    )

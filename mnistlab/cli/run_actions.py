@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnistlab.cli import options
-from mnistlab.cli.options import echo, echo_json, find_folder, named_or_all, runs_folder
-from mnistlab.cli.runs import app, evaluate_test_if_missing
+from mnistlab.cli.options import (
+    echo,
+    echo_json,
+    evaluate_test_if_missing,
+    find_folder,
+    named_or_all,
+    runs_folder,
+)
+from mnistlab.cli.runs import app
 
 if TYPE_CHECKING:
     from mnistlab.store.predict import Predictions
@@ -38,7 +45,7 @@ def plot(
             f"{folder.path / damaged[0]}: is not what the run left, so nothing is drawn from it"
         )
     with Painter(plugins) as painter:
-        evaluate_test_if_missing(folder, plugins)
+        evaluate_test_if_missing(folder, plugins, required=True)
         try:
             drawn = [str(folder.plot(name)) for name in painter.draw(folder.path)]
         except RuntimeError as error:

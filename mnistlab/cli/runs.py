@@ -1,7 +1,5 @@
 """`mnistlab runs`: the commands that look at runs and sweeps; `run_actions` has the others."""
 
-import errno
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +10,7 @@ from mnistlab.cli import options
 from mnistlab.cli.options import (
     echo,
     echo_json,
+    evaluate_test_if_missing,
     find_folder,
     find_sweep_folder,
     named_or_all,
@@ -147,7 +146,7 @@ def show(
     says why.
     """
     folder = find_folder(run, runs_dir)
-    _evaluate_test_if_possible(folder, plugin or [])
+    evaluate_test_if_missing(folder, plugin or [])
     facts = _facts(folder)
     if as_json:
         echo_json(facts)
@@ -182,46 +181,6 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
     }
 
 
-def evaluate_test_if_missing(folder: "RunFolder", plugins: Sequence[Path]) -> None:
-    """Evaluate the test split for a complete run that has not seen it: one of a sweep.
-
-    Raises MnistlabError where that cannot be, and OSError; with a warning where somebody else's
-    run cannot be written to.
-    """
-    from mnistlab.runs.folder import SweepFolder
-
-    checksums = {} if isinstance(folder, SweepFolder) else folder.checksums()
-    has_test = isinstance(checksums.get(folder.predictions.name), str)
-    if not checksums or has_test or folder.read_status()["status"] != "completed":
-        return
-    from mnistlab.config.load import load_config
-    from mnistlab.console.progress import ConsoleReporter
-    from mnistlab.experiment.prepare import open_data
-    from mnistlab.experiment.training import evaluate_test
-    from mnistlab.plugins import load_plugins
-    from mnistlab.runs.integrity import check_undamaged
-
-    check_undamaged(folder)  # before a config that somebody has changed is read
-    load_plugins(plugins)
-    config = load_config(folder.config)
-    try:
-        evaluate_test(folder, config, open_data(config, ConsoleReporter()))
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise
-        echo(f"warning: {error.filename}: its test numbers cannot be kept there", err=True)
-
-
-def _evaluate_test_if_possible(folder: "RunFolder", plugins: Sequence[Path]) -> None:
-    """Do as `evaluate_test_if_missing`, but only warn where it cannot be done."""
-    from mnistlab.errors import MnistlabError
-
-    try:
-        evaluate_test_if_missing(folder, plugins)
-    except MnistlabError as error:
-        echo(f"warning: {folder.name}: no test predictions: {error}", err=True)
-
-
 @app.command(short_help="Show what differs between two runs, image by image.")
 def diff(
     first: Annotated[str, options.run_argument("A")],
@@ -252,7 +211,7 @@ def diff(
             )
     load_plugins(plugin or [])
     for folder in folders:
-        _evaluate_test_if_possible(folder, [])
+        evaluate_test_if_missing(folder, [])
     found = find_differences(folders[0], folders[1], fetch_progress(quiet=as_json))
     if as_json:
         echo_json(asdict(found))

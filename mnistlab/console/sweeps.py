@@ -47,7 +47,7 @@ Row = Mapping[str, Any]
 class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
     """Shows on stderr how a sweep goes; with `quiet` nothing."""
 
-    def __init__(self, *, quiet: bool = False, metric: "Metric") -> None:
+    def __init__(self, metric: "Metric", *, quiet: bool = False) -> None:
         super().__init__(quiet=quiet)
         self._metric = column_of(metric)
         self._sign = 1 if metric.goal == "minimize" else -1
