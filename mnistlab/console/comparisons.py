@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _LONG = 24  # letters of a value that gets a line of its own
 _TOLD = 10  # images told by number
 _LEVEL = 0.05
-_LETTERS = ascii_uppercase
 _NAMES = {"train": "training", "trained_epochs": "epochs trained", "seconds.total": "seconds"}
 _HASH = re.compile("[0-9a-f]{40,}")  # of a commit or a file; so many letters say no more
 
@@ -45,7 +44,7 @@ def print_differences(found: "Differences") -> None:
 
 def _lettered(runs: Sequence[str], status: Sequence[str]) -> list[str]:
     """Return a line a run, with the letter that stands for it."""
-    return align([*zip(_LETTERS, runs, status, strict=False)], left=(0, 1, 2))
+    return align([*zip(ascii_uppercase, runs, status, strict=False)], left=(0, 1, 2))
 
 
 def describe_flips(flips: "Flips") -> str:
@@ -171,7 +170,7 @@ def print_comparison(comparison: "Comparison") -> None:
         marks = ["*" if at in best else " " for at in range(len(row))] if best else [""] * len(row)
         texts = [format_fact(key, value) for value in row]
         rows.append([_name(key), *map("".join, zip(texts, marks, strict=True))])
-    lines += table(["", *_LETTERS[: len(comparison.runs)]], rows, split=True)
+    lines += table(["", *ascii_uppercase[: len(comparison.runs)]], rows, split=True)
     if not comparison.config:
         lines.append("Their configs are the same.")
     if any(comparison.best.values()):
