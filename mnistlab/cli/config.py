@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.options import Plugins, echo, echo_json
+from mnistlab.cli.options import AsJson, ConfigFile, Overrides, Plugins, echo, echo_json
 
 if TYPE_CHECKING:
     from mnistlab.config.schema import Config
@@ -17,15 +17,10 @@ app = typer.Typer(
 
 @app.command(short_help="Print the config that results.")
 def show(
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Values that win.")
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", metavar="FILE", help="A YAML file (default: none)."),
-    ] = None,
+    overrides: Overrides = None,
+    config: ConfigFile = None,
     plugin: Plugins = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of YAML.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the resolved config: the defaults, then the file, then the overrides."""
     from mnistlab.config.load import load_config
@@ -49,9 +44,7 @@ def print_settled(config: "Config", *, as_json: bool) -> None:
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The files to check.")],
     plugin: Plugins = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the findings as one JSON document.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check config and sweep files; each is checked, and exit code 2 tells that one is wrong."""
     from mnistlab.config.load import load_config
@@ -70,8 +63,7 @@ def validate(
         except ConfigError as error:
             findings[str(file)] = str(error)
     if as_json:
-        report = [{"file": file, "error": error} for file, error in findings.items()]
-        echo_json(report)
+        echo_json([{"file": file, "error": error} for file, error in findings.items()])
     else:
         for path, finding in findings.items():
             echo(finding or f"{path}: valid")
@@ -84,8 +76,5 @@ def schema() -> None:
     """Print a JSON Schema of config files, for completion and checks in an editor."""
     from mnistlab.config.schema import Config
 
-    document = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Config.model_json_schema(),
-    }
-    echo_json(document)
+    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    echo_json(draft | Config.model_json_schema())

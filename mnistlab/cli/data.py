@@ -1,12 +1,11 @@
 """`mnistlab data`: which datasets there are, getting them, and checking what was got."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mnistlab.cli.options import echo
+from mnistlab.cli.options import AsJson, Quiet, echo, echo_json
 
 app = typer.Typer(
     help="List, fetch, verify and locate datasets, and look for mistakes in them.",
@@ -24,11 +23,10 @@ Name = Annotated[
     str,
     typer.Argument(metavar="NAME", help="A dataset that `data list` shows.", autocompletion=_names),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 @app.command("list", short_help="Show the named datasets.")
-def list_datasets(as_json: Json = False) -> None:
+def list_datasets(as_json: AsJson = False) -> None:
     """Show the named datasets: images, whether they are at hand, what they are, their licence."""
     from mnistlab.datasets import DATASETS, home_of, is_present
 
@@ -44,16 +42,11 @@ def list_datasets(as_json: Json = False) -> None:
         for name, dataset in DATASETS.items()
     ]
     if as_json:
-        echo(json.dumps(rows))
+        echo_json(rows)
         return
-    width = max(len(str(row["name"])) for row in rows)
-    echo(f"{'name':<{width}}  {'images':>7}  cached  description (licence)")
-    for row in rows:
-        cached = "yes" if row["cached"] else "no"
-        echo(
-            f"{row['name']:<{width}}  {row['images']:>7,}  {cached:<6}  "
-            f"{row['description']} ({row['licence']})"
-        )
+    from mnistlab.console.tables import print_datasets
+
+    print_datasets(rows)
 
 
 @app.command(short_help="Bring a dataset into the cache.")
@@ -63,8 +56,8 @@ def fetch(
         Path | None,
         typer.Option("--from", metavar="DIR", help="Look for the files in this folder first."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
-    as_json: Json = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring a dataset into the cache, every file verified, and print the folder it is in.
 
@@ -75,11 +68,18 @@ def fetch(
     from mnistlab.datasets import fetch as fetch_dataset
 
     home = fetch_dataset(name, folder=source, progress=fetch_progress(quiet))
-    echo(json.dumps({"name": name, "path": str(home)}) if as_json else str(home))
+    _print_path(name, home, as_json=as_json)
+
+
+def _print_path(name: str, home: Path, *, as_json: bool) -> None:
+    if as_json:
+        echo_json({"name": name, "path": str(home)})
+    else:
+        echo(str(home))
 
 
 @app.command(short_help="Hash its files anew and compare.")
-def verify(name: Name, as_json: Json = False) -> None:
+def verify(name: Name, as_json: AsJson = False) -> None:
     """Hash a dataset's files anew and compare; the exit code is 1 when one is not as published."""
     from mnistlab.datasets import home_of
     from mnistlab.datasets import verify as verify_dataset
@@ -88,7 +88,7 @@ def verify(name: Name, as_json: Json = False) -> None:
     found, home = verify_dataset(name), home_of(name)
     whole = all(state == "ok" for state in found.values())
     if as_json:
-        echo(json.dumps({"name": name, "path": str(home), "ok": whole, "files": found}))
+        echo_json({"name": name, "path": str(home), "ok": whole, "files": found})
     else:
         for file, state in found.items():
             echo(f"{state:<8} {home / file}")
@@ -97,15 +97,14 @@ def verify(name: Name, as_json: Json = False) -> None:
 
 
 @app.command(short_help="Print the folder that it is in.")
-def path(name: Name, as_json: Json = False) -> None:
+def path(name: Name, as_json: AsJson = False) -> None:
     """Print the folder that a fetched dataset is in; the exit code is 1 when it is not fetched."""
     from mnistlab.datasets import home_of, is_present
     from mnistlab.errors import FetchError
 
     if not is_present(name):
         raise FetchError(f"{name} is not fetched; run: mnistlab data fetch {name}")
-    home = str(home_of(name))
-    echo(json.dumps({"name": name, "path": home}) if as_json else home)
+    _print_path(name, home_of(name), as_json=as_json)
 
 
 @app.command(short_help="Say what can hardly be right about data.")
@@ -130,14 +129,14 @@ def check(
     split: Annotated[
         str, typer.Option(metavar="tail|random|stratified", help="Which images are held out.")
     ] = "tail",
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look for data that can be trained on but can hardly be what was meant.
 
     Such as classes that training lacks, pixels of another scale, test images that are training
     images, and one image with two labels. Exit codes: 0 nothing odd was found; 1 something was.
     """
-    from mnistlab.console.tables import align, print_lines
+    from mnistlab.console.tables import print_check
     from mnistlab.datasets import SPLITS, load
     from mnistlab.datasets.sanity import find_oddities, measure
     from mnistlab.errors import MnistlabError, shown
@@ -150,21 +149,9 @@ def check(
     oddities = find_oddities(data.train, data.validation, data.test, data.classes)
     if as_json:
         found = [vars(one) for one in oddities]
-        echo(json.dumps({"dataset": name, "splits": figures, "oddities": found}))
+        echo_json({"dataset": name, "splits": figures, "oddities": found})
     else:
-        keys = {"images": "images", "brightest": "brightest pixel", "mean": "mean pixel"}
-        table = [["", *figures]]
-        table += [
-            [label, *(f"{one[key]:,}" for one in figures.values())] for key, label in keys.items()
-        ]
-        table += [
-            [f"class {label}", *(f"{one['classes'][c]:,}" for one in figures.values())]
-            for c, label in enumerate(data.classes)
-        ]
-        print_lines(align(table))
-        print_lines(f"{one.name}: {one.message}" for one in oddities)
+        print_check(figures, data.classes, oddities)
     if oddities:
         count = "1 thing" if len(oddities) == 1 else f"{len(oddities)} things"
         raise MnistlabError(f"{shown(name)}: {count} can hardly be right")
-    if not as_json:
-        echo("nothing odd was found")

@@ -1,24 +1,82 @@
-"""Arguments and options that several commands have in common, and what follows from them."""
+"""What several commands have in common: arguments and options, finding runs, printing."""
 
 import errno
+import os
+import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from mnistlab.cli.completion import complete_run
-
 if TYPE_CHECKING:
-    from mnistlab.errors import InputError
     from mnistlab.runs import RunFolder
+    from mnistlab.runs.folder import SweepFolder
 
 _LAYOUT = "\n\t"
 """The controls that a text may have."""
 
 FolderT = TypeVar("FolderT", bound="RunFolder")
+
+_HARMLESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+"""The names that mnistlab gives; a folder called `$(…)` is no word to hand to a shell."""
+
+
+def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the runs and sweeps, the newest first, that a word begins; SWEEP/0 … after a slash."""
+    folder = runs_folder(ctx.params.get("runs_dir"))
+    sweep, slash, number = incomplete.rpartition("/")
+    if not slash:
+        return _begun(["latest", *_names_in(folder)], incomplete)
+    if sweep != "latest" and not _HARMLESS.fullmatch(sweep):
+        return []
+    numbers = [name for name in _names_in(folder / sweep / "runs") if name.isdecimal()]
+    return [f"{sweep}/{name}" for name in sorted(_begun(numbers, number), key=int)]
+
+
+def complete_sweep(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the sweeps, the newest first, that a word begins."""
+    folder = runs_folder(ctx.params.get("runs_dir"))
+    sweeps = [name for name in _names_in(folder) if (folder / name / "plan.json").exists()]
+    return _begun(["latest", *sweeps], incomplete)
+
+
+def _names_in(folder: Path) -> list[str]:
+    """Return the folders that are named as mnistlab names them, the newest first."""
+    try:
+        with os.scandir(folder) as entries:
+            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (OSError, ValueError):  # a folder that is not there has none
+        return []
+    return sorted(filter(_HARMLESS.fullmatch, folders), reverse=True)
+
+
+def _begun(names: list[str], beginning: str) -> list[str]:
+    return [name for name in names if name.startswith(beginning)]
+
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="The config, a YAML file.")
+]
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE",
+        help="Values that win over the file's: learning_rate=0.05 data.validation=5000",
+    ),
+]
+
+Name = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Its name (default: the config's name or file)."),
+]
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything, print what it takes, train nothing.")
+]
 
 Plugins = Annotated[
     list[Path] | None,
@@ -54,15 +112,20 @@ Quiet = Annotated[
 
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace the file if it is there.")]
 
-_RUN_HELP = (
-    "A run's folder, its name or the beginning of it, `latest`, or SWEEP/7 for a run of a sweep."
-)
 
-RunName = Annotated[str, typer.Argument(metavar="RUN", help=_RUN_HELP, autocompletion=complete_run)]
+def run_argument(metavar: str = "RUN") -> Any:
+    """Return the argument for one run, whose name the shell completes."""
+    return typer.Argument(
+        metavar=metavar,
+        help="A run's folder, its name or the beginning of it, `latest`, or SWEEP/7 for a run of "
+        "a sweep.",
+        autocompletion=complete_run,
+    )
 
-RunNames = Annotated[
-    list[str], typer.Argument(metavar="RUN", help=_RUN_HELP, autocompletion=complete_run)
-]
+
+RunName = Annotated[str, run_argument()]
+
+RunNames = Annotated[list[str], run_argument()]
 
 SeveralRuns = Annotated[
     list[str] | None,
@@ -70,6 +133,15 @@ SeveralRuns = Annotated[
         metavar="RUN",
         help="Runs by folder, name or `latest`; a sweep stands for the runs inside it.",
         autocompletion=complete_run,
+    ),
+]
+
+SweepName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SWEEP",
+        help="List the runs inside this sweep: its folder, name or `latest`.",
+        autocompletion=complete_sweep,
     ),
 ]
 
@@ -92,25 +164,43 @@ def runs_folder(given: Path | None) -> Path:
     """Return the runs folder: that of --runs-dir, else the default."""
     from mnistlab.runs import default_runs_dir
 
-    return given or default_runs_dir()
+    return Path(given) if given else default_runs_dir()
 
 
 def find_folder(run: str, runs_dir: Path | None) -> "RunFolder":
     """Return the folder that a run's name stands for; raise RunFolderError."""
     from mnistlab.runs.places import find_run
 
-    folder = runs_folder(runs_dir)
-    return noting_latest(run, folder, find_run(run, folder))
+    return _find(run, runs_folder(runs_dir), find_run)
 
 
-def noting_latest(run: str, runs_dir: Path, found: "FolderT") -> "FolderT":
-    """Return the folder that was found, and say which it is where `latest` is no link."""
+def find_sweep_folder(sweep: str, runs_dir: Path | None) -> "SweepFolder":
+    """Return the folder that a sweep's name stands for; raise RunFolderError."""
+    from mnistlab.runs.places import find_sweep
+
+    return _find(sweep, runs_folder(runs_dir), find_sweep)
+
+
+def _find(name: str, runs_dir: Path, find: Callable[[str, Path], FolderT]) -> FolderT:
+    """Find a folder, and say which it is where `latest` is no link."""
     from mnistlab.runs.places import LATEST
 
-    link = runs_dir / LATEST
-    if run.partition("/")[0] == LATEST and link.is_dir() and not link.is_symlink():
+    found, link = find(name, runs_dir), runs_dir / LATEST
+    if name.partition("/")[0] == LATEST and link.is_dir() and not link.is_symlink():
         echo(f"{link} is a folder, no link; the newest run is {found.name}", err=True)
     return found
+
+
+def refuse_changes(command: str, given: Sequence[str], hint: str) -> None:
+    """Raise InputError where --resume goes with what would make it another run or sweep."""
+    from mnistlab.errors import InputError
+
+    if given:
+        what = "run" if command == "train" else command
+        raise InputError(
+            f"{command}: --resume goes on with the {what} as it was begun, so {given[0]} has no "
+            f"place; {hint}"
+        )
 
 
 def echo(text: str, *, err: bool = False) -> None:
@@ -159,23 +249,16 @@ def refuse_missing_plots(folder: "RunFolder", reason: str | None) -> None:
         )
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raise InputError for a file that is there already, unless it may be replaced."""
-    from mnistlab.errors import InputError, shown
-
-    if not force and (path.exists() or path.is_symlink()):
-        raise InputError(f"{shown(path)}: is there already; --force replaces it")
-
-
-def missing_config(command: str, words: Sequence[str]) -> "InputError":
-    """Return the error of a command that was given neither --config nor --resume."""
+def require_config(command: str, config: Path | None, words: Sequence[str]) -> None:
+    """Raise InputError for a command that was given neither --config nor --resume."""
     from mnistlab.errors import InputError
 
-    files = [word for word in words if word.endswith((".yaml", ".yml"))]
-    hint = f"; did you mean --config {files[0]}?" if files else ""
-    return InputError(
-        f"{command}: missing option '--config' / '-c'{hint}; see mnistlab {command} --help"
-    )
+    if config is None:
+        files = [word for word in words if word.endswith((".yaml", ".yml"))]
+        hint = f"; did you mean --config {files[0]}?" if files else ""
+        raise InputError(
+            f"{command}: missing option '--config' / '-c'{hint}; see mnistlab {command} --help"
+        )
 
 
 def explain_usage(error: Any) -> str:
@@ -203,12 +286,15 @@ def named_or_all(names: Sequence[str] | None, runs_dir: Path | None) -> "list[Ru
     return all_runs(runs_folder(runs_dir))
 
 
-def evaluate_test_if_missing(folder: "RunFolder", plugins: Sequence[Path]) -> None:
+def evaluate_test_if_missing(
+    folder: "RunFolder", plugins: Sequence[Path], *, required: bool = False
+) -> None:
     """Evaluate the test split for a complete run that has not seen it: one of a sweep.
 
-    Raises MnistlabError where that cannot be, and OSError; with a warning where somebody else's
-    run cannot be written to.
+    Where that cannot be or cannot be kept there is a warning; with `required` MnistlabError is
+    raised where it cannot be.
     """
+    from mnistlab.errors import MnistlabError
     from mnistlab.runs.folder import SweepFolder
 
     checksums = {} if isinstance(folder, SweepFolder) else folder.checksums()
@@ -222,22 +308,17 @@ def evaluate_test_if_missing(folder: "RunFolder", plugins: Sequence[Path]) -> No
     from mnistlab.plugins import load_plugins
     from mnistlab.runs.integrity import check_undamaged
 
-    check_undamaged(folder)  # before a config that somebody has changed is read
-    load_plugins(plugins)
-    config = load_config(folder.config)
     try:
-        evaluate_test(folder, config, open_data(config, ConsoleReporter()))
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise
-        echo(f"warning: {error.filename}: its test numbers cannot be kept there", err=True)
-
-
-def evaluate_test_if_possible(folder: "RunFolder", plugins: Sequence[Path]) -> None:
-    """Do as `evaluate_test_if_missing`, but only warn where it cannot be done."""
-    from mnistlab.errors import MnistlabError
-
-    try:
-        evaluate_test_if_missing(folder, plugins)
+        check_undamaged(folder)  # before a config that somebody has changed is read
+        load_plugins(plugins)
+        config = load_config(folder.config)
+        try:
+            evaluate_test(folder, config, open_data(config, ConsoleReporter()))
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            echo(f"warning: {error.filename}: its test numbers cannot be kept there", err=True)
     except MnistlabError as error:
+        if required:
+            raise
         echo(f"warning: {folder.name}: no test predictions: {error}", err=True)

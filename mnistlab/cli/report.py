@@ -2,15 +2,11 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mnistlab.cli.options import Plugins, Quiet, RunsDir
-
-if TYPE_CHECKING:
-    from mnistlab.console.progress import ConsoleReporter
-    from mnistlab.runs import RunFolder
+from mnistlab.cli.options import AsJson, Plugins, Quiet, RunsDir, echo, echo_json, runs_folder
 
 _ASSIGNMENT_TITLE = "Classification with linear regression and softmax"
 _TITLE = "Runs of mnistlab"
@@ -50,9 +46,7 @@ def report(
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite files that no report has written.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the files as one JSON document.")
-    ] = False,
+    as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a report on runs and sweeps: a page that works offline, and a PDF.
@@ -67,8 +61,6 @@ def report(
     from mnistlab.console.progress import ConsoleReporter
     from mnistlab.plots.picture_file import import_matplotlib
     from mnistlab.plugins import load_plugins
-    from mnistlab.runs import default_runs_dir
-    from mnistlab.runs.files import to_json
 
     import_matplotlib()
     from mnistlab.report.opening import open_given
@@ -76,7 +68,7 @@ def report(
 
     chosen = _formats(formats)
     load_plugins(plugin or [])
-    runs = runs_dir or default_runs_dir()
+    runs = runs_folder(runs_dir)
     place = out or runs / "report"
     reporter = ConsoleReporter(quiet=quiet)
     check_place(place, force=force)  # before a training that may take a minute
@@ -85,16 +77,26 @@ def report(
     if names:
         folders, needed = open_given(names, runs), None
     else:
-        needed = _train_missing(runs, plugin or [], reporter, quiet=quiet)
+        from mnistlab.console.sweeps import ConsoleSweepReporter
+        from mnistlab.plots.painter import Painter
+        from mnistlab.report.assignment import complete_assignment
+
+        needed = complete_assignment(
+            runs,
+            reporter,
+            partial(ConsoleSweepReporter, quiet=quiet),
+            reporter.message,
+            partial(Painter, plugin or []),
+        )
         folders = list(needed.values())
     heading = title or (_TITLE if names else _ASSIGNMENT_TITLE)
     request = ReportRequest(folders, chosen, heading, author, needed, full)
     files = write_report(request, place, reporter.message, reporter.warn)
     if as_json:
-        typer.echo(to_json({form: str(path) for form, path in files.items()}))
+        echo_json({form: str(path) for form, path in files.items()})
     elif not quiet:
         for form, path in files.items():
-            typer.echo(f"{form}: {path}")
+            echo(f"{form}: {path}")
 
 
 def _formats(given: str) -> list[str]:
@@ -106,20 +108,3 @@ def _formats(given: str) -> list[str]:
         if form not in FILES:
             raise InputError(f"--format: unknown format {form!r}{suggest(form, FILES)}")
     return list(dict.fromkeys(chosen))
-
-
-def _train_missing(
-    runs_dir: Path, plugins: list[Path], reporter: "ConsoleReporter", *, quiet: bool
-) -> "dict[str, RunFolder]":
-    """Return the assignment's runs by their config's name, after training the missing."""
-    from mnistlab.console.sweeping import ConsoleSweepReporter
-    from mnistlab.plots.painter import Painter
-    from mnistlab.report.assignment import complete_assignment
-
-    return complete_assignment(
-        runs_dir,
-        reporter,
-        lambda metric: ConsoleSweepReporter(quiet=quiet, metric=metric),
-        reporter.message,
-        partial(Painter, plugins),
-    )

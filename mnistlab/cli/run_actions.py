@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnistlab.cli import options
 from mnistlab.cli.options import (
-    AllRuns,
-    AsJson,
-    ExactLimit,
-    NoPlots,
-    Plugins,
-    Quiet,
-    RunName,
-    RunNames,
-    RunsDir,
-    SeveralRuns,
     echo,
     echo_json,
     evaluate_test_if_missing,
@@ -33,7 +24,10 @@ if TYPE_CHECKING:
 
 @app.command(short_help="Draw the plots of a run or a sweep.")
 def plot(
-    run: RunName, runs_dir: RunsDir = None, plugin: Plugins = None, as_json: AsJson = False
+    run: options.RunName,
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Draw the plots of a run or a sweep from its folder, again if they are there already.
 
@@ -51,7 +45,7 @@ def plot(
             f"{folder.path / damaged[0]}: is not what the run left, so nothing is drawn from it"
         )
     with Painter(plugins) as painter:
-        evaluate_test_if_missing(folder, plugins)
+        evaluate_test_if_missing(folder, plugins, required=True)
         try:
             drawn = [str(folder.plot(name)) for name in painter.draw(folder.path)]
         except RuntimeError as error:
@@ -64,7 +58,7 @@ def plot(
 
 @app.command(short_help="Show what a run takes pictures or test images for.")
 def predict(
-    run: RunName,
+    run: options.RunName,
     images: Annotated[
         list[str],
         typer.Argument(
@@ -72,15 +66,15 @@ def predict(
             help="A PNG or JPEG file, or the number of a test image, from 0.",
         ),
     ],
-    runs_dir: RunsDir = None,
-    plugin: Plugins = None,
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
     save: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE", help="Draw the images as the model saw them (.png, .svg, .pdf)."
         ),
     ] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show what a run takes images for: the class, and what it gives for each of the ten.
 
@@ -129,12 +123,12 @@ def _draw(predictions: "Predictions", path: Path) -> None:
 
 @app.command(short_help="Train runs again; say whether the same comes out.")
 def verify(
-    names: SeveralRuns = None,
-    everything: AllRuns = False,
-    runs_dir: RunsDir = None,
-    plugin: Plugins = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    names: options.SeveralRuns = None,
+    everything: options.AllRuns = False,
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train finished runs again from what their folders record, and compare.
 
@@ -176,17 +170,16 @@ def verify(
 
 @app.command(short_help="Go on with a run or a sweep that was cut short.")
 def resume(
-    run: RunName,
+    run: options.RunName,
     overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[epochs=N]", help="Make a single run longer."),
+        list[str] | None, typer.Argument(metavar="[epochs=N]", help="Make a single run longer.")
     ] = None,
-    runs_dir: RunsDir = None,
-    plugin: Plugins = None,
-    exact_limit: ExactLimit = False,
-    no_plots: NoPlots = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
+    exact_limit: options.ExactLimit = False,
+    no_plots: options.NoPlots = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Go on with a run or a sweep: the same as `train --resume` and `sweep --resume`.
 
@@ -216,12 +209,12 @@ def resume(
 
 @app.command(short_help="Delete runs and sweeps for good.")
 def delete(
-    names: RunNames,
+    names: options.RunNames,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be deleted, delete nothing.")
     ] = False,
-    runs_dir: RunsDir = None,
+    runs_dir: options.RunsDir = None,
 ) -> None:
     """Delete runs and sweeps for good; it names them and asks first.
 

@@ -6,24 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from mnistlab.cli.completion import complete_run, complete_sweep
+from mnistlab.cli import options
 from mnistlab.cli.options import (
-    AllRuns,
-    AsJson,
-    FilterText,
-    Force,
-    Plugins,
-    RunName,
-    RunNames,
-    RunsDir,
-    SeveralRuns,
     echo,
     echo_json,
-    evaluate_test_if_possible,
+    evaluate_test_if_missing,
     find_folder,
+    find_sweep_folder,
     named_or_all,
-    noting_latest,
-    refuse_existing,
     runs_folder,
 )
 
@@ -54,15 +44,8 @@ class _ListCommand(TyperCommand):
 
 @app.command("list", cls=_ListCommand, short_help="List runs and sweeps, or a sweep's runs.")
 def list_runs(
-    sweep: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="SWEEP",
-            help="List the runs inside this sweep: its folder, name or `latest`.",
-            autocompletion=complete_sweep,
-        ),
-    ] = None,
-    condition: FilterText = None,
+    sweep: options.SweepName = None,
+    condition: options.FilterText = None,
     sort: Annotated[
         str | None,
         typer.Option(
@@ -82,9 +65,9 @@ def list_runs(
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Show the first N.")] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the columns as CSV.")] = False,
-    runs_dir: RunsDir = None,
+    runs_dir: options.RunsDir = None,
 ) -> None:
     """List runs and sweeps, the newest first, or the runs inside a sweep.
 
@@ -93,9 +76,10 @@ def list_runs(
 
     --csv puts an apostrophe before a text that a spreadsheet would take for a formula.
     """
-    from mnistlab.console.listing import print_csv, print_json, print_table
+    from mnistlab.console.tables import print_csv, print_json, print_runs, reading_progress
     from mnistlab.errors import InputError
     from mnistlab.store.filters import parse
+    from mnistlab.store.index import read_all
     from mnistlab.store.selection import LEAST_TELLING, arrange, columns_of, parse_columns, select
 
     if as_json and as_csv:
@@ -105,33 +89,20 @@ def list_runs(
         raise InputError(f"--runs-dir {runs_dir}: there is no such folder")
     folder = runs_folder(runs_dir)
     if sweep is not None:
-        from mnistlab.runs.places import find_sweep
-
-        folder = noting_latest(sweep, folder, find_sweep(sweep, folder)).path / "runs"
-    everything = _read(folder)
+        folder = find_sweep_folder(sweep, runs_dir).path / "runs"
+    with reading_progress() as progress:
+        everything = read_all(folder, progress)
     selection = select(everything, wanted, status)
     runs = arrange(selection.runs, sort)[:limit]
     chosen = parse_columns(columns, everything) if columns is not None else None
     _explain_missing(folder, everything, selection, len(runs), wanted)
+    shown = chosen or columns_of(runs, of_sweep=sweep is not None)
     if as_json:
         print_json(runs)
     elif as_csv:
-        print_csv(runs, chosen or columns_of(runs, of_sweep=sweep is not None))
+        print_csv(runs, shown)
     elif runs:
-        shown = chosen or columns_of(runs, of_sweep=sweep is not None)
-        print_table(runs, shown, () if chosen else LEAST_TELLING)
-
-
-def _read(folder: Path) -> "list[Facts]":
-    """Return the facts of the runs in a folder; a long reading shows how far it is."""
-    from mnistlab.console.listing import ReadingProgress
-    from mnistlab.store.index import read_all
-
-    progress = ReadingProgress()
-    try:
-        return read_all(folder, progress)
-    finally:
-        progress.close()
+        print_runs(runs, shown, () if chosen else LEAST_TELLING)
 
 
 def _explain_missing(
@@ -163,7 +134,10 @@ def _explain_missing(
 
 @app.command(short_help="Show a run: its config, status, metrics and files.")
 def show(
-    run: RunName, runs_dir: RunsDir = None, plugin: Plugins = None, as_json: AsJson = False
+    run: options.RunName,
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show a run or a sweep.
 
@@ -172,12 +146,12 @@ def show(
     says why.
     """
     folder = find_folder(run, runs_dir)
-    evaluate_test_if_possible(folder, plugin or [])
+    evaluate_test_if_missing(folder, plugin or [])
     facts = _facts(folder)
     if as_json:
         echo_json(facts)
         return
-    from mnistlab.console.listing import print_run
+    from mnistlab.console.run_results import print_run
 
     print_run(folder, facts)
 
@@ -209,21 +183,11 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
 
 @app.command(short_help="Show what differs between two runs, image by image.")
 def diff(
-    first: Annotated[
-        str,
-        typer.Argument(
-            metavar="A", help="A run, named as for `runs show`.", autocompletion=complete_run
-        ),
-    ],
-    second: Annotated[
-        str,
-        typer.Argument(
-            metavar="B", help="The run to compare it with.", autocompletion=complete_run
-        ),
-    ],
-    runs_dir: RunsDir = None,
-    plugin: Plugins = None,
-    as_json: AsJson = False,
+    first: Annotated[str, options.run_argument("A")],
+    second: Annotated[str, options.run_argument("B")],
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show what differs between two runs: config, environment, metrics, weights, predictions.
 
@@ -247,7 +211,7 @@ def diff(
             )
     load_plugins(plugin or [])
     for folder in folders:
-        evaluate_test_if_possible(folder, [])
+        evaluate_test_if_missing(folder, [])
     found = find_differences(folders[0], folders[1], fetch_progress(quiet=as_json))
     if as_json:
         echo_json(asdict(found))
@@ -259,8 +223,8 @@ def diff(
 
 @app.command(short_help="Compare runs in a table and a picture.")
 def compare(
-    runs: RunNames,
-    runs_dir: RunsDir = None,
+    runs: options.RunNames,
+    runs_dir: options.RunsDir = None,
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw the learning curves of all runs together.")
     ] = False,
@@ -271,8 +235,8 @@ def compare(
             help="Draw into this .png, .svg or .pdf (default: comparison.png); implies --plot.",
         ),
     ] = None,
-    force: Force = False,
-    as_json: AsJson = False,
+    force: options.Force = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Compare two to twelve runs: the settings that differ, the metrics, the best of each.
 
@@ -281,18 +245,18 @@ def compare(
     """
     from dataclasses import asdict
 
-    from mnistlab.plots.picture_file import check_picture, save_picture
+    from mnistlab.errors import InputError, shown
+    from mnistlab.plots.picture_file import check_picture, import_matplotlib, save_picture
     from mnistlab.store.compare import choose_runs, compare_runs
 
     folders = choose_runs([find_folder(run, runs_dir) for run in runs])
     picture = to or (Path("comparison.png") if plot else None)
     if picture is not None:
         check_picture(picture)
-        refuse_existing(picture, force=force)
+        if not force and (picture.exists() or picture.is_symlink()):
+            raise InputError(f"{shown(picture)}: is there already; --force replaces it")
     comparison = compare_runs(folders)
     if picture is not None:
-        from mnistlab.plots.picture_file import import_matplotlib
-
         import_matplotlib()
         from mnistlab.store.comparison_picture import draw_comparison, has_curves
 
@@ -318,14 +282,14 @@ def export(
     to: Annotated[
         Path, typer.Option("--to", metavar="FILE", help="The file to write: .csv or .json.")
     ],
-    names: SeveralRuns = None,
-    everything: AllRuns = False,
-    condition: FilterText = None,
+    names: options.SeveralRuns = None,
+    everything: options.AllRuns = False,
+    condition: options.FilterText = None,
     epochs: Annotated[
         bool, typer.Option("--epochs", help="A row an epoch and run instead of a row a run (.csv).")
     ] = False,
-    force: Force = False,
-    runs_dir: RunsDir = None,
+    force: options.Force = False,
+    runs_dir: options.RunsDir = None,
 ) -> None:
     """Write runs into one file.
 

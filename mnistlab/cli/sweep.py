@@ -1,7 +1,6 @@
 """`mnistlab sweep`: many configs, trained together, the best one named."""
 
 import sys
-from collections.abc import Mapping
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -9,28 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.completion import complete_sweep
+from mnistlab.cli import options
 from mnistlab.cli.options import (
-    AsJson,
-    ExactLimit,
-    NoPlots,
-    Plugins,
-    Quiet,
-    RunsDir,
     echo,
     echo_json,
-    missing_config,
-    noting_latest,
+    find_sweep_folder,
+    refuse_changes,
     refuse_missing_plots,
+    require_config,
     resume_options,
     runs_folder,
 )
 
 if TYPE_CHECKING:
     from mnistlab.runs.folder import SweepFolder
-    from mnistlab.sweep.finish import SweepResult
     from mnistlab.sweep.metric import Metric
-    from mnistlab.sweep.trials import Sweep
+    from mnistlab.sweep.sentences import Document
+
+_VARY = "to vary it, begin a new one, which takes finished runs over with --needed"
 
 
 def sweep(
@@ -80,7 +75,7 @@ def sweep(
         str | None,
         typer.Option(
             metavar="SWEEP",
-            autocompletion=complete_sweep,
+            autocompletion=options.complete_sweep,
             help="Go on with a sweep that was cut short: its folder, name or `latest`.",
         ),
     ] = None,
@@ -94,22 +89,14 @@ def sweep(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="End with the first run that fails.")
     ] = False,
-    name: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Name the sweep (default: the config's name or file)."),
-    ] = None,
-    runs_dir: RunsDir = None,
-    plugin: Plugins = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Print trials, stacks, time, memory and disk; train nothing."
-        ),
-    ] = False,
-    exact_limit: ExactLimit = False,
-    no_plots: NoPlots = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    name: options.Name = None,
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
+    dry_run: options.DryRun = False,
+    exact_limit: options.ExactLimit = False,
+    no_plots: options.NoPlots = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train many configs together, each into a run folder, and name the best one.
 
@@ -117,25 +104,38 @@ def sweep(
     0 done; 1 a run failed, or every one diverged; 2 a wrong space, input or option; 130
     interrupted: --resume goes on.
     """
-    plugins = plugin or []
+    from mnistlab.errors import InputError, SweepFailedError
     from mnistlab.plots.painter import Painter
     from mnistlab.plugins import load_plugins
+    from mnistlab.sweep.sweep_file import check_own_file
+    from mnistlab.sweep.trials import load_sweep
 
+    plugins = plugin or []
     load_plugins(plugins)
-    runs = runs_folder(runs_dir)
-    metric = _metric(minimize, maximize)
     settings = {
         "method": method,
         "max_trials": max_trials,
         "seeds": seeds,
         "random_seed": random_seed,
-        "metric": metric,
+        "metric": _metric(minimize, maximize),
         "name": name,
     }
-    folder = _resumed(resume, config, words or [], settings, runs, retry_failed=retry_failed)
-    settled = _settle(folder, config, words or [], settings)
+    if resume is None:
+        folder = None
+        require_config("sweep", config, words or [])
+        if retry_failed:
+            raise InputError("sweep: --retry-failed goes with --resume SWEEP")
+    else:
+        chosen = [key.replace("_", "-") for key, value in settings.items() if value is not None]
+        given = [*(["--config"] if config else []), *(words or []), *(f"--{key}" for key in chosen)]
+        refuse_changes("sweep", given, _VARY)
+        folder = find_sweep_folder(resume, runs_dir)
+        check_own_file(folder.config)
+    path = folder.config if folder is not None else config
+    settled = load_sweep(path, words or [], **settings)  # type: ignore[arg-type]
 
-    from mnistlab.console.sweeping import ConsoleSweepReporter
+    from mnistlab.console.sweeps import ConsoleSweepReporter, estimate_facts, print_estimate
+    from mnistlab.sweep.estimate import estimate
     from mnistlab.sweep.plan import prepare_sweep
     from mnistlab.sweep.run import SweepOptions, run_sweep
     from mnistlab.sweep.storage import is_complete
@@ -143,19 +143,19 @@ def sweep(
     reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
     prepared = prepare_sweep(settled, reporter, exact_limit=exact_limit)
     if dry_run:
-        from mnistlab.console.sweeps import print_estimate
-        from mnistlab.sweep.estimate import estimate
-
         stacks = prepared.stacks()
-        print_estimate(prepared, stacks, estimate(prepared, stacks), as_json=as_json)
+        facts = estimate_facts(prepared, stacks, estimate(prepared, stacks))
+        (echo_json if as_json else print_estimate)(facts)
         return
     if folder is not None and is_complete(folder, prepared, retry_failed=retry_failed):
-        _print_folder(folder, as_json=as_json, quiet=quiet)
+        if not (as_json or quiet):
+            echo("It was complete already.\n")
+        _print(folder, folder.read_summary(), as_json=as_json, quiet=quiet)
         return
     with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-        conclusion = run_sweep(
+        result = run_sweep(
             prepared,
-            runs_dir=runs,
+            runs_dir=runs_folder(runs_dir),
             reporter=reporter,
             start_painter=None if no_plots else partial(Painter, plugins),
             resumed=folder,
@@ -163,7 +163,10 @@ def sweep(
                 needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)
             ),
         )
-    _print(conclusion, as_json=as_json, quiet=quiet)
+    _print(result.folder, result.document, as_json=as_json, quiet=quiet)
+    if result.status != "completed":
+        raise SweepFailedError(f"the sweep {result.status}: {result.error}")
+    refuse_missing_plots(result.folder, result.not_drawn)
 
 
 def _metric(minimize: str | None, maximize: str | None) -> "Metric | None":
@@ -179,72 +182,10 @@ def _metric(minimize: str | None, maximize: str | None) -> "Metric | None":
     return None
 
 
-def _resumed(
-    resume: str | None,
-    config: Path | None,
-    words: list[str],
-    settings: Mapping[str, object],
-    runs: Path,
-    *,
-    retry_failed: bool,
-) -> "SweepFolder | None":
-    """Return the folder of the sweep to go on with; refuse what would make it another one."""
-    from mnistlab.errors import InputError
-    from mnistlab.runs.places import find_sweep
-
-    if resume is None:
-        if config is None:
-            raise missing_config("sweep", words)
-        if retry_failed:
-            raise InputError("sweep: --retry-failed goes with --resume SWEEP")
-        return None
-    given = [f"--{key.replace('_', '-')}" for key, value in settings.items() if value is not None]
-    if config is not None or words or given:
-        what = "--config" if config is not None else (words or given)[0]
-        raise InputError(
-            f"sweep: --resume goes on with the sweep as it was begun, so {what} has no place; "
-            "to vary it, begin a new one, which takes finished runs over with --needed"
-        )
-    return noting_latest(resume, runs, find_sweep(resume, runs))
-
-
-def _settle(
-    folder: "SweepFolder | None",
-    config: Path | None,
-    words: list[str],
-    settings: Mapping[str, object],
-) -> "Sweep":
-    from mnistlab.sweep.sweep_file import check_own_file
-    from mnistlab.sweep.trials import load_sweep
-
-    if folder is not None:
-        check_own_file(folder.config)
-    path = config if folder is None else folder.config
-    assert path is not None  # noqa: S101 - `_resumed` has seen to it
-    return load_sweep(path, words, **settings)  # type: ignore[arg-type]
-
-
-def _print_folder(folder: "SweepFolder", *, as_json: bool, quiet: bool) -> None:
-    """Print a sweep that is complete already."""
+def _print(folder: "SweepFolder", document: "Document", *, as_json: bool, quiet: bool) -> None:
     from mnistlab.console.sweeps import print_sweep
 
-    document = folder.read_summary()
     if as_json:
         echo_json(document)
     elif not quiet:
-        echo("It was complete already.\n")
         print_sweep(folder, document)
-
-
-def _print(conclusion: "SweepResult", *, as_json: bool, quiet: bool) -> None:
-    from mnistlab.errors import SweepFailedError
-
-    if as_json:
-        echo_json(conclusion.document)
-    elif not quiet:
-        from mnistlab.console.sweeps import print_sweep
-
-        print_sweep(conclusion.folder, conclusion.document)
-    if conclusion.status != "completed":
-        raise SweepFailedError(f"the sweep {conclusion.status}: {conclusion.error}")
-    refuse_missing_plots(conclusion.folder, conclusion.not_drawn)

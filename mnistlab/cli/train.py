@@ -7,83 +7,65 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.completion import complete_run
+from mnistlab.cli import options
 from mnistlab.cli.config import print_settled
 from mnistlab.cli.options import (
-    AsJson,
-    ExactLimit,
-    NoPlots,
-    Plugins,
-    Quiet,
-    RunsDir,
     echo_json,
-    missing_config,
-    noting_latest,
+    find_folder,
+    refuse_changes,
     refuse_missing_plots,
+    require_config,
     resume_options,
     runs_folder,
 )
 
 if TYPE_CHECKING:
     from mnistlab.experiment import Plan, RunRecorder
-    from mnistlab.plots.painter import Painter
     from mnistlab.runs import RunFolder
 
 
 def train(
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", metavar="FILE", help="The YAML file to train."),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="KEY=VALUE",
-            help="Values that win over the file's: learning_rate=0.05 data.validation=5000",
-        ),
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Name the run (default: the config's name or file)."),
-    ] = None,
-    runs_dir: RunsDir = None,
+    config: options.ConfigFile = None,
+    overrides: options.Overrides = None,
+    name: options.Name = None,
+    runs_dir: options.RunsDir = None,
     resume: Annotated[
         str | None,
         typer.Option(
             metavar="RUN",
-            autocompletion=complete_run,
+            autocompletion=options.complete_run,
             help="Go on with a run that was cut short: its folder, name or `latest`; with "
             "epochs=N a run that is complete is made longer.",
         ),
     ] = None,
-    plugin: Plugins = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, print the plan, train nothing.")
-    ] = False,
+    plugin: options.Plugins = None,
+    dry_run: options.DryRun = False,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the resolved config and stop.")
     ] = False,
-    exact_limit: ExactLimit = False,
-    no_plots: NoPlots = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    exact_limit: options.ExactLimit = False,
+    no_plots: options.NoPlots = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train a config on real images and leave a run folder with metrics and plots.
 
     Exit codes: 0 trained; 1 the run diverged or failed; 2 a wrong config, input or option;
     130 interrupted.
     """
+    from mnistlab.plots.painter import Painter
+
     plugins = plugin or []
     with ExitStack() as cleanup:
         is_drawn = not (no_plots or dry_run or print_config)
-        painter = _start_painter(cleanup, plugins) if is_drawn and resume is None else None
+        # the process that draws imports beside what follows
+        painter = cleanup.enter_context(Painter(plugins)) if is_drawn and resume is None else None
 
         from mnistlab.config.load import load_config
         from mnistlab.plugins import load_plugins
 
         load_plugins(plugins)
-        runs = runs_folder(runs_dir)
-        folder = _resumed(resume, config, overrides or [], name, runs)
+        folder = _resumed(resume, config, overrides or [], name, runs_dir)
         if folder is not None:
             from mnistlab.experiment.resume import check_resumable, plan_resumption
 
@@ -108,13 +90,13 @@ def train(
             resumption = plan_resumption(folder, known, settled, plan.dataset.sha256)
             if resumption is None:
                 folder.tidy()
-                _print_folder(folder, as_json=as_json, quiet=quiet)
+                _print_complete(folder, as_json=as_json, quiet=quiet)
                 return
-            painter = _start_painter(cleanup, plugins) if is_drawn else None
+            painter = cleanup.enter_context(Painter(plugins)) if is_drawn else None
         with redirect_stdout(sys.stderr):  # what a plugin prints is no result
             run = train_run(
                 plan,
-                runs_dir=runs,
+                runs_dir=runs_folder(runs_dir),
                 reporter=reporter,
                 painter=painter,
                 resumption=resumption,
@@ -123,33 +105,25 @@ def train(
     _print_run(run, plan, as_json=as_json, quiet=quiet)
 
 
-def _start_painter(cleanup: ExitStack, plugins: list[Path]) -> "Painter":
-    """Start the process that draws, which imports beside what follows."""
-    from mnistlab.plots.painter import Painter
-
-    return cleanup.enter_context(Painter(plugins))
-
-
 def _resumed(
-    resume: str | None, config: Path | None, overrides: list[str], name: str | None, runs: Path
+    resume: str | None,
+    config: Path | None,
+    overrides: list[str],
+    name: str | None,
+    runs_dir: Path | None,
 ) -> "RunFolder | None":
     """Return the folder of the run to go on with; refuse what would make it another run."""
+    if resume is None:
+        require_config("train", config, overrides)
+        return None
+
     from mnistlab.errors import InputError
     from mnistlab.runs.folder import SweepFolder
-    from mnistlab.runs.places import find_run
 
-    if resume is None:
-        if config is None:
-            raise missing_config("train", overrides)
-        return None
     others = [word for word in overrides if not word.startswith("epochs=")]
     given = [*(["--config"] if config else []), *(["--name"] if name else []), *others]
-    if given:
-        raise InputError(
-            f"train: --resume goes on with the run as it was begun, so {given[0]} has no place; "
-            "only epochs=N may make it longer"
-        )
-    folder = noting_latest(resume, runs, find_run(resume, runs))
+    refuse_changes("train", given, "only epochs=N may make it longer")
+    folder = find_folder(resume, runs_dir)
     if isinstance(folder, SweepFolder):
         raise InputError(f"{folder.name}: is a sweep; mnistlab sweep --resume goes on with it")
     if "/" in folder.name:
@@ -160,7 +134,7 @@ def _resumed(
     return folder
 
 
-def _print_folder(folder: "RunFolder", *, as_json: bool, quiet: bool) -> None:
+def _print_complete(folder: "RunFolder", *, as_json: bool, quiet: bool) -> None:
     """Print a run that is complete already."""
     from mnistlab.console.run_results import print_result
     from mnistlab.errors import RunFolderError
@@ -168,49 +142,47 @@ def _print_folder(folder: "RunFolder", *, as_json: bool, quiet: bool) -> None:
     summary = folder.read_summary()
     if as_json:
         echo_json(summary)
-    if as_json or quiet:
-        return
-    drawn = sorted(path.name for path in folder.plots.glob("*.png"))
-    try:
-        print_result(summary, ["It was complete already."], plots=drawn)
-    except (KeyError, TypeError):
-        raise RunFolderError(f"{folder.summary}: does not say all that a summary says") from None
+    elif not quiet:
+        try:
+            print_result(folder, summary, ["It was complete already."])
+        except (KeyError, TypeError):
+            message = f"{folder.summary}: does not say all that a summary says"
+            raise RunFolderError(message) from None
 
 
 def _print_run(run: "RunRecorder", plan: "Plan", *, as_json: bool, quiet: bool) -> None:
-    from mnistlab.console.run_results import print_folder, print_result
+    from mnistlab.console.run_results import print_result
+    from mnistlab.console.tables import describe_places, print_lines
+    from mnistlab.core.objective import format_limit
     from mnistlab.errors import RunDivergedError
 
-    drawn = sorted(path.name for path in run.folder.plots.glob("*.png"))
     if as_json:
         echo_json(run.summary)
     elif quiet:
         pass
     elif run.status == "diverged":
-        print_folder(str(run.folder.path), drawn)
+        print_lines(describe_places(run.folder))
     else:
-        print_result(run.summary, run.meaning, plots=drawn)
+        print_result(run.folder, run.summary, run.meaning)
     if run.status == "diverged":
-        raise RunDivergedError(f"the run diverged: {run.error}; {_advice(plan)}")
+        (limit,) = plan.limits
+        advice = (
+            "try a smaller learning rate"
+            if limit is None
+            else (
+                f"choose a learning rate well below {format_limit(limit)}, the stability limit of "
+                "this data"
+            )
+        )
+        raise RunDivergedError(f"the run diverged: {run.error}; {advice}")
     refuse_missing_plots(run.folder, run.not_drawn)
 
 
-def _advice(plan: "Plan") -> str:
-    from mnistlab.core.objective import format_limit
-
-    limit = plan.limits[0]
-    if limit is None:
-        return "try a smaller learning rate"
-    return (
-        f"choose a learning rate well below {format_limit(limit)}, the stability limit of this data"
-    )
-
-
 def _print_plan(plan: "Plan", *, as_json: bool) -> None:
+    from mnistlab.console.tables import print_pairs
 
     (config,) = plan.configs
     dataset = plan.dataset
-    validation = 0 if dataset.validation is None else len(dataset.validation)
     height, width = dataset.train.images.shape[1:]
     facts = {
         "model": config.model,
@@ -218,7 +190,7 @@ def _print_plan(plan: "Plan", *, as_json: bool) -> None:
         "dataset": dataset.name,
         "data_sha256": dataset.sha256,
         "train_images": len(dataset.train),
-        "validation_images": validation,
+        "validation_images": 0 if dataset.validation is None else len(dataset.validation),
         "test_images": len(dataset.test),
         "parameters": (height * width + 1) * len(dataset.classes),
         "epochs": config.epochs,
@@ -227,9 +199,4 @@ def _print_plan(plan: "Plan", *, as_json: bool) -> None:
         "learning_rate_limit": plan.limits[0],
         "warnings": plan.warnings(),
     }
-    if as_json:
-        echo_json(facts)
-        return
-    from mnistlab.console.tables import describe_pairs, print_lines
-
-    print_lines(describe_pairs(facts))
+    (echo_json if as_json else print_pairs)(facts)

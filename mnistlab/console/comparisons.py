@@ -3,17 +3,11 @@
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 from mnistlab.config.load import shown
-from mnistlab.console.tables import (
-    MISSING,
-    align,
-    format_loss,
-    print_lines,
-    split_heading,
-    terminal_width,
-)
+from mnistlab.console.tables import MISSING, align, format_fact, print_lines, shorten, table
 from mnistlab.store.facts import is_comparable, is_number
 
 if TYPE_CHECKING:
@@ -21,8 +15,6 @@ if TYPE_CHECKING:
     from mnistlab.store.diff import Differences, Flips, Pair
     from mnistlab.store.verify import Verification
 
-_FEW = 5  # runs that stand side by side; more stand below each other
-_GAP = "  "
 _LONG = 24  # letters of a value that gets a line of its own
 _TOLD = 10  # images told by number
 _LEVEL = 0.05
@@ -32,11 +24,7 @@ _HASH = re.compile("[0-9a-f]{40,}")  # of a commit or a file; so many letters sa
 
 def print_differences(found: "Differences") -> None:
     """Print two runs side by side: settings, environment, metrics, weights, and test images."""
-    width = max(map(len, found.runs))
-    lines = [
-        f"{name}  {run:{width}}  {status}"
-        for name, run, status in zip("AB", found.runs, found.status, strict=True)
-    ]
+    lines = _lettered(found.runs, found.status)
     if found.same_run:
         lines.append("A and B are the same run.")
     lines += ["", *_pairs("config", found.config), *_pairs("environment", found.environment)]
@@ -52,6 +40,11 @@ def print_differences(found: "Differences") -> None:
     else:
         lines.append(f"test images: not compared: {found.incomparable['predictions']}")
     print_lines(lines)
+
+
+def _lettered(runs: Sequence[str], status: Sequence[str]) -> list[str]:
+    """Return a line a run, with the letter that stands for it."""
+    return align([*zip(ascii_uppercase, runs, status, strict=False)], left=(0, 1, 2))
 
 
 def describe_flips(flips: "Flips") -> str:
@@ -92,8 +85,8 @@ def _pairs(title: str, pairs: "Mapping[str, Pair]") -> list[str]:
         return [f"{title}: the same", ""]
     text = {key: tuple(map(_show, pair)) for key, pair in pairs.items()}
     short = {key: pair for key, pair in text.items() if max(map(len, pair)) <= _LONG}
-    heading = [title, "A", "B"] if short else [title]
-    lines = align([heading, *([f"  {key}", *short[key]] for key in short)])
+    rows = [(f"  {key}", *pair) for key, pair in short.items()]
+    lines = table((title, "A", "B"), rows) if short else [title]
     for key, pair in text.items():
         if key not in short:
             lines += [f"  {key}", f"    A  {pair[0]}", f"    B  {pair[1]}"]
@@ -107,14 +100,14 @@ def _show(value: Any) -> str:
 
 
 def _metrics(found: "Differences") -> list[str]:
-    rows = [["metrics", "A", "B", "B \N{MINUS SIGN} A"]]
     differing = {*found.config, *found.environment}
-    alike = {key for key in found.metrics if is_comparable(key, differing)}
+    unlike = [_name(key) for key in found.metrics if not is_comparable(key, differing)]
+    rows = []
     for key, pair in found.metrics.items():
-        gain = _gain(key, pair) if key in alike else ""
-        rows.append([f"  {_name(key)}", *(_number(key, value) for value in pair), gain])
-    lines = align(rows) if len(rows) > 1 else []
-    if unlike := [_name(key) for key in found.metrics if key not in alike]:
+        gain = "" if _name(key) in unlike else _gain(key, pair)
+        rows.append([f"  {_name(key)}", *(format_fact(key, value) for value in pair), gain])
+    lines = table(("metrics", "A", "B", "B \N{MINUS SIGN} A"), rows) if rows else []
+    if unlike:
         why = [key for key in ("loss", "data_sha256", "data.validation") if key in differing]
         lines.append(f"not of the same thing, by {', '.join(why)}: {', '.join(unlike)}")
     if "metrics" in found.incomparable:
@@ -131,18 +124,6 @@ def _name(key: str) -> str:
     return _NAMES.get(key) or f"{_NAMES.get(split, split)} {name}"
 
 
-def _number(key: str, value: Any) -> str:
-    if not is_number(value):
-        return MISSING if value is None else shown(value)
-    if key.endswith("accuracy"):
-        return f"{value:.2%}"
-    if key == "trained_epochs":
-        return f"{value:,}"
-    if key == "seconds.total":
-        return f"{value:.2f}"
-    return format_loss(value)
-
-
 def _gain(key: str, pair: "Pair") -> str:
     """Return by how much the second value is larger."""
     if not all(map(is_number, pair)):
@@ -150,7 +131,7 @@ def _gain(key: str, pair: "Pair") -> str:
     gain = pair[1] - pair[0]
     if key.endswith("accuracy"):
         return f"{100 * gain:+.2f} points"
-    return ("+" if gain >= 0 else "") + _number(key, gain)
+    return ("+" if gain >= 0 else "") + format_fact(key, gain)
 
 
 def _flips(flips: "Flips") -> list[str]:
@@ -161,11 +142,11 @@ def _flips(flips: "Flips") -> list[str]:
         f"Both are right on {flips.both:,} of {flips.images:,}, neither on {flips.none:,}; they "
         f"name different classes for {flips.differing:,}.\n"
     )
-    rows = [["class", "images", "both right", "only A", "only B", "neither"]]
+    rows = []
     for one in flips.classes:
         counts = (one.images, one.both, one.only_first, one.only_second, one.none)
         rows.append([one.name, *(f"{count:,}" for count in counts)])
-    lines += align(rows)
+    lines += table(("class", "images", "both right", "only A", "only B", "neither"), rows)
     for name, images in (("A", flips.only_first_images), ("B", flips.only_second_images)):
         if images:
             more = ", …" if len(images) > _TOLD else ""
@@ -175,69 +156,26 @@ def _flips(flips: "Flips") -> list[str]:
 
 def print_comparison(comparison: "Comparison") -> None:
     """Print the runs by letter, then what differs and the metrics, the best marked with `*`."""
-    runs, width = comparison.runs, max(map(len, comparison.runs))
-    letters = [chr(ord("A") + at) for at in range(len(runs))]
-    lines = [
-        f"{letter}  {run:{width}}  {status}"
-        for letter, run, status in zip(letters, runs, comparison.status, strict=True)
-    ]
+    lines = _lettered(comparison.runs, comparison.status)
     lines += [f"all: {comparison.shared}"] if comparison.shared else []
-    columns = _columns(comparison)
-    room = terminal_width()
-    side_by_side = align([["", *letters], *([key, *columns[key]] for key in columns)])
-    if len(runs) <= _FEW and max(map(len, side_by_side)) <= room:
-        lines += side_by_side
-    else:
-        lines += _in_blocks(letters, columns, room)
-    if not comparison.config:
-        lines.append("Their configs are the same.")
-    if any(comparison.best.values()):
-        lines.append("* the best of these runs")
-    print_lines(lines)
-
-
-def _columns(comparison: "Comparison") -> dict[str, list[str]]:
-    """Return the told values of each run by what they are, settings first."""
-    columns = {key: [_cut(_show(value)) for value in row] for key, row in comparison.config.items()}
+    rows = [
+        [key, *(shorten(_show(value), _LONG) for value in row)]
+        for key, row in comparison.config.items()
+    ]
     for key, row in comparison.metrics.items():
         if key == "trained_epochs" and all(epochs == row[0] for epochs in row):
             continue
         best = comparison.best[key]
         # where one value has a mark the others get room for it, so that digits stay aligned
         marks = ["*" if at in best else " " for at in range(len(row))] if best else [""] * len(row)
-        text = [_number(key, value) for value in row]
-        columns[_name(key)] = [f"{text}{mark}" for text, mark in zip(text, marks, strict=True)]
-    return columns
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
-
-
-def _in_blocks(
-    letters: Sequence[str], columns: Mapping[str, Sequence[str]], room: int
-) -> Iterator[str]:
-    """Yield a line a run, with as many columns beside each other as there is room for."""
-    block: list[tuple[Sequence[str], Sequence[str]]] = []
-    used = 1
-    for key, cells in columns.items():
-        heading = split_heading(key)
-        needed = len(_GAP) + max(map(len, (*heading, *cells)))
-        if block and used + needed > room:
-            yield from _block(letters, block)
-            block, used = [], 1
-        block.append((heading, cells))
-        used += needed
-    yield from _block(letters, block)
-
-
-def _block(
-    letters: Sequence[str], block: Sequence[tuple[Sequence[str], Sequence[str]]]
-) -> Iterator[str]:
-    heads = [["", *(heading[line] for heading, _ in block)] for line in (0, 1)]
-    rows = [[name, *(cells[at] for _, cells in block)] for at, name in enumerate(letters)]
-    yield ""
-    yield from align([*(head for head in heads if any(head)), *rows])
+        texts = [format_fact(key, value) for value in row]
+        rows.append([_name(key), *map("".join, zip(texts, marks, strict=True))])
+    lines += table(["", *ascii_uppercase[: len(comparison.runs)]], rows, split=True)
+    if not comparison.config:
+        lines.append("Their configs are the same.")
+    if any(comparison.best.values()):
+        lines.append("* the best of these runs")
+    print_lines(lines)
 
 
 _CODE = ("git.commit", "git.dirty", "git.uncommitted_sha256")

@@ -1,12 +1,12 @@
 """Shows progress: animated on a terminal, plain lines elsewhere, always on stderr."""
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from mnistlab.console.tables import is_animated
 from mnistlab.experiment.training import Reporter, describe_epoch
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ class ConsoleReporter(Reporter):
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._animated = (
-            not quiet and sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "")
-        )
+        self._animated = not quiet and is_animated()
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
         self._narrow = False
@@ -52,40 +50,23 @@ class ConsoleReporter(Reporter):
             yield lambda _count: None
             self.message(label if total is None else f"{label} ({total / 1e6:.1f} MB)")
             return
-        from rich.progress import (  # noqa: PLC0415 - only an animation needs it
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TransferSpeedColumn,
-        )
+        from rich import progress as rich  # noqa: PLC0415 - only an animation needs it
 
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-        )
-        with Progress(*columns, console=_stderr(), transient=True) as progress:
-            task = progress.add_task(label, total=total)
-            yield lambda count: progress.advance(task, count)
+        columns = ("{task.description}", rich.BarColumn(), rich.DownloadColumn())
+        with _animation(*columns, rich.TransferSpeedColumn()) as shown:
+            task = shown.add_task(label, total=total)
+            yield lambda count: shown.advance(task, count)
 
     def start(self, epochs: int) -> None:
         """Open the bar of epochs."""
         if not self._animated:
             return
-        from rich.progress import (  # noqa: PLC0415 - only an animation needs it
-            BarColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        from rich import progress as rich  # noqa: PLC0415 - only an animation needs it
 
-        console = _stderr()
-        self._narrow = console.width < NARROW
-        bar = BarColumn(8 if self._narrow else 24)
-        columns = (bar, TextColumn("{task.description}"), TimeRemainingColumn(compact=True))
-        self._bar = Progress(*columns, console=console, transient=True)
+        bar, left = rich.BarColumn(24), rich.TimeRemainingColumn(compact=True)
+        self._bar = _animation(bar, "{task.description}", left)
+        self._narrow = self._bar.console.width < NARROW
+        bar.bar_width = 8 if self._narrow else 24
         self._task = self._bar.add_task("epoch 1", total=epochs)
         self._bar.start()
 
@@ -130,7 +111,8 @@ def fetch_progress(quiet: bool) -> "Progress":
     return ConsoleReporter(quiet=quiet)
 
 
-def _stderr() -> Any:
+def _animation(*columns: Any) -> "RichProgress":
     from rich.console import Console  # noqa: PLC0415 - only an animation needs it
+    from rich.progress import Progress  # noqa: PLC0415
 
-    return Console(stderr=True)
+    return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -1,28 +1,23 @@
-"""Prints what came of a run: its numbers and what they mean, or what it takes images for."""
+"""Prints one run: what came of it, all that its folder says, and what it takes images for."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mnistlab.console.tables import align, fill, print_lines
+from mnistlab.console.tables import align, describe_places, fill, format_loss, print_lines
+from mnistlab.errors import RunFolderError, escape
+from mnistlab.runs.folder import RunFolder, SweepFolder
 
 if TYPE_CHECKING:
     from mnistlab.store.predict import Prediction, Predictions
 
+_SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 _WIDTH = 40  # letters of the longest bar
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
-def print_result(
-    summary: Mapping[str, Any], meaning: Sequence[str], *, plots: Sequence[str]
-) -> None:
+def print_result(folder: RunFolder, summary: Mapping[str, Any], meaning: Sequence[str]) -> None:
     """Print a finished run: loss and accuracy of each split, what they mean, where it all is."""
-    rows = [["", "loss", "accuracy", "error rate"]]
-    for split, label in (("train", "training"), ("validation", "validation"), ("test", "test")):
-        loss, accuracy = summary[split]["loss"], summary[split]["accuracy"]
-        if loss is not None:
-            shown = f"{loss:.4f}" if loss < 1e6 else f"{loss:.4g}"
-            rows.append([label, shown, f"{accuracy:.2%}", f"{1 - accuracy:.2%}"])
     seconds = summary["seconds"]
     epochs = "1 epoch" if summary["epochs"] == 1 else f"{summary['epochs']} epochs"
     time = (
@@ -30,13 +25,78 @@ def print_result(
         f"(training {seconds['train']:.2f} s, evaluation {seconds['evaluate']:.2f} s)"
     )
     sentences = [line for sentence in meaning for line in fill(sentence)]
-    print_lines([*align(rows, gap=3), "", *sentences, time])
-    print_folder(summary["path"], plots)
+    print_lines([*_describe_splits(summary), "", *sentences, time, *describe_places(folder)])
 
 
-def print_folder(path: str, plots: Sequence[str]) -> None:
-    """Print where the run folder and its plots are, one path a line, never wrapped."""
-    print_lines([f"run folder: {path}", *(f"plot: {path}/plots/{plot}" for plot in plots)])
+def _describe_splits(summary: Mapping[str, Any]) -> list[str]:
+    """Return a table with a line a split that has numbers."""
+    rows = [["", "loss", "accuracy", "error rate"]]
+    for split, label in _SPLITS.items():
+        loss, accuracy = ((summary.get(split) or {}).get(name) for name in ("loss", "accuracy"))
+        if loss is not None and accuracy is not None:
+            rows.append([label, format_loss(loss), f"{accuracy:.2%}", f"{1 - accuracy:.2%}"])
+    return align(rows, gap=3) if rows[1:] else []
+
+
+def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:
+    """Print status, config, metrics and files of a run or a sweep, as far as they are known."""
+    from mnistlab.config.strict_yaml import dump  # noqa: PLC0415 - a listing reads no YAML
+
+    status, summary = facts["status"], facts["summary"]
+    lines = [f"{facts['run']}: {status['status']}"]
+    lines += [f"  {status[key]}" for key in ("error",) if status.get(key)]
+    if status.get("stopped"):
+        lines.append(f"  stopped by {status['stopped']}")
+    lines += [f"  {name} is missing or is not what the run left" for name in facts["damaged"]]
+    if status.get("started"):
+        ended = f", ended {status['ended']}" if status.get("ended") else ""
+        lines.append(f"  started {status['started']}{ended}")
+    config = facts["config"]
+    text = dump(config) if config is not None else "config.yaml is missing or damaged\n"
+    lines += ["config:", *(f"  {line}" for line in text.splitlines())]
+    if not isinstance(folder, SweepFolder):
+        splits = _describe_splits(summary or {})
+        lines += ["metrics:", *(f"  {line}" for line in splits or [_describe_last_loss(folder)])]
+        print_lines(map(escape, [*lines, *describe_places(folder)]))
+        return
+    print_lines([*map(escape, lines), ""])
+    if summary is None:
+        print_lines(_describe_unfinished(folder))
+    elif folder.summary.name not in facts["damaged"]:
+        from mnistlab.console.sweeps import print_sweep  # noqa: PLC0415 - a sweep alone needs it
+
+        try:
+            print_sweep(folder, summary)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            raise RunFolderError(f"{folder.summary}: is damaged: it is no sweep's") from None
+
+
+def _describe_unfinished(folder: SweepFolder) -> list[str]:
+    done = len(folder.runs())
+    try:
+        runs = sum(len(column) for stack in folder.read_plan()["stacks"] for column in stack)
+    except (RunFolderError, KeyError, TypeError):
+        return [f"{done} runs are done; plan.json is missing or damaged"]
+    resume = f"mnistlab sweep --resume {folder.name}"
+    return [
+        f"{done} of {max(runs, done)} runs are done; to go on: {resume}",
+        f"sweep folder: {folder.path}",
+    ]
+
+
+def _describe_last_loss(folder: RunFolder) -> str:
+    """Return the training loss of the last epoch in which it is finite."""
+    try:
+        metrics = folder.read_metrics()
+    except RunFolderError:
+        return "no metrics were measured"
+    losses = [*zip(metrics["epoch"], metrics["train_loss"], strict=True)]
+    finite = [(epoch, loss) for epoch, loss in losses if math.isfinite(loss)]
+    if not finite:
+        return "no metrics were measured"
+    epoch, loss = finite[-1]
+    which = "last" if len(finite) == len(losses) else "last finite"
+    return f"the {which} training loss was {format_loss(loss)}, in epoch {epoch:.0f}"
 
 
 def print_predictions(predictions: "Predictions") -> None:
@@ -67,7 +127,7 @@ def _bars(one: "Prediction", classes: Sequence[str], full: float) -> Iterator[st
     scale = _WIDTH / ((highest - lowest) or 1.0)
     left = math.ceil(-lowest * scale)
     rows = [
-        [">" if c == one.predicted else "", name, _number(value), _bar(value, scale, left)]
+        [">" if c == one.predicted else "", name, format_loss(value), _bar(value, scale, left)]
         for c, (name, value) in enumerate(zip(classes, one.outputs, strict=True))
     ]
     marks, *others = zip(*rows, strict=True)
@@ -83,9 +143,3 @@ def _bar(value: float, scale: float, left: int) -> str:
         return ("█" * round(-value * scale)).rjust(left)
     eighths = round(8 * value * scale)
     return " " * left + "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-
-
-def _number(value: float) -> str:
-    if not math.isfinite(value):
-        return str(value)
-    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3g}"

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from mnistlab.console.progress import ConsoleReporter, fetch_progress
+from mnistlab.console.tables import table, text_width
 
 ROW = {
     "epoch": 1,
@@ -98,3 +99,39 @@ def test_quiet_is_quiet(pretend):
     reporter.epoch(ROW, 1)
     reporter.warn("look out")
     assert terminal.getvalue() == ""
+
+
+HEADINGS = ("run", "learning_rate", "train.loss", "validation.accuracy")
+ROWS = [("a-long-name-of-a-run", "0.01", "0.3934", "86.72%"), ("b", "0.002", "0.41", "9.00%")]
+
+
+def test_a_table_has_long_headings_on_two_lines_and_numbers_flush_right():
+    assert table(HEADINGS, ROWS) == [
+        "                      learning_              validation.",
+        "run                        rate  train.loss     accuracy",
+        "a-long-name-of-a-run       0.01      0.3934       86.72%",
+        "b                         0.002        0.41        9.00%",
+    ]
+    assert table(("run", "A"), [("x", "1")]) == ["run  A", "x    1"]
+    assert table(("run", "A"), [("x", "long")], left=("A",)) == ["run  A", "  x  long"]
+
+
+def test_columns_of_a_table_give_way_only_until_the_rest_fits(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "45")
+    droppable = ("train.loss", "learning_rate")
+    lines = table(HEADINGS, ROWS, droppable=droppable)
+    assert max(map(text_width, lines)) <= 45
+    assert lines[1].split() == ["run", "rate", "accuracy"]
+    monkeypatch.setenv("COLUMNS", "40")
+    assert table(HEADINGS, ROWS, droppable=droppable)[1].split() == ["run", "accuracy"]
+
+
+def test_a_split_table_goes_on_below_beside_its_first_column(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "43")
+    lines = table(HEADINGS, ROWS, split=True)
+    assert max(map(text_width, lines)) <= 43
+    assert [line.split() for line in lines if line.startswith("b ")] == [
+        ["b", "0.002", "0.41"],
+        ["b", "9.00%"],
+    ]
+    assert lines.count("") == 1

@@ -385,7 +385,7 @@ def test_a_warm_listing_loads_nothing_heavy(tmp_path, monkeypatch):
     assert folder.path.exists()
     code = (
         "import sys, pathlib; from mnistlab.store.index import read_all;"
-        "from mnistlab.store import selection; from mnistlab.console import listing;"
+        "from mnistlab.store import selection; from mnistlab.console import tables;"
         f"print(len(read_all(pathlib.Path({str(tmp_path)!r}))));"
         "print([m for m in ('numpy', 'yaml', 'pydantic', 'rich', 'filelock') if m in sys.modules])"
     )

@@ -106,7 +106,7 @@ def test_the_runs_inside_a_sweep(run, runs_dir):
 def test_columns_are_those_asked_for(run):
     out = run("runs", "list", "--columns", "run, data.preprocess,seconds.total,run")[1]
     assert out.splitlines()[1].split() == ["run", "preprocess", "total"]
-    assert out.splitlines()[-1].split() == ["20261101-000000-linear-aaaa", "deskew", "1.5"]
+    assert out.splitlines()[-1].split() == ["20261101-000000-linear-aaaa", "deskew", "1.50"]
 
 
 @pytest.mark.usefixtures("runs_dir")

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from mnistlab.console import sweeping
-from mnistlab.console.sweeping import ConsoleSweepReporter, sparkline
+from mnistlab.console import sweeps
+from mnistlab.console.sweeps import ConsoleSweepReporter, sparkline
 from mnistlab.plots import SWEEP_PLOTS, SweepView
 from mnistlab.runs.folder import SweepFolder
 from mnistlab.sweep.estimate import estimate
@@ -74,7 +74,7 @@ def test_the_best_so_far_is_one_that_is_complete(reporter):
 def test_the_time_left(reporter, monkeypatch):
     console, _ = reporter
     clock = iter([0.0, 4.0])
-    monkeypatch.setattr(sweeping.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(sweeps.time, "monotonic", lambda: next(clock))
     console.start(["a", "b"], {}, {0: 4, 1: 4})
     console._rows = {0: [row(1, 0.5)], 1: [row(1, 0.5)]}
     assert console._left() == "12 s"
