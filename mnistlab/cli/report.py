@@ -59,10 +59,7 @@ def report(
     facts. Exit codes: 0 written; 1 it could not be; 2 a wrong name or option.
     """
     from mnistlab.console.progress import ConsoleReporter
-    from mnistlab.plots.picture_file import import_matplotlib
     from mnistlab.plugins import load_plugins
-
-    import_matplotlib()
     from mnistlab.report.opening import open_given
     from mnistlab.report.render import ReportRequest, check_place, write_report
 

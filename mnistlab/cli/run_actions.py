@@ -105,10 +105,7 @@ def predict(
 def _draw(predictions: "Predictions", path: Path) -> None:
     import numpy as np
 
-    from mnistlab.plots.picture_file import import_matplotlib, save_picture
-
-    import_matplotlib()
-    from mnistlab.plots.image_plots import seen_images
+    from mnistlab.plots import save_picture, seen_images
 
     classes, images = predictions.classes, predictions.images
     headings: list[tuple[str, ...]] = [

@@ -246,7 +246,7 @@ def compare(
     from dataclasses import asdict
 
     from mnistlab.errors import InputError, shown
-    from mnistlab.plots.picture_file import check_picture, import_matplotlib, save_picture
+    from mnistlab.plots import check_picture, save_picture
     from mnistlab.store.compare import choose_runs, compare_runs
 
     folders = choose_runs([find_folder(run, runs_dir) for run in runs])
@@ -257,7 +257,6 @@ def compare(
             raise InputError(f"{shown(picture)}: is there already; --force replaces it")
     comparison = compare_runs(folders)
     if picture is not None:
-        import_matplotlib()
         from mnistlab.store.comparison_picture import draw_comparison, has_curves
 
         save_picture(draw_comparison(folders, comparison), picture)

@@ -9,8 +9,7 @@ from mnistlab.gradcheck.check import Check
 from mnistlab.gradcheck.diagnosis import place
 from mnistlab.gradcheck.differences import complex_step
 from mnistlab.gradcheck.verdicts import Report, Verdict
-from mnistlab.plots.gradient_check import MOST, StepStudy, gradient_error
-from mnistlab.plots.picture_file import save_picture
+from mnistlab.plots import MOST_STUDIED, StepStudy, gradient_error, save_picture
 from mnistlab.runs import RunFolder, create_run_folder
 from mnistlab.runs.environment import describe_environment
 from mnistlab.runs.files import write_json, write_text
@@ -41,7 +40,7 @@ def draw(verdict: Verdict, path: Path) -> None:
         raise ValueError("only a gradient that could be judged can be drawn")
     errors = np.abs(check.problem.analytic - check.numerical).ravel()
     tolerance = check.tolerance.ravel()
-    order = np.argsort(-np.nan_to_num(errors - tolerance, nan=np.inf), kind="stable")[:MOST]
+    order = np.argsort(-np.nan_to_num(errors - tolerance, nan=np.inf), kind="stable")[:MOST_STUDIED]
     shape = check.numerical.shape
     names = [place(tuple(int(i) for i in np.unravel_index(flat, shape))) for flat in order]
     figure = gradient_error(

@@ -5,7 +5,7 @@ from typing import Any
 
 _MODULES = {
     "epoch_curves": ("RunCurves", "all_learning_curves", "compared_curves", "learning_curves"),
-    "gradient_check": ("gradient_error",),
+    "gradient_check": ("MOST_STUDIED", "StepStudy", "gradient_error"),
     "image_plots": ("confusion_matrix", "seen_images", "weight_templates", "worst_mistakes"),
     "painter": ("Painter",),
     "picture_file": ("check_picture", "encode", "import_matplotlib", "save_picture"),

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 from mnistlab.plots import style
 from mnistlab.plots.style import Array, cut, format_power
 
-MOST = 10  # coordinates in the figure
+MOST_STUDIED = 10  # coordinates in the figure
 _LOWEST = 1e-17  # errors below it, exact zeros among them, are drawn here
 
 
@@ -61,7 +61,7 @@ def gradient_error(
     figure = style.new_layout(3.75)
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _draw_steps(left, study)
-    _draw_worst(right, list(names)[:MOST], errors[:MOST], tolerances[:MOST])
+    _draw_worst(right, list(names)[:MOST_STUDIED], errors[:MOST_STUDIED], tolerances[:MOST_STUDIED])
     notes = [f"Left: coordinate {coordinate}, errors against {referee}."]
     return style.add_head(figure, title, details, notes)
 

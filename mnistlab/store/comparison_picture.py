@@ -1,21 +1,24 @@
 """Draws the curves of compared runs together, each named by what sets it apart."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from mnistlab.errors import RunFolderError
-from mnistlab.plots.epoch_curves import RunCurves, compared_curves
+from mnistlab.plots import RunCurves, compared_curves
 from mnistlab.runs import RunFolder
 from mnistlab.runs.folder import METRICS_COLUMNS
 from mnistlab.store.compare import Comparison, format_setting
 from mnistlab.store.diff import config_facts, read_curves
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _NOT_SPOKEN = ("data_sha256",)  # says nothing to a person; the dataset's name does
 
 
-def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> Figure:
+def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> "Figure":
     """Return the figure of the runs' curves; `comparison` is theirs, in the same order.
 
     A run without any metrics has a line in the legend alone.
@@ -27,12 +30,13 @@ def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> Fig
         )
     ]
     loss = None if "loss" in comparison.config else config_facts(folders[0]).get("loss")
-    return compared_curves(
+    figure: Figure = compared_curves(
         runs,
         loss_name=None if loss is None else str(loss),
         title=f"Learning curves of {len(runs)} runs",
         details=comparison.shared,
     )
+    return figure
 
 
 def has_curves(folders: Sequence[RunFolder]) -> bool:
