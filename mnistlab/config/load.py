@@ -356,7 +356,8 @@ def _describe(fault: Mapping[str, Any], model: type[BaseModel]) -> Fault:
     if kind in _WORDS:
         problem = f"{_WORDS[kind].format(**fault.get('ctx', {}))}, not {given}"
         if kind == "string_type" and isinstance(fault["input"], int | float):
-            problem += f"; quote it: '{given}'"
+            typed = f": '{given}'" if isinstance(fault["input"], int) else ""  # 1e3 was not 1000.0
+            problem += f"; quote it{typed}"
         elif kind in _NUMERIC:
             problem += _number_hint(fault["input"])
         return Fault(path, problem, f"{key} {problem}")

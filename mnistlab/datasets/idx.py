@@ -309,6 +309,13 @@ def find_all(folder: Path, names: Iterable[str] = NAMES) -> dict[str, Path]:
         below = [path.parent for path in (*folder.glob("*/*"), *folder.glob("*/*/*"))]
         near = next((place for place in below if find(place, missing[0])), None)
         hint = "" if near is None else f"; there is one in {near}"
+        alike = [
+            path.name
+            for path in folder.glob("*")
+            if any(word in path.name.lower() for word in ("idx", "ubyte", "images", "labels"))
+        ]
+        if alike and near is None:
+            hint = f"; is one of these it, under another name: {', '.join(sorted(alike)[:8])}?"
         raise DataError(
             f"{folder}: lacks {', '.join(missing)}; a folder of IDX files holds {', '.join(NAMES)} "
             f"(also spelt with .idx, also with .gz){hint}"

@@ -51,7 +51,8 @@ def check_labels(labels: NDArray[np.integer], label: str) -> None:
     if lowest < 0 or highest >= CLASSES:
         wrong = lowest if lowest < 0 else highest
         at = int(np.flatnonzero(labels == wrong)[0])
-        raise DataError(f"{label}: label {at} is {wrong}; labels must be 0 to {CLASSES - 1}")
+        hint = "; these count from 1: subtract it" if (lowest, highest) == (1, CLASSES) else ""
+        raise DataError(f"{label}: label {at} is {wrong}; labels must be 0 to {CLASSES - 1}{hint}")
     if lowest == highest:
         raise DataError(
             f"{label}: all {len(labels)} labels are {lowest}; there is nothing to tell apart, "

@@ -143,6 +143,12 @@ class Plan:
                 if every > 1
                 else f"early_stopping {patience} can end nothing within {last} epochs"
             )
+        rest = len(self.dataset.train) % config.batch_size
+        if 0 < rest <= _FEW * config.batch_size:
+            found.append(
+                f"the last batch of an epoch has {rest} of {config.batch_size} images, and its "
+                "step counts as much as that of any other batch"
+            )
         if limit is not None and rate > limit:
             found.append(
                 f"learning rate {rate:g} is beyond the stability limit of this data, "
@@ -159,6 +165,9 @@ class Plan:
             )
             for config in self.configs
         ]
+
+
+_FEW = 0.01  # of a batch: a step on so few images is mostly noise
 
 
 def prepare(

@@ -264,7 +264,10 @@ def _is_ordered(key: str, value: Any, compare: Callable[[Any, Any], bool], where
         if fact is None:
             return False
         if _kind(fact) != _kind(value):
+            numbers = [f"{split}.{key}" for split in ("train", "validation", "test")]
             hint = f"; as text it is '{value}'" if isinstance(fact, str) else ""
+            if numbers[0] in facts:  # `loss` is the name of one, its values have others
+                hint = f"; its values are {', '.join(numbers)}"
             raise InputError(
                 f"{where}: {key} is {_kind(fact)}, which has no order with {_kind(value)}{hint}"
             )

@@ -143,6 +143,14 @@ def test_a_folder_above_the_one_with_the_files_names_it(tiny_folder, tmp_path):
         load(str(tmp_path / "torch"))
 
 
+def test_files_under_other_names_are_listed(tiny_folder):
+    (tiny_folder / TEST_LABELS).rename(tiny_folder / "TEST-LABELS.IDX1")
+    with pytest.raises(
+        DataError, match=r"is one of these it, under another name: TEST-LABELS\.IDX1"
+    ):
+        load(str(tiny_folder))
+
+
 @pytest.mark.parametrize("other", [f"{TEST_LABELS}.gz", TEST_LABELS.replace("-idx", ".idx")])
 def test_two_spellings_of_a_file_must_hold_the_same(tiny_folder, other):
     content = (tiny_folder / TEST_LABELS).read_bytes()
@@ -237,6 +245,10 @@ BAD_ARRAYS = {
         r"of shape \(20, 10\).*y.argmax\(axis=1\), if they are one-hot",
     ),
     "negative label": ({"y_train": np.r_[-1, np.arange(39) % 10]}, "label 0 is -1"),
+    "labels from 1": (
+        {"y_train": np.arange(40) % 10 + 1},
+        "label 9 is 10; labels must be 0 to 9; these count from 1: subtract it",
+    ),
     "label 256": ({"y_train": np.r_[np.arange(39) % 10, 256]}, "label 39 is 256"),
 }
 

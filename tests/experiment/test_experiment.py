@@ -318,11 +318,17 @@ def test_stop_after_is_told_from_early_stopping(tmp_path):
             "early_stopping 2 can end nothing within 3 epochs that are evaluated every 2",
         ),
         (("epochs=8", "early_stopping=7"), None),
+        (
+            ("batch_size=4999",),
+            "the last batch of an epoch has 1 of 4999 images, and its step counts",
+        ),
+        (("batch_size=400",), None),
     ],
 )
-def test_early_stopping_that_cannot_act_is_warned_of(words, warning):
-    plan = prepare([load_config(None, mini(*words))])
-    assert plan.warnings() == ([] if warning is None else [warning])
+def test_what_can_hardly_be_meant_is_warned_of(words, warning):
+    told = prepare([load_config(None, mini(*words))]).warnings()
+    assert len(told) == (warning is not None)
+    assert all(one.startswith(warning) for one in told)
 
 
 def test_early_stopping_says_so(tmp_path):

@@ -277,6 +277,13 @@ def test_metrics_of_an_interrupted_run_without_a_last_epoch_are_none(run, runs_d
 
 
 @pytest.mark.usefixtures("runs_dir")
+def test_the_name_of_a_loss_is_told_from_its_values(run):
+    code, _, err = run("runs", "list", "--filter", "loss < 0.5")
+    assert code == 2
+    assert "its values are train.loss, validation.loss, test.loss" in err
+
+
+@pytest.mark.usefixtures("runs_dir")
 @pytest.mark.parametrize(
     ("condition", "hint"),
     [
