@@ -11,7 +11,7 @@ from mnistlab.__main__ import expand_home
 from mnistlab.runs.folder import open_folder
 from tests.faults.command import write_config
 
-ENCODINGS = ("ascii", "cp437", "cp1252")  # the other tests speak UTF-8
+ENCODINGS = ("ascii", "latin-1", "cp437", "cp1252")  # the other tests speak UTF-8
 
 COMMANDS = {
     "list": ("runs", "list"),
