@@ -24,6 +24,11 @@ def read_trial_list(path: Path, where: str) -> list[Axis]:
         raise ConfigError(f"{path}: is empty; its first line must name keys")
     (_, keys), *trials = rows
     for number, key in enumerate(keys):
+        if key.startswith("#"):
+            raise ConfigError(
+                f"{path}, line 1: a list of trials begins with the names of its keys, and has no "
+                "comments (#)"
+            )
         if not key:
             raise ConfigError(f"{path}, line 1: column {number + 1} has no name")
         if key in keys[:number]:

@@ -61,6 +61,7 @@ def test_a_list_of_trials_is_one_axis_typed_like_yaml(base, tmp_path):
     [
         ("", "is empty; its first line must name keys"),
         ("seed\n", "has no rows below its header"),
+        ("# mine, of today\nseed\n1\n", "line 1: a list of trials begins with the names of its"),
         ("seed,epochs\n1,2\n1\n", "line 3: has 1 value for 2 keys"),
         ("seed,epochs\n1,2,3\n", "line 2: has 3 values for 2 keys"),
         ("seed,seed\n1,2\n", "line 1: 'seed' stands here twice"),
