@@ -6,9 +6,11 @@ big-endian 32-bit number, then the values, last dimension fastest
 bytes where that changes no value.
 """
 
+import contextlib
 import gzip
 import hashlib
 import io
+import itertools
 import math
 import mmap
 import struct
@@ -306,16 +308,7 @@ def find_all(folder: Path, names: Iterable[str] = NAMES) -> dict[str, Path]:
     found = {name: find(folder, name) for name in names}
     missing = [name for name, path in found.items() if path is None]
     if missing:
-        below = [path.parent for path in (*folder.glob("*/*"), *folder.glob("*/*/*"))]
-        near = next((place for place in below if find(place, missing[0])), None)
-        hint = "" if near is None else f"; there is one in {near}"
-        alike = [
-            path.name
-            for path in folder.glob("*")
-            if any(word in path.name.lower() for word in ("idx", "ubyte", "images", "labels"))
-        ]
-        if alike and near is None:
-            hint = f"; is one of these it, under another name: {', '.join(sorted(alike)[:8])}?"
+        hint = _where_else(folder, missing[0])
         raise DataError(
             f"{folder}: lacks {', '.join(missing)}; a folder of IDX files holds {', '.join(NAMES)} "
             f"(also spelt with .idx, also with .gz){hint}"
@@ -323,6 +316,24 @@ def find_all(folder: Path, names: Iterable[str] = NAMES) -> dict[str, Path]:
     for name in names:
         _check_alike(_spelt(folder, name))
     return {name: path for name, path in found.items() if path is not None}
+
+
+_MOST_LOOKED_AT = 200  # entries of a folder that lacks its files: it may be the root of a disk
+
+
+def _where_else(folder: Path, name: str) -> str:
+    """Return "; ..." on where the file `name` may be: in a folder below, or under another name."""
+    words = ("idx", "ubyte", "images", "labels")
+    with contextlib.suppress(OSError):  # a hint is not worth an error
+        below = itertools.chain(folder.glob("*/"), folder.glob("*/*/"))
+        for place in itertools.islice(below, _MOST_LOOKED_AT):
+            if find(place, name) is not None:
+                return f"; there is one in {shown(place)}"
+        names = [path.name for path in itertools.islice(folder.glob("*"), _MOST_LOOKED_AT)]
+        alike = sorted(one for one in names if any(word in one.lower() for word in words))
+        if alike:
+            return f"; is one of these it, under another name: {shown(', '.join(alike[:8]))}?"
+    return ""
 
 
 def _check_alike(paths: list[Path]) -> None:
