@@ -67,7 +67,7 @@ def find_files(given: Sequence[Path]) -> list[Path]:
                 one
                 for one in path.rglob("*")
                 if one.suffix in KINDS and one.is_file()
-                if not any(part[0] in "._" for part in one.relative_to(path).parts)
+                if not any(part.startswith((".", "__")) for part in one.relative_to(path).parts)
             )
         elif path.exists():
             found.append(path)

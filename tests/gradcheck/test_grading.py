@@ -99,8 +99,9 @@ def test_a_notebook_is_judged_by_its_code_cells(run, tmp_path):
     (tmp_path / "mine.ipynb").write_text(json.dumps(NOTEBOOK))
     (tmp_path / ".ipynb_checkpoints").mkdir()
     (tmp_path / ".ipynb_checkpoints" / "old.ipynb").write_text("{}")
+    (tmp_path / "_mine.py").write_text(f"import numpy as np\n{GOOD}")
     code, out, _ = run("gradcheck", "--target", tmp_path, "-q")
-    assert (code, out) == (0, "mine.ipynb: right\n")
+    assert (code, out) == (0, "_mine.py: right\nmine.ipynb: right\n")
 
 
 def test_a_hostile_file_holds_up_nobody(run, tmp_path):
