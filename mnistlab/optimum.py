@@ -26,7 +26,7 @@ from mnistlab.core.trainer import join_parameters
 from mnistlab.datasets import Dataset
 from mnistlab.datasets.cache import data_dir
 from mnistlab.errors import MnistlabError
-from mnistlab.runs.files import write_json
+from mnistlab.run_folders.files import write_json
 
 Matrix = NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from mnistlab.__main__ import main
 from mnistlab.cli import app
 from mnistlab.config.load import load_config, valid_keys
 from mnistlab.core.losses import LOSSES
-from mnistlab.runs.folder import RunFolder, SweepFolder
-from mnistlab.sweep.trials import load_sweep
+from mnistlab.run_folders.folder import RunFolder, SweepFolder
+from mnistlab.sweeps.trials import load_sweep
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -50,8 +50,8 @@ def validate(
     from mnistlab.config.load import load_config
     from mnistlab.errors import ConfigError
     from mnistlab.plugins import load_plugins
-    from mnistlab.sweep.sweep_file import is_sweep_file
-    from mnistlab.sweep.trials import load_sweep
+    from mnistlab.sweeps.sweep_file import is_sweep_file
+    from mnistlab.sweeps.trials import load_sweep
 
     load_plugins(plugin or [])
     findings: dict[str, str | None] = {}

@@ -229,7 +229,7 @@ def _grade(
     from mnistlab.console import gradients
     from mnistlab.gradcheck.grading import find_files, grade
     from mnistlab.gradcheck.verdicts import UNJUDGED, WRONG
-    from mnistlab.runs.files import to_csv, write_text
+    from mnistlab.run_folders.files import to_csv, write_text
     from mnistlab.store.facts import csv_cell
 
     found: list[Grade] = []
@@ -266,7 +266,7 @@ def _finish(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from mnistlab.runs import default_runs_dir
+    from mnistlab.run_folders import default_runs_dir
 
     document = report.to_dict()
     if keep:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from mnistlab.runs import RunFolder
-    from mnistlab.runs.folder import SweepFolder
+    from mnistlab.run_folders import RunFolder
+    from mnistlab.run_folders.folder import SweepFolder
 
 _LAYOUT = "\n\t"
 """The controls that a text may have."""
@@ -162,28 +162,28 @@ FilterText = Annotated[
 
 def runs_folder(given: Path | None) -> Path:
     """Return the runs folder: that of --runs-dir, else the default."""
-    from mnistlab.runs import default_runs_dir
+    from mnistlab.run_folders import default_runs_dir
 
     return Path(given) if given else default_runs_dir()
 
 
 def find_folder(run: str, runs_dir: Path | None) -> "RunFolder":
     """Return the folder that a run's name stands for; raise RunFolderError."""
-    from mnistlab.runs.places import find_run
+    from mnistlab.run_folders.places import find_run
 
     return _find(run, runs_folder(runs_dir), find_run)
 
 
 def find_sweep_folder(sweep: str, runs_dir: Path | None) -> "SweepFolder":
     """Return the folder that a sweep's name stands for; raise RunFolderError."""
-    from mnistlab.runs.places import find_sweep
+    from mnistlab.run_folders.places import find_sweep
 
     return _find(sweep, runs_folder(runs_dir), find_sweep)
 
 
 def _find(name: str, runs_dir: Path, find: Callable[[str, Path], FolderT]) -> FolderT:
     """Find a folder, and say which it is where `latest` is no link."""
-    from mnistlab.runs.places import LATEST
+    from mnistlab.run_folders.places import LATEST
 
     found, link = find(name, runs_dir), runs_dir / LATEST
     if name.partition("/")[0] == LATEST and link.is_dir() and not link.is_symlink():
@@ -218,7 +218,7 @@ def echo(text: str, *, err: bool = False) -> None:
 
 def echo_json(document: Any) -> None:
     """Print one JSON document, in the characters that stdout has."""
-    from mnistlab.runs.files import to_json
+    from mnistlab.run_folders.files import to_json
 
     text = to_json(document)
     try:
@@ -295,7 +295,7 @@ def evaluate_test_if_missing(
     raised where it cannot be.
     """
     from mnistlab.errors import MnistlabError
-    from mnistlab.runs.folder import SweepFolder
+    from mnistlab.run_folders.folder import SweepFolder
 
     checksums = {} if isinstance(folder, SweepFolder) else folder.checksums()
     has_test = isinstance(checksums.get(folder.predictions.name), str)
@@ -306,7 +306,7 @@ def evaluate_test_if_missing(
     from mnistlab.experiment.prepare import open_data
     from mnistlab.experiment.training import evaluate_test
     from mnistlab.plugins import load_plugins
-    from mnistlab.runs.integrity import check_undamaged
+    from mnistlab.run_folders.integrity import check_undamaged
 
     try:
         check_undamaged(folder)  # before a config that somebody has changed is read

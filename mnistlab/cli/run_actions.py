@@ -185,7 +185,7 @@ def resume(
     from mnistlab.cli.sweep import sweep
     from mnistlab.cli.train import train
     from mnistlab.errors import InputError
-    from mnistlab.runs.folder import SweepFolder
+    from mnistlab.run_folders.folder import SweepFolder
 
     if not isinstance(find_folder(run, runs_dir), SweepFolder):
         train(

@@ -18,7 +18,7 @@ from mnistlab.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mnistlab.runs import RunFolder
+    from mnistlab.run_folders import RunFolder
     from mnistlab.store.facts import Facts
     from mnistlab.store.filters import Filter
     from mnistlab.store.selection import Selection
@@ -200,7 +200,7 @@ def diff(
     from mnistlab.console.progress import fetch_progress
     from mnistlab.errors import RunFolderError
     from mnistlab.plugins import load_plugins
-    from mnistlab.runs.folder import SweepFolder
+    from mnistlab.run_folders.folder import SweepFolder
     from mnistlab.store.diff import find_differences
 
     folders = [find_folder(first, runs_dir), find_folder(second, runs_dir)]

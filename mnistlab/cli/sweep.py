@@ -21,9 +21,9 @@ from mnistlab.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mnistlab.runs.folder import SweepFolder
-    from mnistlab.sweep.metric import Metric
-    from mnistlab.sweep.sentences import Document
+    from mnistlab.run_folders.folder import SweepFolder
+    from mnistlab.sweeps.metric import Metric
+    from mnistlab.sweeps.sentences import Document
 
 _VARY = "to vary it, begin a new one, which takes finished runs over with --needed"
 
@@ -107,8 +107,8 @@ def sweep(
     from mnistlab.errors import InputError, SweepFailedError
     from mnistlab.plots.painter import Painter
     from mnistlab.plugins import load_plugins
-    from mnistlab.sweep.sweep_file import check_own_file
-    from mnistlab.sweep.trials import load_sweep
+    from mnistlab.sweeps.sweep_file import check_own_file
+    from mnistlab.sweeps.trials import load_sweep
 
     plugins = plugin or []
     load_plugins(plugins)
@@ -135,10 +135,10 @@ def sweep(
     settled = load_sweep(path, words or [], **settings)  # type: ignore[arg-type]
 
     from mnistlab.console.sweeps import ConsoleSweepReporter, estimate_facts, print_estimate
-    from mnistlab.sweep.estimate import estimate
-    from mnistlab.sweep.plan import prepare_sweep
-    from mnistlab.sweep.run import SweepOptions, run_sweep
-    from mnistlab.sweep.storage import is_complete
+    from mnistlab.sweeps.estimate import estimate
+    from mnistlab.sweeps.plan import prepare_sweep
+    from mnistlab.sweeps.run import SweepOptions, run_sweep
+    from mnistlab.sweeps.storage import is_complete
 
     reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
     prepared = prepare_sweep(settled, reporter, exact_limit=exact_limit)
@@ -171,7 +171,7 @@ def sweep(
 
 def _metric(minimize: str | None, maximize: str | None) -> "Metric | None":
     from mnistlab.errors import InputError
-    from mnistlab.sweep.metric import metric_named
+    from mnistlab.sweeps.metric import metric_named
 
     if minimize is not None and maximize is not None:
         raise InputError("sweep: --minimize and --maximize exclude each other")

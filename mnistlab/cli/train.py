@@ -21,7 +21,7 @@ from mnistlab.cli.options import (
 
 if TYPE_CHECKING:
     from mnistlab.experiment import Plan, RunRecorder
-    from mnistlab.runs import RunFolder
+    from mnistlab.run_folders import RunFolder
 
 
 def train(
@@ -118,7 +118,7 @@ def _resumed(
         return None
 
     from mnistlab.errors import InputError
-    from mnistlab.runs.folder import SweepFolder
+    from mnistlab.run_folders.folder import SweepFolder
 
     others = [word for word in overrides if not word.startswith("epochs=")]
     given = [*(["--config"] if config else []), *(["--name"] if name else []), *others]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnistlab.console.tables import align, describe_places, fill, format_loss, print_lines
 from mnistlab.errors import RunFolderError, escape
-from mnistlab.runs.folder import RunFolder, SweepFolder
+from mnistlab.run_folders.folder import RunFolder, SweepFolder
 
 if TYPE_CHECKING:
     from mnistlab.store.predict import Prediction, Predictions

@@ -16,18 +16,18 @@ from mnistlab.console.tables import (
     table,
 )
 from mnistlab.core.objective import format_limit
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.sweep.estimate import Estimate
-from mnistlab.sweep.plan import PreparedSweep, Stack
-from mnistlab.sweep.results import column_of, shown_value
-from mnistlab.sweep.sentences import SHOWN, Document, sentences
-from mnistlab.sweep.workers import EpochEnded, Event, RunEnded, SweepReporter
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.sweeps.estimate import Estimate
+from mnistlab.sweeps.plan import PreparedSweep, Stack
+from mnistlab.sweeps.results import column_of, shown_value
+from mnistlab.sweeps.sentences import SHOWN, Document, sentences
+from mnistlab.sweeps.workers import EpochEnded, Event, RunEnded, SweepReporter
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
-    from mnistlab.sweep.metric import Metric
+    from mnistlab.sweeps.metric import Metric
 
 _SHOWN = 8
 _LINES = 10

@@ -19,8 +19,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from mnistlab.errors import escape
-from mnistlab.runs import RunFolder
-from mnistlab.runs.files import to_json
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.files import to_json
 from mnistlab.store.facts import Facts, csv_cell
 
 if TYPE_CHECKING:

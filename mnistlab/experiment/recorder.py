@@ -21,9 +21,9 @@ from mnistlab.core.metrics import Evaluation
 from mnistlab.core.trainer import EpochRecord, Snapshot
 from mnistlab.errors import describe_error
 from mnistlab.interrupts import deferred
-from mnistlab.runs import RunFolder, create_run_folder, files
-from mnistlab.runs.places import cannot_keep
-from mnistlab.runs.weights import predictions_as_bytes, save_checkpoint, save_weights
+from mnistlab.run_folders import RunFolder, create_run_folder, files
+from mnistlab.run_folders.places import cannot_keep
+from mnistlab.run_folders.weights import predictions_as_bytes, save_checkpoint, save_weights
 
 
 @dataclass

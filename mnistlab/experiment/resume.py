@@ -13,9 +13,9 @@ from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.recorder import RunRecorder, now, origin_of
-from mnistlab.runs import RunFolder
-from mnistlab.runs.files import restored_on_failure, sha256_of, sync_folder, write_text
-from mnistlab.runs.weights import load_checkpoint
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.files import restored_on_failure, sha256_of, sync_folder, write_text
+from mnistlab.run_folders.weights import load_checkpoint
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ from mnistlab.experiment.resume import Resumption
 from mnistlab.interpretation import interpret
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
-from mnistlab.runs import RunFolder
-from mnistlab.runs.environment import describe_environment, uncommitted_changes
-from mnistlab.runs.files import to_json
-from mnistlab.runs.integrity import check_same_data, check_undamaged, replace_files
-from mnistlab.runs.weights import load_weights, predictions_as_bytes
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.environment import describe_environment, uncommitted_changes
+from mnistlab.run_folders.files import to_json
+from mnistlab.run_folders.integrity import check_same_data, check_undamaged, replace_files
+from mnistlab.run_folders.weights import load_weights, predictions_as_bytes
 
 _FEW = 1000
 

@@ -10,9 +10,9 @@ from mnistlab.gradcheck.diagnosis import place
 from mnistlab.gradcheck.differences import complex_step
 from mnistlab.gradcheck.verdicts import Report, Verdict
 from mnistlab.plots import MOST_STUDIED, StepStudy, gradient_error, save_picture
-from mnistlab.runs import RunFolder, create_run_folder
-from mnistlab.runs.environment import describe_environment
-from mnistlab.runs.files import write_json, write_text
+from mnistlab.run_folders import RunFolder, create_run_folder
+from mnistlab.run_folders.environment import describe_environment
+from mnistlab.run_folders.files import write_json, write_text
 
 
 def save(report: Report, table: str, runs_dir: Path) -> RunFolder:

@@ -20,8 +20,8 @@ from mnistlab.errors import MnistlabError, describe_error
 from mnistlab.plots.run_plots import PLOTS, save_plot
 from mnistlab.plots.views import RunView, SweepView
 from mnistlab.plugins import load_plugins
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder, is_sweep
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder, is_sweep
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import mnistlab
 from mnistlab.errors import InputError
-from mnistlab.runs.files import write_bytes
+from mnistlab.run_folders.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ from mnistlab.plots.epoch_curves import learning_curves
 from mnistlab.plots.image_plots import confusion_matrix, weight_templates, worst_mistakes
 from mnistlab.plots.picture_file import save_picture
 from mnistlab.plots.views import RunView
-from mnistlab.runs import RunFolder
+from mnistlab.run_folders import RunFolder
 
 PLOTS: Registry[Callable[[RunView], Figure | None]] = Registry("plot")
 """Each plot is a function from a run to a figure, or None where the run has no data for it."""

@@ -15,9 +15,9 @@ from mnistlab.config.strict_yaml import read_file
 from mnistlab.core.metrics import pre_activations
 from mnistlab.datasets import Dataset, load
 from mnistlab.plots.style import PERCENT, cut, format_value, numeric, spell
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import METRICS_COLUMNS, SweepFolder
-from mnistlab.runs.weights import load_weights
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import METRICS_COLUMNS, SweepFolder
+from mnistlab.run_folders.weights import load_weights
 
 
 @lru_cache(maxsize=1)

@@ -12,14 +12,14 @@ from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.experiment.prepare import with_absolute_data
 from mnistlab.experiment.recorder import run_key
 from mnistlab.plots.painter import Painter
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.integrity import find_intact_runs, plain_folders
-from mnistlab.sweep.metric import Metric
-from mnistlab.sweep.plan import prepare_sweep
-from mnistlab.sweep.run import run_sweep
-from mnistlab.sweep.trials import Sweep, load_sweep
-from mnistlab.sweep.workers import SweepReporter
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.integrity import find_intact_runs, plain_folders
+from mnistlab.sweeps.metric import Metric
+from mnistlab.sweeps.plan import prepare_sweep
+from mnistlab.sweeps.run import run_sweep
+from mnistlab.sweeps.trials import Sweep, load_sweep
+from mnistlab.sweeps.workers import SweepReporter
 
 RUNS = ("linear", "linear_overflow", "sigmoid", "sigmoid_sgd", "softmax", "best")
 """The configs of the assignment's runs; `sweeps/assignment` looks for the best combination."""

@@ -25,8 +25,8 @@ from mnistlab.report.pictures import Pictures
 from mnistlab.report.run_record import RunRecord
 from mnistlab.report.sweep_record import SweepRecord
 from mnistlab.report.text import clean_all, number, show
-from mnistlab.runs import RunFolder
-from mnistlab.runs.files import to_json
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.files import to_json
 from mnistlab.statistics import wilson_interval
 from mnistlab.store.facts import METRICS, flatten, is_number, is_of_config
 

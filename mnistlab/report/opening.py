@@ -14,9 +14,9 @@ from mnistlab.report.run_record import RunRecord
 from mnistlab.report.shared_data import SharedData
 from mnistlab.report.sweep_record import SweepRecord
 from mnistlab.report.text import clean
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.places import find_run, run_paths
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.places import find_run, run_paths
 
 RECORD = "report.json"
 """What a report's own folder holds: that is no run, and lies in many a runs folder."""

@@ -10,8 +10,8 @@ import warnings
 from PIL import Image
 
 from mnistlab.errors import shown
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder
 
 OF_RUN = {
     "learning_curves": "Loss and error rate after each epoch",

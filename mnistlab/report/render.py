@@ -20,8 +20,8 @@ from mnistlab.errors import MnistlabError, RunFolderError, shown
 from mnistlab.report.facts import Facts, gather
 from mnistlab.report.opening import RECORD
 from mnistlab.report.text import clean
-from mnistlab.runs import RunFolder
-from mnistlab.runs.files import write_bytes
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.files import write_bytes
 
 FILES = {"html": "index.html", "pdf": "report.pdf"}
 """The formats of a report, and the file of each."""

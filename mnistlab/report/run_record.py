@@ -19,8 +19,8 @@ from mnistlab.errors import MnistlabError
 from mnistlab.optimum import Optimum
 from mnistlab.report.shared_data import SharedData
 from mnistlab.report.text import clean
-from mnistlab.runs import RunFolder
-from mnistlab.runs.weights import load_weights, read_predictions
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.weights import load_weights, read_predictions
 from mnistlab.store.facts import Facts, is_number, is_of_config, read_facts
 
 _Found = TypeVar("_Found")

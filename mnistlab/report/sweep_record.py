@@ -8,7 +8,7 @@ from typing import Any
 
 from mnistlab.errors import RunFolderError
 from mnistlab.report.run_record import FolderRecord, RunRecord
-from mnistlab.runs.folder import SweepFolder
+from mnistlab.run_folders.folder import SweepFolder
 
 _MOST_RUNS = 1_000_000  # of a sweep that anybody has made
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.errors import InputError
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.store.diff import METRICS, config_facts
 from mnistlab.store.facts import SPLITS, Facts, is_comparable, is_number, read_facts
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from mnistlab.errors import RunFolderError
 from mnistlab.plots import RunCurves, compared_curves
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import METRICS_COLUMNS
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import METRICS_COLUMNS
 from mnistlab.store.compare import Comparison, format_setting
 from mnistlab.store.diff import config_facts, read_curves
 

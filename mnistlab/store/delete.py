@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnistlab.errors import RunFolderError, shown
-from mnistlab.runs import RunFolder
-from mnistlab.runs.files import is_locked, release_lock, take_lock
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.places import find_run, run_paths
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.files import is_locked, release_lock, take_lock
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.places import find_run, run_paths
 
 _ASIDE = ".deleted."
 

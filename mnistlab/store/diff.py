@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from mnistlab.config.strict_yaml import read_file
 from mnistlab.datasets import Progress, load
 from mnistlab.errors import InputError, MnistlabError, RunFolderError
-from mnistlab.runs import RunFolder
-from mnistlab.runs.weights import load_weights, read_predictions
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.weights import load_weights, read_predictions
 from mnistlab.statistics import mcnemar_p
 from mnistlab.store.facts import SPLITS, Facts, flatten, read_facts
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mnistlab.errors import InputError, RunFolderError, shown
-from mnistlab.runs import RunFolder
-from mnistlab.runs.files import to_csv, to_json, write_text
-from mnistlab.runs.folder import METRICS_COLUMNS, SweepFolder, is_sweep
-from mnistlab.runs.places import foreign_entries, run_paths
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.files import to_csv, to_json, write_text
+from mnistlab.run_folders.folder import METRICS_COLUMNS, SweepFolder, is_sweep
+from mnistlab.run_folders.places import foreign_entries, run_paths
 from mnistlab.store.facts import Facts, csv_cell, in_order, read_facts
 from mnistlab.store.selection import varying_keys
 

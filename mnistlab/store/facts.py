@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from mnistlab.errors import InputError, escape
-from mnistlab.runs import RunFolder
-from mnistlab.runs.files import has_checksum
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.places import foreign_entries
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.files import has_checksum
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.places import foreign_entries
 
 Facts = dict[str, Any]
 

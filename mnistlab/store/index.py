@@ -20,8 +20,8 @@ from typing import Any
 
 import mnistlab
 from mnistlab.errors import RunFolderError, shown
-from mnistlab.runs import folder as folders
-from mnistlab.runs.places import LATEST
+from mnistlab.run_folders import folder as folders
+from mnistlab.run_folders.places import LATEST
 from mnistlab.store import facts as facts_of
 from mnistlab.store.facts import KEY, Facts, are_plain
 

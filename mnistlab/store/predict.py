@@ -24,10 +24,10 @@ from mnistlab.datasets import (
 from mnistlab.datasets.picture import as_digit, check_file, read_picture
 from mnistlab.errors import DataError, InputError, RunFolderError
 from mnistlab.experiment.prepare import open_data
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.integrity import check_same_data
-from mnistlab.runs.weights import load_weights
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.integrity import check_same_data
+from mnistlab.run_folders.weights import load_weights
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.errors import InputError, UnknownNameError, suggest
-from mnistlab.runs import folder
+from mnistlab.run_folders import folder
 from mnistlab.store.facts import RESULT_KEYS, STATE_KEYS, Facts, is_number, is_of_config
 from mnistlab.store.filters import Filter
 

@@ -11,8 +11,8 @@ import numpy as np
 from mnistlab.config.load import load_config
 from mnistlab.errors import MnistlabError, RunFolderError
 from mnistlab.experiment import Reporter, prepare, train_run
-from mnistlab.runs import RunFolder
-from mnistlab.runs.integrity import FINAL
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.integrity import FINAL
 from mnistlab.store.diff import Differences, Pair, find_differences
 
 IDENTICAL, WITHIN_TOLERANCE, DIFFERS = "identical", "within tolerance", "differs"

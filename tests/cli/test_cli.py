@@ -15,7 +15,7 @@ import pytest
 from mnistlab import __version__, interrupts
 from mnistlab.__main__ import main
 from mnistlab.core.losses import LOSSES
-from mnistlab.runs import RunFolder, files
+from mnistlab.run_folders import RunFolder, files
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = sorted(CONFIGS.glob("*.yaml"))

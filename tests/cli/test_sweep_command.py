@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mnistlab.runs.folder import SweepFolder
+from mnistlab.run_folders.folder import SweepFolder
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = sorted((CONFIGS / "sweeps").glob("*.yaml"))

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from mnistlab.__main__ import expand_home
-from mnistlab.runs.folder import open_folder
+from mnistlab.run_folders.folder import open_folder
 from tests.faults.command import write_config
 
 ENCODINGS = ("ascii", "latin-1", "cp437", "cp1252")  # the other tests speak UTF-8

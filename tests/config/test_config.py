@@ -26,7 +26,7 @@ from mnistlab.core.objective import REDUCTIONS
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.errors import ConfigError
-from mnistlab.sweep.functions import FUNCTIONS
+from mnistlab.sweeps.functions import FUNCTIONS
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 

@@ -9,7 +9,7 @@ import pytest
 from mnistlab.datasets import load, write_idx
 from mnistlab.datasets.idx import NAMES
 from mnistlab.errors import DataError, InputError
-from mnistlab.runs import RunFolder
+from mnistlab.run_folders import RunFolder
 
 RIGHT = "the data as they are"
 

@@ -23,9 +23,9 @@ from mnistlab.experiment.training import describe_epoch
 from mnistlab.interpretation import interpret
 from mnistlab.plots.painter import Painter
 from mnistlab.plugins import REGISTRIES, check_part, load_plugins
-from mnistlab.runs import RunFolder
-from mnistlab.runs.integrity import is_intact
-from mnistlab.runs.weights import load_checkpoint
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.integrity import is_intact
+from mnistlab.run_folders.weights import load_checkpoint
 
 MINI = {"data.dataset": "mnist-mini", "data.validation": "1000", "epochs": "2"}
 PLOTS = ["confusion_matrix.png", "learning_curves.png", "mistakes.png", "weights.png"]
@@ -445,7 +445,7 @@ def test_a_folder_without_room_for_a_run_is_left_as_it_was(tmp_path, monkeypatch
     def full(path, content):  # noqa: ARG001 - as write_bytes
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("mnistlab.runs.files.write_text", full)
+    monkeypatch.setattr("mnistlab.run_folders.files.write_text", full)
     with pytest.raises(RunFolderError, match=r"no run can be kept here .No space left on device"):
         train(tmp_path=tmp_path)
     assert list((tmp_path / "runs").iterdir()) == []

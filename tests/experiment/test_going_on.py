@@ -13,8 +13,8 @@ from mnistlab.config.load import load_config
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment import prepare, train_run
 from mnistlab.experiment.resume import plan_resumption
-from mnistlab.runs import RunFolder
-from mnistlab.runs.integrity import is_intact
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.integrity import is_intact
 from mnistlab.store.facts import read_facts
 from tests.experiment.test_experiment import Recorder
 from tests.experiment.test_resume import Interrupter, content

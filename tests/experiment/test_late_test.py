@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.integrity import is_intact
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.integrity import is_intact
 from tests.faults.command import invoke, sweep, write_config
 
 

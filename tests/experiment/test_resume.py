@@ -9,8 +9,8 @@ from mnistlab.errors import RunFolderError
 from mnistlab.experiment import prepare, train_run
 from mnistlab.experiment import resume as resuming
 from mnistlab.experiment.resume import plan_resumption
-from mnistlab.runs import RunFolder
-from mnistlab.runs.weights import load_checkpoint
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.weights import load_checkpoint
 from tests.digits import VALIDATION, write_digits
 from tests.experiment.test_experiment import Recorder, mini
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from mnistlab import interrupts
 from mnistlab.__main__ import main
-from mnistlab.runs import environment
-from mnistlab.sweep import stack_training as training
+from mnistlab.run_folders import environment
+from mnistlab.sweeps import stack_training as training
 
 TRAIN = ("checkpoint_every=1", "optimizer=momentum")
 SWEEP = ("learning_rate=0.005,0.01", "epochs=2,3")

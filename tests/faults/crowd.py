@@ -10,8 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from mnistlab.runs import RunFolder
-from mnistlab.runs.integrity import is_intact
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.integrity import is_intact
 from tests.faults import promises
 from tests.faults.command import invoke
 

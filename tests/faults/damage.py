@@ -10,9 +10,9 @@ import numpy as np
 
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError
-from mnistlab.runs import RunFolder
-from mnistlab.runs.integrity import is_intact
-from mnistlab.runs.weights import load_checkpoint
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.integrity import is_intact
+from mnistlab.run_folders.weights import load_checkpoint
 from mnistlab.store.index import INDEX
 from tests.faults import promises
 from tests.faults.command import copy, invoke, new_runs

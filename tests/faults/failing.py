@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 from mnistlab.plots import painter
-from mnistlab.runs import RunFolder
+from mnistlab.run_folders import RunFolder
 from tests.faults import promises
 from tests.faults.command import (
     Outcome,

@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder, is_sweep
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder, is_sweep
 from tests.faults import promises
 from tests.faults.command import Outcome, copy, invoke, new_runs
 

@@ -11,9 +11,9 @@ import numpy as np
 import safetensors.numpy
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder, is_sweep
-from mnistlab.runs.integrity import FINAL, is_intact
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder, is_sweep
+from mnistlab.run_folders.integrity import FINAL, is_intact
 from mnistlab.store.index import INDEX
 from tests.faults.command import Outcome
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from mnistlab.runs.weights import load_checkpoint
+from mnistlab.run_folders.weights import load_checkpoint
 from tests.faults.damage import FILES, Finished, Interrupted, cuts, flips, load_wrongly
 
 

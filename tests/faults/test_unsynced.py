@@ -34,7 +34,7 @@ def states(disk):
 
 def test_the_model_forgets_what_is_not_synced(tmp_path):
     """Else the test above would prove nothing."""
-    from mnistlab.runs.files import sync_folder, write_bytes  # noqa: PLC0415 - while watched
+    from mnistlab.run_folders.files import sync_folder, write_bytes  # noqa: PLC0415 - while watched
 
     (tmp_path / "old").write_bytes(b"before")
     disk = Disk(tmp_path)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import is_sweep
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import is_sweep
 from tests.faults import promises
 from tests.faults.command import invoke, new_runs, small_steps
 from tests.faults.disk import Disk, Moment

@@ -24,10 +24,10 @@ from mnistlab.datasets.idx import read_idx
 from mnistlab.datasets.loading import check_images, check_labels
 from mnistlab.datasets.npz import KEYS, read_npz
 from mnistlab.errors import MnistlabError
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.integrity import is_intact
-from mnistlab.runs.weights import (
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.integrity import is_intact
+from mnistlab.run_folders.weights import (
     _digest,
     load_checkpoint,
     load_weights,
@@ -36,7 +36,7 @@ from mnistlab.runs.weights import (
 )
 from mnistlab.store.facts import read_facts
 from mnistlab.store.filters import parse
-from mnistlab.sweep.trials import load_sweep
+from mnistlab.sweeps.trials import load_sweep
 
 LONGEST_MESSAGE = 600
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder
 from tests.runs.audited import run_audited, train_both
 from tests.runs.test_paths import FIRST, MANY, commands_that_take_a_run
 

@@ -16,9 +16,9 @@ from mnistlab.datasets import load
 from mnistlab.experiment import prepare, train_run
 from mnistlab.plots import PLOTS, Painter, RunView, save_plot
 from mnistlab.plots import __main__ as drawing_process
-from mnistlab.runs import RunFolder
-from mnistlab.runs.files import write_bytes
-from mnistlab.runs.weights import predictions_as_bytes
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.files import write_bytes
+from mnistlab.run_folders.weights import predictions_as_bytes
 from tests.experiment.test_experiment import Recorder, mini
 from tests.plots.figures import short_texts, strings_of
 

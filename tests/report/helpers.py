@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder, is_sweep
-from mnistlab.runs.places import run_paths
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder, is_sweep
+from mnistlab.run_folders.places import run_paths
 
 
 @dataclass

@@ -12,9 +12,9 @@ import mnistlab
 from mnistlab.datasets import load
 from mnistlab.report.answers import largest_weight
 from mnistlab.report.facts import gather
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.weights import load_weights
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.weights import load_weights
 from mnistlab.statistics import mcnemar_p, wilson_interval
 from tests.report.helpers import copy_run, pdf_text, rewrite, squeeze, the_run
 

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from mnistlab.report import assignment
-from mnistlab.runs import RunFolder
-from mnistlab.runs.places import run_paths
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.places import run_paths
 from tests.report.helpers import copy_run, pdf_text, read_facts_file, read_page, the_run
 from tests.store.folders import make_run
 

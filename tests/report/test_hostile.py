@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from mnistlab.report.facts import gather
 from mnistlab.report.render import ReportRequest, write_report
 from mnistlab.report.text import LONGEST, clean, clean_all, show
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.places import run_paths
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.places import run_paths
 from tests.report.helpers import copy_run, pdf_text, read_facts_file, read_page, squeeze, the_run
 from tests.report.hostile import HOSTILE
 from tests.store.folders import make_run, make_sweep

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from mnistlab.runs.places import run_paths
+from mnistlab.run_folders.places import run_paths
 from mnistlab.store.facts import read_facts
 from tests.report.helpers import as_number, folders, pdf_text, squeeze
 

@@ -15,7 +15,7 @@ from mnistlab.core.metrics import pre_activations
 from mnistlab.report.opening import read_records
 from mnistlab.report.page_data import MOST_IMAGES, _choose_images, embed
 from mnistlab.report.render import PAGE, SCRIPTS, complete_page
-from mnistlab.runs import RunFolder
+from mnistlab.run_folders import RunFolder
 from tests.report.helpers import the_run
 from tests.store.trained import train
 

@@ -11,7 +11,7 @@ from PIL import Image
 from mnistlab.report.facts import Facts, gather
 from mnistlab.report.pictures import Pictures
 from mnistlab.report.render import ReportRequest, _render_pdf, write_report
-from mnistlab.runs import RunFolder
+from mnistlab.run_folders import RunFolder
 from tests.report.helpers import copy_run, pdf_text, the_run, tool
 from tests.store.folders import make_run
 

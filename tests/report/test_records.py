@@ -14,8 +14,8 @@ from mnistlab.report import shared_data
 from mnistlab.report.facts import FEATURED, gather
 from mnistlab.report.opening import RECORD, open_given, read_records
 from mnistlab.report.shared_data import SharedData
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder
 from tests.report.helpers import copy_run, read_facts_file, read_page, rewrite, the_run, vouch
 from tests.store.folders import make_run, make_sweep
 from tests.store.trained import train

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs import RunFolder, files
-from mnistlab.runs.files import checksum_while_replaced, clear_temporary_files, sha256_of
-from mnistlab.runs.integrity import is_intact, replace_files
+from mnistlab.run_folders import RunFolder, files
+from mnistlab.run_folders.files import checksum_while_replaced, clear_temporary_files, sha256_of
+from mnistlab.run_folders.integrity import is_intact, replace_files
 from tests.experiment.test_experiment import train
 
 
@@ -228,7 +228,7 @@ def test_a_status_comes_after_a_sync_of_what_it_claims_and_is_synced_itself(tmp_
         events.append(("rename", Path(target).name))
         return real_replace(path, target)
 
-    monkeypatch.setattr("mnistlab.runs.files.os.fsync", sync)
+    monkeypatch.setattr("mnistlab.run_folders.files.os.fsync", sync)
     monkeypatch.setattr(Path, "replace", replace)
     folder = RunFolder(tmp_path)
     folder.write_metrics([])

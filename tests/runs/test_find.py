@@ -9,8 +9,14 @@ from pathlib import Path
 import pytest
 
 from mnistlab.errors import RunFolderError, shown
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.places import check_inside, find_run, find_sweep, foreign_entries, run_paths
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.places import (
+    check_inside,
+    find_run,
+    find_sweep,
+    foreign_entries,
+    run_paths,
+)
 from tests.experiment.test_experiment import train
 
 
@@ -305,7 +311,7 @@ def test_a_folder_that_is_closed_counts_as_foreign(runs, monkeypatch):
     def closed(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("mnistlab.runs.places.os.scandir", closed)
+    monkeypatch.setattr("mnistlab.run_folders.places.os.scandir", closed)
     run = runs / "20260101-000000-first-aaaa"
     assert list(foreign_entries(run)) == [run]
 

@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs import RunFolder
-from mnistlab.runs.files import read_json
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.files import read_json
 from tests.store.folders import make_run, make_sweep
 
 

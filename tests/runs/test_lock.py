@@ -8,13 +8,13 @@ from contextlib import contextmanager
 import pytest
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs import RunFolder
-from mnistlab.runs.files import is_locked
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.files import is_locked
 
 _READ = """
 import sys
 from pathlib import Path
-from mnistlab.runs import RunFolder
+from mnistlab.run_folders import RunFolder
 run = RunFolder(Path(sys.argv[1]))
 print(run.read_status()["status"], flush=True)
 while True:

@@ -13,11 +13,16 @@ import pytest
 from mnistlab.core.objective import copy_stack
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError
-from mnistlab.runs import RunFolder, create_run_folder, default_runs_dir
-from mnistlab.runs import environment as environment_module
-from mnistlab.runs.environment import describe_environment, uncommitted_changes
-from mnistlab.runs.files import append_text, to_json, write_bytes, write_json
-from mnistlab.runs.weights import load_checkpoint, load_weights, save_checkpoint, save_weights
+from mnistlab.run_folders import RunFolder, create_run_folder, default_runs_dir
+from mnistlab.run_folders import environment as environment_module
+from mnistlab.run_folders.environment import describe_environment, uncommitted_changes
+from mnistlab.run_folders.files import append_text, to_json, write_bytes, write_json
+from mnistlab.run_folders.weights import (
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+)
 
 
 def test_the_name_tells_when_and_what(tmp_path):
@@ -27,9 +32,11 @@ def test_the_name_tells_when_and_what(tmp_path):
 
 
 def test_two_runs_of_the_same_second_get_two_folders(tmp_path, monkeypatch):
-    monkeypatch.setattr("mnistlab.runs.places.time.strftime", lambda _form: "20261123-061542")
+    monkeypatch.setattr(
+        "mnistlab.run_folders.places.time.strftime", lambda _form: "20261123-061542"
+    )
     suffixes = iter(["aaaa", "l1", "aaaa", "bbbb", "l2"])
-    monkeypatch.setattr("mnistlab.runs.places.secrets.token_hex", lambda _n: next(suffixes))
+    monkeypatch.setattr("mnistlab.run_folders.places.secrets.token_hex", lambda _n: next(suffixes))
     first, second = (create_run_folder(tmp_path, "x") for _ in range(2))
     assert (first.name[-4:], second.name[-4:]) == ("aaaa", "bbbb")
     assert (tmp_path / "latest").readlink().name == second.name
@@ -62,7 +69,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     def fail(_fd):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mnistlab.runs.files.os.fsync", fail)
+    monkeypatch.setattr("mnistlab.run_folders.files.os.fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
@@ -88,7 +95,7 @@ def test_a_running_run_that_nobody_holds_reads_as_interrupted(tmp_path):
     folder.write_status("running")
     assert folder.read_status()["status"] == "interrupted"
     holder = (
-        "import sys, time; from pathlib import Path; from mnistlab.runs import RunFolder\n"
+        "import sys, time; from pathlib import Path; from mnistlab.run_folders import RunFolder\n"
         "lock = RunFolder(Path(sys.argv[1])).lock(); print('held', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen(

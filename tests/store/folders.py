@@ -4,8 +4,8 @@ import json
 import time
 
 from mnistlab.config.strict_yaml import dump
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder
 
 CONFIG = {
     "name": "try",

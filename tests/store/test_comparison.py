@@ -9,7 +9,7 @@ from PIL import Image
 
 from mnistlab.errors import InputError
 from mnistlab.plots import check_picture
-from mnistlab.runs.folder import SweepFolder
+from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.store.compare import choose_runs, compare_runs, format_setting
 from mnistlab.store.comparison_picture import run_labels
 from tests.store.trained import train

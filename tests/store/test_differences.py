@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from mnistlab.console.comparisons import describe_flips as conclude
 from mnistlab.datasets import load
-from mnistlab.runs import RunFolder
-from mnistlab.runs.weights import load_weights, read_predictions
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.weights import load_weights, read_predictions
 from mnistlab.statistics import mcnemar_p
 from mnistlab.store.diff import count_flips, differing, find_differences
 from tests.store.trained import train

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from mnistlab.runs.folder import METRICS_COLUMNS
+from mnistlab.run_folders.folder import METRICS_COLUMNS
 from tests.store.folders import everything_in, make_run, make_sweep
 
 METRICS = (

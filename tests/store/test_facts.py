@@ -5,8 +5,8 @@ import json
 import pytest
 
 from mnistlab.config.strict_yaml import read_file
-from mnistlab.runs import RunFolder
-from mnistlab.runs.folder import SweepFolder
+from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.store.facts import (
     METRICS,
     RESULT_KEYS,

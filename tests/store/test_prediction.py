@@ -11,7 +11,7 @@ from mnistlab.console.run_results import print_predictions
 from mnistlab.core.losses import LOSSES
 from mnistlab.datasets import load
 from mnistlab.errors import InputError
-from mnistlab.runs.weights import load_weights, save_weights
+from mnistlab.run_folders.weights import load_weights, save_weights
 from mnistlab.store.predict import Prediction, Predictions, predict
 from tests.store.trained import train
 

@@ -9,7 +9,7 @@ from mnistlab.console.comparisons import describe_verification as describe
 from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
 from mnistlab.experiment.recorder import RunRecorder
-from mnistlab.runs.files import write_json
+from mnistlab.run_folders.files import write_json
 from mnistlab.store.verify import (
     DIFFERS,
     IDENTICAL,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mnistlab.config.load import load_config
 from mnistlab.experiment import prepare, train_run
-from mnistlab.runs import RunFolder
+from mnistlab.run_folders import RunFolder
 from tests.experiment.test_experiment import Recorder
 
 MINI = ("data.dataset=mnist-mini", "data.validation=1000", "epochs=2")

@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from mnistlab.runs.weights import load_checkpoint
+from mnistlab.run_folders.weights import load_checkpoint
 from tests.faults.damage import Finished, Interrupted, cuts, flips, load_wrongly
 from tests.faults.failing import scenarios
 from tests.stress.figures import Figure

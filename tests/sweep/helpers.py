@@ -5,10 +5,10 @@ from pathlib import Path
 
 from mnistlab.config.load import load_config
 from mnistlab.experiment import prepare, train_run
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.sweep.plan import PreparedSweep, prepare_sweep
-from mnistlab.sweep.run import SweepOptions, run_sweep
-from mnistlab.sweep.trials import load_sweep
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.sweeps.plan import PreparedSweep, prepare_sweep
+from mnistlab.sweeps.run import SweepOptions, run_sweep
+from mnistlab.sweeps.trials import load_sweep
 from tests.digits import as_yaml
 from tests.experiment.test_experiment import Recorder
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mnistlab.errors import ConfigError
-from mnistlab.sweep.trials import load_sweep
+from mnistlab.sweeps.trials import load_sweep
 
 
 def told(path: Path, *words: str, **options) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mnistlab.sweep.trials import load_sweep
+from mnistlab.sweeps.trials import load_sweep
 from tests.sweep.refusals import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"

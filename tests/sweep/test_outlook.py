@@ -8,11 +8,11 @@ import pytest
 from mnistlab.console import sweeps
 from mnistlab.console.sweeps import ConsoleSweepReporter, sparkline
 from mnistlab.plots import SWEEP_PLOTS, SweepView
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.sweep.estimate import estimate
-from mnistlab.sweep.metric import Metric
-from mnistlab.sweep.plan import prepare_sweep
-from mnistlab.sweep.workers import EpochEnded, RunEnded, StackEnded
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.sweeps.estimate import estimate
+from mnistlab.sweeps.metric import Metric
+from mnistlab.sweeps.plan import prepare_sweep
+from mnistlab.sweeps.workers import EpochEnded, RunEnded, StackEnded
 from tests.sweep.helpers import settled, sweep
 
 ACCURACY = Metric("validation.accuracy", "maximize")

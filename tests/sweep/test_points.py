@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnistlab.sweep.space import axis_of_text
-from mnistlab.sweep.trials import load_sweep
+from mnistlab.sweeps.space import axis_of_text
+from mnistlab.sweeps.trials import load_sweep
 from tests.sweep.refusals import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"

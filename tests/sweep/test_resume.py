@@ -18,10 +18,10 @@ import pytest
 from mnistlab.config.load import load_config
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.recorder import RunRecorder
-from mnistlab.runs import files
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.sweep import stack_training as training
-from mnistlab.sweep.workers import EpochEnded, RunEnded
+from mnistlab.run_folders import files
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.sweeps import stack_training as training
+from mnistlab.sweeps.workers import EpochEnded, RunEnded
 from tests.sweep.helpers import SweepRecorder, content, resume, sweep, the_only, write_base
 
 WORDS = ("learning_rate=0.005,0.02,100.0", "epochs=1,4", "batch_size=100,250")
@@ -332,7 +332,7 @@ def test_a_resumed_sweep_is_never_removed(tmp_path, monkeypatch):
         done.plan.unlink()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mnistlab.sweep.storage.planned_stacks", vanish)
+    monkeypatch.setattr("mnistlab.sweeps.storage.planned_stacks", vanish)
     with pytest.raises(KeyboardInterrupt):
         resume(done)
     assert done.run(1).model.exists()

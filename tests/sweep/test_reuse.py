@@ -8,10 +8,10 @@ import pytest
 
 from mnistlab.config.load import load_config
 from mnistlab.report.assignment import find_run_of, find_sweep_of
-from mnistlab.runs.files import write_text
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.places import create_run_folder
-from mnistlab.sweep.storage import copy_finished
+from mnistlab.run_folders.files import write_text
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.places import create_run_folder
+from mnistlab.sweeps.storage import copy_finished
 from tests.experiment.test_experiment import train
 from tests.sweep.helpers import settled
 

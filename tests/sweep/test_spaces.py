@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mnistlab.errors import ConfigError
-from mnistlab.sweep.metric import metric_named
-from mnistlab.sweep.trials import Halving, Metric, load_sweep
+from mnistlab.sweeps.metric import metric_named
+from mnistlab.sweeps.trials import Halving, Metric, load_sweep
 from tests.sweep.refusals import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mnistlab.config.load import load_config
 from mnistlab.experiment.prepare import stack_key
-from mnistlab.sweep.plan import from_plan, last_epoch, plan_stacks, to_plan
+from mnistlab.sweeps.plan import from_plan, last_epoch, plan_stacks, to_plan
 from tests.sweep.helpers import settled
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mnistlab.config.load import load_config
 from mnistlab.config.schema import Config
 from mnistlab.errors import ConfigError
-from mnistlab.sweep.sweep_file import SweepFile, is_sweep_file
-from mnistlab.sweep.trials import Metric, load_sweep
+from mnistlab.sweeps.sweep_file import SweepFile, is_sweep_file
+from mnistlab.sweeps.trials import Metric, load_sweep
 from tests.sweep.refusals import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"

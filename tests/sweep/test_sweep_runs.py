@@ -12,18 +12,18 @@ from mnistlab.core.models import INITIALIZERS, Normal
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.prepare import Plan, plan_on
 from mnistlab.experiment.recorder import RunRecorder
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.weights import load_weights
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.weights import load_weights
 from mnistlab.statistics import z_quantile
-from mnistlab.sweep import plan as stacks
-from mnistlab.sweep import stack_training as training
-from mnistlab.sweep import ties as comparison
-from mnistlab.sweep.halving import budgets, choose_pruned, pruned_at
-from mnistlab.sweep.metric import Metric
-from mnistlab.sweep.plan import prepare_sweep
-from mnistlab.sweep.results import TrialResult, rank
-from mnistlab.sweep.sweep_file import Halving
-from mnistlab.sweep.workers import EpochEnded, RunEnded
+from mnistlab.sweeps import plan as stacks
+from mnistlab.sweeps import stack_training as training
+from mnistlab.sweeps import ties as comparison
+from mnistlab.sweeps.halving import budgets, choose_pruned, pruned_at
+from mnistlab.sweeps.metric import Metric
+from mnistlab.sweeps.plan import prepare_sweep
+from mnistlab.sweeps.results import TrialResult, rank
+from mnistlab.sweeps.sweep_file import Halving
+from mnistlab.sweeps.workers import EpochEnded, RunEnded
 from tests.digits import VALIDATION
 from tests.sweep.helpers import (
     SweepRecorder,
@@ -235,7 +235,7 @@ def test_a_failing_trial_stops_no_other(tmp_path):
 
 @pytest.mark.usefixtures("_brittle")
 def test_fail_fast_ends_with_the_first_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr("mnistlab.sweep.plan.available_cores", lambda: 1)
+    monkeypatch.setattr("mnistlab.sweeps.plan.available_cores", lambda: 1)
     text = "init: brittle\nepochs: 1\n"
     words = ("init_scale=0.5,0.1,0.2", "batch_size=100,50")
     conclusion = sweep(tmp_path, *words, text=text, fail_fast=True)
@@ -436,7 +436,7 @@ def test_a_failing_stack_leaves_no_checkpoint(tmp_path, monkeypatch):
 
 def test_checkpoints_hold_only_columns_that_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr("mnistlab.sweep.plan.available_cores", lambda: 1)
+    monkeypatch.setattr("mnistlab.sweeps.plan.available_cores", lambda: 1)
     saved = []
     save = training.save_checkpoint
     monkeypatch.setattr(

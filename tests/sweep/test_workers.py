@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mnistlab.sweep.workers import RunEnded, StoppedError, Workers, available_cores
+from mnistlab.sweeps.workers import RunEnded, StoppedError, Workers, available_cores
 
 
 def workers_of(count):

@@ -12,7 +12,7 @@ import numpy as np
 from mnistlab.config.load import FUNCTION_NAMES, shown, split_values
 from mnistlab.config.strict_yaml import read_value
 from mnistlab.errors import ConfigError, suggest
-from mnistlab.sweep.functions import (
+from mnistlab.sweeps.functions import (
     DISTRIBUTIONS,
     FUNCTIONS,
     MOST_LISTED,

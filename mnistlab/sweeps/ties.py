@@ -11,12 +11,12 @@ from mnistlab.core.metrics import score_images
 from mnistlab.core.trainer import join_parameters
 from mnistlab.datasets import Dataset
 from mnistlab.experiment.prepare import objective_of, stack_key
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.weights import load_weights
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.weights import load_weights
 from mnistlab.statistics import differs, t_half_width, z_quantile
-from mnistlab.sweep.metric import Metric
-from mnistlab.sweep.results import TrialResult, column_of
-from mnistlab.sweep.trials import Sweep
+from mnistlab.sweeps.metric import Metric
+from mnistlab.sweeps.results import TrialResult, column_of
+from mnistlab.sweeps.trials import Sweep
 
 _TOGETHER = 64
 """Runs that are evaluated as one stack."""

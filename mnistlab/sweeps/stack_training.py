@@ -19,10 +19,10 @@ from mnistlab.errors import RunFolderError
 from mnistlab.experiment.prepare import plan_on
 from mnistlab.experiment.recorder import RunRecorder, now
 from mnistlab.experiment.training import describe_epoch
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.weights import load_checkpoint, save_checkpoint
-from mnistlab.sweep.plan import Column, Stack, last_epoch
-from mnistlab.sweep.workers import EpochEnded, Event, RunEnded, StackEnded, StoppedError
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.weights import load_checkpoint, save_checkpoint
+from mnistlab.sweeps.plan import Column, Stack, last_epoch
+from mnistlab.sweeps.workers import EpochEnded, Event, RunEnded, StackEnded, StoppedError
 
 CHECKPOINT_SECONDS = 0.25
 """At most so much work is lost, or an epoch; a checkpoint of 64 columns takes 1 ms."""

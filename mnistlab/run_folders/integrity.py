@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs import files
-from mnistlab.runs.folder import RunFolder, SweepFolder, open_folder
-from mnistlab.runs.places import foreign_entries, run_paths
+from mnistlab.run_folders import files
+from mnistlab.run_folders.folder import RunFolder, SweepFolder, open_folder
+from mnistlab.run_folders.places import foreign_entries, run_paths
 
 FINAL = frozenset({"completed", "diverged"})
 """The statuses of a run that needs no second try."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError, shown
-from mnistlab.runs import files
+from mnistlab.run_folders import files
 
 Array = NDArray[Any]
 

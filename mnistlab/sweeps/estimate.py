@@ -10,7 +10,7 @@ from mnistlab.config.schema import Config
 from mnistlab.core.samples import Samples
 from mnistlab.core.trainer import Settings, Trainer
 from mnistlab.experiment.prepare import Plan, plan_on
-from mnistlab.sweep.plan import PreparedSweep, Stack, last_epoch
+from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch
 
 _STEPS = 30
 _KINDS = 8

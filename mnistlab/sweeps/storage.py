@@ -11,13 +11,13 @@ from filelock import BaseFileLock
 import mnistlab
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.recorder import now, run_key
-from mnistlab.runs import RunFolder, create_run_folder
-from mnistlab.runs.environment import uncommitted_changes
-from mnistlab.runs.files import sync_folder, write_bytes, write_json, write_text
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.integrity import FINAL, find_intact_runs, is_intact
-from mnistlab.runs.places import cannot_keep
-from mnistlab.sweep.plan import PreparedSweep, Stack, from_plan, to_plan
+from mnistlab.run_folders import RunFolder, create_run_folder
+from mnistlab.run_folders.environment import uncommitted_changes
+from mnistlab.run_folders.files import sync_folder, write_bytes, write_json, write_text
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.integrity import FINAL, find_intact_runs, is_intact
+from mnistlab.run_folders.places import cannot_keep
+from mnistlab.sweeps.plan import PreparedSweep, Stack, from_plan, to_plan
 
 _NOT_COPIED = {"run.lock", "checkpoint.safetensors", "status.json", "summary.json"}
 

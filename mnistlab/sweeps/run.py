@@ -16,16 +16,16 @@ from mnistlab.errors import describe_error
 from mnistlab.experiment.recorder import now
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
-from mnistlab.runs.environment import describe_environment
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.sweep.finish import SweepResult, finish_sweep
-from mnistlab.sweep.halving import budgets, pruned_at
-from mnistlab.sweep.plan import PreparedSweep, Stack, last_epoch
-from mnistlab.sweep.results import describe_parameters, read_rows
-from mnistlab.sweep.sentences import sentences
-from mnistlab.sweep.stack_training import StorageError, Stretch, Work, end_runs, train_stack
-from mnistlab.sweep.storage import begin, finished_runs, open_folder, planned_stacks
-from mnistlab.sweep.workers import (
+from mnistlab.run_folders.environment import describe_environment
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.sweeps.finish import SweepResult, finish_sweep
+from mnistlab.sweeps.halving import budgets, pruned_at
+from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch
+from mnistlab.sweeps.results import describe_parameters, read_rows
+from mnistlab.sweeps.sentences import sentences
+from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
+from mnistlab.sweeps.storage import begin, finished_runs, open_folder, planned_stacks
+from mnistlab.sweeps.workers import (
     Event,
     RunEnded,
     StackEnded,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs.folder import SweepFolder
+from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.statistics import t_half_width
-from mnistlab.sweep.metric import Metric
-from mnistlab.sweep.trials import Sweep, Trial
+from mnistlab.sweeps.metric import Metric
+from mnistlab.sweeps.trials import Sweep, Trial
 
 METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 TEST = ("test_loss", "test_accuracy")

@@ -9,9 +9,9 @@ from mnistlab.config.load import Fault, name_from, settle, shown, try_config, va
 from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import dump
 from mnistlab.errors import ConfigError
-from mnistlab.sweep.functions import MOST_LISTED, count_in_words
-from mnistlab.sweep.metric import Metric, metric_named
-from mnistlab.sweep.space import (
+from mnistlab.sweeps.functions import MOST_LISTED, count_in_words
+from mnistlab.sweeps.metric import Metric, metric_named
+from mnistlab.sweeps.space import (
     Axis,
     Group,
     Point,
@@ -21,7 +21,7 @@ from mnistlab.sweep.space import (
     group_axes,
     values_at,
 )
-from mnistlab.sweep.sweep_file import Draft, Halving, SweepFile, read_sweep
+from mnistlab.sweeps.sweep_file import Draft, Halving, SweepFile, read_sweep
 
 __all__ = ["Halving", "Metric", "Sweep", "Trial", "load_sweep"]
 

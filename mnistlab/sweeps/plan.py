@@ -14,8 +14,8 @@ from mnistlab.core.objective import format_limit
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.datasets import Dataset, Progress
 from mnistlab.experiment.prepare import open_data, plan_on, stack_key, with_absolute_data
-from mnistlab.sweep.trials import Sweep
-from mnistlab.sweep.workers import available_cores
+from mnistlab.sweeps.trials import Sweep
+from mnistlab.sweeps.workers import available_cores
 
 MOST_COLUMNS = 64
 """The widest stack. On MNIST with batches of 100 a column's epoch took 48 ms in a stack of 4 on one

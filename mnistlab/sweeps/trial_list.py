@@ -9,7 +9,7 @@ from typing import Any
 from mnistlab.config.strict_yaml import read_text, read_value
 from mnistlab.errors import ConfigError
 from mnistlab.errors import shown as escaped
-from mnistlab.sweep.space import Axis
+from mnistlab.sweeps.space import Axis
 
 MAX_BYTES = 512 * 1024  # as many values still fit a sweep file of 1 MB
 

@@ -23,16 +23,16 @@ from mnistlab.config.load import (
 from mnistlab.config.schema import StrictModel, Whole
 from mnistlab.config.strict_yaml import MAX_BYTES, MAX_SWEEP_BYTES, read_file, read_value
 from mnistlab.errors import ConfigError, UnknownNameError
-from mnistlab.sweep.functions import DISTRIBUTIONS
-from mnistlab.sweep.metric import check_metric
-from mnistlab.sweep.space import (
+from mnistlab.sweeps.functions import DISTRIBUTIONS
+from mnistlab.sweeps.metric import check_metric
+from mnistlab.sweeps.space import (
     Axis,
     axis_of_distribution,
     axis_of_items,
     axis_of_text,
     is_call,
 )
-from mnistlab.sweep.trial_list import read_trial_list
+from mnistlab.sweeps.trial_list import read_trial_list
 
 METHODS = ("grid", "random", "halving")
 OPTIONS = ("method", "metric", "max_trials", "seeds", "random_seed")

@@ -7,12 +7,12 @@ optimization", AISTATS 2016: after each budget of epochs the best 1/factor of th
 import math
 from collections.abc import Mapping, Sequence, Set
 
-from mnistlab.runs.folder import SweepFolder
-from mnistlab.runs.weights import load_checkpoint
-from mnistlab.sweep.plan import Stack
-from mnistlab.sweep.results import column_of
-from mnistlab.sweep.sweep_file import Halving
-from mnistlab.sweep.trials import Sweep
+from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.weights import load_checkpoint
+from mnistlab.sweeps.plan import Stack
+from mnistlab.sweeps.results import column_of
+from mnistlab.sweeps.sweep_file import Halving
+from mnistlab.sweeps.trials import Sweep
 
 
 def budgets(halving: Halving, epochs: int) -> list[int]:

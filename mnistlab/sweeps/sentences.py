@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mnistlab.sweep.results import describe_parameters
+from mnistlab.sweeps.results import describe_parameters
 
 SHOWN = 10
 """Trials in the table of the best."""

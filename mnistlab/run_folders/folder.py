@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mnistlab.errors import RunFolderError
-from mnistlab.runs import files
-from mnistlab.runs.files import is_locked, release_lock, take_lock
+from mnistlab.run_folders import files
+from mnistlab.run_folders.files import is_locked, release_lock, take_lock
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnistlab.experiment.training import evaluate_test
-from mnistlab.runs.files import to_csv, write_json, write_text
-from mnistlab.runs.folder import SweepFolder
+from mnistlab.run_folders.files import to_csv, write_json, write_text
+from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.statistics import t_half_width, wilson_interval
-from mnistlab.sweep.plan import PreparedSweep
-from mnistlab.sweep.results import (
+from mnistlab.sweeps.plan import PreparedSweep
+from mnistlab.sweeps.results import (
     METRICS,
     TEST,
     TrialResult,
@@ -19,7 +19,7 @@ from mnistlab.sweep.results import (
     shown_value,
     summarize,
 )
-from mnistlab.sweep.ties import indistinguishable
+from mnistlab.sweeps.ties import indistinguishable
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from mnistlab.errors import RunFolderError, shown, suggest
-from mnistlab.runs.files import sync_folder
-from mnistlab.runs.folder import RunFolder, SweepFolder, open_folder
+from mnistlab.run_folders.files import sync_folder
+from mnistlab.run_folders.folder import RunFolder, SweepFolder, open_folder
 
 _WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EISDIR)
 
