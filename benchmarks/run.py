@@ -43,27 +43,28 @@ def main() -> int:
         for suite in SUITES
         if chosen.suite in (None, suite.name) and chosen.only in (None, *suite.names)
     ]
-    try:
-        found = {suite.title: _run_suite(suite, chosen.only, chosen.rounds) for suite in suites}
-    except BenchmarkError as error:
-        _say(f"error: {error}")
-        return 2
+    found: dict[str, Found] = {}
+    parts: dict[str, str] = {}
+    titles = [suite.title for suite in SUITES]
     date, machine = datetime.now(UTC).strftime("%Y-%m-%d"), describe_machine()
-    parts = {
-        suite.title: render(
+    keeps = chosen.only is None and chosen.rounds >= ENOUGH
+    for suite in suites:
+        try:
+            one = found[suite.title] = _run_suite(suite, chosen.only, chosen.rounds)
+        except BenchmarkError as error:
+            _say(f"error: {error}")
+            return 2
+        parts[suite.title] = render(
             suite.title, date, machine, one.rounds, one.outcomes, one.skipped, suite.how
         )
-        for suite, one in zip(suites, found.values(), strict=True)
-    }
-    titles = [suite.title for suite in SUITES]
+        if keeps:  # each suite as it ends: another one may fail
+            before = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+            RESULTS.write_text(join_parts(titles, parts, before), encoding="utf-8")
     if chosen.json:
         print(json.dumps({"date": date, "machine": machine, **_merge(list(found.values()))}))
     else:
         print(join_parts(titles, parts))
-    if chosen.only is None and chosen.rounds >= ENOUGH:
-        before = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
-        RESULTS.write_text(join_parts(titles, parts, before), encoding="utf-8")
-    elif chosen.only is None:
+    if chosen.only is None and not keeps:
         _say(f"RESULTS.md is left as it was: it takes {ENOUGH} rounds")
     outcomes = [outcome for one in found.values() for outcome in one.outcomes]
     return 1 if any(outcome.holds is False for outcome in outcomes) else 0

@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from mnistlab.run_folders import RunFolder
     from mnistlab.run_folders.folder import SweepFolder
+    from mnistlab.store.opening import Given
 
 _LAYOUT = "\n\t"
 """The controls that a text may have."""
@@ -125,22 +126,33 @@ def run_argument(metavar: str = "RUN") -> Any:
 
 RunName = Annotated[str, run_argument()]
 
+_ANYWHERE = "a path, to a run or a folder of runs anywhere, which is only read"
+
 RunNames = Annotated[list[str], run_argument()]
+
+GivenRuns = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN...",
+        help=f"Runs by name, its beginning, `latest` or SWEEP/7; or {_ANYWHERE}.",
+        autocompletion=complete_run,
+    ),
+]
 
 SeveralRuns = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN",
-        help="Runs by folder, name or `latest`; a sweep stands for the runs inside it.",
+        help=f"Runs by name or `latest`, or {_ANYWHERE}; a sweep stands for the runs inside it.",
         autocompletion=complete_run,
     ),
 ]
 
-SweepName = Annotated[
-    str | None,
+SweepNames = Annotated[
+    list[str] | None,
     typer.Argument(
-        metavar="SWEEP",
-        help="List the runs inside this sweep: its folder, name or `latest`.",
+        metavar="[SWEEP|FOLDER]...",
+        help=f"List the runs inside this sweep; or {_ANYWHERE}.",
         autocompletion=complete_sweep,
     ),
 ]
@@ -182,13 +194,19 @@ def find_sweep_folder(sweep: str, runs_dir: Path | None) -> "SweepFolder":
 
 
 def _find(name: str, runs_dir: Path, find: Callable[[str, Path], FolderT]) -> FolderT:
-    """Find a folder, and say which it is where `latest` is no link."""
-    from mnistlab.run_folders.places import LATEST
+    _say_what_latest_is([name], runs_dir)
+    return find(name, runs_dir)
 
-    found, link = find(name, runs_dir), runs_dir / LATEST
-    if name.partition("/")[0] == LATEST and link.is_dir() and not link.is_symlink():
-        echo(f"{link} is a folder, no link; the newest run is {found.name}", err=True)
-    return found
+
+def _say_what_latest_is(names: Sequence[str], runs_dir: Path) -> None:
+    """Say which run is the newest where `latest` is asked for and is no link."""
+    from mnistlab.run_folders.places import LATEST, find_run
+
+    link = runs_dir / LATEST
+    is_meant = any(name.partition("/")[0] == LATEST for name in names)
+    if is_meant and link.is_dir() and not link.is_symlink():
+        newest = find_run(LATEST, runs_dir).name
+        echo(f"{link} is a folder, no link; the newest run is {newest}", err=True)
 
 
 def refuse_changes(command: str, given: Sequence[str], hint: str) -> None:
@@ -277,13 +295,28 @@ def explain_usage(error: Any) -> str:
     return f"{f'{place}: ' if place else ''}{message}{hint}; see {command} --help"
 
 
-def named_or_all(names: Sequence[str] | None, runs_dir: Path | None) -> "list[RunFolder]":
-    """Return the runs that are named, each sweep as its runs; all runs where none is named."""
-    from mnistlab.store.export import all_runs, single_runs
+def open_runs(names: Sequence[str], runs_dir: Path | None) -> "list[Given]":
+    """Return the runs and sweeps that are named, in the runs folder or by a path anywhere."""
+    from mnistlab.store.opening import open_given
 
-    if names:
-        return single_runs(find_folder(name, runs_dir) for name in names)
-    return all_runs(runs_folder(runs_dir))
+    _say_what_latest_is(names, runs_folder(runs_dir))
+    return open_given(names, runs_folder(runs_dir))
+
+
+def named_or_all(names: Sequence[str] | None, runs_dir: Path | None) -> "list[Given]":
+    """Return the runs that are named, each sweep as its runs; all runs where none is named."""
+    from mnistlab.store.opening import open_all, single_runs
+
+    return single_runs(open_runs(names, runs_dir)) if names else open_all(runs_folder(runs_dir))
+
+
+def fail_if_refused(given: "Sequence[Given]") -> None:
+    """Raise MnistlabError, for exit code 1, where a folder was refused."""
+    from mnistlab.errors import MnistlabError
+    from mnistlab.store.opening import describe_refused
+
+    if refused := describe_refused(given):
+        raise MnistlabError(refused)
 
 
 def evaluate_test_if_missing(

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from mnistlab.cli.options import AsJson, Plugins, Quiet, RunsDir, echo, echo_json, runs_folder
+from mnistlab.cli.options import (
+    AsJson,
+    Plugins,
+    Quiet,
+    RunsDir,
+    echo,
+    echo_json,
+    fail_if_refused,
+    open_runs,
+    runs_folder,
+)
 
 _ASSIGNMENT_TITLE = "Classification with linear regression and softmax"
 _TITLE = "Runs of mnistlab"
@@ -17,8 +27,8 @@ def report(
         list[str] | None,
         typer.Argument(
             metavar="[RUN|SWEEP]...",
-            help="Runs and sweeps: name or its beginning, `latest`, SWEEP/7; or a path with a "
-            "slash, to a run or a folder of runs anywhere, which is only read. None: the "
+            help="Runs and sweeps: a name, its beginning, `latest` or SWEEP/7; or a path, to a "
+            "run, a folder of runs or a class's folder anywhere, which is only read. None: the "
             "assignment's, which are trained if they are not there.",
         ),
     ] = None,
@@ -53,15 +63,15 @@ def report(
 
     Without names it answers the assignment: derivations, plots, results, and a canvas to draw
     digits on; what it needs and does not find is trained first. A run that is damaged, diverged
-    or interrupted is listed with what it lacks. Of all commands only this one opens runs outside
-    the runs folder: those whose path it is given. It reads plain files there and writes nothing;
-    a folder with links in it is refused as everywhere. Beside the report, report.json holds all
-    facts. Exit codes: 0 written; 1 it could not be; 2 a wrong name or option.
+    or interrupted is listed with what it lacks. Of a folder of folders, such as a class's, the
+    table says whose each run is; a folder with links in it, or without a run, is listed as
+    refused. Beside the report, report.json holds all facts. Exit codes: 0 written; 1 it could
+    not be, or a folder is refused; 2 a wrong name or option.
     """
     from mnistlab.console.progress import ConsoleReporter
     from mnistlab.plugins import load_plugins
-    from mnistlab.report.opening import open_given
     from mnistlab.report.render import ReportRequest, check_place, write_report
+    from mnistlab.store.opening import of_folders
 
     chosen = _formats(formats)
     load_plugins(plugin or [])
@@ -72,7 +82,7 @@ def report(
     if not (names or author):
         reporter.message("nobody is named in it: --author 'A. Student, B. Student' does")
     if names:
-        folders, needed = open_given(names, runs), None
+        given, needed = open_runs(names, runs_dir), None
     else:
         from mnistlab.console.sweeps import ConsoleSweepReporter
         from mnistlab.plots.painter import Painter
@@ -85,15 +95,16 @@ def report(
             reporter.message,
             partial(Painter, plugin or []),
         )
-        folders = list(needed.values())
+        given = of_folders(needed.values())
     heading = title or (_TITLE if names else _ASSIGNMENT_TITLE)
-    request = ReportRequest(folders, chosen, heading, author, needed, full)
+    request = ReportRequest(given, chosen, heading, author, needed, full)
     files = write_report(request, place, reporter.message, reporter.warn)
     if as_json:
         echo_json({form: str(path) for form, path in files.items()})
     elif not quiet:
         for form, path in files.items():
             echo(f"{form}: {path}")
+    fail_if_refused(given)
 
 
 def _formats(given: str) -> list[str]:

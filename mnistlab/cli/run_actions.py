@@ -12,6 +12,7 @@ from mnistlab.cli.options import (
     echo,
     echo_json,
     evaluate_test_if_missing,
+    fail_if_refused,
     find_folder,
     named_or_all,
     runs_folder,
@@ -133,36 +134,44 @@ def verify(
     (apart by rounding, as another machine, another number of threads or a sweep's stack makes
     it), `differs`, with the first epoch that does and what has changed since (data, versions,
     linear algebra, code), or `cannot be verified`, with the reason. The run folder is left as it
-    is. Exit codes: 0 all the same, 1 one differs, 2 one cannot be verified and none differs.
+    is. Exit codes: 0 all the same; 1 one differs, or a folder is refused; 2 none does, and one
+    cannot be verified.
     """
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from mnistlab.console.comparisons import describe_verification
     from mnistlab.console.progress import ConsoleReporter
     from mnistlab.errors import InputError, MnistlabError
     from mnistlab.plugins import load_plugins
-    from mnistlab.store.verify import DIFFERS, IMPOSSIBLE, verify
+    from mnistlab.store.verify import DIFFERS, IMPOSSIBLE, Verification, verify
 
     if bool(names) == everything:
         raise InputError("runs verify: name at least one run, or take --all of them")
     load_plugins(plugin or [])
-    folders = named_or_all(names, runs_dir)
-    reporter = ConsoleReporter(quiet=quiet or len(folders) > 1)
+    given = named_or_all(names, runs_dir)
+    reporter = ConsoleReporter(quiet=quiet or len(given) > 1)
     verdicts = []
-    for folder in folders:
+    for one in given:
         with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-            verdicts.append(verify(folder, reporter))
+            found = (
+                Verification(one.label, IMPOSSIBLE, reason=one.refused)
+                if one.folder is None
+                else replace(verify(one.folder, reporter), run=one.label)
+            )
+        verdicts.append(found)
         if not (as_json or quiet):
             echo(describe_verification(verdicts[-1]))
     if as_json:
         echo_json([asdict(verdict) for verdict in verdicts])
-    for kind, error, outcome in (
-        (DIFFERS, MnistlabError, "not the same came out for"),
-        (IMPOSSIBLE, InputError, "cannot be verified:"),
-    ):
-        runs = [one.run for one in verdicts if one.verdict == kind]
-        if runs:
-            raise error(f"{outcome} {', '.join(runs)}")
+    by_verdict = {
+        kind: ", ".join(one.run for one in verdicts if one.verdict == kind)
+        for kind in (DIFFERS, IMPOSSIBLE)
+    }
+    if by_verdict[DIFFERS]:
+        raise MnistlabError(f"not the same came out for {by_verdict[DIFFERS]}")
+    fail_if_refused(given)
+    if by_verdict[IMPOSSIBLE]:
+        raise InputError(f"cannot be verified: {by_verdict[IMPOSSIBLE]}")
 
 
 @app.command(short_help="Go on with a run or a sweep that was cut short.")

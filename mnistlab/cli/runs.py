@@ -11,9 +11,10 @@ from mnistlab.cli.options import (
     echo,
     echo_json,
     evaluate_test_if_missing,
+    fail_if_refused,
     find_folder,
-    find_sweep_folder,
     named_or_all,
+    open_runs,
     runs_folder,
 )
 
@@ -44,7 +45,7 @@ class _ListCommand(TyperCommand):
 
 @app.command("list", cls=_ListCommand, short_help="List runs and sweeps, or a sweep's runs.")
 def list_runs(
-    sweep: options.SweepName = None,
+    names: options.SweepNames = None,
     condition: options.FilterText = None,
     sort: Annotated[
         str | None,
@@ -69,7 +70,10 @@ def list_runs(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the columns as CSV.")] = False,
     runs_dir: options.RunsDir = None,
 ) -> None:
-    """List runs and sweeps, the newest first, or the runs inside a sweep.
+    """List runs and sweeps, the newest first, the runs inside a sweep, or those in other folders.
+
+    A folder of folders, such as a class's, is looked through; then `who` says whose a run is, a
+    folder that cannot be opened is listed as refused, and the exit code is 1.
 
     Any key of a config (learning_rate, data.dataset) can be filtered by, sorted by and shown, and
     so can KEYS.
@@ -78,8 +82,10 @@ def list_runs(
     """
     from mnistlab.console.tables import print_csv, print_json, print_runs, reading_progress
     from mnistlab.errors import InputError
+    from mnistlab.run_folders.folder import SweepFolder
     from mnistlab.store.filters import parse
     from mnistlab.store.index import read_all
+    from mnistlab.store.opening import facts_of
     from mnistlab.store.selection import LEAST_TELLING, arrange, columns_of, parse_columns, select
 
     if as_json and as_csv:
@@ -88,42 +94,46 @@ def list_runs(
     if runs_dir is not None and not runs_dir.exists():
         raise InputError(f"--runs-dir {runs_dir}: there is no such folder")
     folder = runs_folder(runs_dir)
-    if sweep is not None:
-        folder = find_sweep_folder(sweep, runs_dir).path / "runs"
+    given = open_runs(names, runs_dir) if names else []
+    of_sweep = len(given) == 1 and isinstance(given[0].folder, SweepFolder)
+    if of_sweep:
+        folder, given = given[0].path / "runs", []
     with reading_progress() as progress:
-        everything = read_all(folder, progress)
+        everything = facts_of(given) if given else read_all(folder, progress)
     selection = select(everything, wanted, status)
-    runs = arrange(selection.runs, sort)[:limit]
+    runs = arrange(selection.runs, sort) if sort or not given else selection.runs
+    runs = runs[:limit]
     chosen = parse_columns(columns, everything) if columns is not None else None
-    _explain_missing(folder, everything, selection, len(runs), wanted)
-    shown = chosen or columns_of(runs, of_sweep=sweep is not None)
+    _explain_missing(None if given else folder, everything, selection, len(runs), wanted)
+    shown = chosen or columns_of(runs, of_sweep=of_sweep)
     if as_json:
         print_json(runs)
     elif as_csv:
         print_csv(runs, shown)
     elif runs:
         print_runs(runs, shown, () if chosen else LEAST_TELLING)
+    fail_if_refused(given)
 
 
 def _explain_missing(
-    folder: Path,
+    folder: Path | None,
     everything: "list[Facts]",
     selection: "Selection",
     listed: int,
     condition: "Filter | None",
 ) -> None:
-    """Say on stderr why runs are not in the list."""
+    """Say on stderr why runs of a folder, or of several where it is None, are not in the list."""
     from mnistlab.errors import shown
     from mnistlab.store.selection import explain_no_match, other_entries
 
     count = len(everything)
-    if others := other_entries(folder, everything):
+    if folder is not None and (others := other_entries(folder, everything)):
         names = ", ".join(map(shown, others[:_NAMED])) + (", …" if len(others) > _NAMED else "")
         echo(f"no run, and not listed: {names}", err=True)
     if selection.warning:
         echo(f"warning: {selection.warning}", err=True)
     if not count:
-        echo(f"{shown(folder)}: there is no run here yet", err=True)
+        echo(f"{shown(str(folder))}: there is no run here yet", err=True)
     elif not selection.runs:
         echo(f"none of the {count:,} runs here is meant", err=True)
         for hint in explain_no_match(condition, everything) if condition else ():
@@ -193,17 +203,24 @@ def diff(
 
     Where both were made on the same data, every test image counts: which ones only one of them
     gets right, and by McNemar's test whether that can be chance for these two sets of weights. A
-    run of a sweep that has not seen the test split is evaluated for it, as `runs show` does.
+    run of a sweep that has not seen the test split is evaluated for it, as `runs show` does, unless
+    it lies outside the runs folder, where nothing is written.
     """
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from mnistlab.console.progress import fetch_progress
     from mnistlab.errors import RunFolderError
     from mnistlab.plugins import load_plugins
     from mnistlab.run_folders.folder import SweepFolder
+    from mnistlab.run_folders.places import is_inside
     from mnistlab.store.diff import find_differences
 
-    folders = [find_folder(first, runs_dir), find_folder(second, runs_dir)]
+    given = open_runs([first, second], runs_dir)
+    given = given * 2 if len(given) == 1 else given  # a run is the same as itself
+    folders = [one.folder for one in given if one.folder is not None]
+    if len(folders) != 2 or len(given) != 2:
+        refused = next((one.refused for one in given if one.refused), "")
+        raise RunFolderError(refused or f"runs diff: takes two runs, not {len(given)}")
     for folder in folders:
         if isinstance(folder, SweepFolder):
             raise RunFolderError(
@@ -211,8 +228,10 @@ def diff(
             )
     load_plugins(plugin or [])
     for folder in folders:
-        evaluate_test_if_missing(folder, [])
+        if is_inside(folder.path, runs_folder(runs_dir)):
+            evaluate_test_if_missing(folder, [])
     found = find_differences(folders[0], folders[1], fetch_progress(quiet=as_json))
+    found = replace(found, runs=(given[0].label, given[1].label))
     if as_json:
         echo_json(asdict(found))
         return
@@ -223,7 +242,7 @@ def diff(
 
 @app.command(short_help="Compare runs in a table and a picture.")
 def compare(
-    runs: options.RunNames,
+    runs: options.GivenRuns,
     runs_dir: options.RunsDir = None,
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw the learning curves of all runs together.")
@@ -245,17 +264,20 @@ def compare(
     """
     from dataclasses import asdict
 
+    from mnistlab.console.comparisons import print_comparison
     from mnistlab.errors import InputError, shown
     from mnistlab.plots import check_picture, save_picture
     from mnistlab.store.compare import choose_runs, compare_runs
 
-    folders = choose_runs([find_folder(run, runs_dir) for run in runs])
+    given = open_runs(runs, runs_dir)
+    chosen = choose_runs(given)
+    folders = list(chosen.values())
     picture = to or (Path("comparison.png") if plot else None)
     if picture is not None:
         check_picture(picture)
         if not force and (picture.exists() or picture.is_symlink()):
             raise InputError(f"{shown(picture)}: is there already; --force replaces it")
-    comparison = compare_runs(folders)
+    comparison = compare_runs(chosen)
     if picture is not None:
         from mnistlab.store.comparison_picture import draw_comparison, has_curves
 
@@ -268,12 +290,11 @@ def compare(
             )
     if as_json:
         echo_json(asdict(comparison) | {"plot": None if picture is None else str(picture)})
-        return
-    from mnistlab.console.comparisons import print_comparison
-
-    print_comparison(comparison)
-    if picture is not None:
-        echo(f"plot: {picture}")
+    else:
+        print_comparison(comparison)
+        if picture is not None:
+            echo(f"plot: {picture}")
+    fail_if_refused(given)
 
 
 @app.command(short_help="Write runs into one CSV or JSON file.")
@@ -300,6 +321,7 @@ def export(
     from mnistlab.errors import InputError, shown
     from mnistlab.store import export as store
     from mnistlab.store.filters import parse
+    from mnistlab.store.opening import facts_of
     from mnistlab.store.selection import select
 
     wanted = parse(condition) if condition is not None else None
@@ -308,10 +330,11 @@ def export(
     if not (names or everything or wanted):
         raise InputError("runs export: name at least one run, or give --filter or --all")
     store.check_target(to, epochs=epochs, force=force)
-    folders = named_or_all(names, runs_dir)
-    selection = select(store.facts_of(folders), wanted)
-    chosen = {run["run"] for run in selection.runs}
-    folders = [folder for folder in folders if folder.name in chosen]
+    given = named_or_all(names, runs_dir)
+    facts = facts_of(given, tolerant=False)
+    selection = select(facts, wanted)
+    chosen = set(map(id, selection.runs))
+    folders = [one.folder for one, row in zip(given, facts, strict=True) if id(row) in chosen]
     if not folders:
         raise InputError("runs export: no run is meant, so nothing was written")
     damaged = store.write(to, folders, selection.runs, epochs=epochs)
@@ -319,4 +342,6 @@ def export(
         echo(f"warning: {shown(run)}: missing or damaged: {files}", err=True)
     if selection.warning:
         echo(f"warning: {selection.warning}", err=True)
-    echo(f"{to}: {len(folders):,} {'run' if len(folders) == 1 else 'runs'}")
+    count = sum(folder is not None for folder in folders)
+    echo(f"{to}: {count:,} {'run' if count == 1 else 'runs'}")
+    fail_if_refused(given)

@@ -146,7 +146,9 @@ def _format_plain(key: str, value: Any) -> str:
     if key in ("started", "ended") and _TIME.match(value):
         return _short_time(value)
     text = escape(value)
-    return text if key == "run" else shorten(text)  # a run's name is there to be copied
+    if key == "run":  # its name is there to be copied
+        return text
+    return shorten(text, TEXT_WIDTH if key == "error" else _LONGEST_CELL)
 
 
 def shorten(text: str, longest: int = _LONGEST_CELL) -> str:

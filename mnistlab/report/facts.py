@@ -1,16 +1,20 @@
 """Gathers all that a report says into one JSON document, `report.json`.
 
 Its keys: `files`, `title`, `author`, `date`, `version`; `runs` and `sweeps`, an entry a folder;
-`best_runs`, the first run of each sweep's best trial; `featured`, the names of the runs that are
-shown one by one; `completed`, of how many these are the best; `origins`, which software, machine
-and data made which runs; `answers`, for the assignment (see `answers.answer_facts`) or None.
+`refused`, the folders that were not opened (`who`, `name`, `why`); `people`, whether it is told
+whose the runs are; `best_runs`, the first run of each sweep's best trial; `featured`, the names of
+the runs that are shown one by one; `completed`, of how many these are the best; `origins`, which
+software, machine and data made which runs; `answers`, for the assignment (see
+`answers.answer_facts`) or None.
 
-Each entry has `name`, `title`, `kind`, `status`, `remarks`, `what`, `numbers`, `gap`, `error` (rate
-on the test images), `interval` (of the test accuracy, 95 %), `config` and `pictures`. A number of a
-run folder is {"run", "key", "value", "shown"}: whose it is, under which key it stands there, its
-exact value and the text that is shown. Texts without these keys are computed for the report.
+Each entry has `name`, `who`, `title`, `kind`, `status`, `remarks`, `what`, `numbers`, `gap`,
+`error` (rate on the test images), `interval` (of the test accuracy, 95 %), `config` and `pictures`.
+A number of a run folder is {"run", "key", "value", "shown"}: whose it is, under which key it stands
+there, its exact value and the text that is shown. Texts without these keys are computed for the
+report.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,16 +23,18 @@ from typing import Any
 
 import mnistlab
 from mnistlab.report.answers import answer_facts
-from mnistlab.report.opening import read_records
 from mnistlab.report.page_data import embed
 from mnistlab.report.pictures import Pictures
 from mnistlab.report.run_record import RunRecord
+from mnistlab.report.shared_data import SharedData
 from mnistlab.report.sweep_record import SweepRecord
-from mnistlab.report.text import clean_all, number, show
+from mnistlab.report.text import clean, clean_all, number, show
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import to_json
+from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.statistics import wilson_interval
 from mnistlab.store.facts import METRICS, flatten, is_number, is_of_config
+from mnistlab.store.opening import Given
 
 FEATURED = 12
 """So many runs are shown one by one; a table holds them all."""
@@ -57,7 +63,7 @@ class Facts:
 
 
 def gather(
-    folders: Sequence[RunFolder],
+    given: Sequence[Given],
     assignment: Mapping[str, RunFolder] | None,
     words: Mapping[str, Any],
 ) -> Facts:
@@ -66,7 +72,7 @@ def gather(
     `assignment` names those that the assignment's answers rest on by their config; None for a
     report about any other runs. `words` are title, author, date and the report's files.
     """
-    runs, sweeps = read_records(folders)
+    runs, sweeps = read_records(given)
     records: list[Record] = [*runs, *sweeps]
     best = [sweep.best for sweep in sweeps if sweep.best is not None]
     featured, completed = _choose([*runs, *best])
@@ -84,6 +90,10 @@ def gather(
     document = {
         **words,
         "version": mnistlab.__version__,
+        "people": any(one.who for one in given),
+        "refused": [
+            {"who": one.who, "name": one.name, "why": one.reason} for one in given if one.refused
+        ],
         "runs": [_run(one, pictures if one.name in chosen else None) for one in runs],
         "best_runs": [_run(one, pictures if one.name in chosen else None) for one in best],
         "sweeps": [_sweep(one, pictures) for one in sweeps],
@@ -91,9 +101,31 @@ def gather(
         "completed": completed,
         "origins": _origins(records),
     }
-    _name_twins(document["runs"], runs)
+    _name_copies(document["runs"], runs)
     document = {**clean_all(document), "answers": answers}
     return Facts(document, pictures.files, _page(document, featured))
+
+
+def read_records(given: Sequence[Given]) -> tuple[list[RunRecord], list[SweepRecord]]:
+    """Return the runs and the sweeps of a report, each folder once, in their order.
+
+    Runs of the same name are told apart by whose they are, and else by a number.
+    """
+    shared = SharedData()
+    opened = {one.folder.path.resolve(): one for one in reversed(given) if one.folder is not None}
+    names: dict[str, int] = {}
+    runs, sweeps = list[RunRecord](), list[SweepRecord]()
+    counts = Counter(clean(one.name) for one in opened.values())
+    for one in reversed(opened.values()):
+        name = clean(one.name)
+        name = clean(one.label) if counts[name] > 1 else name
+        names[name] = names.get(name, 0) + 1
+        name = name if names[name] == 1 else f"{name} ({names[name]})"
+        if isinstance(one.folder, SweepFolder):
+            sweeps.append(SweepRecord(one.folder, shared, name, clean(one.who)))
+        elif one.folder is not None:
+            runs.append(RunRecord(one.folder, shared, name, clean(one.who)))
+    return runs, sweeps
 
 
 def _page(document: Mapping[str, Any], featured: Sequence[RunRecord]) -> dict[str, Any]:
@@ -135,6 +167,7 @@ def _common(record: Record, run: RunRecord | None) -> dict[str, Any]:
     what = [show("", facts[key]) for key in ("model", "loss") if key in facts]
     return {
         "name": record.name,
+        "who": record.who,
         "title": record.title,
         "status": record.status,
         "remarks": record.remarks,
@@ -230,14 +263,24 @@ def _trial(
     }
 
 
-def _name_twins(entries: list[dict[str, Any]], runs: Sequence[RunRecord]) -> None:
-    """Add a remark to each run that has the config, data and code of one before it."""
-    first: dict[Any, str] = {}
+def _name_copies(entries: list[dict[str, Any]], runs: Sequence[RunRecord]) -> None:
+    """Add a remark to each run that is a copy of one before it.
+
+    That is one with the same name, which holds the time and a random number, and the same start;
+    or with weights that are equal to the last bit although the seeds differ. Two runs of one
+    config and seed are equal anyway.
+    """
+    started: dict[Any, str] = {}
+    trained: dict[Any, tuple[str, Any]] = {}
     for entry, run in zip(entries, runs, strict=True):
-        key = run.facts.get("key")
-        if key is not None and first.setdefault(key, run.name) != run.name:
-            twin = f"it has the same config, data and code as {first[key]}"
-            entry["remarks"] = [*entry["remarks"], twin]
+        begun = (run.folder.name, run.facts.get("started"))
+        weights, seed = run.weights_sha256, run.facts.get("seed")
+        if None not in begun and started.setdefault(begun, run.name) != run.name:
+            said = f"it has the name and the start time of {started[begun]}: one is a copy"
+            entry["remarks"] = [*entry["remarks"], said]
+        elif weights is not None and trained.setdefault(weights, (run.name, seed))[1] != seed:
+            said = f"its weights are those of {trained[weights][0]} although the seeds differ"
+            entry["remarks"] = [*entry["remarks"], said]
 
 
 def _origins(records: Sequence[Record]) -> list[dict[str, Any]]:

@@ -18,10 +18,10 @@ from typing import Any
 
 from mnistlab.errors import MnistlabError, RunFolderError, shown
 from mnistlab.report.facts import Facts, gather
-from mnistlab.report.opening import RECORD
 from mnistlab.report.text import clean
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import write_bytes
+from mnistlab.store.opening import RECORD, Given
 
 FILES = {"html": "index.html", "pdf": "report.pdf"}
 """The formats of a report, and the file of each."""
@@ -46,7 +46,7 @@ class ReportRequest:
     None for a report of any other runs. `full` adds the appendix to an assignment's PDF.
     """
 
-    folders: Sequence[RunFolder]
+    given: Sequence[Given]
     formats: Sequence[str]
     title: str
     author: str
@@ -95,7 +95,7 @@ def write_report(
         "author": clean(request.author),
         "date": time.strftime("%Y-%m-%d"),
     }
-    facts = gather(request.folders, request.assignment, words)
+    facts = gather(request.given, request.assignment, words)
     write_bytes(out / RECORD, facts.record)
     for form in request.formats:
         announce(f"writing {out / FILES[form]}")

@@ -30,11 +30,15 @@ _ROUNDING = 1e-5  # of a loss that was summed in float32, as a share of it
 
 @dataclass(frozen=True)
 class FolderRecord:
-    """What runs and sweeps have in common; no two in a report have the same `name`."""
+    """What runs and sweeps have in common; no two in a report have the same `name`.
+
+    `who` says whose it is, where that is told at all.
+    """
 
     folder: RunFolder
     shared: SharedData
     name: str
+    who: str = ""
     contradictions: ClassVar[Any]  # its statements that cannot all be true, by kind of folder
 
     @property
@@ -153,6 +157,13 @@ class RunRecord(FolderRecord):
     def parameters(self) -> NDArray[Any] | None:
         """Weights and, in the last row, biases, (D+1, C)."""
         return _or_none(lambda: load_weights(self.folder.model))
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """The checksum of its weights, None where there are none as it left them."""
+        name = self.folder.model.name
+        found = None if name in self.altered else self.folder.checksums().get(name)
+        return found if isinstance(found, str) else None
 
     @cached_property
     def dataset(self) -> Dataset | None:

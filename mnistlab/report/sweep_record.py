@@ -42,7 +42,7 @@ class SweepRecord(FolderRecord):
         runs = best.get("runs") if isinstance(best, dict) else None
         if not isinstance(runs, list) or not runs or runs[0] not in self.folder.runs():
             return None
-        return RunRecord(self.folder.run(runs[0]), self.shared, f"{self.name}/{runs[0]}")
+        return RunRecord(self.folder.run(runs[0]), self.shared, f"{self.name}/{runs[0]}", self.who)
 
     @cached_property
     def ranked_trials(self) -> list[Mapping[str, Any]]:

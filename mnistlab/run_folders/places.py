@@ -123,7 +123,7 @@ def find_sweep(name: str, runs_dir: Path) -> SweepFolder:
 
 def run_paths(runs_dir: Path) -> list[Path]:
     """Return the run folders of `runs_dir`, in no order; none where it cannot be read."""
-    return [path for path in _children(runs_dir) if _is_run(path)]
+    return [path for path in _children(runs_dir) if is_run(path)]
 
 
 def _find_path(name: str, runs_dir: Path) -> Path | None:
@@ -133,7 +133,7 @@ def _find_path(name: str, runs_dir: Path) -> Path | None:
         raise RunFolderError(f"{_quoted(name)} is no run's name")
     given = Path(name)
     if "/" in name:
-        return _place_in(runs_dir, given) if _is_run(given) else None
+        return _place_in(runs_dir, given) if is_run(given) else None
     return _find_in(runs_dir, name)
 
 
@@ -161,7 +161,7 @@ def _find_in_sweep(sweep: str, number: str, runs_dir: Path) -> Path:
     if not isinstance(folder, SweepFolder):
         raise RunFolderError(f"{shown(path.name)}: is a single run, not a sweep")
     run = folder.run(int(number[-_MOST_DIGITS:])).path
-    if len(number) > _MOST_DIGITS or not _is_run(run):
+    if len(number) > _MOST_DIGITS or not is_run(run):
         raise RunFolderError(f"{shown(path.name)}: has no run {shown(number)} (yet)")
     return run
 
@@ -171,9 +171,9 @@ def _find_in(runs_dir: Path, name: str) -> Path | None:
     if name == LATEST:
         return _latest(runs_dir)
     whole = runs_dir / name
-    if not name.startswith(".") and _is_run(whole) and not whole.is_symlink():
+    if not name.startswith(".") and is_run(whole) and not whole.is_symlink():
         return whole  # among ten thousand runs a look at each takes its time
-    matches = [path for path in _children(runs_dir, name) if _is_run(path)]
+    matches = [path for path in _children(runs_dir, name) if is_run(path)]
     if len(matches) > 1:
         names = sorted(path.name for path in matches)[:_LISTED]
         listed = ", ".join(map(shown, names))
@@ -200,7 +200,7 @@ def _latest(runs_dir: Path) -> Path:
         target = (runs_dir / LATEST).readlink()
         path = runs_dir / target.name
         beside = len(target.parts) == 1 and target.name != ".."
-        if beside and not path.is_symlink() and _is_run(path):
+        if beside and not path.is_symlink() and is_run(path):
             return path
     runs = run_paths(runs_dir)
     if not runs:
@@ -234,7 +234,8 @@ def _children(folder: Path, beginning: str = "") -> list[Path]:
         return []
 
 
-def _is_run(path: Path) -> bool:
+def is_run(path: Path) -> bool:
+    """Return whether a folder is that of a run or a sweep, by the files in it."""
     folder = RunFolder(path)
     try:
         return folder.status.exists() or folder.config.exists()
@@ -242,16 +243,20 @@ def _is_run(path: Path) -> bool:
         return False
 
 
+def is_inside(folder: Path, runs_dir: Path) -> bool:
+    """Return whether a folder lies in a runs folder, links followed."""
+    return Path(os.path.realpath(runs_dir)) in Path(os.path.realpath(folder)).parents
+
+
 def check_inside(folder: Path, runs_dir: Path, *, of_runs: bool = True) -> None:
     """Raise RunFolderError unless `folder` lies in `runs_dir` and is made of plain files.
 
     With `of_runs`, so must be the runs inside a sweep.
     """
-    root, place = Path(os.path.realpath(runs_dir)), Path(os.path.realpath(folder))
-    if root not in place.parents:
+    if not is_inside(folder, runs_dir):
         raise RunFolderError(
             f"{shown(folder)}: lies outside the runs folder {shown(runs_dir)}; name its own with "
-            f"--runs-dir {shown(place.parent)}"
+            f"--runs-dir {shown(Path(os.path.realpath(folder)).parent)}"
         )
     for entry in foreign_entries(folder, runs=of_runs):
         raise RunFolderError(

@@ -3,7 +3,7 @@
 R is the number of runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.store.diff import METRICS, config_facts
 from mnistlab.store.facts import SPLITS, Facts, is_comparable, is_number, read_facts
+from mnistlab.store.opening import Given, single_runs
 
 MOST_RUNS = 12
 """More than these can neither be told apart in a picture nor be read beside each other."""
@@ -48,18 +49,13 @@ class Comparison:
     shared: str
 
 
-def choose_runs(folders: Sequence[RunFolder]) -> list[RunFolder]:
-    """Return the runs to compare, each once, a sweep's runs in its place.
+def choose_runs(given: Sequence[Given]) -> dict[str, RunFolder]:
+    """Return the runs to compare by their labels, each once, a sweep's runs in its place.
 
     Raises InputError for fewer than two or more than MOST_RUNS.
     """
-    chosen: dict[str, RunFolder] = {}
-    for folder in folders:
-        runs = [folder]
-        if isinstance(folder, SweepFolder):
-            runs = [folder.run(number) for number in folder.runs()]
-        chosen.update({run.name: run for run in runs})
-    sweeps = [folder.name for folder in folders if isinstance(folder, SweepFolder)]
+    chosen = {one.label: one.folder for one in single_runs(given) if one.folder is not None}
+    sweeps = [one.name for one in given if isinstance(one.folder, SweepFolder)]
     if len(chosen) > MOST_RUNS:
         example = f", of a sweep by number: {sweeps[0]}/7" if sweeps else ""
         raise InputError(
@@ -68,11 +64,15 @@ def choose_runs(folders: Sequence[RunFolder]) -> list[RunFolder]:
         )
     if len(chosen) < 2:
         raise InputError("a comparison needs two different runs or more")
-    return list(chosen.values())
+    return chosen
 
 
-def compare_runs(folders: Sequence[RunFolder]) -> Comparison:
-    """Return the runs side by side; raise RunFolderError for a config that cannot be read."""
+def compare_runs(runs: Mapping[str, RunFolder]) -> Comparison:
+    """Return the runs, by their labels, side by side.
+
+    Raises RunFolderError for a config that cannot be read.
+    """
+    folders = list(runs.values())
     configs = [_compared(folder) for folder in folders]
     facts = [read_facts(folder) for folder in folders]
     metrics = {
@@ -82,7 +82,7 @@ def compare_runs(folders: Sequence[RunFolder]) -> Comparison:
     values = {key: [config.get(key) for config in configs] for key in keys}
     config = {key: row for key, row in values.items() if any(value != row[0] for value in row)}
     return Comparison(
-        runs=[folder.name for folder in folders],
+        runs=list(runs),
         status=[one["status"] for one in facts],
         config=config,
         metrics=metrics,

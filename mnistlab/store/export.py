@@ -1,14 +1,15 @@
 """Writes what is known of runs into one file for other programs: a table, or whole documents."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mnistlab.errors import InputError, RunFolderError, shown
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import to_csv, to_json, write_text
-from mnistlab.run_folders.folder import METRICS_COLUMNS, SweepFolder, is_sweep
-from mnistlab.run_folders.places import foreign_entries, run_paths
-from mnistlab.store.facts import Facts, csv_cell, in_order, read_facts
+from mnistlab.run_folders.folder import METRICS_COLUMNS
+from mnistlab.run_folders.places import foreign_entries
+from mnistlab.store.facts import Facts, csv_cell, in_order
 from mnistlab.store.selection import varying_keys
 
 FORMATS = (".csv", ".json")
@@ -28,36 +29,17 @@ def check_target(path: Path, *, epochs: bool, force: bool) -> None:
         raise InputError(f"--to {shown(path)}: is there already; --force replaces it")
 
 
-def single_runs(folders: Iterable[RunFolder]) -> list[RunFolder]:
-    """Return each run once, a sweep standing for the runs inside it."""
-    runs: dict[Path, RunFolder] = {}
-    for folder in folders:
-        if isinstance(folder, SweepFolder):
-            runs |= {run.path: run for run in map(folder.run, folder.runs())}
-        else:
-            runs[folder.path] = folder
-    return list(runs.values())
-
-
-def all_runs(runs_dir: Path) -> list[RunFolder]:
-    """Return every run of a runs folder, those of sweeps included, the oldest first.
-
-    A folder with links in it is left out: nothing in it is opened.
-    """
-    paths = [path for path in sorted(run_paths(runs_dir)) if not any(foreign_entries(path))]
-    return single_runs(SweepFolder(path) if is_sweep(path) else RunFolder(path) for path in paths)
-
-
 def write(
-    path: Path, folders: Sequence[RunFolder], runs: Sequence[Facts], *, epochs: bool
+    path: Path, folders: Sequence[RunFolder | None], runs: Sequence[Facts], *, epochs: bool
 ) -> dict[str, str]:
     """Write runs, in the form that the name of the file asks for, with a row an epoch or a run.
 
-    Returns by run which of its files are missing or damaged, as text; none of a whole run.
+    A folder is None where it is refused: then there are its facts only. Returns by run which of
+    its files are missing or damaged, as text; none of a whole run.
     """
     damaged = {
-        folder.name: ", ".join(map(str, facts["damaged"]))
-        for folder, facts in zip(folders, runs, strict=True)
+        str(facts["run"]): ", ".join(map(str, facts["damaged"]))
+        for facts in runs
         if facts.get("damaged")
     }
     if path.suffix == ".json":
@@ -76,7 +58,9 @@ def write_table(path: Path, runs: Sequence[Facts]) -> None:
     write_text(path, _storable(to_csv(columns, rows)))
 
 
-def write_epochs(path: Path, folders: Sequence[RunFolder], runs: Sequence[Facts]) -> dict[str, str]:
+def write_epochs(
+    path: Path, folders: Sequence[RunFolder | None], runs: Sequence[Facts]
+) -> dict[str, str]:
     """Write a CSV with a row an epoch and run, which names the run and what its config varies.
 
     The config's learning rate stands under `config.learning_rate`, as the epoch's has its name.
@@ -85,48 +69,49 @@ def write_epochs(path: Path, folders: Sequence[RunFolder], runs: Sequence[Facts]
     keys = {f"config.{key}" if key in METRICS_COLUMNS else key: key for key in varying_keys(runs)}
     rows: list[Facts] = []
     unread: dict[str, str] = {}
+    whose = [key for key in ("run", "who") if any(key in facts for facts in runs)]
     for folder, facts in zip(folders, runs, strict=True):
         metrics = _metrics(folder)
         if metrics is None:
-            unread[folder.name] = folder.metrics.name
+            if folder is not None:
+                unread[str(facts["run"])] = folder.metrics.name
             continue
-        known = {"run": csv_cell(facts["run"])} | {
+        known = {key: csv_cell(facts.get(key)) for key in whose} | {
             column: csv_cell(facts.get(key)) for column, key in keys.items()
         }
         rows += [
             known | {column: _number(value) for column, value in zip(metrics, values, strict=True)}
             for values in zip(*metrics.values(), strict=True)
         ]
-    write_text(path, _storable(to_csv(["run", *keys, *METRICS_COLUMNS], rows)))
+    write_text(path, _storable(to_csv([*whose, *keys, *METRICS_COLUMNS], rows)))
     return unread
 
 
-def write_documents(path: Path, folders: Sequence[RunFolder], runs: Sequence[Facts]) -> None:
+def write_documents(path: Path, folders: Sequence[RunFolder | None], runs: Sequence[Facts]) -> None:
     """Write a JSON list with an object a run: its facts, epochs and environment, null if lost."""
     documents = [
         {
             "run": facts["run"],
             "facts": facts,
             "metrics": _metrics(folder),
-            "environment": (folder.read_environment() or None) if _is_open(folder) else None,
+            "environment": _environment(folder),
         }
         for folder, facts in zip(folders, runs, strict=True)
     ]
     write_text(path, _storable(to_json(documents) + "\n"))
 
 
-def facts_of(folders: Iterable[RunFolder]) -> list[Facts]:
-    """Return the facts of each run; raise OSError where the disk fails."""
-    return [read_facts(folder, tolerant=False) for folder in folders]
-
-
-def _metrics(folder: RunFolder) -> dict[str, list[float]] | None:
-    if not _is_open(folder):
+def _metrics(folder: RunFolder | None) -> dict[str, list[float]] | None:
+    if folder is None or not _is_open(folder):
         return None
     try:
         return folder.read_metrics()
     except RunFolderError:
         return None
+
+
+def _environment(folder: RunFolder | None) -> dict[str, Any] | None:
+    return None if folder is None or not _is_open(folder) else folder.read_environment() or None
 
 
 def _is_open(folder: RunFolder) -> bool:

@@ -42,7 +42,13 @@ OF_ENVIRONMENT = {
 }
 """The facts that status.json and environment.json hold under their own names."""
 
-STATE_KEYS = {"run": "its name", "kind": "run or sweep", "status": "", **OF_STATUS}
+STATE_KEYS = {
+    "run": "its name",
+    "who": "whose it is: what tells its path from those of the others",
+    "kind": "run or sweep",
+    "status": "",
+    **OF_STATUS,
+}
 """What became of a run: the facts that stand before those of its config, with what they say."""
 
 RESULT_KEYS = {

@@ -12,13 +12,14 @@ from mnistlab.errors import InputError, UnknownNameError, suggest
 from mnistlab.run_folders import folder
 from mnistlab.store.facts import RESULT_KEYS, STATE_KEYS, Facts, is_number, is_of_config
 from mnistlab.store.filters import Filter
+from mnistlab.store.opening import REFUSED
 
 _LISTED = 8  # values that a hint lists
 
-STATUSES = (*folder.STATUSES, "damaged")
+STATUSES = (*folder.STATUSES, "damaged", REFUSED)
 
 _OF_RUNS = (
-    *("run", "status", "runs", "model", "optimizer", "learning_rate", "epochs"),
+    *("who", "run", "status", "runs", "model", "optimizer", "learning_rate", "epochs"),
     *("validation.accuracy", "test.accuracy", "started", "damaged"),
 )
 _OF_A_SWEEP = (
@@ -179,11 +180,14 @@ def columns_of(runs: Sequence[Facts], *, of_sweep: bool) -> list[str]:
     Of a sweep's runs these are the keys of the config that differ.
     """
     wanted = ["run", "status", *varying_keys(runs), *_OF_A_SWEEP] if of_sweep else [*_OF_RUNS]
+    if any(facts["status"] == REFUSED for facts in runs):
+        wanted.append("error")
     return [key for key in wanted if key in ("run", "status") or any(key in run for run in runs)]
 
 
 def varying_keys(runs: Sequence[Facts]) -> list[str]:
     """Return the keys of the runs' configs that do not have the same value in all of them."""
+    runs = [facts for facts in runs if facts.get("status") != REFUSED]
     keys = dict.fromkeys(key for facts in runs for key in facts if is_of_config(key))
     return [
         key

@@ -16,6 +16,7 @@ from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
 from mnistlab.statistics import mcnemar_p, wilson_interval
+from mnistlab.store.opening import of_folders
 from tests.report.helpers import copy_run, pdf_text, rewrite, squeeze, the_run
 
 ROOT = Path(mnistlab.__file__).parents[1]
@@ -185,7 +186,7 @@ def told_with(reported, tmp_path):
         rewrite(sweep.summary, change)
         needed = {name: RunFolder(the_run(reported.runs, name)) for name in assignment.RUNS}
         needed["sweep"] = sweep
-        request = ReportRequest(list(needed.values()), ["html"], "T", "A", needed)
+        request = ReportRequest(of_folders(needed.values()), ["html"], "T", "A", needed)
         write_report(request, tmp_path, print, print)
         return read_page(tmp_path).text
 
@@ -238,10 +239,12 @@ def test_the_given_setting_may_be_the_best(told_with):
 
 def test_another_seed_is_another_setting(reported):
     from mnistlab.report.answers import find_given  # noqa: PLC0415
-    from mnistlab.report.opening import read_records  # noqa: PLC0415
+    from mnistlab.report.facts import read_records  # noqa: PLC0415
 
     needed = [RunFolder(the_run(reported.runs, "linear"))]
-    (linear,), (sweep,) = read_records([*needed, SweepFolder(the_run(reported.runs, "assignment"))])
+    (linear,), (sweep,) = read_records(
+        of_folders([*needed, SweepFolder(the_run(reported.runs, "assignment"))])
+    )
     assert find_given(sweep, sweep.best, linear) is not None
     linear.flat_config["seed"] = 7
     assert find_given(sweep, sweep.best, linear) is None
@@ -260,7 +263,7 @@ def test_what_is_missing_in_a_folder_leaves_its_sentence_out(reported, tmp_path,
         needed[name] = copy_run(the_run(reported.runs, name), tmp_path / name)
         (needed[name].path / missing).unlink(missing_ok=True)
     facts = gather(
-        list(needed.values()), needed, {"title": "T", "author": "", "date": "2026-01-01"}
+        of_folders(needed.values()), needed, {"title": "T", "author": "", "date": "2026-01-01"}
     )
     answers = facts.document["answers"]
     lost = {"predictions.npy": "comparison", "model.safetensors": "control",

@@ -14,6 +14,7 @@ from mnistlab.report.text import LONGEST, clean, clean_all, show
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.places import run_paths
+from mnistlab.store.opening import of_folders
 from tests.report.helpers import copy_run, pdf_text, read_facts_file, read_page, squeeze, the_run
 from tests.report.hostile import HOSTILE
 from tests.store.folders import make_run, make_sweep
@@ -130,7 +131,7 @@ def test_any_text_compiles_in_both_forms(tmp_path_factory, text):
     fill_sweep(sweep, encoded, is_plain=False)
     folders = [RunFolder(run_folder.path), SweepFolder(sweep.path)]
     (place / "out").mkdir()
-    request = ReportRequest(folders, ["html", "pdf"], text, text)
+    request = ReportRequest(of_folders(folders), ["html", "pdf"], text, text)
     write_report(request, place / "out", lambda _: None, lambda _: None)
     title = read_page(place / "out").all("title")[0].text
     assert squeeze(title) == squeeze(clean(text) or "Report")
@@ -179,5 +180,7 @@ def test_a_report_without_runs_whose_config_can_be_read_is_one(tmp_path):
     folder = make_run(tmp_path / "run")
     for path in (folder.config, folder.summary, folder.environment, folder.status):
         path.write_text("\x00")
-    document = gather([folder], None, {"title": "T", "author": "", "date": "2026-01-01"}).document
+    document = gather(
+        of_folders([folder]), None, {"title": "T", "author": "", "date": "2026-01-01"}
+    ).document
     assert document["runs"][0]["status"] == "damaged"

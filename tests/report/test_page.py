@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from mnistlab.core.metrics import pre_activations
-from mnistlab.report.opening import read_records
+from mnistlab.report.facts import read_records
 from mnistlab.report.page_data import MOST_IMAGES, _choose_images, embed
 from mnistlab.report.render import PAGE, SCRIPTS, complete_page
 from mnistlab.run_folders import RunFolder
+from mnistlab.store.opening import of_folders
 from tests.report.helpers import the_run
 from tests.store.trained import train
 
@@ -142,11 +143,11 @@ def test_the_page_is_small(reported):
 @pytest.fixture
 def records(reported):
     names = ("linear", "sigmoid", "softmax", "best")
-    return read_records([RunFolder(the_run(reported.runs, name)) for name in names])[0]
+    return read_records(of_folders([RunFolder(the_run(reported.runs, name)) for name in names]))[0]
 
 
 def test_packed_weights_give_the_runs_own_outputs(records, tmp_path):
-    scaled = read_records([train(tmp_path, "data.preprocess=[standardize]")])[0]
+    scaled = read_records(of_folders([train(tmp_path, "data.preprocess=[standardize]")]))[0]
     for run, model in zip([*records, *scaled], embed([*records, *scaled])["models"], strict=True):
         weights = unpack(model["weights"], "<f4").reshape(785, 10)
         images = run.dataset.test.rows[:200]
@@ -192,6 +193,6 @@ def test_a_run_that_cannot_be_tried_says_why(reported, tmp_path, harm, why):
 
     folder = copy_run(the_run(reported.runs, "softmax"), tmp_path / "run")
     harm(folder)
-    (model,) = embed(read_records([folder])[0])["models"]
+    (model,) = embed(read_records(of_folders([folder]))[0])["models"]
     assert why in model["why"]
     assert "weights" not in model

@@ -12,6 +12,7 @@ from mnistlab.report.facts import Facts, gather
 from mnistlab.report.pictures import Pictures
 from mnistlab.report.render import ReportRequest, _render_pdf, write_report
 from mnistlab.run_folders import RunFolder
+from mnistlab.store.opening import of_folders
 from tests.report.helpers import copy_run, pdf_text, the_run, tool
 from tests.store.folders import make_run
 
@@ -81,7 +82,7 @@ def test_formulas_and_pictures_have_words(pdf):
 
 
 def test_the_same_facts_give_the_same_bytes(softmax):
-    facts = gather([softmax], None, WORDS)
+    facts = gather(of_folders([softmax]), None, WORDS)
     first, second = (_render_pdf(facts, False, pytest.fail) for _ in range(2))
     assert first == second
     assert re.findall(rb"D:(\d{8})", first)[0] == b"20260101"
@@ -89,7 +90,9 @@ def test_the_same_facts_give_the_same_bytes(softmax):
 
 def test_letters_that_no_font_has_are_warned_of_and_set_as_boxes(tmp_path):
     said = []
-    request = ReportRequest([make_run(tmp_path / "run")], ["pdf"], "\U0001d800 title", "")
+    request = ReportRequest(
+        of_folders([make_run(tmp_path / "run")]), ["pdf"], "\U0001d800 title", ""
+    )
     files = write_report(request, tmp_path, print, said.append)
     assert files["pdf"].read_bytes().startswith(b"%PDF")
     assert len(said) == 1
@@ -158,7 +161,7 @@ def test_what_is_hidden_in_a_picture_does_not_come_along(softmax):
 def test_a_picture_that_cannot_be_drawn_is_told_and_ends_nothing(softmax, tmp_path):
     softmax.plot("weights").unlink()
     softmax.model.write_bytes(b"x")
-    facts = gather([softmax], None, WORDS)
+    facts = gather(of_folders([softmax]), None, WORDS)
     (entry,) = facts.document["runs"]
     (problem,) = (one["problem"] for one in entry["pictures"] if "problem" in one)
     assert "model.safetensors" in problem

@@ -9,13 +9,13 @@ import pytest
 from mnistlab import optimum
 from mnistlab.config.load import load_config
 from mnistlab.core.metrics import pre_activations
-from mnistlab.errors import MnistlabError, RunFolderError
+from mnistlab.errors import MnistlabError
 from mnistlab.report import shared_data
-from mnistlab.report.facts import FEATURED, gather
-from mnistlab.report.opening import RECORD, open_given, read_records
+from mnistlab.report.facts import FEATURED, gather, read_records
 from mnistlab.report.shared_data import SharedData
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.store.opening import of_folders
 from tests.report.helpers import copy_run, read_facts_file, read_page, rewrite, the_run, vouch
 from tests.store.folders import make_run, make_sweep
 from tests.store.trained import train
@@ -37,7 +37,7 @@ def sweep(reported, tmp_path):
 
 def entry_of(folder):
     """Return what a report says of a single folder."""
-    document = gather([folder], None, WORDS).document
+    document = gather(of_folders([folder]), None, WORDS).document
     ((entry,),) = (document[part] for part in ("runs", "sweeps") if document[part])
     return entry
 
@@ -45,7 +45,7 @@ def entry_of(folder):
 def test_the_splits_are_those_of_the_run(tmp_path):
     tail = train(tmp_path / "runs", "epochs=1")
     drawn = train(tmp_path / "runs", "epochs=1", "data.split=stratified", "data.split_seed=3")
-    runs, _ = read_records([tail, drawn])
+    runs, _ = read_records(of_folders([tail, drawn]))
     for run in runs:
         claimed = run.facts["validation.accuracy"]
         validation = run.dataset.validation
@@ -59,7 +59,7 @@ def test_the_splits_are_those_of_the_run(tmp_path):
 
 def test_with_a_penalty_the_whole_objective_is_compared(tmp_path):
     folder = train(tmp_path / "runs", "weight_decay=0.01", "epochs=3")
-    (run,), _ = read_records([folder])
+    (run,), _ = read_records(of_folders([folder]))
     rows = run.dataset.train
     A = pre_activations(run.parameters.astype(np.float64), rows.rows, run.dataset.pixels)
     loss = np.square(A - np.eye(10)[rows.labels]).sum(axis=1).mean()
@@ -70,7 +70,7 @@ def test_with_a_penalty_the_whole_objective_is_compared(tmp_path):
 
 
 def test_without_a_penalty_the_gap_is_that_of_the_last_epoch(linear):
-    (run,), _ = read_records([linear])
+    (run,), _ = read_records(of_folders([linear]))
     assert run.gap == pytest.approx(run.curves["train_loss"][-1] - run.optimum.loss, abs=1e-12)
 
 
@@ -107,7 +107,7 @@ def forge(summary):
 def test_an_accuracy_that_the_predictions_do_not_give_is_told(linear):
     rewrite(linear.summary, forge)
     vouch(linear)
-    (run,), _ = read_records([linear])
+    (run,), _ = read_records(of_folders([linear]))
     right = np.mean(run.predictions == run.dataset.test.labels)
     entry = entry_of(linear)
     assert entry["status"] == "completed, damaged"
@@ -212,83 +212,45 @@ def test_of_many_runs_the_best_are_shown_one_by_one_and_all_in_the_table(tmp_pat
     assert all(name in table for name in names)
 
 
-# Folders from anywhere.
-
-
-@pytest.fixture
-def handed_in(tmp_path):
-    """The runs folders of two students, one with a link and a report in it."""
-    for student in ("ann", "bob"):
-        make_run(tmp_path / "subs" / student / "one")
-    make_sweep(tmp_path / "subs" / "bob" / "many")
-    (tmp_path / "subs" / "ann" / "latest").symlink_to("one")
-    (tmp_path / "subs" / "ann" / "report").mkdir()
-    (tmp_path / "subs" / "ann" / "report" / RECORD).write_text("{}")
-    return tmp_path / "subs"
-
-
-def test_paths_are_opened_wherever_they_are(handed_in, tmp_path):
-    here = tmp_path / "runs"
-    given = sorted(str(path) for path in handed_in.glob("*/*"))
-    found = [str(folder.path.relative_to(handed_in)) for folder in open_given(given, here)]
-    assert found == ["ann/one", "ann/one", "bob/many", "bob/one"]
-    assert [str(one.path) for one in open_given([f"{handed_in}/bob/many/runs/1/"], here)] == [
-        str(handed_in / "bob" / "many" / "runs" / "1")
-    ]
-
-
-def test_a_folder_of_runs_stands_for_all_of_them(handed_in, tmp_path, monkeypatch):
-    monkeypatch.chdir(handed_in)
-    found = open_given(["./ann", "bob/"], tmp_path / "runs")
-    assert [folder.name for folder in found] == ["one", "many", "one"]
-
-
-def test_a_class_is_reported_each_run_once_and_under_a_name_of_its_own(handed_in, tmp_path, run):
-    given = [str(path) for path in handed_in.glob("*/*")]
-    code, _, err = run("report", *given, "--out", tmp_path / "class")
-    assert code == 0, err
-    document = read_facts_file(tmp_path / "class")
-    assert sorted(one["name"] for one in document["runs"]) == ["ann/one", "bob/one"]
-    assert [one["name"] for one in document["sweeps"]] == ["many"]
-    twins = [one["remarks"] for one in document["runs"]]
-    assert sum("has the same config, data and code as" in " ".join(one) for one in twins) == 1
-
-
 def test_names_that_look_alike_stay_apart(tmp_path):
     names = ["a\x1b", "a\\x1b"]
-    runs, _ = read_records([make_run(tmp_path / "x" / name) for name in names])
+    folders = [make_run(tmp_path / "x" / name) for name in names]
+    runs, _ = read_records(of_folders(folders))
     assert len({run.name for run in runs}) == 2
     assert all(run.name.isprintable() for run in runs)
 
 
-def test_names_are_still_those_of_the_runs_folder(handed_in):
-    assert open_given(["on"], handed_in / "ann")[0].path == handed_in / "ann" / "one"
-    with pytest.raises(RunFolderError, match="there is no run"):
-        open_given(["two"], handed_in / "ann")
+def copies_among(*folders):
+    """Return which of these runs of a report are called copies, and of what."""
+    document = gather(of_folders(folders), None, WORDS).document
+    return [
+        [remark for remark in one["remarks"] if "copy" in remark or "weights are" in remark]
+        for one in document["runs"]
+    ]
 
 
-def test_links_are_refused_as_everywhere(handed_in, tmp_path):
-    import os  # noqa: PLC0415
-
-    (tmp_path / "secret").write_text("s")
-    (handed_in / "ann" / "one" / "log.txt").symlink_to(tmp_path / "secret")
-    (handed_in / "bob" / "linked").symlink_to("one")
-    os.mkfifo(handed_in / "bob" / "one" / "predictions.npy")
-    for given in ("ann/one", "ann", "bob/linked", "bob/one", "bob"):
-        with pytest.raises(RunFolderError):
-            open_given([str(handed_in / given)], tmp_path)
+def test_two_honest_runs_of_one_config_are_no_copies(tmp_path):
+    first, second = (train(tmp_path / place / "runs", "epochs=1") for place in "ab")
+    assert copies_among(first, second) == [[], []]
 
 
-def test_only_the_link_latest_is_followed(handed_in, tmp_path):
-    (handed_in / "ann" / "linked").symlink_to("one")
-    with pytest.raises(RunFolderError, match="there is no run 'linked'"):
-        open_given([str(handed_in / "ann" / "linked")], tmp_path)
+def test_a_copied_folder_is_called_a_copy(tmp_path):
+    first = train(tmp_path / "a" / "runs", "epochs=1")
+    second = copy_run(first.path, tmp_path / "b" / "runs" / first.path.name)
+    none, (said,) = copies_among(first, second)
+    assert none == []
+    assert "the name and the start time of" in said
 
 
-def test_a_folder_that_is_no_run_is_told(tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(RunFolderError, match="no run, and no folder of runs"):
-        open_given([str(tmp_path / "empty")], tmp_path)
+def test_weights_of_another_seed_are_told(tmp_path):
+    first = train(tmp_path / "a" / "runs", "epochs=1", "seed=1")
+    second = train(tmp_path / "b" / "runs", "epochs=1", "seed=2")
+    assert copies_among(first, second) == [[], []]
+    shutil.copy(first.model, second.model)
+    vouch(second)
+    none, (said,) = copies_among(first, second)
+    assert none == []
+    assert said == f"its weights are those of {first.name} although the seeds differ"
 
 
 def test_the_document_is_json_whatever_the_folder_says(tmp_path):
@@ -297,7 +259,7 @@ def test_the_document_is_json_whatever_the_folder_says(tmp_path):
     sweep = make_sweep(tmp_path / "many")
     sweep.summary.write_text(json.dumps({"trials": 10**400, "seeds": [], "best": [], "results": 3}))
     document = gather(
-        [folder, SweepFolder(sweep.path), RunFolder(folder.path)], None, WORDS
+        of_folders([folder, SweepFolder(sweep.path), RunFolder(folder.path)]), None, WORDS
     ).document
     assert len(document["runs"]) == len(document["sweeps"]) == 1
     assert document["runs"][0]["numbers"].keys().isdisjoint({"train.loss"})

@@ -37,6 +37,9 @@ COMMANDS = {
     "delete": ("runs", "delete", "--yes", "NAME"),
 }
 
+ANYWHERE = ("list", "diff", "compare", "export", "verify")
+"""Those that take a path to runs anywhere, which they only read."""
+
 OPENING = {
     name: words for name, words in COMMANDS.items() if FIRST not in words and name != "delete"
 }
@@ -167,21 +170,22 @@ def check_refused(outcome):
     assert len(outcome.err) < 800, outcome
 
 
-NAMES = {
+ELSEWHERE = {
     "up": f"../here/outside/{FIRST}",
     "absolute": f"PLACE/outside/{FIRST}",
     "through the runs folder": f"PLACE/runs/../outside/{FIRST}",
     "through a run": f"PLACE/runs/{FIRST}/../../outside/{FIRST}",
-    "a sweep's run elsewhere": f"PLACE/outside/{MANY}/0",
     "the folder of a sweep's run elsewhere": f"../here/outside/{MANY}/runs/0",
+    "a folder of runs": "../here/outside",
     "the runs folder": "PLACE/runs",
     "the folder above": "..",
-    "two above": "../..",
+}
+"""Paths to runs, outside the runs folder but for one."""
+
+NAMES = {
+    "a sweep's run elsewhere": f"PLACE/outside/{MANY}/0",
     "here": ".",
-    "root": "/",
     "device": "/dev/zero",
-    "home": "~",
-    "somebody's home": "~root",
     "dash": "-",
     "empty": "",
     "NUL": f"{FIRST}\0",
@@ -205,10 +209,33 @@ NAMES = {
 def test_no_name_leads_anywhere_else(place):
     before = content_of(place)
     names = [name.replace("PLACE", str(place)) for name in NAMES.values()]
-    for outcome in run_all(place, [words for name in names for words in with_name(name)]):
+    commands = [words for name in names for words in with_name(name)]
+    inside = {name: words for name, words in COMMANDS.items() if name not in ANYWHERE}
+    for name in ELSEWHERE.values():
+        commands += with_name(name.replace("PLACE", str(place)), inside)
+    commands += [
+        words for name in ("/", "../..", "~", "~root") for words in with_name(name, inside)
+    ]
+    for outcome in run_all(place, commands):
         check_refused(outcome)
         check_inside(outcome, place)
     assert content_of(place) == before
+    assert not list((place.parent / "work").iterdir())
+
+
+def test_runs_elsewhere_are_only_read(place):
+    before = content_of(place)
+    elsewhere = {name: words for name, words in COMMANDS.items() if name in ANYWHERE}
+    names = [name.replace("PLACE", str(place)) for name in ELSEWHERE.values()]
+    outcomes = run_all(place, [words for name in names for words in with_name(name, elsewhere)])
+    for outcome in outcomes:
+        assert outcome.code in (0, 1, 2), outcome
+        assert "fault of mnistlab" not in outcome.err, outcome
+    assert sum(outcome.code == 0 for outcome in outcomes) > len(outcomes) / 2
+    (place.parent / "work" / "out.csv").unlink()
+    after = content_of(place)
+    after.pop("runs/.index.sqlite", None)
+    assert after == before
     assert not list((place.parent / "work").iterdir())
 
 

@@ -12,6 +12,7 @@ from mnistlab.plots import check_picture
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.store.compare import choose_runs, compare_runs, format_setting
 from mnistlab.store.comparison_picture import run_labels
+from mnistlab.store.opening import of_folders
 from tests.store.trained import train
 
 
@@ -21,8 +22,12 @@ def three(tmp_path):
     return [train(runs), train(runs, "learning_rate=0.02"), train(runs, "learning_rate=0.2")]
 
 
+def compared(*folders):
+    return compare_runs({folder.name: folder for folder in folders})
+
+
 def test_only_what_differs_is_shown_and_the_best_is_marked(three):
-    found = compare_runs(three)
+    found = compared(*three)
     assert found.config == {"learning_rate": [0.01, 0.02, 0.2]}
     assert found.status == ["completed", "completed", "diverged"]
     losses = [run.read_summary()["validation"]["loss"] for run in three]
@@ -37,33 +42,31 @@ def test_only_what_differs_is_shown_and_the_best_is_marked(three):
 
 def test_equals_are_all_best_and_one_alone_is_not(tmp_path, three):
     again = train(tmp_path / "runs")
-    assert compare_runs([three[0], again]).best["test.loss"] == [0, 1]
-    assert compare_runs([three[0], three[2]]).best["test.loss"] == []
+    assert compared(three[0], again).best["test.loss"] == [0, 1]
+    assert compared(three[0], three[2]).best["test.loss"] == []
 
 
 def test_what_is_not_the_same_thing_has_no_best(tmp_path, three):
     softmax = train(tmp_path / "runs", "loss=softmax_cross_entropy")
-    best = compare_runs([three[0], softmax]).best
+    best = compared(three[0], softmax).best
     assert best["validation.loss"] == []
     assert best["validation.accuracy"]
     larger = train(tmp_path / "runs", "data.validation=1500")
-    best = compare_runs([three[0], larger]).best
+    best = compared(three[0], larger).best
     assert best["validation.accuracy"] == best["train.loss"] == []
     assert best["test.loss"]
     environment = larger.read_environment() | {"data_sha256": "0" * 64}
     larger.environment.write_text(json.dumps(environment))
-    assert not any(compare_runs([three[0], larger]).best.values())
+    assert not any(compared(three[0], larger).best.values())
 
 
 def test_labels_tell_runs_apart(tmp_path, three):
-    assert run_labels(compare_runs(three)) == [
-        f"learning rate {rate}" for rate in (0.01, 0.02, 0.2)
-    ]
+    assert run_labels(compared(*three)) == [f"learning rate {rate}" for rate in (0.01, 0.02, 0.2)]
     again = train(tmp_path / "runs")
-    labels = run_labels(compare_runs([three[0], three[1], again]))
+    labels = run_labels(compared(three[0], three[1], again))
     assert labels[0] == f"learning rate 0.01 {three[0].name}"
     assert labels[1] == "learning rate 0.02"
-    assert run_labels(compare_runs([three[0], again])) == [three[0].name, again.name]
+    assert run_labels(compared(three[0], again)) == [three[0].name, again.name]
 
 
 @pytest.mark.parametrize(
@@ -88,12 +91,12 @@ def test_which_runs_are_compared(tmp_path, run, three):
     rates = ",".join(f"0.00{n}" for n in range(1, 10))
     run("sweep", "-c", base, f"learning_rate={rates}", "seed=0,1", "-q", "--no-plots")
     (sweep,) = (SweepFolder(path) for path in (tmp_path / "runs").glob("*-base-*"))
-    assert [one.name for one in choose_runs([*three, three[0]])] == [one.name for one in three]
+    assert list(choose_runs(of_folders([*three, three[0]])).values()) == three
     with pytest.raises(InputError, match=f"^18 runs .* only 12; .*{sweep.name}/7$"):
-        choose_runs([sweep])
+        choose_runs(of_folders([sweep]))
     with pytest.raises(InputError, match="two different runs"):
-        choose_runs([three[0], three[0]])
-    named = choose_runs([sweep.run(number) for number in range(12)])
+        choose_runs(of_folders([three[0], three[0]]))
+    named = choose_runs(of_folders(sweep.run(number) for number in range(12)))
     assert len(compare_runs(named).runs) == 12
     code, out, _ = run("runs", "compare", *(f"{sweep.name}/{number}" for number in range(12)))
     assert code == 0

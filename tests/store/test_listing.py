@@ -80,7 +80,6 @@ def test_choosing_and_sorting(words, told, run):
         (["--filter", "model >"], "filter, position 8: it ends too early"),
         (["--limit", "0"], "limit"),
         (["--json", "--csv"], "exclude each other"),
-        (["20261101"], "is a single run, not a sweep"),
         (["nowhere"], "there is no run 'nowhere'"),
     ],
 )

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from mnistlab.report.opening import read_records
+from mnistlab.report.facts import read_records
 from mnistlab.report.run_record import RunRecord
+from mnistlab.store.opening import of_folders
 from tests.report.helpers import folders
 
 
@@ -24,7 +25,7 @@ def built(reported):
     featured = [known[name] for name in reported.facts["featured"]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MNISTLAB_DATA_DIR", str(reported.data))
-        runs, _ = read_records(featured)
+        runs, _ = read_records(of_folders(featured))
         for run in runs:  # read now, while the data folder is this one
             assert run.dataset is not None
             assert run.predictions is not None

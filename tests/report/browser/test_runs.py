@@ -2,6 +2,7 @@
 
 from mnistlab.report.render import ReportRequest, write_report
 from mnistlab.store.diff import count_flips
+from mnistlab.store.opening import of_folders
 from tests.report.browser.looks import column, names, overflow
 from tests.store.folders import make_run
 
@@ -51,7 +52,7 @@ def test_a_search_keeps_the_rows_with_every_word(page):
 
 def test_the_runs_name_stays_in_sight_however_long_it_is(open_page, tmp_path):
     folders = [make_run(tmp_path / name) for name in ("a-very-long-folder-name-" * 8, "short")]
-    write_report(ReportRequest(folders, ["html"], "T", ""), tmp_path, print, print)
+    write_report(ReportRequest(of_folders(folders), ["html"], "T", ""), tmp_path, print, print)
     page = open_page((tmp_path / "index.html").as_uri())
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
@@ -67,7 +68,7 @@ def test_the_runs_name_stays_in_sight_however_long_it_is(open_page, tmp_path):
 
 def test_a_page_of_many_runs_is_sorted_and_searched(open_page, tmp_path):
     folders = [make_run(tmp_path / f"run-{at:03}", accuracy=at / 1000) for at in range(150)]
-    write_report(ReportRequest(folders, ["html"], "T", ""), tmp_path, print, print)
+    write_report(ReportRequest(of_folders(folders), ["html"], "T", ""), tmp_path, print, print)
     page = open_page((tmp_path / "index.html").as_uri())
     button = heading(page, "Validation accuracy").locator("button")
     button.click()
