@@ -62,7 +62,6 @@ def test_the_readmes_config_is_the_default():
 
 def test_the_readmes_sweep_file_is_valid(tmp_path):
     text = re.search(r"```yaml\n(# my_sweep.yaml.*?)```", README, re.DOTALL)[1]
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
     (tmp_path / "my_sweep.yaml").write_text(text)
     sweep = load_sweep(tmp_path / "my_sweep.yaml")
     assert len(sweep.trials) == sweep.max_trials == 100
@@ -85,8 +84,6 @@ def test_the_readmes_plugin_works(tmp_path, monkeypatch):
     plugin.write_text(re.search(r"```python\n(.*?)```", README, re.DOTALL)[1])
     words = shlex.split(re.search(r"\$ mnistlab (.*--plugin.*)", README)[1])
     monkeypatch.chdir(tmp_path)
-    config = str(ROOT / "configs" / "linear.yaml")
-    words = [config if word == "configs/linear.yaml" else word for word in words]
     mini = ["data.dataset=mnist-mini", "data.validation=1000", "epochs=1", "--no-plots", "-q"]
     monkeypatch.setattr(sys, "argv", ["mnistlab", *words, *mini])
     try:

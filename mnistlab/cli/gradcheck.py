@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from mnistlab.cli.options import Plugins, echo, echo_json
+from mnistlab.cli.options import Plugins, config_option, echo, echo_json
 
 Item = TypeVar("Item")
 
@@ -41,9 +41,7 @@ def gradcheck(
     ] = False,
     config: Annotated[
         Path | None,
-        typer.Option(
-            "--config", "-c", metavar="FILE", help="Check just what this config would train."
-        ),
+        config_option("Check just what this config, a file or a shipped one, would train."),
     ] = None,
     target: Annotated[
         list[Path] | None,

@@ -58,8 +58,45 @@ def _begun(names: list[str], beginning: str) -> list[str]:
     return [name for name in names if name.startswith(beginning)]
 
 
+def find_config_file(given: Path | None) -> Path | None:
+    """Return the config that --config names: a file, or a shipped one."""
+    if given is None or given.exists():
+        return given
+    from mnistlab.config.shipped import find_config
+
+    return find_config(given)
+
+
+def complete_config(incomplete: str) -> list[str]:
+    """Return the shipped configs and the YAML files and folders that a word begins."""
+    from mnistlab.config.shipped import shipped_configs
+
+    folder, slash, name = incomplete.rpartition("/")
+    here = Path(f"{folder}{slash}" or ".")
+    files = [
+        f"{folder}{slash}{path.name}{'/' if path.is_dir() else ''}"
+        for path in (sorted(here.iterdir()) if here.is_dir() else ())
+        if path.name.startswith(name) and (path.is_dir() or path.suffix in (".yaml", ".yml"))
+        if not path.name.startswith(".")
+    ]
+    return [*_begun(list(shipped_configs()), incomplete), *files]
+
+
+def config_option(help_text: str) -> Any:
+    """Return the option for a config, by its file or by the name of a shipped one."""
+    return typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help=help_text,
+        callback=find_config_file,
+        autocompletion=complete_config,
+    )
+
+
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", metavar="FILE", help="The config, a YAML file.")
+    Path | None,
+    config_option("The config: a YAML file, or a shipped one by name (`mnistlab config list`)."),
 ]
 
 Overrides = Annotated[

@@ -31,7 +31,9 @@ _VARY = "to vary it, begin a new one, which takes finished runs over with --need
 def sweep(
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", metavar="FILE", help="A sweep file, or a config to vary."),
+        options.config_option(
+            "A sweep file or a config to vary, or a shipped one by name (`mnistlab config list`)."
+        ),
     ] = None,
     words: Annotated[
         list[str] | None,

@@ -7,7 +7,7 @@ from pathlib import Path
 import mnistlab
 from mnistlab.config.load import load_config
 from mnistlab.config.schema import Config
-from mnistlab.errors import InputError
+from mnistlab.config.shipped import shipped_configs
 from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.experiment.prepare import with_absolute_data
 from mnistlab.experiment.recorder import run_key
@@ -38,8 +38,9 @@ def complete_assignment(
     config, data and code has ended and is whole. `announce` hears what is about to be trained.
     Raises what cuts a training short.
     """
-    configs = {name: with_absolute_data(load_config(_shipped(f"{name}.yaml"))) for name in RUNS}
-    sweep = load_sweep(_shipped("sweeps/assignment.yaml"))
+    shipped = shipped_configs()
+    configs = {name: with_absolute_data(load_config(shipped[name])) for name in RUNS}
+    sweep = load_sweep(shipped["sweeps/assignment"])
     folders: dict[str, RunFolder] = {}
     for name, config in configs.items():
         found = find_run_of(config, runs_dir)
@@ -86,12 +87,3 @@ def find_sweep_of(sweep: Sweep, runs_dir: Path) -> SweepFolder | None:
             if same_code and is_complete and is_whole and folder.config.read_bytes() == wanted:
                 return folder
     return None
-
-
-def _shipped(name: str) -> Path:
-    """Return where a shipped config is: beside the package in a checkout, inside it elsewhere."""
-    package = Path(mnistlab.__file__).parent
-    for folder in (package.parent / "configs", package / "configs"):
-        if (folder / name).is_file():
-            return folder / name
-    raise InputError(f"configs/{name}: is not there; name the runs that the report is about")

@@ -69,11 +69,13 @@ def open_given(names: Sequence[str], runs_dir: Path) -> list[Given]:
     """Return the runs and sweeps that are named, each once, in their order.
 
     A name is one of `runs_dir`, as `find_run` takes it, or a path. A path that cannot be opened
-    is refused, and the others are opened. Raises RunFolderError for a name of no run, and where
-    nothing else was given than what is refused.
+    is refused, and the others are opened; files among several paths are passed over. Raises
+    RunFolderError for a name of no run, and for a single path that cannot be opened.
     """
     found: dict[Path, Given] = {}
     for name in names:
+        if len(names) > 1 and _is_file(name):  # which class/*/* gives too
+            continue
         for one in _open(name, runs_dir):
             key = one.path if one.folder is None else Path(os.path.realpath(one.path))
             found.setdefault(key, one)
@@ -148,6 +150,10 @@ def tell_apart(places: Sequence[Path]) -> list[str]:
     paths = [place.parent if place.name == "runs" else place for place in absolute]
     common = os.path.commonpath(paths)
     return ["" if path == Path(common) else str(path.relative_to(common)) for path in paths]
+
+
+def _is_file(name: str) -> bool:
+    return "/" in name and os.path.isfile(name) and not os.path.islink(name)  # noqa: PTH113, PTH114 - never raise
 
 
 def _open(name: str, runs_dir: Path) -> list[Given]:

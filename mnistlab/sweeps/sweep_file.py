@@ -21,6 +21,7 @@ from mnistlab.config.load import (
     validate,
 )
 from mnistlab.config.schema import StrictModel, Whole
+from mnistlab.config.shipped import find_config
 from mnistlab.config.strict_yaml import MAX_BYTES, MAX_SWEEP_BYTES, read_file, read_value
 from mnistlab.errors import ConfigError, UnknownNameError
 from mnistlab.sweeps.functions import DISTRIBUTIONS
@@ -247,7 +248,8 @@ def _draft(file: SweepFile, origins: Origins, path: Path) -> Draft:
     of_base.pop((), None)
     if isinstance(base, str):
         try:
-            base, of_base = read_config(path.parent / base)
+            beside = path.parent / base
+            base, of_base = read_config(beside if beside.exists() else find_config(Path(base)))
         except ConfigError as error:
             raise ConfigError(f"{origins['base',]}: base: {error}") from None
     draft = Draft(str(path), dict(base), of_base)

@@ -323,7 +323,7 @@ def test_color_and_columns_are_respected(run, config, monkeypatch):
             "train: missing option '--config' / '-c'; did you mean --config a.yaml?",
         ),
         (["train", "-c", "a", "--epochs", "3"], "a config's key is set by epochs=VALUE"),
-        (["config", "show", "a.yaml"], "a config file is given as --config a.yaml"),
+        (["config", "show", "a.yaml"], "a.yaml: there is no such file"),
         (["data", "fetch"], "data fetch: missing argument 'NAME'; see mnistlab data fetch --help"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mnistlab.config.shipped import configs_in
 from mnistlab.report import assignment
 from tests.report.helpers import Parsed, read_facts_file, read_page
 
@@ -63,7 +64,7 @@ def shipped(tmp_path_factory):
 @pytest.fixture
 def small(shipped, monkeypatch):
     """Let the bare `mnistlab report` be about the small configs."""
-    monkeypatch.setattr(assignment, "_shipped", lambda name: shipped / name)
+    monkeypatch.setattr(assignment, "shipped_configs", lambda: configs_in(shipped))
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +72,8 @@ def reported(shipped, tmp_path_factory):
     place = tmp_path_factory.mktemp("reported")
     program = (
         "import sys; from pathlib import Path; from mnistlab.report import assignment\n"
-        f"assignment._shipped = lambda name: Path({str(shipped)!r}) / name\n"
+        "from mnistlab.config.shipped import configs_in\n"
+        f"assignment.shipped_configs = lambda: configs_in(Path({str(shipped)!r}))\n"
         "from mnistlab.__main__ import main; main()"
     )
     environment = {
