@@ -116,8 +116,8 @@ def validate(
     if as_json:
         echo_json([{"file": file, "error": error} for file, error in findings.items()])
     else:
-        for path, finding in findings.items():
-            echo(finding or f"{path}: valid")
+        for name, finding in findings.items():
+            echo(finding or f"{name}: valid")
     if any(findings.values()):
         raise typer.Exit(2)
 

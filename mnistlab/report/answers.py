@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from mnistlab.core.objective import SUBSET_ROWS, format_limit
-from mnistlab.report.listings import read_listings
 from mnistlab.report.proofs import check_derivations, check_softmax, show_stabilisation
 from mnistlab.report.run_record import RunRecord
 from mnistlab.report.sweep_record import SweepRecord
@@ -30,7 +29,6 @@ def answer_facts(found: Mapping[str, RunRecord | SweepRecord | None]) -> dict[st
     linear, sweep = runs.get("linear"), found.get("sweep")
     facts = {
         "runs": {name: None if (one := found.get(name)) is None else one.name for name in NEEDED},
-        "listings": read_listings(),
         "checks": check_derivations(),
         "softmax": check_softmax(),
         "stabilisation": show_stabilisation(),
@@ -51,14 +49,14 @@ def answer_facts(found: Mapping[str, RunRecord | SweepRecord | None]) -> dict[st
 
 
 def _sizes(run: RunRecord) -> dict[str, Any] | None:
-    """Return how many images there are, and the letters of the shapes in the run."""
+    """Return how many images there are, the steps of an epoch and the batch size."""
     if run.config is None or run.dataset is None:
         return None
     data, B = run.dataset, run.config.batch_size
     splits = {"train": data.train, "validation": data.validation or (), "test": data.test}
     sizes = {name: f"{len(split):,}" for name, split in splits.items()}
     steps = -(-len(data.train) // B)
-    return {**sizes, "steps": steps, "B": B, "D": data.pixel_count, "C": len(data.classes)}
+    return {**sizes, "steps": steps, "B": B}
 
 
 def _limit(limit: float, run: RunRecord) -> dict[str, str] | None:

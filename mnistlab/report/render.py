@@ -26,7 +26,7 @@ from mnistlab.store.opening import RECORD, Given
 FILES = {"html": "index.html", "pdf": "report.pdf"}
 """The formats of a report, and the file of each."""
 
-SOURCES, PAGE = (Path(__file__).parent / name for name in ("typst", "page"))
+SOURCES, PAGE, PROGRAMS = (Path(__file__).parent / name for name in ("typst", "page", "programs"))
 SCRIPTS = ("elements", "table", "compare", "digit", "drawing", "try")
 """The page's scripts in the order in which they are joined into one."""
 
@@ -65,7 +65,7 @@ def check_place(out: Path, *, force: bool = False) -> None:
         if run.status.exists() or run.config.exists():
             raise RunFolderError(f"{out}: no report can be written into a run folder")
     ours = _files_of_report(out)
-    for name in (RECORD, *FILES.values()):
+    for name in (RECORD, *FILES.values(), *(one.name for one in PROGRAMS.glob("*.py"))):
         if not force and name not in ours and (out / name).exists():
             raise RunFolderError(
                 f"{out / name}: is there already and was not written by mnistlab; "
@@ -84,11 +84,13 @@ def write_report(
 ) -> dict[str, Path]:
     """Write a report into a folder that was checked; return its files by format.
 
-    `report.json` holds all facts. `announce` hears what is being written, `warn` what of it will
+    `report.json` holds all facts; beside the assignment's answers lie the programs that they list.
+    `announce` hears what is being written, `warn` what of it will
     not look as it should. Raises MnistlabError where typst cannot compile it, OSError where it
     cannot be written.
     """
-    names = [RECORD, *(FILES[form] for form in request.formats)]
+    programs = sorted(PROGRAMS.glob("*.py")) if request.assignment is not None else []
+    names = [RECORD, *(FILES[form] for form in request.formats), *(one.name for one in programs)]
     words = {
         "files": sorted({*names, *_files_of_report(out)}),
         "title": clean(request.title) or "Report",  # without one it would be no accessible PDF
@@ -97,6 +99,8 @@ def write_report(
     }
     facts = gather(request.given, request.assignment, words)
     write_bytes(out / RECORD, facts.record)
+    for program in programs:
+        write_bytes(out / program.name, program.read_bytes())
     for form in request.formats:
         announce(f"writing {out / FILES[form]}")
         if form == "html":
@@ -133,7 +137,7 @@ def _compile(facts: Facts, form: str, *, full: bool, own_fonts: bool, standards:
     typst = _import_typst()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        for source in SOURCES.glob("*.typ"):
+        for source in (*SOURCES.glob("*.typ"), *PROGRAMS.glob("*.py")):
             (root / source.name).write_bytes(source.read_bytes())
         for file, picture in facts.pictures.items():
             (root / file).write_bytes(picture)
