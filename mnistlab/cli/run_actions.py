@@ -20,6 +20,7 @@ from mnistlab.cli.options import (
 from mnistlab.cli.runs import app
 
 if TYPE_CHECKING:
+    from mnistlab.run_folders import RunFolder
     from mnistlab.store.predict import Predictions
 
 
@@ -27,6 +28,22 @@ if TYPE_CHECKING:
 def plot(
     run: options.RunName,
     runs_dir: options.RunsDir = None,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="png|svg|pdf", help="The kind of picture.")
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="Write there instead of into the run's plots: a .pdf takes all plots, a .png or "
+            ".svg one, a folder a file each.",
+        ),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Draw this plot, weights for example, and no other."),
+    ] = None,
+    force: options.Force = False,
     plugin: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -35,26 +52,61 @@ def plot(
     For a run of a sweep that was not the best this evaluates the test split, as `runs show` does.
     """
     from mnistlab.errors import MnistlabError
-    from mnistlab.plots.painter import Painter
 
     folder = find_folder(run, runs_dir)
     plugins = plugin or []
+    kind = _kind_of_picture(form, to, force=force)
     if not folder.summary.exists():
         raise MnistlabError(f"{folder.name}: is not finished, so there is nothing to draw yet")
     if damaged := folder.damaged_files():
         raise MnistlabError(
             f"{folder.path / damaged[0]}: is not what the run left, so nothing is drawn from it"
         )
-    with Painter(plugins) as painter:
+    if form or to or only:
+        from mnistlab.plots import write_plots
+        from mnistlab.plugins import load_plugins
+
+        load_plugins(plugins)
         evaluate_test_if_missing(folder, plugins, required=True)
-        try:
-            drawn = [str(folder.plot(name)) for name in painter.draw(folder.path)]
-        except RuntimeError as error:
-            raise MnistlabError(f"{folder.name}: the plots could not be drawn: {error}") from None
+        drawn = [str(path) for path in write_plots(folder, kind, only=only, to=to)]
+    else:
+        drawn = _draw_all(folder, plugins)
     if as_json:
         echo_json(drawn)
     else:
         echo("\n".join(f"plot: {path}" for path in drawn))
+
+
+def _kind_of_picture(form: str | None, to: Path | None, *, force: bool) -> str:
+    """Return png, svg or pdf, as --format or the ending of --to says; raise InputError."""
+    from mnistlab.errors import InputError, UnknownNameError, shown
+    from mnistlab.plots.picture_file import FORMATS, check_picture
+
+    kinds = [ending.removeprefix(".") for ending in FORMATS]
+    if form is not None and form not in kinds:
+        raise UnknownNameError("format", form, kinds)
+    if to is None or to.is_dir():
+        return form or "png"
+    check_picture(to)
+    ending = to.suffix.lower().removeprefix(".")
+    if form not in (None, ending):
+        raise InputError(f"--to {shown(to)}: is no {form}; leave out --format, or name a .{form}")
+    if not force and (to.exists() or to.is_symlink()):
+        raise InputError(f"--to {shown(to)}: is there already; --force replaces it")
+    return ending
+
+
+def _draw_all(folder: "RunFolder", plugins: list[Path]) -> list[str]:
+    """Draw every plot into the run's folder by the drawing process; return the files."""
+    from mnistlab.errors import MnistlabError
+    from mnistlab.plots.painter import Painter
+
+    with Painter(plugins) as painter:
+        evaluate_test_if_missing(folder, plugins, required=True)
+        try:
+            return [str(folder.plot(name)) for name in painter.draw(folder.path)]
+        except RuntimeError as error:
+            raise MnistlabError(f"{folder.name}: the plots could not be drawn: {error}") from None
 
 
 @app.command(short_help="Show what a run takes pictures or test images for.")

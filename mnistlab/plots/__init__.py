@@ -9,7 +9,7 @@ _MODULES = {
     "image_plots": ("confusion_matrix", "seen_images", "weight_templates", "worst_mistakes"),
     "painter": ("Painter",),
     "picture_file": ("check_picture", "encode", "import_matplotlib", "save_picture"),
-    "run_plots": ("PLOTS", "save_plot"),
+    "run_plots": ("PLOTS", "save_plot", "write_plots"),
     "sweep_one_parameter": ("error_by_parameter",),
     "sweep_plots": ("SWEEP_PLOTS",),
     "sweep_several_parameters": ("error_map", "parallel_coordinates"),

@@ -17,11 +17,10 @@ from typing import Any, TextIO
 
 from mnistlab.core.registry import Registry
 from mnistlab.errors import MnistlabError, describe_error
-from mnistlab.plots.run_plots import PLOTS, save_plot
+from mnistlab.plots.run_plots import plots_of, save_plot
 from mnistlab.plots.views import RunView, SweepView
 from mnistlab.plugins import load_plugins
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.folder import SweepFolder, is_sweep
 
 
 def main() -> None:
@@ -52,12 +51,7 @@ def draw_all(folder: RunFolder) -> list[str]:
     A second process draws half of them (that took 0.2 s less); what it could not, because it
     was killed say, is drawn here.
     """
-    plots: Registry[Any] = PLOTS
-    view: RunView | SweepView = RunView(folder)
-    if is_sweep(folder.path):
-        from mnistlab.plots.sweep_plots import SWEEP_PLOTS  # noqa: PLC0415 - `train` needs none
-
-        plots, view = SWEEP_PLOTS, SweepView(SweepFolder(folder.path))
+    plots, view = plots_of(folder)
     names = list(plots)
     draw = partial(_draw, plots, view)
     if sys.platform != "linux":  # elsewhere a fork after such imports is not safe

@@ -51,11 +51,14 @@ def save_picture(figure: "Figure", path: Path) -> None:
     `path` is never half a picture, and the same figure gives the same bytes. Raises OSError
     where it cannot be written.
     """
-    write_bytes(path, encode(figure, path.suffix.lower().removeprefix(".")))
+    write_bytes(path, encode(figure, kind=path.suffix.lower().removeprefix(".")))
 
 
-def encode(figure: "Figure", kind: str = "png") -> bytes:
-    """Return the bytes of `figure` as `png`, `svg` or `pdf`, the same for the same figure."""
+def encode(*figures: "Figure", kind: str = "png") -> bytes:
+    """Return the bytes of a figure as `png`, `svg` or `pdf`, the same for the same figure.
+
+    A `pdf` takes several, a page each.
+    """
     import matplotlib  # noqa: PLC0415 - checking a name needs none of it
 
     from mnistlab.plots import style  # noqa: PLC0415
@@ -66,5 +69,14 @@ def encode(figure: "Figure", kind: str = "png") -> bytes:
     options: dict[str, Any] = {"pil_kwargs": {"compress_level": 1}} if kind == "png" else {}
     picture = io.BytesIO()
     with matplotlib.rc_context(style.SETTINGS):
-        figure.savefig(picture, format=kind, dpi=style.DPI, metadata=undated[kind], **options)
+        if len(figures) == 1:
+            figures[0].savefig(
+                picture, format=kind, dpi=style.DPI, metadata=undated[kind], **options
+            )
+        else:
+            from matplotlib.backends.backend_pdf import PdfPages  # noqa: PLC0415
+
+            with PdfPages(picture, metadata=undated["pdf"]) as pages:
+                for figure in figures:
+                    pages.savefig(figure)
     return picture.getvalue()

@@ -27,7 +27,9 @@ def test_page_pdf_and_facts_are_there_and_tell_of_every_run(reported):
     for path in run_paths(reported.runs):
         assert path.name in reported.page.text
     assert reported.facts["author"] == "A. Student"
-    assert reported.facts["files"] == ["index.html", "report.json", "report.pdf"]
+    programs = ["linear_regression.py", "softmax.py"]
+    written = sorted(["index.html", "report.json", "report.pdf", *programs])
+    assert reported.facts["files"] == written
 
 
 @pytest.mark.usefixtures("small", "its_data")
