@@ -12,7 +12,7 @@ _MODULES = {
     "run_plots": ("PLOTS", "save_plot", "write_plots"),
     "sweep_one_parameter": ("error_by_parameter",),
     "sweep_plots": ("SWEEP_PLOTS",),
-    "sweep_several_parameters": ("error_map", "parallel_coordinates"),
+    "sweep_several_parameters": ("error_map", "error_maps", "panel_key", "parallel_coordinates"),
     "views": ("RunView", "SweepView"),
 }
 _WITHOUT_MATPLOTLIB = ("painter", "picture_file")

@@ -51,10 +51,10 @@ def save_picture(figure: "Figure", path: Path) -> None:
     `path` is never half a picture, and the same figure gives the same bytes. Raises OSError
     where it cannot be written.
     """
-    write_bytes(path, encode(figure, kind=path.suffix.lower().removeprefix(".")))
+    write_bytes(path, encode(figure, path.suffix.lower().removeprefix(".")))
 
 
-def encode(*figures: "Figure", kind: str = "png") -> bytes:
+def encode(figure: "Figure | list[Figure]", kind: str = "png") -> bytes:
     """Return the bytes of a figure as `png`, `svg` or `pdf`, the same for the same figure.
 
     A `pdf` takes several, a page each.
@@ -69,14 +69,12 @@ def encode(*figures: "Figure", kind: str = "png") -> bytes:
     options: dict[str, Any] = {"pil_kwargs": {"compress_level": 1}} if kind == "png" else {}
     picture = io.BytesIO()
     with matplotlib.rc_context(style.SETTINGS):
-        if len(figures) == 1:
-            figures[0].savefig(
-                picture, format=kind, dpi=style.DPI, metadata=undated[kind], **options
-            )
+        if not isinstance(figure, list):
+            figure.savefig(picture, format=kind, dpi=style.DPI, metadata=undated[kind], **options)
         else:
             from matplotlib.backends.backend_pdf import PdfPages  # noqa: PLC0415
 
             with PdfPages(picture, metadata=undated["pdf"]) as pages:
-                for figure in figures:
-                    pages.savefig(figure)
+                for one in figure:
+                    pages.savefig(one)
     return picture.getvalue()

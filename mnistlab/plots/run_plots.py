@@ -85,5 +85,6 @@ def write_plots(
             f"--to {shown(to)}: holds one plot; choose it with --only {'|'.join(figures)}, or "
             "name a .pdf or a folder"
         )
-    write_bytes(to, encode(*figures.values(), kind=kind))
+    drawn_one, *more = figures.values()
+    write_bytes(to, encode([drawn_one, *more] if more else drawn_one, kind))
     return [to]

@@ -19,6 +19,7 @@ from mnistlab.plots.views import SweepView, place
 
 MOST_GROUPS = 6  # lines in a panel; beyond it all trials are dots of one colour
 _DOTTED_UP_TO = 60  # trials of a group: beyond it, large dots would hide the line
+_NAMED = 3  # trials beyond the axis
 _ROW = 0.045  # of the panel, between the crosses of two groups
 
 # Vermilion is left out: it stands for what diverged. The greens and yellows of Okabe and Ito are
@@ -38,12 +39,13 @@ _CLOUD = {"color": "#5a5a5a", "marker": "o", "alpha": 0.65}  # darker where seve
 class _Trials:
     """The trials that came to an end, in the order of their places; all arrays are (T,).
 
-    `names` stand at the places 0, 1, 2, …, if there are any; `errors` are NaN where a trial
-    diverged, and `heights` are where they are drawn: those `beyond` twice the median at the top.
-    `groups` are the trials by what other parameters they share, `joined` is whether a line through
-    them makes sense.
+    `numbers` are those of the trials in the sweep. `names` stand at the places 0, 1, 2, …, if there
+    are any; `errors` are NaN where a trial diverged, and `heights` are where they are drawn: those
+    `beyond` twice the median at the top. `groups` are the trials by what other parameters they
+    share, `joined` is whether a line through them makes sense.
     """
 
+    numbers: Array
     places: Array
     names: list[str]
     joined: bool
@@ -156,6 +158,7 @@ def _place(view: SweepView, key: str) -> _Trials:
         # a line through values that were drawn at random would join what has nothing in common
         numbers = numbers and 2 * len(np.unique(places)) <= len(places)
     return _Trials(
+        numbers=chosen[order],
         places=places[order],
         names=names,
         joined=numbers,
@@ -291,9 +294,14 @@ def _explain(trials: _Trials, view: SweepView, *, merged: bool, shaded: bool) ->
     if trials.lost.any() and not shaded:
         notes.append("A cross at the top is a trial that diverged.")
     if trials.beyond.any():
-        errors = trials.errors[trials.beyond]
-        far = f"{'up to ' if len(errors) > 1 else ''}{format_error(float(errors.max()), view.unit)}"
-        notes.append(f"A triangle at the top is a trial beyond the axis, {far}.")
+        far = np.flatnonzero(trials.beyond)
+        far = far[np.argsort(-trials.errors[far], kind="stable")]
+        named = [
+            f"trial {trials.numbers[at]} ({format_error(float(trials.errors[at]), view.unit)})"
+            for at in far[:_NAMED]
+        ]
+        more = f" and {len(far) - _NAMED} more" if len(far) > _NAMED else ""
+        notes.append(f"Triangles at the top are beyond the axis: {', '.join(named)}{more}.")
     if (trials.stopped & ~trials.lost).any():
         notes.append("Hollow: stopped early, the error after fewer epochs.")
     return notes

@@ -7,7 +7,12 @@ from matplotlib.figure import Figure
 from mnistlab.core.registry import Registry
 from mnistlab.plots.epoch_curves import all_learning_curves
 from mnistlab.plots.sweep_one_parameter import error_by_parameter
-from mnistlab.plots.sweep_several_parameters import error_map, parallel_coordinates
+from mnistlab.plots.sweep_several_parameters import (
+    error_map,
+    error_maps,
+    panel_key,
+    parallel_coordinates,
+)
 from mnistlab.plots.views import SweepView, rank
 
 SWEEP_PLOTS: Registry[Callable[[SweepView], Figure | None]] = Registry("plot of a sweep")
@@ -30,13 +35,19 @@ def draw_parameter(view: SweepView) -> Figure | None:
 
 @SWEEP_PLOTS.register("heat_map")
 def draw_heat_map(view: SweepView) -> Figure | None:
-    """Return the error over two parameters, where two were varied and not in step."""
-    return error_map(view) if _is_plane(view) else None
+    """Return the error over two parameters, for each value of a third one if there are three.
+
+    Not where they were varied in step.
+    """
+    if _is_plane(view):
+        return error_map(view)
+    panel = panel_key(view)
+    return None if panel is None else error_maps(view, panel)
 
 
 @SWEEP_PLOTS.register("parallel_coordinates")
 def draw_parallel_coordinates(view: SweepView) -> Figure | None:
-    """Return a line a trial through all its parameters, where a heat map cannot hold them."""
+    """Return a line a trial through all its parameters, where one heat map cannot hold them."""
     return parallel_coordinates(view) if len(view.keys) > 1 and not _is_plane(view) else None
 
 

@@ -3,8 +3,10 @@
 T is the number of trials, X and Y those of values across and upwards, P that of parallel axes.
 """
 
+import math
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -21,6 +23,7 @@ from mnistlab.plots.views import SweepView, place, rank
 
 MOST = 8  # parameters as parallel axes
 _WIDEST = 6.0  # inches of the map
+_MOST_PANELS, _MOST_SIDE = 6, 12  # maps side by side, and their rows and columns
 _HATCH, _LOST = "#E3A987", "#D9A98F"  # pale vermilions, of a cell and of lines
 _ABOVE = 1.07  # of the axis of errors: where what diverged lies
 
@@ -47,6 +50,44 @@ def _find_norm(errors: Array) -> Normalize:
     return LogNorm(low, end) if low > 0 and end > 1e-280 else Normalize(low, end)
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """The trials of a map: Y rows and X columns with their names, all arrays are (Y, X).
+
+    `errors` are NaN where no trial is known, `stopped` is told of known trials alone.
+    """
+
+    columns: list[str]
+    rows: list[str]
+    errors: Array
+    diverged: Array
+    stopped: Array
+    best: Array
+    rises: bool
+
+    @property
+    def untried(self) -> bool:
+        """Whether a cell has no trial."""
+        return bool((np.isnan(self.errors) & ~self.diverged).any())
+
+
+def _collect(view: SweepView, x: str, y: str, chosen: Array) -> _Cells:
+    """Return the `chosen` trials (T,) by two parameters."""
+    (x_values, across), (y_values, upwards) = (rank(view.values(key)) for key in (x, y))
+    columns, rows = ([cut(format_value(v), 20) for v in values] for values in (x_values, y_values))
+    shape = len(y_values), len(x_values)
+    errors, best = np.full(shape, np.nan), np.zeros(shape, bool)
+    diverged, stopped = np.zeros((2, *shape), bool)
+    known = np.isfinite(view.errors) & ~view.diverged & chosen
+    errors[upwards[known], across[known]] = view.errors[known]
+    diverged[upwards[chosen], across[chosen]] = view.diverged[chosen]
+    stopped[upwards[chosen], across[chosen]] = (view.stopped & known)[chosen]
+    if view.best is not None and chosen[view.best]:
+        best[upwards[view.best], across[view.best]] = True
+    rises = numeric(y_values) is not None
+    return _Cells(columns, rows, errors, diverged, stopped, best, rises)
+
+
 @style.house_style
 def error_map(view: SweepView) -> Figure:
     """Return a map of the errors over the two parameters of a sweep, the lower the darker.
@@ -55,56 +96,100 @@ def error_map(view: SweepView) -> Figure:
     of trials that diverged are hatched, those of trials that were stopped early are hollow, and the
     best is outlined.
     """
-    (x_values, across), (y_values, upwards) = (rank(view.values(key)) for key in view.keys)
-    X, Y = len(x_values), len(y_values)
-    columns, rows = ([cut(format_value(v), 20) for v in values] for values in (x_values, y_values))
-    errors = np.full((Y, X), np.nan)
-    diverged, stopped = np.zeros((2, Y, X), bool)
-    known = np.isfinite(view.errors) & ~view.diverged
-    errors[upwards[known], across[known]] = view.errors[known]
-    diverged[upwards, across] = view.diverged
-    stopped[upwards, across] = view.stopped & known
-
+    x, y = view.keys
+    cells = _collect(view, x, y, np.ones(len(view.errors), bool))
+    Y, X = cells.errors.shape
     cell = np.array([min(_WIDEST / X, 1.6), min(5.6 / Y, 0.75)])
-    longest = max(style.measure(name, style.SMALL) for name in columns)
+    longest = max(style.measure(name, style.SMALL) for name in cells.columns)
     below = longest if longest + 0.1 > cell[0] else 0.15
     figure = style.new_layout(max(cell[1] * Y, 1.3) + 0.75 + below)
     part = cell[0] * X / _WIDEST
     ratios = (part, 1 - part) if part < 0.9 else (1,)
     axes = figure.add_subplot(figure.add_gridspec(1, len(ratios), width_ratios=ratios)[0])
-    norm = _find_norm(errors)
+    norm = _find_norm(cells.errors)
+    mesh = _draw_cells(axes, cells, norm, cell)
+    style.name_axis(axes.xaxis, x, 6.0)
+    above = cut(spell(y), 50)
+    axes.set_title(above, fontsize=style.shrink(above, style.BODY, 4.0), loc="left")
+    _add_bar(figure, [axes], mesh, norm, view.error_name)
+    return style.add_head(figure, view.title, view.details, _explain(view, norm, [cells]))
+
+
+def panel_key(view: SweepView) -> str | None:
+    """Return by which of three parameters maps of the others lie side by side, None by none."""
+    if len(view.keys) != 3:
+        return None
+    counts = {key: len(rank(view.values(key))[0]) for key in view.keys}
+    few = [key for key, count in counts.items() if 1 < count <= _MOST_PANELS]
+    panel = "epochs" if "epochs" in few else min(few, key=lambda key: counts[key], default=None)
+    if panel is None:
+        return None
+    sides = [count for key, count in counts.items() if key != panel]
+    cells = math.prod(counts.values())
+    is_plane = min(sides) > 1 and max(sides) <= _MOST_SIDE and 2 * len(view.results) > cells
+    return panel if is_plane else None
+
+
+@style.house_style
+def error_maps(view: SweepView, panel: str) -> Figure:
+    """Return maps of the errors over two of three parameters, side by side for each of the third's.
+
+    Their colours are of one scale; all else is as in `error_map`.
+    """
+    others = [key for key in view.keys if key != panel]
+    x, y = sorted(others, key=lambda key: key != "learning_rate")
+    values, places = rank(view.values(panel))
+    maps = [_collect(view, x, y, places == at) for at in range(len(values))]
+    Y, X = maps[0].errors.shape
+    across = len(maps) if len(maps) <= 4 else 3
+    down = -(-len(maps) // across)
+    cell = np.array([(_WIDEST + 0.4 - 0.25 * across) / across / X, 0])
+    cell[1] = min(max(0.6 * cell[0], 0.24), 0.6)
+    longest = max(style.measure(name, style.SMALL) for name in maps[0].columns)
+    below = longest if longest + 0.1 > cell[0] else 0.15
+    figure = style.new_layout(down * (cell[1] * Y + 0.45 + below) + 0.55)
+    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
+    norm = _find_norm(np.stack([one.errors for one in maps]))
+    for axes, cells, value in zip(panels, maps, values, strict=False):
+        mesh = _draw_cells(axes, cells, norm, cell)
+        name = cut(f"{spell(panel)} {format_value(value)}", 40)
+        size = style.shrink(name, style.BODY, _WIDEST / across)
+        axes.set_title(name, fontsize=size, loc="left")
+    for axes in panels[len(maps) :]:
+        axes.set_axis_off()
+    if maps[0].rises:  # the panels share one axis, which each of them has turned
+        panels[0].set_ylim(-0.5, Y - 0.5)
+    figure.supxlabel(cut(spell(x), 50), fontsize=style.BODY)
+    figure.supylabel(cut(spell(y), 50), fontsize=style.BODY)
+    _add_bar(figure, panels.tolist(), mesh, norm, view.error_name)
+    return style.add_head(figure, view.title, view.details, _explain(view, norm, maps))
+
+
+def _draw_cells(axes: Axes, cells: _Cells, norm: Normalize, cell: Array) -> QuadMesh:
+    """Draw a map whose cells have this width and height in inches."""
+    errors = cells.errors
     mesh = style.color_cells(
         axes, np.ma.masked_invalid(errors), min(1.0, 4 * cell.min()), norm=norm, cmap=_blues(0.1)
     )
-    if numeric(y_values) is not None:
+    if cells.rises:
         axes.invert_yaxis()
     _mark(  # between the white lines
-        axes, diverged, 0.007 / cell, facecolor=style.DIVERGED, edgecolor=_HATCH, hatch="////",
-        linewidth=0,
+        axes, cells.diverged, 0.007 / cell, facecolor=style.DIVERGED, edgecolor=_HATCH,
+        hatch="////", linewidth=0,
     )  # fmt: skip
-    _mark(axes, stopped, np.minimum(0.08 / cell, 0.2), facecolor="white", linewidth=0)
-    texts = np.where(diverged, "div.", "").astype(object)
+    _mark(axes, cells.stopped, np.minimum(0.08 / cell, 0.2), facecolor="white", linewidth=0)
+    texts = np.where(cells.diverged, "div.", "").astype(object)
     texts[np.isfinite(errors)] = [number(error) for error in errors[np.isfinite(errors)]]
-    dark = (np.ma.filled(norm(np.ma.masked_invalid(errors)), 1) < 0.32) & ~stopped
-    style.write_cells(axes, texts, dark, cell, smallest=7.0)  # else the colour has to do
-    best = np.zeros((Y, X), bool)
-    if view.best is not None:
-        best[upwards[view.best], across[view.best]] = True
+    dark = (np.ma.filled(norm(np.ma.masked_invalid(errors)), 1) < 0.32) & ~cells.stopped
+    style.write_cells(axes, texts, dark, cell, smallest=6.0)  # else the colour has to do
     _mark(
-        axes, best, facecolor="none", edgecolor=style.INK, linewidth=2.2, zorder=5,
+        axes, cells.best, facecolor="none", edgecolor=style.INK, linewidth=2.2, zorder=5,
         path_effects=style.HALO,
     )  # fmt: skip
-    style.name_ticks(axes, columns, cell[0])
+    style.name_ticks(axes, cells.columns, cell[0])
     stride = int(np.ceil(0.16 / cell[1]))
-    axes.set_yticks(range(Y)[::stride], rows[::stride])
-    style.name_axis(axes.xaxis, view.keys[0], 6.0)
-    above = cut(spell(view.keys[1]), 50)
-    axes.set_title(above, fontsize=style.shrink(above, style.BODY, 4.0), loc="left")
-    _add_bar(figure, axes, mesh, norm, view.error_name)
-    notes = _explain(view, known, norm)
-    if (np.isnan(errors) & ~diverged).any():
-        notes.append("White: not tried.")
-    return style.add_head(figure, view.title, view.details, notes)
+    axes.set_yticks(range(len(cells.rows))[::stride], cells.rows[::stride])
+    return mesh
 
 
 def _mark(axes: Axes, chosen: Array, rim: Any = (0, 0), **look: Any) -> None:
@@ -119,8 +204,8 @@ def _mark(axes: Axes, chosen: Array, rim: Any = (0, 0), **look: Any) -> None:
         axes.add_collection(marks, autolim=False)
 
 
-def _add_bar(figure: Figure, axes: Axes, mesh: QuadMesh, norm: Normalize, name: str) -> None:
-    """Draw the colours beside the map, the lowest error at the bottom."""
+def _add_bar(figure: Figure, axes: list[Axes], mesh: QuadMesh, norm: Normalize, name: str) -> None:
+    """Draw the colours beside the maps, the lowest error at the bottom."""
     log, ends = isinstance(norm, LogNorm), np.array([norm.vmin or 0.0, norm.vmax or 0.0])
     start, end = np.log10(ends) if log else ends
     ticks, labels = style.find_ticks(float(start), float(end), log=log)
@@ -130,17 +215,23 @@ def _add_bar(figure: Figure, axes: Axes, mesh: QuadMesh, norm: Normalize, name: 
     style.name_axis(bar.ax.yaxis, name, 1.9)
 
 
-def _explain(view: SweepView, known: Array, norm: Normalize) -> list[str]:
-    """Return what the colours and the marks of a map mean, of those that are there."""
+def _explain(view: SweepView, norm: Normalize, maps: Sequence[_Cells]) -> list[str]:
+    """Return what the colours and the marks of maps mean, of those that are there."""
+    known = np.isfinite(view.errors) & ~view.diverged
     notes = ["The darker, the lower the error."] if known.any() else []
     if view.best is not None and known[view.best]:
         notes.append(f"Outlined: the best, {format_error(view.errors[view.best], view.unit)}.")
     if (view.errors[known] > (norm.vmax or 0) * (1 + 1e-9)).any():
-        notes.append(f"Palest: over {format_error(norm.vmax or 0, view.unit)}.")
+        highest = format_error(float(view.errors[known].max()), view.unit)
+        notes.append(
+            f"Palest: over {format_error(norm.vmax or 0, view.unit)}, {highest} at the highest."
+        )
     if view.diverged.any():
         notes.append("Hatched: diverged.")
     if (view.stopped & known).any():
         notes.append("Hollow: stopped early, the error after fewer epochs.")
+    if any(one.untried for one in maps):
+        notes.append("White: not tried.")
     return notes
 
 

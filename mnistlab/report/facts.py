@@ -41,7 +41,7 @@ FEATURED = 12
 
 _NUMBERS = (*METRICS, "trained_epochs", "learning_rate", "batch_size", "epochs", "seed")
 _FIGURES = {"linear": "learning_curves", "linear_overflow": "learning_curves",
-            "sweep": "learning_rate"}  # fmt: skip
+            "sweep": "heat_map"}  # fmt: skip
 _ENVIRONMENT = {"mnistlab": "mnistlab", "git.commit": "commit",
                 "python": "Python", "packages.numpy": "NumPy", "platform": "on"}  # fmt: skip
 

@@ -63,7 +63,7 @@ class Pictures:
                     figure = PLOTS[name](RunView(folder))
                 if figure is None:
                     return None
-                return {**_told(name, title), "file": self._keep(encode(figure, kind="svg"), "svg")}
+                return {**_told(name, title), "file": self._keep(encode(figure, "svg"), "svg")}
         except Exception as error:  # whatever it is, the rest is worth having
             return {**_told(name, title), "problem": shown(str(error) or type(error).__name__)}
 

@@ -262,6 +262,15 @@ def heat(
     )
 
 
+def maps(errors, names=("epochs", "learning_rate", "batch_size"), **more):
+    """The maps of a grid of errors (panels, rows, columns), side by side."""
+    errors = np.array(errors, dtype=float)
+    places = np.indices(errors.shape).reshape(3, -1)
+    values = dict(zip(names, (list(map(int, places[axis] + 1)) for axis in (0, 2, 1)), strict=True))
+    view = sweep(values, errors.ravel(), **more)
+    return plots.error_maps(view, plots.panel_key(view))
+
+
 def lines(columns, errors, names=None, **more):
     names = [f"p{n}" for n in range(len(columns))] if names is None else names
     return plots.parallel_coordinates(sweep(dict(zip(names, columns, strict=True)), errors, **more))
@@ -282,6 +291,7 @@ def curves(losses, errors=None, diverged=None, trials=None, **more):
 
 
 FIGURES = {
+    "heat_maps": lambda title="t": maps(np.arange(24).reshape(2, 3, 4) + 5, best=0, title=title),
     "learning_curves": lambda title="t": run([0.5, 0.4, 0.39], [0.5, 0.41, 0.4], title=title),
     "confusion_matrix": lambda title="t": matrix(counts(), title=title),
     "weights": lambda title="t": weights(

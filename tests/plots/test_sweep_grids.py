@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PatchCollection
 
+from mnistlab.plots import panel_key
 from tests.plots.figures import (
     EXTREMES,
     HOSTILE,
@@ -15,11 +16,13 @@ from tests.plots.figures import (
     drawn,
     heat,
     lines,
+    maps,
     pixels,
     png,
     says,
     short_texts,
     strings_of,
+    sweep,
     texts_of,
     tick_labels,
 )
@@ -132,6 +135,51 @@ def test_a_map_of_extremes_and_hostile_names():
                 errors, x=HOSTILE, y=HOSTILE[::-1], x_name=name, y_name=f"{name} ", error_name=name
             )
         )
+
+
+# Maps side by side
+
+# Maps side by side
+
+
+def test_each_value_of_the_third_parameter_has_a_map_of_its_own():
+    errors = np.arange(24).reshape(2, 3, 4) + 5
+    figure = maps(errors, best=17)
+    assert_inside(figure)
+    panels = [axes for axes in figure.axes if axes.get_title(loc="left").startswith("epochs")]
+    assert [axes.get_title(loc="left") for axes in panels] == ["epochs 1", "epochs 2"]
+    for axes, part in zip(panels, errors, strict=True):
+        assert np.array_equal(axes.collections[0].get_array(), part)
+        assert axes.get_ylim()[0] < axes.get_ylim()[1]  # numbers rise
+    assert [text.get_text() for text in panels[0].get_yticklabels()] == ["1", "2", "3"]
+    (mark,) = [
+        one for one in panels[1].collections
+        if isinstance(one, PatchCollection) and one.get_linewidth() == 2.2
+    ]  # fmt: skip
+    assert mark.get_paths()[0].get_extents().get_points().mean(axis=0).tolist() == [1, 1]
+    assert says(figure, "Outlined: the best, 22.00 %")
+
+
+@pytest.mark.parametrize("panels", [2, 4, 5, 6])
+def test_any_number_of_panels_fits(panels):
+    figure = maps(np.ones((panels, 3, 4)) + np.arange(4), best=0)
+    assert_inside(figure)
+    names = [axes.get_title(loc="left") for axes in figure.axes]
+    assert sum(name.startswith("epochs") for name in names) == panels
+
+
+def test_the_panels_are_those_of_the_epochs_or_else_of_what_has_fewest_values():
+    def panel(**values):
+        view = sweep(values, np.ones(len(next(iter(values.values())))))
+        return panel_key(view)
+
+    grid = np.array([*itertools.product(range(2), range(3), range(4))]).T.tolist()
+    assert panel(epochs=grid[1], learning_rate=grid[2], momentum=grid[0]) == "epochs"
+    assert panel(batch_size=grid[1], learning_rate=grid[2], momentum=grid[0]) == "momentum"
+    assert panel(epochs=[1, 2], learning_rate=[1, 2], momentum=[1, 2]) is None  # in step
+    drawn_at_random = np.random.default_rng(0).normal(size=(3, 30)).tolist()
+    assert panel(a=drawn_at_random[0], b=drawn_at_random[1], c=drawn_at_random[2]) is None
+    assert panel(epochs=[1, 2], learning_rate=[1, 2]) is None
 
 
 # Parallel coordinates

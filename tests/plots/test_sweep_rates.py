@@ -118,8 +118,8 @@ def test_an_error_far_above_the_others_is_a_triangle_at_the_top():
     ]
     assert triangle.get_xdata().tolist() == [0.4]
     assert 10 < triangle.get_ydata()[0] < axes.get_ylim()[1]
-    assert any("triangle at the top" in t and "90.00 %" in t for t in texts_of(figure))
-    assert not says(rates([0.1, 0.2], [8, 15]), "triangle")
+    assert any("Triangles at the top" in t and "trial 3 (90.00 %)" in t for t in texts_of(figure))
+    assert not says(rates([0.1, 0.2], [8, 15]), "Triangle")
     assert_inside(rates([0.1, 0.2, 0.3], [8, 9, 1e300], best=0))
 
 
