@@ -41,8 +41,8 @@ class ContractError(Exception):
     """A part does not do what its kind has to; the message says what."""
 
 
-def check_part(kind: str, part: Any) -> None:
-    """Use a part once on a tiny stack.
+def check_part(kind: str, part: Any) -> str | None:
+    """Use a part once on a tiny stack; return what is odd about it, None if nothing is.
 
     Raises ContractError for a class in place of an instance, a missing attribute or a wrong
     shape, and whatever the part itself raises.
@@ -52,20 +52,63 @@ def check_part(kind: str, part: Any) -> None:
     for attribute in REQUIRED[kind]:
         if not hasattr(part, attribute):
             raise ContractError(f"has no `{attribute}`")
+    if "options" in REQUIRED[kind]:
+        _check_options(part.options)
     with np.errstate(all="ignore"):
-        _TRIALS[kind](part)
+        return _TRIALS[kind](part)
 
 
-def _try_model(model: Any) -> None:
+def _check_options(options: Any) -> None:
+    """Raise ContractError unless the options are numbers by names that a config can have."""
+    if not isinstance(options, Mapping):
+        raise ContractError("must have a mapping as `options`, from names to their usual values")
+    for name, usual in options.items():
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise ContractError(f"has an option {name!r}, which is no name of letters, digits, _")
+        if isinstance(usual, bool) or not isinstance(usual, int | float):
+            raise ContractError(f"has an option {name!r} whose usual value is no number: {usual!r}")
+
+
+_STEP = 1e-6  # of the differences that a gradient is held against
+_TOLERANCE = 1e-4  # relative to its largest coordinate
+
+
+def _is_derivative(found: Any, value: Callable[[Any], Any], at: Any) -> bool:
+    """Return whether `found` is the derivative of `value`, summed over classes, at `at` (B, K, C).
+
+    Central differences, a class at a time: each sample and configuration has a value of its own.
+    """
+    expected = np.empty(_STACK)
+    for c in range(_C):
+        step = np.zeros(_STACK)
+        step[..., c] = _STEP
+        expected[..., c] = (value(at + step) - value(at - step)) / (2 * _STEP)
+    if not np.isfinite(expected).all():
+        return True  # where the value itself is not finite, nothing can be said
+    return bool(np.abs(found - expected).max() <= _TOLERANCE * max(1.0, np.abs(expected).max()))
+
+
+_GRADCHECK = "mnistlab gradcheck --all --plugin shows where"
+
+
+def _try_model(model: Any) -> str | None:
     A = np.linspace(-1, 1, _B * _K * _C).reshape(_STACK)
-    answer = model.forward(A)
+    answer = model.forward(A.copy())
     if not isinstance(answer, tuple) or len(answer) != 2 or not callable(answer[1]):
         raise ContractError("forward(A) must return the outputs and a function for the way back")
     _expect("forward(A)", answer[0], _STACK)
-    _expect("the way back", answer[1](np.ones(_STACK)), _STACK)
+    way_back = answer[1](np.ones(_STACK))
+    _expect("the way back", way_back, _STACK)
+
+    def total(A: Any) -> Any:
+        return model.forward(A)[0].sum(axis=-1)
+
+    if _is_derivative(way_back, total, A):
+        return None
+    return f"its way back is not the derivative of its outputs; {_GRADCHECK}"
 
 
-def _try_loss(loss: Any) -> None:
+def _try_loss(loss: Any) -> str | None:
     outputs = np.linspace(0.1, 0.9, _B * _K * _C).reshape(_STACK)
     targets = one_hot(np.array([0, 1, 2, 0]), _C, np.float64)
     _expect("value(outputs, targets)", loss.value(outputs.copy(), targets), (_B, _K))
@@ -73,20 +116,31 @@ def _try_loss(loss: Any) -> None:
     _expect("gradient(outputs, targets)", gradient, _STACK)
     if np.shares_memory(gradient, outputs) or np.shares_memory(gradient, targets):
         raise ContractError("gradient(outputs, targets) must return a new array")
+    if _is_derivative(gradient, lambda one: loss.value(one, targets), outputs):
+        return None
+    return f"its gradient is not the derivative of its value; {_GRADCHECK}"
 
 
 def _try_optimizer(optimizer: Any) -> None:
     parameters = np.ones((5, _K, _C))
-    hyper = {name: np.full((_K, 1), usual) for name, usual in optimizer.options.items()}
+    hyper = {name: np.full((_K, 1), float(usual)) for name, usual in optimizer.options.items()}
     hyper["learning_rate"] = np.full((_K, 1), 0.1)
     state = optimizer.init(parameters)
+    if not isinstance(state, dict):
+        raise ContractError(f"init(parameters) must return a dict of arrays, not {state!r}")
+    for name, array in state.items():
+        if np.ndim(array) < 2 or np.shape(array)[-2] != _K:
+            raise ContractError(
+                f"init(parameters) must return arrays with K second to last, here {_K}, and "
+                f"{name!r} has the shape {np.shape(array)}"
+            )
     step = optimizer.update(np.ones_like(parameters), state, hyper)
     _expect("update(gradient, state, hyper)", step, parameters.shape)
     optimizer.stability(0.0)
 
 
 def _try_schedule(schedule: Any) -> None:
-    hyper = {name: np.full(_K, usual) for name, usual in schedule.options.items()}
+    hyper = {name: np.full(_K, float(usual)) for name, usual in schedule.options.items()}
     _expect("factor(epoch, epochs, hyper)", schedule.factor(0, np.full(_K, 9.0), hyper), (_K,))
 
 
@@ -95,7 +149,7 @@ def _try_initializer(initializer: Any) -> None:
     _expect("weights(D, C, scale, generator)", weights, (5, _C))
 
 
-_TRIALS: dict[str, Callable[[Any], None]] = {
+_TRIALS: dict[str, Callable[[Any], str | None]] = {
     "model": _try_model,
     "loss": _try_loss,
     "optimizer": _try_optimizer,
@@ -106,6 +160,10 @@ _TRIALS: dict[str, Callable[[Any], None]] = {
 
 def _expect(what: str, array: Any, shape: tuple[int, ...]) -> None:
     letters = {_B: "B", _K: "K", _C: "C", 5: "D"}
+    if np.asarray(array).dtype.kind != "f":
+        raise ContractError(
+            f"{what} must be an array of floating-point numbers, not {np.asarray(array).dtype}"
+        )
     if np.shape(array) != shape:
         wanted = ", ".join(letters[length] for length in shape)
         raise ContractError(
@@ -117,10 +175,12 @@ def load_plugins(paths: Sequence[Path]) -> None:
     """Run each file once; it registers what it adds, e.g. `LOSSES.add("mine", Mine())`.
 
     Only paths that the user typed come here: a config or a run folder never names code. Every
-    new part is tried on a tiny example. Raises InputError that names the file, the line where
-    there is one, and the reason.
+    new part is tried on a tiny example. A file that this process has run already is not run
+    again. Raises InputError that names the file, the line where there is one, and the reason.
     """
     for path in dict.fromkeys(path.resolve() for path in paths):
+        if path in _loaded and path.is_file() and path.read_bytes() == _loaded[path]:
+            continue
         known = {registry.kind: set(registry) for registry in REGISTRIES}
         with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
             run_file(path, f"plugin {path}")
@@ -128,6 +188,10 @@ def load_plugins(paths: Sequence[Path]) -> None:
             for name in registry:
                 if name not in known[registry.kind]:
                     _try(path, registry.kind, name, registry[name])
+        _loaded[path] = path.read_bytes()
+
+
+_loaded: dict[Path, bytes] = {}
 
 
 def run_file(path: Path, label: str) -> ModuleType:
@@ -178,7 +242,8 @@ def describe(error: BaseException) -> str:
 def _try(path: Path, kind: str, name: str, part: object) -> None:
     where = f"plugin {path}: {kind} {name!r}"
     try:
-        check_part(kind, part)
+        if odd := check_part(kind, part):
+            sys.stderr.write(f"warning: {where}: {odd}\n")
     except ContractError as error:
         raise InputError(f"{where} {error}") from None
     except Exception as error:

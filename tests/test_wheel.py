@@ -78,12 +78,14 @@ def prepared(command):
     words = shlex.split(command)
     trains = words[0] in ("train", "sweep") and "--resume" not in words
     if trains and "--dry-run" not in words and "--print-config" not in words:
-        words = [word for word in words if not word.startswith(("data.dataset=", "epochs="))]
+        own = ("epochs=",) if "data.dataset=bars" in command else ("data.dataset=", "epochs=")
+        words = [word for word in words if not word.startswith(own)]
         axes = ["learning_rate=0.01,0.02", "batch_size=50,100"] if "assignment" in words else []
         config = words.index("--config") + 1
         if axes:
             words[config] = "linear"
         small = MINI if "runs/latest/config.yaml" not in words else []
+        small = small[2:] if "data.dataset=bars" in command else small
         words = [*words, *axes, *small, *([] if "--no-plots" in words else ["--no-plots"])]
     elif trains:
         words += [*MINI[:2], *(["epochs=2"] if words[0] == "train" else [])]
@@ -164,7 +166,9 @@ def prepare(work):
         sign = {"ann": "+=", "bob": "-="}[student]
         (work / "class" / student / "softmax.py").write_text(_GRADIENT.replace("SIGN", sign))
     (work / "softmax.py").write_text(_GRADIENT.replace("SIGN", "-="))
-    (work / "mine.py").write_text(re.search(r"```python\n(.*?)```", README, re.DOTALL)[1])
+    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        name = code.partition("\n")[0].removeprefix("# ")
+        (work / name).write_text(code)
     (work / "mine.yaml").write_text("epochs: 3\n")
     picture = Image.new("L", (28, 28))
     for row in range(6, 22):

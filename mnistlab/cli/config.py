@@ -123,9 +123,12 @@ def validate(
 
 
 @app.command(short_help="Print a JSON Schema for editors.")
-def schema() -> None:
+def schema(plugin: Plugins = None) -> None:
     """Print a JSON Schema of config files, for completion and checks in an editor."""
-    from mnistlab.config.schema import Config
+    from mnistlab.config.schema import config_type
+    from mnistlab.plugins import load_plugins
+
+    load_plugins(plugin or [])
 
     draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    echo_json(draft | Config.model_json_schema())
+    echo_json(draft | config_type().model_json_schema())

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mnistlab.config.schema import Config, NameIn, StrictModel
+from mnistlab.config.schema import Config, NameIn, StrictModel, config_type
 from mnistlab.config.strict_yaml import MAX_KEY, KeyPath, dump, read_file, read_value
 from mnistlab.errors import ConfigError, suggest
 from mnistlab.errors import shown as escaped
@@ -181,7 +181,7 @@ def settle(data: Mapping[str, Any], origins: Mapping[KeyPath, str], source: str)
 
     `source` stands for a key that is not in `origins`.
     """
-    return settle_as(Config, data, origins, source)
+    return settle_as(config_type(), data, origins, source)
 
 
 def settle_as(
@@ -222,12 +222,12 @@ def to_yaml(config: Config) -> str:
     return dump(config.model_dump(exclude_none=True))
 
 
-@functools.cache
 def valid_keys() -> list[str]:
     """Return every key that a config can have, nested ones dotted."""
-    return keys_of(Config)
+    return keys_of(config_type())
 
 
+@functools.cache
 def keys_of(model: type[BaseModel], prefix: str = "") -> list[str]:
     """Return every key that a model can have, nested ones dotted."""
     keys: list[str] = []
@@ -322,7 +322,7 @@ class Fault:
 
 def try_config(data: Mapping[str, Any]) -> Config | list[Fault]:
     """Return the config that `data` is, or what is wrong with it: a thousand faults at most."""
-    return validate(Config, data)
+    return validate(config_type(), data)
 
 
 def validate(model: type[M], data: Mapping[str, Any]) -> M | list[Fault]:

@@ -1,5 +1,6 @@
 """The keys of a config: their types, ranges, defaults and what each one means."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
@@ -13,6 +14,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
+    create_model,
     field_validator,
     model_serializer,
     model_validator,
@@ -273,7 +275,7 @@ class Config(StrictModel):
         An option that is silently without effect would be the worst of answers.
         """
         used = self.part_options()
-        for key in sorted(option_keys()):
+        for key in sorted(option_keys() & set(type(self).model_fields)):
             value = getattr(self, key)
             if value is None and key in used:
                 field_type = int if key == "step_epochs" else float
@@ -314,6 +316,41 @@ class Config(StrictModel):
 
 def option_keys() -> set[str]:
     """Return every key that only some optimizer, schedule or initializer reads."""
-    registries: tuple[Registry[Any], ...] = (OPTIMIZERS, SCHEDULES, INITIALIZERS)
-    read = {key for registry in registries for entry in registry.values() for key in entry.options}
-    return read & set(Config.model_fields)
+    return {key for registry in _WITH_OPTIONS for part in registry.values() for key in part.options}
+
+
+_WITH_OPTIONS: tuple[Registry[Any], ...] = (OPTIMIZERS, SCHEDULES, INITIALIZERS)
+
+
+def config_type() -> type[Config]:
+    """Return what a config is: with the options of plugins' parts as keys besides its own.
+
+    Raises InputError for an option with the name of a key that means something else.
+    """
+    options: dict[str, str] = {}
+    for registry in _WITH_OPTIONS:
+        for name, part in registry.items():
+            for key, usual in part.options.items():
+                field = Config.model_fields.get(key)
+                if field is None:
+                    options.setdefault(key, f"For {registry.kind} {name}, usually {usual:g}.")
+                elif field.default is not None or key in _NO_OPTIONS:
+                    raise InputError(
+                        f"{registry.kind} {name!r}: {key} is a key of every config, so no option "
+                        "can have its name; call it otherwise"
+                    )
+    return _with_options(tuple(options.items()))
+
+
+_NO_OPTIONS = ("name", "stop_after", "early_stopping")
+
+
+@functools.cache
+def _with_options(options: tuple[tuple[str, str], ...]) -> type[Config]:
+    fields: dict[str, Any] = {
+        key: (float | None, Field(default=None, description=description))
+        for key, description in options
+    }
+    if not fields:
+        return Config
+    return create_model("Config", __base__=Config, __doc__=Config.__doc__, **fields)

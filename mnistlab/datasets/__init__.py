@@ -1,7 +1,7 @@
 """Everything that reads, fetches, checks and prepares images and labels."""
 
 from mnistlab.datasets.cache import Progress, Silent, data_dir
-from mnistlab.datasets.catalog import DATASETS, NamedDataset
+from mnistlab.datasets.catalog import DATASETS, ArrayDataset, NamedDataset
 from mnistlab.datasets.fetch import fetch, home_of, is_present, verify
 from mnistlab.datasets.idx import DataFile, read_idx, write_idx
 from mnistlab.datasets.loading import SPLITS, Dataset, load, resolve
@@ -11,6 +11,7 @@ __all__ = [
     "DATASETS",
     "PREPROCESSING",
     "SPLITS",
+    "ArrayDataset",
     "DataFile",
     "Dataset",
     "MapPixels",

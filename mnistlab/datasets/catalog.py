@@ -7,6 +7,10 @@ keeps the .gz and every load verifies and unpacks it.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mnistlab.core.registry import Registry
 from mnistlab.datasets.idx import (
@@ -16,6 +20,7 @@ from mnistlab.datasets.idx import (
     TRAIN_LABELS,
     DataFile,
 )
+from mnistlab.datasets.npz import KEYS, check_array, read_npz
 from mnistlab.datasets.sources import DebianPackage, Folder, Mirror, NpmPackage, Source
 
 DIGITS = tuple("0123456789")
@@ -54,7 +59,46 @@ def four_files(
     )
 
 
-DATASETS: Registry[NamedDataset] = Registry("dataset")
+@dataclass(frozen=True, eq=False)
+class ArrayDataset:
+    """A dataset of arrays that are there already: a plugin has read or made them.
+
+    Images are uint8 (N, H, W), labels whole numbers (N,) from 0 to 9. Raises DataError for
+    anything else.
+    """
+
+    x_train: NDArray[np.uint8]
+    y_train: NDArray[np.integer]
+    x_test: NDArray[np.uint8]
+    y_test: NDArray[np.integer]
+    description: str = "arrays of a plugin"
+    licence: str = "its own"
+    classes: tuple[str, ...] = DIGITS
+
+    @classmethod
+    def from_npz(cls, path: str | Path, **more: Any) -> Self:
+        """Return the dataset of an .npz file with the arrays x_train, y_train, x_test, y_test."""
+        arrays: dict[str, Any] = {**read_npz(Path(path))}
+        return cls(**arrays, **more)
+
+    def __post_init__(self) -> None:
+        for key in KEYS:
+            array = np.asarray(getattr(self, key))
+            check_array(array.shape, array.dtype, key, images=key.startswith("x"))
+            object.__setattr__(self, key, array)
+
+    @property
+    def images(self) -> int:
+        """The number of training and test images together."""
+        return len(self.x_train) + len(self.x_test)
+
+    @property
+    def arrays(self) -> dict[str, NDArray[np.integer]]:
+        """The four arrays by their names."""
+        return {key: getattr(self, key) for key in KEYS}
+
+
+DATASETS: Registry[NamedDataset | ArrayDataset] = Registry("dataset", NamedDataset, ArrayDataset)
 
 DATASETS.add(
     "mnist",

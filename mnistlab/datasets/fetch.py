@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mnistlab.datasets.cache import Progress, Silent, data_dir, replacing
-from mnistlab.datasets.catalog import DATASETS, NamedDataset
+from mnistlab.datasets.catalog import DATASETS, ArrayDataset, NamedDataset
 from mnistlab.datasets.idx import NAMES, Content, DataFile, find
 from mnistlab.datasets.sources import Folder, Source, SourceError
 from mnistlab.errors import DataError, FetchError, InputError
@@ -16,14 +16,22 @@ OK, MISSING, DIFFERS = "ok", "missing", "differs"
 WORK = ".incoming-"
 
 
+def dataset_of_files(name: str) -> NamedDataset:
+    """Return a dataset of files; raise UnknownNameError, or DataError for one of arrays."""
+    dataset = DATASETS[name]
+    if isinstance(dataset, ArrayDataset):
+        raise DataError(f"{name}: is made of a plugin's arrays; it has no files")
+    return dataset
+
+
 def home_of(name: str, cache: Path | None = None) -> Path:
     """Return the folder that holds, or would hold, the files of the named dataset."""
-    return DATASETS[name].packaged or (cache or data_dir()) / name
+    return dataset_of_files(name).packaged or (cache or data_dir()) / name
 
 
 def verify(name: str, cache: Path | None = None) -> dict[str, str]:
     """Return "ok", "missing" or "differs" for each file of the named dataset, hashed anew."""
-    dataset, home = DATASETS[name], home_of(name, cache)
+    dataset, home = dataset_of_files(name), home_of(name, cache)
     _, problems = open_files(dataset, home)
     return {
         (_path_of(file, dataset, home) or Path(file.stored_name)).name: problems.get(file.name, OK)
@@ -33,7 +41,7 @@ def verify(name: str, cache: Path | None = None) -> dict[str, str]:
 
 def is_present(name: str, cache: Path | None = None) -> bool:
     """Return whether all files of the named dataset are there, without hashing them."""
-    dataset, home = DATASETS[name], home_of(name, cache)
+    dataset, home = dataset_of_files(name), home_of(name, cache)
     return all(_path_of(file, dataset, home) for file in dataset.files)
 
 
@@ -72,7 +80,7 @@ def fetch(
     `folder` is a place to look first; its files are copied. Raises FetchError, with each source
     and its reason, when no source has the files, and DataError when the cache cannot be written.
     """
-    dataset, home = DATASETS[name], home_of(name, cache)
+    dataset, home = dataset_of_files(name), home_of(name, cache)
     if folder is not None and not folder.is_dir():
         raise InputError(f"{folder}: no such folder; name one that holds {', '.join(NAMES)}")
     _, problems = open_files(dataset, home)

@@ -2,9 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mnistlab.core.registry import Registry
 from mnistlab.core.samples import PixelMap, Samples, lit_pixels
 from mnistlab.datasets.cache import Progress, Silent, data_dir
-from mnistlab.datasets.catalog import DATASETS, DIGITS
+from mnistlab.datasets.catalog import DATASETS, DIGITS, ArrayDataset, NamedDataset
 from mnistlab.datasets.fetch import fetch, home_of, open_files
 from mnistlab.datasets.idx import (
     NAMES,
@@ -228,6 +228,8 @@ def load(
             test_images, test_hash = moved(test_images, test_hash, step_name, step, where, progress)
         else:
             pixels = step.fit(train_images[train_part])
+            if not isinstance(pixels, PixelMap):
+                raise DataError(f"preprocess: {step_name} must return a PixelMap, not {pixels!r}")
 
     validation_samples = Samples(train_images[held_out], train_labels[held_out])
     return Dataset(
@@ -240,7 +242,7 @@ def load(
         classes=raw.classes,
         pixels=pixels,
         preprocess=steps,
-        is_published=name in DATASETS,
+        is_published=name in DATASETS and isinstance(DATASETS[name], NamedDataset),
     )
 
 
@@ -286,7 +288,10 @@ def find_name(path: Path) -> str | None:
 
 
 def _read_named(name: str, cache: Path | None, progress: Progress) -> _Raw:
-    dataset, home = DATASETS[name], home_of(name, cache)
+    dataset = DATASETS[name]
+    if isinstance(dataset, ArrayDataset):
+        return _raw_from_arrays(dataset.arrays, name, dataset.classes)
+    home = home_of(name, cache)
     contents, problems = open_files(dataset, home)
     if problems:
         fetch(name, cache=cache, progress=progress)
@@ -324,15 +329,21 @@ def _raw_from_idx(
 
 
 def _read_npz(path: Path) -> _Raw:
-    found = read_npz(path)
+    raw = _raw_from_arrays(read_npz(path), str(path))
+    return replace(raw, files={path.name: hashlib.sha256(map_file(path)).hexdigest()})
+
+
+def _raw_from_arrays(
+    found: Mapping[str, NDArray[np.integer]], label: str, classes: tuple[str, ...] = DIGITS
+) -> _Raw:
     for key in KEYS[1::2]:
-        check_labels(found[key], f"{path}: {key}")  # before 256 could turn into a 0
+        check_labels(found[key], f"{label}: {key}")  # before 256 could turn into a 0
     arrays = tuple(np.ascontiguousarray(found[key], np.uint8) for key in KEYS)
     for array in arrays:
         array.flags.writeable = False
     hashes = tuple(content_sha256(array) for array in arrays)
-    files = {path.name: hashlib.sha256(map_file(path)).hexdigest()}
-    return _Raw(arrays, tuple(f"{path}: {key}" for key in KEYS), hashes, files)
+    files = dict(zip(KEYS, hashes, strict=True))
+    return _Raw(arrays, tuple(f"{label}: {key}" for key in KEYS), hashes, files, classes)
 
 
 def _check(raw: _Raw, name: str) -> None:

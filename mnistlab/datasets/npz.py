@@ -80,7 +80,7 @@ def _read(
 ) -> NDArray[np.integer]:
     with archive.open(info) as member:
         shape, in_columns, dtype = _read_header(member, f"{path}: {key}")
-        _check(shape, dtype, f"{path}: {key}", images=key.startswith("x"))
+        check_array(shape, dtype, f"{path}: {key}", images=key.startswith("x"))
         promised, follow = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
         if promised != follow:
             raise DataError(
@@ -116,7 +116,7 @@ def _read_header(member: IO[bytes], label: str) -> tuple[tuple[int, ...], bool, 
         ) from None
 
 
-def _check(shape: tuple[int, ...], dtype: np.dtype[Any], label: str, *, images: bool) -> None:
+def check_array(shape: tuple[int, ...], dtype: np.dtype[Any], label: str, *, images: bool) -> None:
     """Raise DataError unless these are the shape and type of images, or of labels."""
     if dtype.hasobject:  # which could run code when read
         raise DataError(

@@ -76,7 +76,9 @@ def invert(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return 255 - images
 
 
-PREPROCESSING: Registry[MovePixels | MapPixels] = Registry("preprocessing step")
+PREPROCESSING: Registry[MovePixels | MapPixels] = Registry(
+    "preprocessing step", MovePixels, MapPixels
+)
 PREPROCESSING.add(
     "deskew", MovePixels("set each digit upright and centre it", deskew, DESKEW_VERSION)
 )
