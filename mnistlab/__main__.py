@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from mnistlab import interrupts
-from mnistlab.errors import Interrupted, MnistlabError, escape
+from mnistlab.errors import Interrupted, MnistlabError, escape, paint
 
 
 def main() -> NoReturn:
@@ -113,7 +113,10 @@ def _advice(error: BaseException) -> str:
 def _exit(message: str, code: int) -> NoReturn:
     # a name or a text from a file may hold what a terminal would obey
     with suppress(OSError):  # nobody is there to read it
-        sys.stderr.write(f"mnistlab: {escape(message)}\n")
+        text = escape(message)
+        if text.startswith("error:"):
+            text = paint("error:", "red", sys.stderr) + text.removeprefix("error:")
+        sys.stderr.write(f"mnistlab: {text}\n")
         sys.stderr.flush()
     sys.exit(code)
 

@@ -12,8 +12,10 @@ MnistlabError            the work failed or was refused by its own check (exit 1
 Interrupted              Ctrl-C or a signal that ends the process (exit 128 + signal)
 """
 
+import os
 import signal
 from collections.abc import Iterable
+from typing import TextIO
 
 
 class MnistlabError(Exception):
@@ -86,6 +88,21 @@ def escape(text: str, *, keep: str = "") -> str:
     return "".join(
         letter if letter.isprintable() or letter in keep else ascii(letter)[1:-1] for letter in text
     )
+
+
+_COLORS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
+
+
+def paint(text: str, color: str, stream: TextIO) -> str:
+    """Return a text in a colour if the stream is a terminal or FORCE_COLOR is set; not if NO_COLOR.
+
+    What comes from a file or a user is escaped before.
+    """
+    is_terminal = stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+    is_wanted = bool(os.environ.get("FORCE_COLOR")) or is_terminal
+    if not is_wanted or os.environ.get("NO_COLOR"):
+        return text
+    return f"\x1b[{_COLORS[color]}m{text}\x1b[0m"
 
 
 def describe_error(error: BaseException) -> str:

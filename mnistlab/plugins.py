@@ -179,19 +179,30 @@ def load_plugins(paths: Sequence[Path]) -> None:
     again. Raises InputError that names the file, the line where there is one, and the reason.
     """
     for path in dict.fromkeys(path.resolve() for path in paths):
-        if path in _loaded and path.is_file() and path.read_bytes() == _loaded[path]:
+        if _is_loaded(path):
             continue
         known = {registry.kind: set(registry) for registry in REGISTRIES}
         with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
             run_file(path, f"plugin {path}")
-        for registry in REGISTRIES:
-            for name in registry:
-                if name not in known[registry.kind]:
-                    _try(path, registry.kind, name, registry[name])
-        _loaded[path] = path.read_bytes()
+        added = [
+            (registry, name)
+            for registry in REGISTRIES
+            for name in registry
+            if name not in known[registry.kind]
+        ]
+        for registry, name in added:
+            _try(path, registry.kind, name, registry[name])
+        _loaded[path] = path.read_bytes(), added
 
 
-_loaded: dict[Path, bytes] = {}
+_loaded: dict[Path, tuple[bytes, list[tuple[Registry[Any], str]]]] = {}
+"""The content of the plugins that this process has run, and what they have registered."""
+
+
+def _is_loaded(path: Path) -> bool:
+    content, added = _loaded.get(path, (b"", []))
+    is_there = bool(added) and all(name in registry for registry, name in added)
+    return is_there and path.is_file() and path.read_bytes() == content
 
 
 def run_file(path: Path, label: str) -> ModuleType:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from mnistlab.gradcheck.verdicts import Report, Verdict
 
 
+def _complete_mistake(incomplete: str) -> list[str]:
+    from mnistlab.gradcheck.mistakes import MISTAKES
+
+    return [name for name in ("list", *MISTAKES) if name.startswith(incomplete)]
+
+
 def gradcheck(
     points: Annotated[
         int, typer.Option(min=1, metavar="N", help="Random points for each gradient.")
@@ -72,7 +78,10 @@ def gradcheck(
     mistake: Annotated[
         str | None,
         typer.Option(
-            "--break", metavar="NAME", help="Make this mistake on purpose; `list` lists them."
+            "--break",
+            metavar="NAME",
+            help="Make this mistake on purpose; `list` lists them.",
+            autocompletion=_complete_mistake,
         ),
     ] = None,
     keep: Annotated[

@@ -94,6 +94,35 @@ def config_option(help_text: str) -> Any:
     )
 
 
+def complete_override(incomplete: str) -> list[str]:
+    """Return the keys of a config that a word begins, or after the `=` the names of its values."""
+    from mnistlab.config.load import names_for, valid_keys
+
+    key, equals, value = incomplete.partition("=")
+    if not equals:
+        return [f"{one}=" for one in _begun(valid_keys(), incomplete)]
+    return [f"{key}={name}" for name in _begun(_names_of(key) or names_for(key), value)]
+
+
+def _names_of(key: str) -> list[str]:
+    """Return the names that a key of the data takes."""
+    from mnistlab.datasets import DATASETS, PREPROCESSING, SPLITS
+
+    names = {
+        "data.dataset": [*DATASETS],
+        "data.split": [*SPLITS],
+        "data.preprocess": [f"[{name}]" for name in PREPROCESSING],
+    }
+    return names.get(key, [])
+
+
+def complete_status(incomplete: str) -> list[str]:
+    """Return the statuses that a word begins."""
+    from mnistlab.store.selection import STATUSES
+
+    return _begun(list(STATUSES), incomplete)
+
+
 ConfigFile = Annotated[
     Path | None,
     config_option("The config: a YAML file, or a shipped one by name (`mnistlab config list`)."),
@@ -104,6 +133,7 @@ Overrides = Annotated[
     typer.Argument(
         metavar="KEY=VALUE",
         help="Values that win over the file's: learning_rate=0.05 data.validation=5000",
+        autocompletion=complete_override,
     ),
 ]
 

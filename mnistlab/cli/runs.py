@@ -63,6 +63,7 @@ def list_runs(
         typer.Option(
             metavar="STATUS",
             help="Only runs that are running, completed, diverged, failed, interrupted, damaged.",
+            autocompletion=options.complete_status,
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Show the first N.")] = None,
@@ -86,7 +87,13 @@ def list_runs(
     from mnistlab.store.filters import parse
     from mnistlab.store.index import read_all
     from mnistlab.store.opening import facts_of
-    from mnistlab.store.selection import LEAST_TELLING, arrange, columns_of, parse_columns, select
+    from mnistlab.store.selection import (
+        arrange,
+        columns_of,
+        least_telling,
+        parse_columns,
+        select,
+    )
 
     if as_json and as_csv:
         raise InputError("runs list: --json and --csv exclude each other")
@@ -111,7 +118,7 @@ def list_runs(
     elif as_csv:
         print_csv(runs, shown)
     elif runs:
-        print_runs(runs, shown, () if chosen else LEAST_TELLING)
+        print_runs(runs, shown, () if chosen else least_telling(of_sweep=of_sweep))
     fail_if_refused(given)
 
 

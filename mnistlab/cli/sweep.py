@@ -42,6 +42,7 @@ def sweep(
             help="Values to try: learning_rate=0.01,0.02 or learning_rate=logspace(1e-3,1e-2,9), "
             "also range, linspace, choice, uniform, log_uniform, int_uniform; a single value is "
             "fixed; zip=KEY,KEY moves keys together; @FILE.csv lists trials.",
+            autocompletion=options.complete_override,
         ),
     ] = None,
     method: Annotated[

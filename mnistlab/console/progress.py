@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from mnistlab.console.tables import is_animated
+from mnistlab.errors import paint
 from mnistlab.experiment.training import Reporter, describe_epoch
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ConsoleReporter(Reporter):
 
     def warn(self, text: str) -> None:
         """Show a warning."""
-        self.message(f"warning: {text}")
+        self.message(f"{paint('warning:', 'yellow', sys.stderr)} {text}")
 
     @contextmanager
     def bar(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:

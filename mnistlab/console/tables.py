@@ -18,10 +18,10 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from mnistlab.errors import escape
+from mnistlab.errors import escape, paint
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import to_json
-from mnistlab.store.facts import Facts, csv_cell
+from mnistlab.store.facts import METRICS, Facts, csv_cell
 
 if TYPE_CHECKING:
     from mnistlab.datasets.sanity import Finding
@@ -37,9 +37,28 @@ _LONGEST_HEADING = 10
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
 
-def print_lines(lines: Iterable[str]) -> None:
-    """Print lines to stdout; what a terminal would obey is escaped."""
-    sys.stdout.write("".join(f"{escape(line, keep=LINE_BREAK)}\n" for line in lines))
+STATUS_COLORS = {
+    "completed": "green",
+    "running": "cyan",
+    **dict.fromkeys(("diverged", "interrupted"), "yellow"),
+    **dict.fromkeys(("failed", "damaged", "refused"), "red"),
+}
+
+
+def print_lines(lines: Iterable[str], colors: Mapping[str, str] | None = None) -> None:
+    """Print lines to stdout; what a terminal would obey is escaped.
+
+    The first of the words in `colors` that stands in a line by itself has its colour there.
+    """
+    texts = [escape(line, keep=LINE_BREAK) for line in lines]
+    if colors and any(paint("", color, sys.stdout) for color in colors.values()):
+        words = re.compile(rf"(?<!\S)({'|'.join(colors)})(?!\S)")
+
+        def colored(match: re.Match[str]) -> str:
+            return paint(match[0], colors[match[0]], sys.stdout)
+
+        texts = [words.sub(colored, text, count=1) for text in texts]
+    sys.stdout.write("".join(f"{text}\n" for text in texts))
 
 
 def table(
@@ -178,9 +197,15 @@ def _short_time(text: str) -> str:
 
 def print_runs(runs: Sequence[Facts], columns: Sequence[str], droppable: Sequence[str]) -> None:
     """Print a row a run; of the columns, the droppable ones give way until the rest fit."""
-    rows = [[format_fact(key, run.get(key)) for key in columns] for run in runs]
+    rows = [[_format_cell(key, run.get(key)) for key in columns] for run in runs]
     texts = [key for key in columns if not _is_numeric(run.get(key) for run in runs)]
-    print_lines(table(columns, rows, left=texts, droppable=droppable))
+    print_lines(table(columns, rows, left=texts, droppable=droppable), STATUS_COLORS)
+
+
+def _format_cell(key: str, value: Any) -> str:
+    text = format_fact(key, value)
+    # a loss is told by its first word where its name would push other columns off the terminal
+    return text.partition("_")[0] if key == "loss" and terminal_width() < TEXT_WIDTH else text
 
 
 def _is_numeric(values: Iterable[Any]) -> bool:
@@ -198,16 +223,22 @@ def print_csv(runs: Sequence[Facts], columns: Sequence[str]) -> None:
 def print_json(runs: Sequence[Facts]) -> None:
     """Print a list with an object a run, each on a line: indented it would take four times as long.
 
-    All but ASCII is escaped, and so are controls.
+    The metrics stand there twice: under their keys, and by split as `train --json` has them. All
+    but ASCII is escaped, and so are controls.
     """
     sys.stdout.write("[" + ",\n ".join(map(_json_object, runs)) + "]\n")
 
 
 def _json_object(facts: Facts) -> str:
+    nested: dict[str, dict[str, Any]] = {}
+    for key in (*METRICS, "seconds.total"):
+        if key in facts:
+            part, _, name = key.partition(".")
+            nested.setdefault(part, {})[name] = facts[key]
     try:
-        return json.dumps(facts, allow_nan=False)
+        return json.dumps({**facts, **nested}, allow_nan=False)
     except ValueError:  # a number that is not finite, which becomes null
-        return json.dumps(json.loads(to_json(facts)))
+        return json.dumps(json.loads(to_json({**facts, **nested})))
 
 
 def describe_places(folder: RunFolder) -> list[str]:

@@ -180,10 +180,11 @@ def describe_epoch(row: Mapping[str, Any], epochs: int, *, short: bool = False) 
     """Return an epoch's numbers as one line of text, `short` in 50 letters or so."""
     splits = [split for split in ("train", "validation") if f"{split}_loss" in row]
     if short:
-        losses = " ".join(f"{row[f'{split}_loss']:.4f}" for split in splits)
-        accuracies = " ".join(f"{row[f'{split}_accuracy']:.1%}" for split in splits)
-        text = f"{row['epoch']}/{epochs}"
-        return f"{text} loss {losses} acc. {accuracies}" if splits else text
+        parts = [f"{row['epoch']}/{epochs}"]
+        for split in splits:
+            loss, accuracy = row[f"{split}_loss"], row[f"{split}_accuracy"]
+            parts.append(f"{split.removesuffix('idation')} {loss:.4f} {accuracy:.1%}")
+        return "  ".join(parts)
     parts = [f"epoch {row['epoch']:{len(str(epochs))}}/{epochs}"]
     for split in splits:
         label = "training" if split == "train" else split

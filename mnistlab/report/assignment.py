@@ -54,10 +54,16 @@ def complete_assignment(
         folders[name] = found
     known = find_sweep_of(sweep, runs_dir)
     if known is None:
-        announce(f"training the sweep {sweep.name} ({len(sweep.trials)} trials)")
+        begun = find_sweep_of(sweep, runs_dir, status="interrupted")
+        verb = "training" if begun is None else "going on with"
+        announce(f"{verb} the sweep {sweep.name} ({len(sweep.trials)} trials)")
         prepared, heard = prepare_sweep(sweep, reporter), sweep_reporter(sweep.metric)
         known = run_sweep(
-            prepared, runs_dir=runs_dir, reporter=heard, start_painter=start_painter
+            prepared,
+            runs_dir=runs_dir,
+            reporter=heard,
+            start_painter=start_painter,
+            resumed=begun,
         ).folder
     return {**folders, "sweep": known}
 
@@ -74,16 +80,20 @@ def find_run_of(config: Config, runs_dir: Path) -> RunFolder | None:
     return next(found, None)
 
 
-def find_sweep_of(sweep: Sweep, runs_dir: Path) -> SweepFolder | None:
-    """Return the newest complete and whole sweep of this version that has the same config."""
+def find_sweep_of(sweep: Sweep, runs_dir: Path, *, status: str = "completed") -> SweepFolder | None:
+    """Return the newest sweep of this version with the same config and this status.
+
+    One that is complete is whole, too: no file was changed since.
+    """
     wanted = sweep.to_yaml().encode()
     for folder in plain_folders(runs_dir):
         if not isinstance(folder, SweepFolder):
             continue
         with suppress(OSError):
             same_code = folder.read_environment().get("mnistlab") == mnistlab.__version__
-            is_complete = folder.read_status()["status"] == "completed"
+            has_status = folder.read_status()["status"] == status
+            is_same = same_code and has_status and folder.config.read_bytes() == wanted
             is_whole = folder.checksums() and not folder.damaged_files()
-            if same_code and is_complete and is_whole and folder.config.read_bytes() == wanted:
+            if is_same and (is_whole or status != "completed"):
                 return folder
     return None

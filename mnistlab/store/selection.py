@@ -19,7 +19,7 @@ _LISTED = 8  # values that a hint lists
 STATUSES = (*folder.STATUSES, "damaged", REFUSED)
 
 _OF_RUNS = (
-    *("who", "run", "status", "runs", "model", "optimizer", "learning_rate", "epochs"),
+    *("who", "run", "status", "runs", "model", "loss", "optimizer", "learning_rate", "epochs"),
     *("validation.accuracy", "test.accuracy", "started", "damaged"),
 )
 _OF_A_SWEEP = (
@@ -29,11 +29,15 @@ _OF_A_SWEEP = (
 _NO_RUNS = {"latest", "report"}
 """What mnistlab itself puts beside the runs."""
 
-LEAST_TELLING = (
-    *("optimizer", "started", "train.loss", "validation.loss", "epochs", "model", "runs"),
-    *("test.accuracy", "learning_rate"),
-)
-"""The default columns that give way where a terminal is narrow, the first of them first."""
+
+def least_telling(*, of_sweep: bool) -> Sequence[str]:
+    """Return the default columns that give way where a terminal is narrow, the first one first."""
+    if of_sweep:
+        return ("train.loss", "validation.loss", "test.accuracy")
+    return (
+        *("optimizer", "started", "epochs", "runs", "validation.accuracy", "learning_rate"),
+        *("loss", "model", "test.accuracy"),
+    )
 
 
 @dataclass(frozen=True)

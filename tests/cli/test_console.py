@@ -7,6 +7,7 @@ import pytest
 
 from mnistlab.console.progress import ConsoleReporter, fetch_progress
 from mnistlab.console.tables import table, text_width
+from tests.store.folders import make_run
 
 ROW = {
     "epoch": 1,
@@ -48,7 +49,7 @@ def test_a_terminal_sees_a_bar_with_the_epochs_numbers(pretend):
     shown = terminal.getvalue()
     assert "epoch 2/2" in shown
     assert "validation loss 0.6000, accuracy 75.00%" in shown
-    assert "warning: look out" in shown
+    assert "\x1b[33mwarning:\x1b[0m look out" in shown
     assert "\x1b[?25h" in shown  # the cursor is visible again
 
 
@@ -135,3 +136,17 @@ def test_a_split_table_goes_on_below_beside_its_first_column(monkeypatch):
         ["b", "9.00%"],
     ]
     assert lines.count("") == 1
+
+
+def test_statuses_and_errors_have_colours_where_they_are_wanted(run, tmp_path, monkeypatch):
+    make_run(tmp_path / "runs" / "good")
+    make_run(tmp_path / "runs" / "completed", status="diverged")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = run("runs", "list")[1]
+    assert "good \x1b[32mcompleted\x1b[0m" in " ".join(out.split())
+    assert run("runs", "show", "nothing")[2].startswith("mnistlab: \x1b[31merror:\x1b[0m ")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in run("runs", "list")[1]
+    monkeypatch.delenv("FORCE_COLOR")
+    monkeypatch.delenv("NO_COLOR")
+    assert "\x1b" not in run("runs", "list")[1]  # it is no terminal

@@ -57,6 +57,24 @@ def test_a_damaged_run_is_trained_again_for_the_assignment(reported, run, tmp_pa
     assert len([path for path in run_paths(runs) if "-linear-" in path.name]) == 2
 
 
+@pytest.mark.usefixtures("small", "its_data")
+def test_a_sweep_that_was_cut_short_goes_on(reported, run, tmp_path, monkeypatch):
+    shutil.copytree(reported.runs, tmp_path / "runs", symlinks=True)
+    shutil.rmtree(the_run(tmp_path / "runs", "assignment"))
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mnistlab.sweeps.run.finish_sweep", stop)
+        assert run("report", "--runs-dir", tmp_path / "runs", "-q")[0] == 130
+    begun = the_run(tmp_path / "runs", "assignment")
+    code, _, err = run("report", "--runs-dir", tmp_path / "runs")
+    assert code == 0
+    assert "going on with the sweep" in err
+    assert the_run(tmp_path / "runs", "assignment") == begun
+
+
 @pytest.mark.usefixtures("its_data")
 def test_any_runs_can_be_reported(reported, run, tmp_path):
     sweep = the_run(reported.runs, "assignment").name

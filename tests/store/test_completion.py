@@ -134,3 +134,27 @@ def test_nothing_heavy_is_loaded():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [str(["latest", *RUNS]), "[]"]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("mnistlab train -c linear learn", ["learning_rate="]),
+        ("mnistlab train -c linear data.s", ["data.split=", "data.split_seed="]),
+        ("mnistlab train -c linear model=", ["model=linear", "model=sigmoid"]),
+        (
+            "mnistlab train -c linear data.dataset=mnist",
+            ["data.dataset=mnist", "data.dataset=mnist-mini"],
+        ),
+        ("mnistlab sweep -c linear optimizer=a", ["optimizer=adam"]),
+        ("mnistlab config show linear_", ["linear_overflow"]),
+        ("mnistlab train -c sof", ["softmax"]),
+        ("mnistlab runs list --status d", ["diverged", "damaged"]),
+        ("mnistlab gradcheck --break penal", ["penalty_missing"]),
+    ],
+)
+def test_keys_values_configs_statuses_and_mistakes_are_completed(
+    complete, tmp_path, monkeypatch, words, offered
+):
+    monkeypatch.chdir(tmp_path)
+    assert complete(words) == offered

@@ -11,6 +11,7 @@ from mnistlab.errors import InputError
 from mnistlab.store.filters import parse
 from mnistlab.store.selection import arrange, select, varying_keys
 from tests.store.folders import make_run, make_sweep
+from tests.store.trained import train
 
 
 @pytest.fixture
@@ -31,7 +32,8 @@ def names(out):
 
 
 @pytest.mark.usefixtures("runs_dir")
-def test_newest_first(run):
+def test_newest_first(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     code, out, err = run("runs", "list")
     assert (code, err) == (0, "")
     assert names(out) == ["dddd", "cccc", "bbbb", "aaaa"]
@@ -116,10 +118,21 @@ def test_a_table_fits_the_terminal(width, run, monkeypatch):
     assert max(map(len, lines)) <= max(
         width, len("20261102-000000-softmax-bbbb  completed  validation.")
     )
-    assert all(word in "".join(lines[:2]) for word in ("run", "status", "accuracy"))
-    assert ("optimizer" in "".join(lines[:2])) == (width >= 120)
-    assert ("runs" in lines[1].split()) == (width >= 80)
+    assert all(word in "".join(lines[:2]) for word in ("run", "status"))
+    assert all(word in lines[1].split() for word in ("model", "loss")) == (width >= 80)
+    assert ("optimizer" in "".join(lines[:2])) == (width > 120)
+    assert ("runs" in lines[1].split()) == (width >= 90)
     assert ("test." in "".join(lines[:2])) is False, "no run has a test accuracy"
+
+
+def test_80_columns_hold_the_model_the_loss_and_the_test_accuracy(run, tmp_path, monkeypatch):
+    train(tmp_path / "runs", "loss=softmax_cross_entropy", "epochs=1", "name=overflow-linear")
+    monkeypatch.setenv("COLUMNS", "80")
+    heading, names, line = run("runs", "list")[1].splitlines()
+    assert "test." in heading
+    assert all(name in names.split() for name in ("model", "loss", "accuracy"))
+    assert line.split()[2:4] == ["linear", "softmax"]
+    assert len(line) <= 80
 
 
 @pytest.mark.usefixtures("runs_dir")
@@ -130,6 +143,7 @@ def test_json_and_csv_hold_the_values_themselves(run):
     assert facts["run"] == "20261103-000000-linear-cccc"
     assert facts["data.preprocess"] == ["deskew"]
     assert facts["validation.loss"] == 0.5
+    assert facts["validation"] == {"loss": 0.5, "accuracy": facts["validation.accuracy"]}
     out = run("runs", "list", "--csv", "--columns", "run,learning_rate,data.preprocess,runs")[1]
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [row["learning_rate"] for row in rows] == ["", "0.001", "0.1", "0.01"]

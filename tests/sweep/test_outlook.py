@@ -107,7 +107,8 @@ def test_an_estimate_is_of_the_right_size(tmp_path):
     [
         (("learning_rate=0.01,100.0",), {}, {"learning_rate"}),
         (("learning_rate=0.01,0.02", "batch_size=50,100"), {}, {"learning_rate", "heat_map"}),
-        (("batch_size=50,100", "weight_decay=0.0,0.1", "epochs=1,2"), {}, {"parallel_coordinates"}),
+        (("batch_size=50,100", "weight_decay=0.0,0.1", "epochs=1,2"), {},
+         {"heat_map", "parallel_coordinates"}),
         (("learning_rate=0.01,0.02", "batch_size=50,100", "zip=learning_rate,batch_size"), {},
          {"learning_rate", "parallel_coordinates"}),
         (("optimizer=sgd,adam", "data.preprocess=[],[deskew]"), {}, {"heat_map"}),
