@@ -36,7 +36,7 @@ class SweepFailedError(MnistlabError):
     """A run of a sweep failed, or every one diverged."""
 
 
-class InputError(MnistlabError):
+class InputError(MnistlabError, ValueError):
     """The user gave something that cannot be used: a flag, a config, a file, a name."""
 
     exit_code = 2

@@ -94,6 +94,18 @@ def test_the_readmes_plugin_works(tmp_path, monkeypatch):
     assert caught.value.code == 0
 
 
+def test_the_readmes_python_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MNISTLAB_RUNS_DIR", "runs")
+    (code,) = (
+        one for one in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "sweep(" in one
+    )
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - our own
+    shown = capsys.readouterr().out
+    assert shown.startswith("completed 0.")
+    assert (tmp_path / "curves.png").exists()
+
+
 def test_the_licence_of_the_small_dataset_stands_beside_it():
     note = (ROOT / "mnistlab" / "datasets" / "mini" / "README.md").read_text(encoding="utf-8")
     assert "LeCun" in note

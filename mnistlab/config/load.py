@@ -3,6 +3,7 @@
 An override is a word `key=value` on the command line, typed like YAML.
 """
 
+import copy
 import functools
 import itertools
 import re
@@ -121,23 +122,34 @@ Origins = dict[KeyPath, str]
 
 
 def load_config(
-    path: Path | None, overrides: Sequence[str] = (), *, name: str | None = None
+    source: Path | Mapping[str, Any] | None,
+    overrides: Sequence[str] | Mapping[str, Any] = (),
+    *,
+    name: str | None = None,
 ) -> Config:
-    """Return the checked config of a file (or of the defaults) with overrides applied.
+    """Return the checked config of a file, a mapping, or the defaults, with overrides applied.
 
-    `name` wins over the config's own; without either the file's name is taken.
-    Raises ConfigError that names file and line, or the override, and what to do.
+    Overrides are words of a command line, or values by their dotted keys. `name` wins over the
+    config's own; without either the file's name is taken. Raises ConfigError that names file and
+    line, or the override, and what to do.
     """
-    data, origins = ({}, {}) if path is None else read_config(path)
-    for override in parse_overrides(overrides):
-        where = f"override {shorten(override.text)!r}"
-        set_key(data, origins, override.path, override.value, where)
+    if isinstance(source, Path):
+        data, origins = read_config(source)
+    else:
+        data, origins = copy.deepcopy(dict(source or {})), {}
+    if isinstance(overrides, Mapping):
+        for key, value in overrides.items():
+            set_key(data, origins, tuple(key.split(".")), value, key)
+    else:
+        for override in parse_overrides(overrides):
+            where = f"override {shorten(override.text)!r}"
+            set_key(data, origins, override.path, override.value, where)
     if name is not None:
         data["name"] = name
-        origins["name",] = "--name"
+        origins["name",] = "--name" if isinstance(overrides, Sequence) else "name"
     elif data.get("name") is None:
-        data["name"] = name_from(path)
-    return settle(data, origins, str(path) if path else "config")
+        data["name"] = name_from(source if isinstance(source, Path) else None)
+    return settle(data, origins, str(source) if isinstance(source, Path) else "config")
 
 
 def read_config(path: Path) -> tuple[dict[str, Any], Origins]:

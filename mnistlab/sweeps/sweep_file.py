@@ -1,5 +1,6 @@
 """Reads what a sweep is given: a sweep file or a plain config, a list of trials, and words."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,13 +209,15 @@ def check_own_file(path: Path) -> None:
 
 
 def read_sweep(
-    path: Path, words: Sequence[str], options: Mapping[str, Any]
+    source: Path | Mapping[str, Any], words: Sequence[str], options: Mapping[str, Any]
 ) -> tuple[SweepFile, Draft]:
     """Return a sweep's own settings and its trials in the making: the file, then what wins over it.
 
-    Raises ConfigError that names file and line, the word or the option.
+    In place of a file there may be a mapping of its keys. Raises ConfigError that names file and
+    line, the word or the option.
     """
-    data, origins = _read(path)
+    path = source if isinstance(source, Path) else Path("sweep")
+    data, origins = _read(source) if isinstance(source, Path) else _take(source)
     changes = [_split(word) for word in words]
     halving = [change for change in changes if change[1].partition(".")[0] == "halving"]
     for where, key, text in halving:
@@ -240,6 +243,17 @@ def _read(path: Path) -> tuple[dict[str, Any], Origins]:
     if path.stat().st_size > MAX_BYTES:
         raise ConfigError(f"{path}: larger than {MAX_BYTES // 1024} KB, so it is no config")
     return {"base": data}, {("base", *key): where for key, where in origins.items()}
+
+
+def _take(given: Mapping[str, Any]) -> tuple[dict[str, Any], Origins]:
+    """Return a mapping in place of what a sweep file says, each key where it is from itself."""
+    data = copy.deepcopy(dict(given))
+    origins: Origins = {(key,): key for key in data}
+    for part in ("base", "parameters"):
+        inner = data.get(part)
+        for key in inner if isinstance(inner, dict) else ():
+            origins[part, key] = key if part == "base" else part
+    return data, origins
 
 
 def _draft(file: SweepFile, origins: Origins, path: Path) -> Draft:

@@ -70,7 +70,7 @@ class Sweep:
 
 
 def load_sweep(
-    path: Path,
+    source: Path | Mapping[str, Any],
     words: Sequence[str] = (),
     *,
     method: str | None = None,
@@ -82,8 +82,8 @@ def load_sweep(
 ) -> Sweep:
     """Return the sweep of a sweep file or of a plain config, with what the words add to it.
 
-    Options win over the file. Every trial's config has passed the schema. Raises ConfigError that
-    names file and line, or the word.
+    In place of a file there may be a mapping of its keys. Options win over the file. Every trial's
+    config has passed the schema. Raises ConfigError that names file and line, or the word.
     """
     options = {
         "method": method,
@@ -92,11 +92,11 @@ def load_sweep(
         "random_seed": random_seed,
         "metric": metric and {"name": metric.name, "goal": metric.goal},
     }
-    file, draft = read_sweep(path, words, {k: v for k, v in options.items() if v is not None})
+    file, draft = read_sweep(source, words, {k: v for k, v in options.items() if v is not None})
     if name is not None:
         draft.fix("name", name, "--name")
     elif draft.base.get("name") is None:
-        draft.base["name"] = name_from(path)
+        draft.base["name"] = name_from(source) if isinstance(source, Path) else "sweep"
     groups = group_axes(draft.axes, draft.zips)
     settings = _settled(file, draft, groups)
     base = _base(draft)
