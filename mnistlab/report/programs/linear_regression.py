@@ -58,7 +58,7 @@ def evaluate(W, b, X, Y):
 
 
 if __name__ == "__main__":  # python linear_regression.py mnist.npz
-    with np.load(sys.argv[1]) as data:
+    with np.load(sys.argv[1], allow_pickle=False) as data:
         X, X_test = (data[name].reshape(-1, 784) / 255 for name in ("x_train", "x_test"))
         Y, Y_test = (np.eye(10)[data[name]] for name in ("y_train", "y_test"))
     training, evaluation = (X[:-10000], Y[:-10000]), (X[-10000:], Y[-10000:])
