@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.gradcheck.test_forms import FORMS
+from tests.gradcheck.homework import FORMS, write
 from tests.gradcheck.test_target import FAULTY, GOOD, RIGHT, STUDENTS
 
 WAITS = "import time\ntime.sleep(60)\n"
@@ -34,7 +34,7 @@ HOSTILE = {
     "no_python.py": ("def f(:\n", "SyntaxError"),
     "takes_three.py": (
         "def loss(a, y, c): return 1.0\ndef gradient(a, y, c): return a\n",
-        "missing 1 required positional argument",
+        'loss takes (a, y, c); say what they are, such as --signature "W, X, y"',
     ),
     "only_the_loss.py": ("def loss(a, y): return float(a.sum())\n", "must return (loss, gradient)"),
     "no_notebook.ipynb": ("[]", "is no notebook"),
@@ -49,10 +49,10 @@ def verdicts_of(out):
 def class_folder(tmp_path_factory):
     """A folder in which each student has a folder, with a file of the same name in it."""
     folder = tmp_path_factory.mktemp("class")
-    for form, (text, _) in FORMS.items():
-        place = folder / form.replace(" ", "_").replace("/", "_")
+    for name, form in FORMS.items():
+        place = folder / name.replace(" ", "_")
         place.mkdir()
-        (place / "softmax.py").write_text(f"import numpy as np\n{text}")
+        (place / "softmax.py").write_text(write(form, "two functions"))
     return folder
 
 
