@@ -277,10 +277,10 @@ def _try_to_write(path: Path) -> None:
     from mnistlab.errors import InputError, shown
     from mnistlab.run_folders.files import temporary_name
 
-    beside = temporary_name(path)
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        beside = temporary_name(path)
         beside.touch(exist_ok=False)
         beside.unlink()
     except OSError as error:

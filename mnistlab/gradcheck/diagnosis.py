@@ -140,7 +140,11 @@ def _wrong_classes(anatomy: Anatomy) -> list[Candidate]:
     for shift, weight, slope in product(shifts, anatomy.target_weights, slopes):
         moved = anatomy.targets - np.roll(anatomy.targets, shift, axis=1)
         beside = shift in (1, C - 1)
-        where = "one beside the true one: count the classes from 0" if beside else "another one"
+        where = (
+            "one beside the true one: count the classes from where the loss does"
+            if beside
+            else "another one"
+        )
         wrong = anatomy.per_sample + weight * moved * slope
         found.append((f"the target is subtracted at the wrong class, {where}", _in_place_of(wrong)))
     return found if C > 1 else []

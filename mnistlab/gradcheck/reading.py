@@ -1,5 +1,6 @@
 """Calls what a file offers in one form, as a loss and a gradient of arguments by their roles."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,16 +134,20 @@ class Reading:
 
     def _both(self, result: Any, rows: int) -> list[Any]:
         """Return the loss, then the gradients, out of what one function returns."""
-        given = parts(result)
-        losses = [at for at, part in enumerate(given) if np.size(part) in {1, rows}]
-        if len(given) == 1 or not losses:
-            name = self.offer.loss.name
-            what = type(result).__name__ if len(given) == 1 else f"{len(given)} things without it"
+        given = list(result.values() if isinstance(result, Mapping) else result
+                     if isinstance(result, tuple | list) else ())  # fmt: skip
+        losses = [
+            at
+            for at, part in enumerate(given)
+            if not isinstance(part, Mapping | tuple) and np.size(part) in {1, rows}
+        ]
+        if len(given) < 2 or not losses:
             raise CallError(
-                f"{name} returns {what}; where there is no function for the gradient it must "
-                "return (loss, gradient), or name one with --gradient"
+                f"{self.offer.loss.name} returns {type(result).__name__}; where there is no "
+                "function for the gradient it must return (loss, gradient), or name one with "
+                "--gradient"
             )
-        return [given.pop(losses[0]), *given]
+        return [given.pop(losses[0]), *parts(tuple(given))]
 
     def _call(self, function: UserFunction, arguments: Arguments) -> Any:
         return function(*self._ordered(function, arguments))

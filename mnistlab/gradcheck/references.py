@@ -54,11 +54,13 @@ def _of(model: str, loss: str) -> Reference:
     return Reference(value, gradient, loss == "squared_error")
 
 
+CROSS_ENTROPY, OF_SIGMOID = "softmax cross-entropy", "cross-entropy of a sigmoid"
+
 REFERENCES: Mapping[str, Reference] = {
-    "softmax cross-entropy": _of("linear", "softmax_cross_entropy"),
+    CROSS_ENTROPY: _of("linear", "softmax_cross_entropy"),
     "squared error": _of("linear", "squared_error"),
     "squared error of a sigmoid": _of("sigmoid", "squared_error"),
-    "cross-entropy of a sigmoid": Reference(
+    OF_SIGMOID: Reference(
         lambda A, targets: (np.logaddexp(0, A) - targets * A).sum(axis=1),
         lambda A, targets: MODELS["sigmoid"].forward(A[:, None])[0][:, 0] - targets,
     ),
@@ -85,7 +87,7 @@ class Known:
     def is_usual(self, share: float, C: int) -> bool:
         """Whether a course would write the factor; a sample counts `share` in a batch."""
         usual = [1.0, 0.5, 1 / C, 0.5 / C] if self.reference.is_squared else [1.0]
-        return bool(np.isclose(self.factor / share, usual, rtol=1e-5).any())
+        return bool(np.isclose(self.factor / share, usual, rtol=_LIKE).any())
 
 
 def recognise(
@@ -121,22 +123,36 @@ def about_loss(value: float, A: Floats, targets: Floats, reference: Reference, s
         ("it is 2 times what it should be", 2 * wanted),
         ("it is half of what it should be", wanted / 2),
     ]
-    is_cross_entropy = reference is REFERENCES["softmax cross-entropy"]
-    if is_cross_entropy:
-        p, every = softmax(A), -float(np.log(softmax(A)).sum())
-        hit = float((p * targets).sum())
-        known += [
-            ("the logarithm is missing", hit * share),
-            ("the logarithm is missing", -hit * share),
-            ("only the true class' logarithm counts, not those of all", every * share),
-        ]
+    if reference is not REFERENCES[CROSS_ENTROPY]:
+        return next((f": {meaning}" for meaning, number in known if _is_near(value, number)), "")
+    p, every = softmax(A), -float(np.log(softmax(A)).sum())
+    hit = float((p * targets).sum())
+    known += [
+        ("the logarithm is missing", hit * share),
+        ("the logarithm is missing", -hit * share),
+        ("only the true class' logarithm counts, not those of all", every * share),
+    ]
     for meaning, number in known:
-        if np.isclose(value, number, rtol=1e-6):
+        if _is_near(value, number):
             return f": {meaning}"
-    if not is_cross_entropy or len(A) > 1:
+    extra = added_inside(value, A, targets, share)
+    if not extra:
         return ""
-    extra = float(np.exp(-value) - hit)
-    power = 10.0 ** np.round(np.log10(extra)) if extra > 0 else 0.0
-    if extra < 1e-2 and np.isclose(extra, power, rtol=1e-3):
-        return f": {extra:.1g} seems to be added inside the logarithm, but not in the gradient"
-    return ""
+    return f": {extra:.1g} seems to be added inside the logarithm, but not in the gradient"
+
+
+def added_inside(value: float, A: Floats, targets: Floats, share: float) -> float:
+    """Return the power of ten that a softmax cross-entropy adds to its probabilities, or 0."""
+    p = (softmax(A) * targets).sum(axis=1)
+    if not p.all():
+        return 0.0  # labels of a single output, or far out
+    wanted = -float(np.log(p).sum()) * share
+    for extra in 10.0 ** -np.arange(2, 16):
+        moved = -float(np.log(p + extra).sum()) * share
+        if abs(value - moved) < 1e-2 * abs(wanted - moved):
+            return float(extra)
+    return 0.0
+
+
+def _is_near(value: float, number: float) -> bool:
+    return bool(np.isclose(value, number, rtol=1e-6))

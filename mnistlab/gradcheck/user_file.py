@@ -191,12 +191,14 @@ def _pairs(functions: Mapping[str, UserFunction], names: Names) -> list[_Pair]:
     """Return each loss with its gradients, twice the same where a function returns both."""
     losses = _named(functions, names.loss, "loss", _is_loss)
     gradients = _named(functions, names.gradient, "gradient", _is_gradient)
-    if not gradients and names.gradient is None:
+    if losses and not gradients and names.gradient is None:
         return [(loss, [loss]) for loss in losses]
     if len(gradients) == 1 and (losses == gradients or (not losses and names.loss is None)):
         return [(gradients[0], gradients)]
     if len(losses) == 1 and gradients and all(map(_is_of_parameter, gradients[1:] and gradients)):
         return [(losses[0], gradients)]
+    if not losses and not gradients and names.loss is None:  # such as "propagate"
+        return [(one, [one]) for one in functions.values() if _roles(one, ())]
     related = [(loss, [one for one in gradients if _stem(one) == _stem(loss)]) for loss in losses]
     return [(loss, found) for loss, found in related if found]
 

@@ -24,7 +24,7 @@ FAULTY = {
     "no_minus": "loss is not: it is .*: the minus sign is missing",
     "no_return": "gradient returns NoneType, not numbers; is a `return` missing",
     "not_a_number": r"gradient is inf in coordinate \[\d\], line 15: divide by zero encountered",
-    "off_by_one": "the target is subtracted at the wrong class, .* count the classes from 0",
+    "off_by_one": "the target is subtracted at the wrong class, .* count the classes from where",
     "one_number": "it is one number, but there is one derivative for each pre-activation",
     "transposed": "gradient is not: it is transposed: the right numbers stand in the wrong order",
     "whole_batch": "neither their sum nor their mean. Does the softmax run over each row by itself",
