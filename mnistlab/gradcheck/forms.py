@@ -50,12 +50,6 @@ class Sample:
     W: Floats | None = None
     b: Floats | None = None
 
-    def targets(self, form: "Form") -> Floats:
-        """Return what the outputs should be, (B, C)."""
-        if form.is_binary:
-            return self.labels[:, None].astype(float)
-        return np.eye(self.A.shape[1])[self.labels]
-
     def rows(self, chosen: Any) -> "Sample":
         """Return the sample with only these of its rows, any of them several times."""
         X = None if self.X is None else self.X[chosen]
@@ -107,6 +101,17 @@ class Form:
         order = ", ".join(self.order)
         return f"weights and features: {rows}, ({order}) with W {shape}, {labels}"
 
+    def words(self, coordinates: str) -> str:
+        """Return what some coordinates are: pre-activations, probabilities, weights or biases."""
+        of_a = "probabilities" if self.softmax == "both" else "pre-activations"
+        return {"a": of_a, "W": "weights", "b": "biases"}[coordinates]
+
+    def targets(self, sample: Sample) -> Floats:
+        """Return what the outputs should be, (B, C)."""
+        if self.is_binary:
+            return sample.labels[:, None].astype(float)
+        return np.eye(sample.A.shape[1])[sample.labels]
+
     def arguments(self, sample: Sample) -> Arguments:
         """Return the arguments as the functions want them, by role; a penalty of strength 0."""
         found: Arguments = {"y": self._labels(sample), "reg": 0.0}
@@ -141,15 +146,10 @@ class Form:
         found: Floats = np.linalg.lstsq(sample.X.T, by_row)[0]
         return found
 
-    def to_loss(self, point: NDArray[Any]) -> NDArray[Any]:
-        """Return what the loss takes for pre-activations `point`, or for probabilities."""
-        takes_softmax = self.softmax in ("chain", "loss")
-        return outer_softmax(point, 0 if self.columns else -1) if takes_softmax else point
-
-    def to_gradient(self, point: Floats) -> Floats:
-        """Return what the gradient takes for pre-activations `point`, or for probabilities."""
-        takes_softmax = self.softmax == "chain"
-        return outer_softmax(point, 0 if self.columns else -1) if takes_softmax else point
+    def given(self, a: NDArray[Any], *, to_loss: bool) -> NDArray[Any]:
+        """Return what the loss, or the gradient, takes for pre-activations or probabilities."""
+        takes_softmax = self.softmax == "chain" or (self.softmax == "loss" and to_loss)
+        return outer_softmax(a, 0 if self.columns else -1) if takes_softmax else a
 
     def _laid(self, rows: Floats) -> Floats:
         """Return rows (B, n) as the functions want samples."""
@@ -157,7 +157,7 @@ class Form:
 
     def _labels(self, sample: Sample) -> Any:
         if self.labels == ONE_HOT or (self.is_binary and self.matrices):
-            return self._laid(sample.targets(self))
+            return self._laid(self.targets(sample))
         given: Any = sample.labels + (self.labels == FROM_ONE)
         given = given.astype(float) if self.is_binary else given
         return given if self.batch else given[0].item()

@@ -22,12 +22,8 @@ class FaultError(Exception):
     """A user's function did something that no loss or gradient may do; the message says what."""
 
 
-class CoarseError(FaultError):
-    """A user's function computes in numbers that are too short to be judged."""
-
-
 class CallError(FaultError):
-    """A user's function raised, or returned no numbers: perhaps it was called in a wrong form."""
+    """A user's function cannot be judged: it raised, perhaps because it was called wrongly."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +116,11 @@ class UserFunction:
         except Exception as error:
             return line_in(self.path, error).replace(",", " in")
         return ""
+
+
+def unit_of(array: NDArray[Any]) -> float:
+    """Return the unit of rounding of the numbers in an array."""
+    return float(np.finfo(array.dtype if array.dtype.kind == "f" else np.float64).eps)
 
 
 def parts(result: Any) -> list[Any]:

@@ -17,8 +17,8 @@ from mnistlab.gradcheck.forms import (
     sample_at,
     stages,
 )
-from mnistlab.gradcheck.functions import CallError, FaultError, UserFunction
-from mnistlab.gradcheck.judgement import fits, judge_form, known_gradient, unit_of
+from mnistlab.gradcheck.functions import CallError, FaultError, UserFunction, unit_of
+from mnistlab.gradcheck.judgement import fits, judge_form, spots
 from mnistlab.gradcheck.reading import Reading
 from mnistlab.gradcheck.references import OF_SIGMOID, Known, recognise
 from mnistlab.gradcheck.suites import Options
@@ -95,7 +95,7 @@ def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | No
             sense = _sense(reading, options)
             if sense > best:
                 best, likeliest = sense, reading
-        if best[0] not in _DOUBTFUL or (working and offer.is_told and not offer.by_weights):
+        if best[0] not in _DOUBTFUL or (working and offer.is_told and "W" not in offer.order):
             break
     meant = farthest.known
     if meant is not None and best[0] <= 0:
@@ -111,13 +111,13 @@ _DOUBTFUL = (-1, 0, _STRANGE)
 
 def _sense(reading: Reading, options: Options) -> tuple[int, bool]:
     """Return how much sense a form makes, and whether the gradient alone is a known one."""
-    sample = random_sample(reading.form, options, np.random.default_rng([options.seed, 5]))
+    generator = np.random.default_rng([options.seed, 5])
     try:
-        (coordinates, *_) = reading.coordinates(reading.form.arguments(sample))
-        is_known = known_gradient(reading, sample, coordinates) is not None
+        spot = spots(reading, random_sample(reading.form, options, generator))[0]
+        is_known, is_right = spot.claimed is not None, fits(spot, generator)
     except FaultError:
-        is_known = False
-    if fits(reading, options):
+        is_known = is_right = False
+    if is_right:
         return _FITS, is_known
     if reading.known is None:
         return _USUAL if is_known else 0, is_known
@@ -137,8 +137,8 @@ def _try(reading: Reading, options: Options) -> tuple[Reading, Fault | None]:
     try:
         values = [reading.value(sample) for sample in samples]
         progress = 1
-        unit = unit_of(np.asarray(reading.loss(form.arguments(samples[0]))).dtype)
-        points = [(sample.A, sample.targets(form)) for sample in samples]
+        unit = unit_of(np.asarray(reading.loss(form.arguments(samples[0]))))
+        points = [(sample.A, form.targets(sample)) for sample in samples]
         reading = replace(reading, known=recognise(values, points, unit))
         progress = 1 if reading.known is None else 2
         arguments = form.arguments(samples[0])
@@ -152,7 +152,7 @@ def _try(reading: Reading, options: Options) -> tuple[Reading, Fault | None]:
 
 def _judge(offer: Offer, options: Options) -> Report:
     """Return the report on a loss and its gradient, for one vector and for a batch."""
-    title = f"{offer.gradient_name} against {offer.loss_name}"
+    title = f"{offer.gradient_name} against {offer.loss.name}"
     single, fault = choose(offer, options, batch=False)
     batch, batch_fault = choose(offer, options, batch=True)
     if single and batch and single.form.is_binary != batch.form.is_binary:
@@ -233,7 +233,7 @@ def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verd
         f"{', '.join(f'{one:.6g}' for one in each)}: neither their sum nor their mean. Does the "
         "softmax run over each row by itself (axis=1, keepdims=True)?"
     )
-    what = f"{batch.offer.loss_name} of a batch"
+    what = f"{batch.offer.loss.name} of a batch"
     return [*verdicts, Verdict(what, passed=False, diagnosis=diagnosis)]
 
 
@@ -241,15 +241,12 @@ def _doubted(verdicts: list[Verdict], reading: Reading) -> list[Verdict]:
     """Return the verdicts, none of them "wrong" where the arguments were only guessed."""
     if reading.offer.is_told or reading.known is not None:
         return verdicts
-    names = ", ".join(reading.offer.loss.parameters)
     hint = (
-        f"what ({names}) are was guessed, and no loss of a course was found: say it, such as "
-        '--signature "y, a"'
+        f"what ({', '.join(reading.offer.loss.parameters)}) are was guessed, and no loss of a "
+        'course was found: say it, such as --signature "y, a"'
     )
     return [
-        replace(one, judged=False, diagnosis=f"{one.diagnosis}; {hint}")
-        if not one.passed and "is right" not in one.diagnosis
-        else one
+        one if one.passed else replace(one, judged=False, diagnosis=f"{one.diagnosis}; {hint}")
         for one in verdicts
     ]
 
@@ -264,7 +261,7 @@ def _notes_on_loss(reading: Reading, options: Options) -> list[str]:
             "the pre-activations is softmax(a) - y"
         )
     if not _is_usual(reading, options):
-        notes.append(f"{offer.loss_name} is not the softmax cross-entropy, nor a squared error")
+        notes.append(f"{offer.loss.name} is not the softmax cross-entropy, nor a squared error")
     if not form.softmax and not form.by_weights:
         C = options.classes
         notes.append(note_on_loss(lambda a, y: reading.value(sample_at(form, a, y)), C))

@@ -30,11 +30,6 @@ class Reading:
     form: Form
     known: Known | None = None
 
-    def words(self, coordinates: str) -> str:
-        """Return what some coordinates are: pre-activations, probabilities, weights or biases."""
-        of_a = "probabilities" if self.form.softmax == "both" else "pre-activations"
-        return {"a": of_a, "W": "weights", "b": "biases"}[coordinates]
-
     def coordinates(self, arguments: Arguments) -> list[str]:
         """Return by what the gradient is: "a", or "W" and, where it comes with it, "b"."""
         if not self.form.by_weights:
@@ -49,16 +44,14 @@ class Reading:
 
     def loss(self, arguments: Arguments) -> Any:
         """Return the loss as a number, summed where it comes sample by sample."""
-        a = arguments.get("a")
-        taken = arguments if a is None else arguments | {"a": self.form.to_loss(a)}
-        result = self._call(self.offer.loss, taken)
+        result = self._call(self.offer.loss, arguments)
         rows = self._rows(arguments)
         if self.offer.returns_both:
             result = self._both(result, rows)[0]
         found = self.offer.loss.numbers(result)
         if found.size not in {1, rows} or found.ndim > 2:
             wanted = f"one number, or {rows} for {rows} samples" if rows > 1 else "one number"
-            name = self.offer.loss_name
+            name = self.offer.loss.name
             raise CallError(f"{name} returns an array of shape {found.shape}; a loss is {wanted}")
         return found.sum()
 
@@ -89,7 +82,7 @@ class Reading:
                 hint = ": it is one number, but there is one derivative for each pre-activation"
             raise FaultError(
                 f"{name} returns shape {', '.join(str(one.shape) for one in found)} for "
-                f"{self.words(coordinates)} of shape {shape}; a gradient has one entry for "
+                f"{self.form.words(coordinates)} of shape {shape}; a gradient has one entry for "
                 f"each{hint}"
             )
         if np.iscomplexobj(part):
@@ -114,22 +107,17 @@ class Reading:
 
     def line_of_warning(self, function: UserFunction, arguments: Arguments) -> str:
         """Return where NumPy warns in a call of the loss or of a gradient, or nothing."""
-        a = arguments.get("a")
-        to_function = self.form.to_loss if function is self.offer.loss else self.form.to_gradient
-        taken = arguments if a is None else arguments | {"a": to_function(a)}
-        return function.line_of_warning(*self._ordered(function, taken))
+        return function.line_of_warning(*self._ordered(function, arguments))
 
     def _gradients(self, arguments: Arguments) -> list[Array]:
         """Return the arrays that the functions for the gradient return together."""
-        a = arguments.get("a")
-        taken = arguments if a is None else arguments | {"a": self.form.to_gradient(a)}
         if self.offer.returns_both:
-            given = self._both(self._call(self.offer.loss, taken), self._rows(arguments))[1:]
+            given = self._both(self._call(self.offer.loss, arguments), self._rows(arguments))[1:]
             return [self.offer.loss.numbers(part) for part in given]
         return [
             function.numbers(part)
             for function in self.offer.gradients
-            for part in parts(self._call(function, taken))
+            for part in parts(self._call(function, arguments))
         ]
 
     def _both(self, result: Any, rows: int) -> list[Any]:
@@ -143,9 +131,9 @@ class Reading:
         ]
         if len(given) < 2 or not losses:
             raise CallError(
-                f"{self.offer.loss.name} returns {type(result).__name__}; where there is no "
-                "function for the gradient it must return (loss, gradient), or name one with "
-                "--gradient"
+                f"{self.offer.gradient_name} is missing: where there is no function for it, the "
+                f"loss must return (loss, gradient), not {type(result).__name__}; or name one "
+                "with --gradient"
             )
         return [given.pop(losses[0]), *parts(tuple(given))]
 
@@ -163,7 +151,10 @@ class Reading:
             example = _EXAMPLES.get(count)
             hint = f'; say what they are, such as --signature "{example}"' if example else ""
             raise CallError(f"{function.name} takes ({', '.join(function.parameters)}){hint}")
-        return [arguments[role] for role in roles]
+        given = {role: arguments[role] for role in roles}
+        if "a" in given:
+            given["a"] = self.form.given(given["a"], to_loss=function is self.offer.loss)
+        return list(given.values())
 
     def _rows(self, arguments: Arguments) -> int:
         """Return B."""

@@ -84,30 +84,19 @@ class Offer:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Return the roles of the loss' arguments, (a, y) where nothing tells them."""
+        """Return the roles of the arguments, (a, y) where nothing tells them."""
         told = [one.roles for one in (self.loss, *self.gradients) if one.roles]
         return told[0] if told else ("a", "y")
 
     @property
     def is_told(self) -> bool:
-        """Whether the order is known by the names of the arguments, or because the user said it."""
+        """Whether the names of the arguments, or the user, tell their order."""
         return any(one.roles for one in (self.loss, *self.gradients))
 
     @property
-    def by_weights(self) -> bool:
-        """Whether it takes weights and features."""
-        return "W" in self.order
-
-    @property
     def gradient_name(self) -> str:
-        """Return the name of the gradient, as sentences have it."""
-        names = " and ".join(one.name for one in self.gradients)
-        return f"the gradient of {names}" if self.returns_both else names
-
-    @property
-    def loss_name(self) -> str:
-        """Return the name of the loss, as sentences have it."""
-        return f"the loss of {self.loss.name}" if self.returns_both else self.loss.name
+        """Return the names of the functions for the gradient, as sentences have them."""
+        return " and ".join(one.name for one in self.gradients)
 
 
 def read_user_file(path: Path, names: Names) -> list[Offer]:
@@ -115,8 +104,7 @@ def read_user_file(path: Path, names: Names) -> list[Offer]:
 
     Raises InputError that names the line where the file fails, or lists the functions there are.
     """
-    path = path.resolve()
-    roles = names.roles()
+    path, roles = path.resolve(), names.roles()
     sys.path.insert(0, str(path.parent))  # files beside it, which its functions import perhaps
     with silence(), no_output():
         module = run_file(path, str(path))
@@ -124,101 +112,70 @@ def read_user_file(path: Path, names: Names) -> list[Offer]:
         name: value
         for name, value in vars(module).items()
         if callable(value)
-        and (
-            getattr(value, "__module__", None) == module.__name__
-            or name in (names.loss, names.gradient)
-        )
+        if getattr(value, "__module__", None) == module.__name__
+        or name in (names.loss, names.gradient)
     }
+    classes = {name: value for name, value in own.items() if isinstance(value, type)}
     functions = {
         name: UserFunction(name, path, value, _parameters(value))
         for name, value in own.items()
-        if not isinstance(value, type)
+        if name not in classes
     }
     found = _pairs(functions, names)
-    for name, kind in own.items():
-        is_base = any(
-            isinstance(other, type) and other is not kind and issubclass(other, kind)
-            for other in own.values()
-            if isinstance(kind, type)
-        )
-        if isinstance(kind, type) and not is_base:
+    for name, kind in classes.items():
+        if not any(kind in other.__mro__[1:] for other in classes.values()):  # no mere base
             found += _pairs_of_class(path, name, kind, names)
-    _refuse_unknown(path, own, functions, found, names)
-    softmax = functions.get("softmax")
-    return [
-        Offer(
-            loss=replace(loss, roles=_roles(loss, roles)),
-            gradients=tuple(replace(one, roles=_roles(one, roles)) for one in gradients),
-            softmax=softmax if softmax and len(softmax.parameters) == 1 else None,
-            returns_both=gradients == [loss],
-            is_settled=bool(roles),
-        )
-        for loss, gradients in found
-    ]
-
-
-_Pair = tuple[UserFunction, list[UserFunction]]
-
-
-def _refuse_unknown(
-    path: Path,
-    own: Mapping[str, Any],
-    functions: Mapping[str, UserFunction],
-    found: Sequence[_Pair],
-    names: Names,
-) -> None:
-    """Raise InputError for a name that is not there, or where it cannot be told what to check."""
-    known = [*functions, *(
-        f"{name}.{method}"
-        for name, kind in own.items()
-        if isinstance(kind, type)
-        for method in vars(kind)
-        if not method.startswith("__")
-    )]  # fmt: skip
-    for name in (names.loss, names.gradient):
-        if name is not None and name not in known and name not in own:
-            raise InputError(f"{path}: has no function {name!r}{suggest(name, known)}")
+    known = [*functions, *(f"{name}.{one}" for name, kind in classes.items() for one in vars(kind))]
+    for given in (names.loss, names.gradient):
+        if given not in (None, *classes, *known):
+            raise InputError(f"{path}: has no function {given!r}{suggest(str(given), known)}")
     if not found:
-        several = len([name for name in functions if _is_gradient(name)]) != 1
-        option = "gradient" if names.gradient is None and several else "loss"
         raise InputError(
-            f"{path}: which function is the {option}? name it with --{option}"
-            f"{suggest(option, known) if known else '; it has no functions'}"
+            f"{path}: which function is the gradient? name it with --gradient, and the loss with "
+            f"--loss{suggest('gradient', known) if known else '; it has no functions'}"
         )
+    softmax = functions.get("softmax")
+    softmax = softmax if softmax and len(softmax.parameters) == 1 else None
+    offers = []
+    for loss, *gradients in found:
+        told = [replace(one, roles=_roles(one, roles)) for one in (loss, *gradients)]
+        if not gradients:
+            told = [replace(told[0], name=f"the {part} of {loss.name}") for part in _PARTS]
+        offers.append(Offer(told[0], tuple(told[1:]), softmax, not gradients, bool(roles)))
+    return offers
 
 
-def _pairs(functions: Mapping[str, UserFunction], names: Names) -> list[_Pair]:
-    """Return each loss with its gradients, twice the same where a function returns both."""
+_PARTS = ("loss", "gradient")
+
+
+def _pairs(functions: Mapping[str, UserFunction], names: Names) -> list[list[UserFunction]]:
+    """Return each loss with its gradients, or a function alone that may return both."""
     losses = _named(functions, names.loss, "loss", _is_loss)
     gradients = _named(functions, names.gradient, "gradient", _is_gradient)
     if losses and not gradients and names.gradient is None:
-        return [(loss, [loss]) for loss in losses]
+        return [[loss] for loss in losses]
     if len(gradients) == 1 and (losses == gradients or (not losses and names.loss is None)):
-        return [(gradients[0], gradients)]
+        return [gradients]
     if len(losses) == 1 and gradients and all(map(_is_of_parameter, gradients[1:] and gradients)):
-        return [(losses[0], gradients)]
-    if not losses and not gradients and names.loss is None:  # such as "propagate"
-        return [(one, [one]) for one in functions.values() if _roles(one, ())]
-    related = [(loss, [one for one in gradients if _stem(one) == _stem(loss)]) for loss in losses]
-    return [(loss, found) for loss, found in related if found]
+        return [[*losses, *gradients]]
+    if not losses and not gradients and names == Names(signature=names.signature):
+        return [[one] for one in functions.values() if _roles(one, ())]  # such as "propagate"
+    related = [[loss, *(one for one in gradients if _stem(one) == _stem(loss))] for loss in losses]
+    return [found for found in related if len(found) > 1]
 
 
-def _pairs_of_class(path: Path, name: str, kind: type, names: Names) -> list[_Pair]:
+def _pairs_of_class(path: Path, name: str, kind: type, names: Names) -> list[list[UserFunction]]:
     """Return the loss and the gradient among the methods of a class, if it has them."""
     methods = {
         method: function
-        for base in reversed(kind.__mro__[:-1])
-        for method, function in vars(base).items()
-        if callable(function) or isinstance(function, staticmethod | classmethod)
+        for method, function in inspect.getmembers_static(kind)
+        if callable(getattr(kind, method))
     }
 
     def chosen(given: str | None, usual: Sequence[str], guess: Callable[[str], bool]) -> list[str]:
         of_class, _, method = (given or name).partition(".")
-        if of_class != name:
-            return []
-        if method:
-            return [method] if method in methods else []
-        return [one for one in (*usual, *filter(guess, methods)) if one in methods]
+        wanted = [method] if method else [*usual, *filter(guess, methods)]
+        return [one for one in wanted if one in methods] if of_class == name else []
 
     losses = [
         UserFunction(f"{name}.{method}", path, _method(kind, method), parameters)
@@ -226,26 +183,21 @@ def _pairs_of_class(path: Path, name: str, kind: type, names: Names) -> list[_Pa
         if len(parameters := _parameters(methods[method], of_method=True)) > 1
     ]
     gradients = chosen(names.gradient, _GRADIENT_METHODS, _is_gradient)
-    if not losses:
-        return []
+    if not losses or not gradients or f"{name}.{gradients[0]}" == losses[0].name:
+        return [losses[:1]] if losses else []
     loss = losses[0]
-    if not gradients or f"{name}.{gradients[0]}" == loss.name:
-        return [(loss, [loss])]
-    needed = _parameters(methods[gradients[0]], of_method=True)
-    call = _method(kind, loss.name.partition(".")[2], gradients[0], _places(loss, needed))
-    return [(loss, [replace(loss, name=f"{name}.{gradients[0]}", call=call)])]
+    places = _places(loss, _parameters(methods[gradients[0]], of_method=True))
+    call = _method(kind, loss.name.partition(".")[2], gradients[0], places)
+    return [[loss, replace(loss, name=f"{name}.{gradients[0]}", call=call)]]
 
 
 def _places(loss: UserFunction, needed: Sequence[str]) -> list[int | None]:
     """Return which argument of the loss each one of its gradient is, None for one from outside."""
     if len(needed) == len(loss.parameters):
         return list(range(len(needed)))
-    names = [*loss.parameters, *(_ROLE_OF.get(name.lower()) for name in loss.parameters)]
-    found = [name if name in names else _ROLE_OF.get(name.lower()) for name in needed]
-    return [
-        names.index(name) % len(loss.parameters) if name is not None and name in names else None
-        for name in found
-    ]
+    known = [_ROLE_OF.get(name.lower(), name) for name in loss.parameters]
+    wanted = [_ROLE_OF.get(name.lower(), name) for name in needed]
+    return [known.index(one) if one in known else None for one in wanted]
 
 
 def _method(
@@ -292,9 +244,9 @@ def _is_gradient(name: str) -> bool:
 
 
 def _is_loss(name: str) -> bool:
-    low = name.lower()
-    words = (*_GRADIENT_WORDS, *_OTHER)
-    return any(word in low for word in _LOSS_WORDS) and not any(word in low for word in words)
+    low, words = name.lower(), (*_GRADIENT_WORDS, *_OTHER)
+    is_loss = any(word in low for word in _LOSS_WORDS) and not _is_gradient(name)
+    return is_loss and not any(word in low for word in words)
 
 
 def _words(function: UserFunction) -> set[str]:

@@ -421,6 +421,6 @@ def train(X, y, epochs=10):
         loss = grad = 0
     return loss
 """,
-        "train returns int; where there is no function for the gradient",
+        "the gradient of train is missing: where there is no function for it",
     ),
 }

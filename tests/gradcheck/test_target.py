@@ -219,7 +219,7 @@ def test_the_softmax_is_not_blamed_for_a_division_by_its_output(tmp_path):
             "import argparse\np = argparse.ArgumentParser()\np.add_argument('x')\np.parse_args()\n",
             "line 5: SystemExit: 2; what makes a program of the file belongs below `if __name__",
         ),
-        ("", "which function is the gradient. name it with --gradient; it has no functions"),
+        ("", "which function is the gradient. name it with --gradient, .*; it has no functions"),
         ("def a(x): pass\ndef b(x): pass\n", r"which function is the gradient.*valid: a, b"),
     ],
 )
