@@ -3,6 +3,7 @@
 Shapes: B batch, C classes.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,12 +87,13 @@ def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | No
         working = []
         for form in stage:
             reading, fault = _try(Reading(offer, form), options)
-            if fault is None and (not form.softmax or reading.known is not None):
+            if fault is None and (form.softmax in ("", "both") or reading.known is not None):
                 working.append(reading)
             is_likely = form.order == offer.order or not offer.is_told
             if fault is not None and fault.progress > farthest.progress and is_likely:
                 farthest = fault
-        for reading in [one for one in working if one.known is not None] or working:
+        known = [reading for reading in working if reading.known is not None]
+        for reading in known or sorted(working, key=lambda one: one.form.softmax):
             sense = _sense(reading, options)
             if sense > best:
                 best, likeliest = sense, reading
@@ -151,8 +153,16 @@ def _try(reading: Reading, options: Options) -> tuple[Reading, Fault | None]:
 
 
 def _judge(offer: Offer, options: Options) -> Report:
-    """Return the report on a loss and its gradient, for one vector and for a batch."""
+    """Return the report on a loss and its gradient, also where they fail now and then."""
     title = f"{offer.gradient_name} against {offer.loss.name}"
+    try:
+        return _judge_forms(offer, options, title)
+    except FaultError as error:
+        return Report(title, [Verdict(title, passed=False, diagnosis=str(error), judged=False)])
+
+
+def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
+    """Return the report on a loss and its gradient, for one vector and for a batch."""
     single, fault = choose(offer, options, batch=False)
     batch, batch_fault = choose(offer, options, batch=True)
     if single and batch and single.form.is_binary != batch.form.is_binary:
@@ -168,7 +178,6 @@ def _judge(offer: Offer, options: Options) -> Report:
         if all(one.passed for one in of_batch):  # one vector was not thought of
             taken, single, verdicts = [batch], None, of_batch
     first = taken[0]
-    verdicts = _doubted(verdicts, first)
     notes = [
         f"takes {reading.form}{f' ({reading.known.name})' if reading.known else ''}"
         for reading in taken
@@ -184,9 +193,8 @@ def _judge(offer: Offer, options: Options) -> Report:
         )
         reason = f" ({why})" if why else ""
         notes.append(f"does not take {missing}{reason}, which was not held against it")
-    return Report(
-        title, verdicts, list(_probe(first, options)), notes + _notes_on_loss(first, options)
-    )
+    notes += _notes_on_loss(first, options)
+    return Report(title, _doubted(verdicts, first), list(_probe(first, options)), notes)
 
 
 def _unjudged(what: str, single: Fault, batch: Fault) -> Verdict:
@@ -224,7 +232,8 @@ def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verd
     sample = random_sample(batch.form, options, np.random.default_rng([options.seed, 4]))
     each = [single.value(sample.rows([i])) for i in range(len(sample.labels))]
     whole = batch.value(sample)
-    if np.isclose(whole, [np.sum(each), np.mean(each)], rtol=1e-6, atol=1e-9).any():
+    is_sum_or_mean = np.isclose(whole, [np.sum(each), np.mean(each)], rtol=1e-6, atol=1e-9).any()
+    if is_sum_or_mean or _is_usual(batch, options):
         return verdicts
     if not all(verdict.passed for verdict in verdicts):
         return []
@@ -264,7 +273,8 @@ def _notes_on_loss(reading: Reading, options: Options) -> list[str]:
         notes.append(f"{offer.loss.name} is not the softmax cross-entropy, nor a squared error")
     if not form.softmax and not form.by_weights:
         C = options.classes
-        notes.append(note_on_loss(lambda a, y: reading.value(sample_at(form, a, y)), C))
+        with contextlib.suppress(FaultError):  # what takes a batch may not take one of one sample
+            notes.append(note_on_loss(lambda a, y: reading.value(sample_at(form, a, y)), C))
     return [note for note in notes if note]
 
 
@@ -282,20 +292,18 @@ def _probe(reading: Reading, options: Options) -> Iterator[Probe]:
         return reading.gradient(arguments, "W" if form.by_weights else "a")
 
     user_softmax = reading.offer.softmax
-    if user_softmax is not None:
+    with contextlib.suppress(FaultError):  # a softmax of something else
+        if user_softmax is not None:
+            probes = list(probe_softmax(_softmax_of(user_softmax, form), C, options.seed))
+            stable = all(probe.passed for probe in probes)
+            yield from probes
+    with contextlib.suppress(FaultError):  # the same
+        gradient(np.zeros(C), 0)
+        blame = not stable or user_softmax is None
         try:
-            for probe in probe_softmax(_softmax_of(user_softmax, form), C, options.seed):
-                stable = stable and probe.passed
-                yield probe
+            yield from probe_stability(scalar, gradient, C, blame_softmax=blame)
         except FaultError as error:
-            stable = False
-            yield Probe("softmax", passed=False, diagnosis=str(error))
-    try:
-        yield from probe_stability(
-            scalar, gradient, C, blame_softmax=not stable or user_softmax is None
-        )
-    except FaultError as error:
-        yield Probe("gradient at ±1000", passed=False, diagnosis=str(error))
+            yield Probe("gradient at ±1000", passed=False, diagnosis=str(error))
 
 
 def _softmax_of(softmax: UserFunction, form: Form) -> Callable[[Floats], Floats]:
@@ -303,8 +311,9 @@ def _softmax_of(softmax: UserFunction, form: Form) -> Callable[[Floats], Floats]
 
     def outputs(A: Floats) -> Floats:
         if form.batch:
-            result = softmax.numbers(softmax(A.T if form.columns else A))
-            result = result.T if form.columns else result
+            by_row, by_column = softmax.numbers(softmax(A)), softmax.numbers(softmax(A.T)).T
+            is_by_column = np.allclose(by_column.sum(axis=1), 1, atol=1e-6)
+            result = by_column if is_by_column else by_row
         else:
             try:
                 result = np.stack([softmax.numbers(softmax(a)) for a in A])

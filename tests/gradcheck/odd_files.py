@@ -172,6 +172,43 @@ def cross_entropy_prime(y_true, y_pred):
     e = np.exp(y_pred - y_pred.max())
     return e / e.sum() - y_true
 """,
+    "a cross-entropy of probabilities, each for itself": """
+def binary_cross_entropy(y_true, y_pred):
+    return np.mean(-y_true * np.log(y_pred) - (1 - y_true) * np.log(1 - y_pred))
+def binary_cross_entropy_prime(y_true, y_pred):
+    return ((1 - y_true) / (1 - y_pred) - y_true / y_pred) / np.size(y_true)
+""",
+    "a mean by what may be classes or samples": """
+def mse_loss(a, y): return ((a - y) ** 2).sum() / len(a)
+def mse_gradient(a, y): return 2 * (a - y) / len(a)
+""",
+    "a softmax of columns inside functions of rows": """
+def softmax(Z):
+    E = np.exp(Z - Z.max(axis=0))
+    return E / E.sum(axis=0)
+def loss(W, X, y):
+    return -np.log(softmax((X @ W).T)[y, np.arange(len(y))]).sum()
+def gradient(W, X, y):
+    return X.T @ (softmax((X @ W).T).T - np.eye(W.shape[1])[y])
+""",
+    "a softmax that takes a list, and writes into arrays": """
+def softmax(scores):
+    for i in range(len(scores)):
+        scores[i] = np.exp(scores[i])
+    return np.array(scores) / sum(scores)
+def loss(a, y): return -np.log(softmax(list(a - a.max()))[y])
+def gradient(a, y): return softmax(list(a - a.max())) - np.eye(len(a))[y]
+""",
+    "a batch of at least two": """
+def loss(A, y):
+    assert len(A) > 1, "a batch, please"
+    E = np.exp(A - A.max(axis=1, keepdims=True))
+    return -np.log((E / E.sum(axis=1, keepdims=True))[np.arange(len(y)), y]).mean()
+def gradient(A, y):
+    assert len(A) > 1, "a batch, please"
+    E = np.exp(A - A.max(axis=1, keepdims=True))
+    return (E / E.sum(axis=1, keepdims=True) - np.eye(A.shape[1])[y]) / len(y)
+""",
     "a loss of probabilities whose gradient is by the logits": """
 def cross_entropy(p, y): return -np.log(p[range(len(y)), y]).mean()
 def delta_cross_entropy(p, y):
