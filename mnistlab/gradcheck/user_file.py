@@ -156,7 +156,7 @@ def _pairs(functions: Mapping[str, UserFunction], names: Names) -> list[list[Use
         return [[loss] for loss in losses]
     if len(gradients) == 1 and (losses == gradients or (not losses and names.loss is None)):
         return [gradients]
-    if len(losses) == 1 and gradients and all(map(_is_of_parameter, gradients[1:] and gradients)):
+    if len(losses) == len(gradients) == 1:
         return [[*losses, *gradients]]
     if not losses and not gradients and names == Names(signature=names.signature):
         return [[one] for one in functions.values() if _roles(one, ())]  # such as "propagate"
@@ -249,22 +249,13 @@ def _is_loss(name: str) -> bool:
     return is_loss and not any(word in low for word in words)
 
 
-def _words(function: UserFunction) -> set[str]:
-    """Return the words of a name, however they are put together."""
-    return set(re.sub("([a-z])([A-Z])", r"\1_\2", function.name).lower().split("_"))
-
-
 def _stem(function: UserFunction) -> set[str]:
-    """Return what a name says but for that it is a loss or a gradient."""
-    plain = {"compute", "get", "calc", "analytic", "function", "func", "d", "w", "b", "dw", "db"}
+    """Return what a name says but for that it is a loss, or a gradient by some parameter."""
+    words = re.sub("([a-z])([A-Z])", r"\1_\2", function.name).lower().split("_")
+    plain = {"", "compute", "get", "calc", "function", "func", "d", "wrt", "w", "b", "dw", "db",
+             "weights", "bias", "biases"}  # fmt: skip
     kinds = (*_GRADIENT_WORDS, "loss", "error", "cost")
-    words = _words(function) - plain
-    return {word for word in words if not any(kind in word for kind in kinds)}
-
-
-def _is_of_parameter(function: UserFunction) -> bool:
-    """Whether a gradient is, by its name, one by the weights or by the biases alone."""
-    return bool(_words(function) & {"w", "dw", "weight", "weights", "b", "db", "bias", "biases"})
+    return {word for word in words if not any(kind in word for kind in kinds)} - plain
 
 
 def _roles(function: UserFunction, given: tuple[str, ...]) -> tuple[str, ...]:

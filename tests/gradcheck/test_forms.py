@@ -291,6 +291,26 @@ def test_each_of_several_losses_in_a_file_is_judged(tmp_path):
     assert "d_other_loss" in wrong
 
 
+def test_a_batch_is_not_taken_for_one_vector_with_a_strange_loss(tmp_path):
+    text = """
+import numpy as np
+def loss(a, y):
+    z = a - a.max(axis=-1, keepdims=True)
+    return -(y * (z - np.log(np.exp(z).sum(axis=-1, keepdims=True)))).sum() / len(a)
+def gradient(a, y):
+    e = np.exp(a - a.max(axis=-1, keepdims=True))
+    return (e / e.sum(axis=-1, keepdims=True) - y) / len(a)
+"""
+    for one, name in (
+        (text, "softmax cross-entropy"),
+        (write(FORMS["sigmoid of rows"], "two functions"), "squared error of a sigmoid"),
+    ):
+        report = report_on(tmp_path, one)
+        assert report.passed
+        taken = [note for note in report.notes if note.startswith("takes")]
+        assert taken == [f"takes a batch of rows, y as one-hot ({name})"]
+
+
 def test_gradients_by_weights_and_by_biases_may_be_two_functions(tmp_path):
     form = FORMS["linear regression, rows"]
     lines = form.body()
@@ -299,7 +319,7 @@ def test_gradients_by_weights_and_by_biases_may_be_two_functions(tmp_path):
             f"def {name}({form.takes}):\n"
             + "".join(f"    {line}\n" for line in lines)
             + f"    return {result}\n"
-            for name, result in (("loss", "loss"), ("grad_W", "G"), ("grad_b", f"{wrong}g"))
+            for name, result in (("loss", "loss"), ("grad_W", "G"), ("bias_gradient", f"{wrong}g"))
         )
         report = report_on(tmp_path, text)
         assert {one.what.rpartition(" ")[2] for one in report.verdicts} == {"weights", "biases"}
