@@ -199,16 +199,14 @@ def stages(order: tuple[str, ...], *, batch: bool, settled: bool) -> Iterator[li
 def random_sample(form: Form, options: Options, generator: np.random.Generator) -> Sample:
     """Return a random sample whose pre-activations have the spread that was asked for.
 
-    B is no multiple of C, which would hide a transposed gradient or take a division by one for the
-    other, and D is larger than B, so that dL/dA follows from dL/dW.
+    Neither B nor 2 B is C, so that a division by one cannot be taken for one by the other.
     """
     C = 1 if form.is_binary else options.classes
     B = (5 if C in (3, 6) else 3) if form.batch else 1
     labels = generator.integers(2 if form.is_binary else C, size=B)
     if not form.by_weights:
         return Sample(labels, generator.normal(0, options.scale, (B, C)))
-    D = B + 1 if C != B + 1 else B + 2
-    D = max(D, 4 if C != 4 else 5)
+    D = _features(B, C)
     X = generator.normal(0, 1, (B, D))
     W = generator.normal(0, options.scale / np.sqrt(D), (D, C))
     b = generator.normal(0, options.scale / 2, C) if "b" in form.order else np.zeros(C)
@@ -220,6 +218,12 @@ def sample_at(form: Form, a: Floats, label: int) -> Sample:
     labels = np.array([label])
     if not form.by_weights:
         return Sample(labels, a[None])
-    x = np.linspace(0.5, 1.0, 4 if len(a) != 4 else 5)
+    x = np.linspace(0.5, 1.0, _features(1, len(a)))
     W = np.outer(x, a) / (x @ x)
     return Sample(labels, a[None], x[None], W, np.zeros(len(a)))
+
+
+def _features(B: int, C: int) -> int:
+    """Return D: not C, which would hide a transposed W, and above B, so that dL/dW tells dL/dA."""
+    D = max(B + 1, 4)
+    return D if C != D else D + 1

@@ -138,12 +138,15 @@ class Report:
     @property
     def faults(self) -> list[str]:
         """Return what is wrong, a sentence each, none twice."""
-        gradients: dict[str, str] = {}
+        told: dict[str, str] = {}
         for one in self.verdicts:
             if not one.passed:
-                gradients.setdefault(one.what, one.diagnosis)
+                told.setdefault(one.what, one.diagnosis)
+        gradients = list(told.values())
+        if len(set(gradients)) > 1:
+            gradients = [f"by {what.rpartition(' by ')[2]}: {why}" for what, why in told.items()]
         properties = [one.diagnosis for one in self.probes if not one.passed]
-        return list(dict.fromkeys([*gradients.values(), *properties]))
+        return list(dict.fromkeys([*gradients, *properties]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""

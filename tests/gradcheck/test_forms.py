@@ -145,6 +145,7 @@ def test_weights_and_biases_with_different_mistakes_are_both_told(tmp_path):
         changes=[("G = G", "G = 2 * G")],
     )
     told = report_on(tmp_path, text).faults
+    assert [one.partition(":")[0] for one in told] == ["by weights", "by biases"]
     assert MISTAKES["factor_two"].sentence in told[0]
     assert MISTAKES["bias_missing"].sentence in told[1]
 
