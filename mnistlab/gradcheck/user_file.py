@@ -51,17 +51,13 @@ class Names:
         if self.signature is None:
             return ()
         given = [word.strip() for word in self.signature.strip("() ").split(",")]
-        roles = tuple(next((role for role in ROLES if role.lower() == one.lower()), one)
-                      for one in given)  # fmt: skip
-        for one in roles:
-            if one not in ROLES or roles.count(one) > 1:
-                raise InputError(
-                    f"--signature {self.signature!r}: {one!r} is no name for one argument; the "
-                    f"names are {', '.join(ROLES)}, each once at most"
-                )
-        if "y" not in roles or ("a" in roles) == ({"W", "X"} <= set(roles)):
+        known = {role.lower(): role for role in ROLES}
+        roles = tuple(known.get(word.lower(), word) for word in given)
+        is_known = set(roles) <= set(ROLES) and len(set(roles)) == len(roles)
+        if not is_known or "y" not in roles or ("a" in roles) == ({"W", "X"} <= set(roles)):
             raise InputError(
-                f"--signature {self.signature!r} must name y, and either a or both W and X"
+                f"--signature {self.signature!r} must name y, and either a or both W and X, out of "
+                f"{', '.join(ROLES)}, each once"
             )
         return roles
 
@@ -169,7 +165,7 @@ def _pairs_of_class(path: Path, name: str, kind: type, names: Names) -> list[lis
     methods = {
         method: function
         for method, function in inspect.getmembers_static(kind)
-        if callable(getattr(kind, method))
+        if callable(getattr(kind, method, None))
     }
 
     def chosen(given: str | None, usual: Sequence[str], guess: Callable[[str], bool]) -> list[str]:

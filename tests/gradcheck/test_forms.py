@@ -246,10 +246,12 @@ def test_functions_of_unknown_arguments_are_told_the_signature_that_would_help(t
 @pytest.mark.parametrize(
     ("signature", "message"),
     [
-        ("y, q", "'q' is no name for one argument; the names are a, y, W, b, X, reg"),
-        ("y, y", "'y' is no name for one argument"),
-        ("a", "must name y, and either a or both W and X"),
+        ("y, q", "'y, q' must name y, and either a or both W and X, out of a, y, W, b, X, reg"),
+        ("y, y", "'y, y' must name y"),
+        ("a", "'a' must name y"),
         ("W, y", "must name y, and either a or both W and X"),
+        ("a, W, X, y", "must name y, and either a or both W and X"),
+        ("", "'' must name y"),
     ],
 )
 def test_a_signature_that_says_nothing_is_refused(tmp_path, signature, message):

@@ -167,7 +167,7 @@ def test_a_single_file_that_cannot_be_judged_is_not_called_wrong(run, tmp_path):
         (("--target", "."), "there is no .py or .ipynb file in it"),
         (("--target", ".", "--save"), "--save keeps the check of one file"),
         (("--signature", "y, a"), "go with --target, which is missing"),
-        (("--target", "x.py", "-q", "--signature", "y, q"), "'q' is no name for one argument"),
+        (("--target", "x.py", "-q", "--signature", "y, q"), "--signature 'y, q' must name y"),
     ],
 )
 def test_a_wrong_use_is_one_sentence(run, tmp_path, monkeypatch, words, message):
