@@ -1,5 +1,6 @@
 """`mnistlab gradcheck`: checks gradients, ours and a user's own."""
 
+import errno
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -13,6 +14,7 @@ Item = TypeVar("Item")
 if TYPE_CHECKING:
     from mnistlab.gradcheck.grading import Grade
     from mnistlab.gradcheck.suites import Options
+    from mnistlab.gradcheck.user_file import Names
     from mnistlab.gradcheck.verdicts import Report, Verdict
 
 
@@ -69,10 +71,20 @@ def gradcheck(
         typer.Option(metavar="FILE", help="Write a row for each target to this CSV file."),
     ] = None,
     loss: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The loss function in --target.")
+        str | None,
+        typer.Option(metavar="NAME", help="The loss in --target: a function or Class.method."),
     ] = None,
     gradient: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The gradient function in --target.")
+        str | None,
+        typer.Option(metavar="NAME", help="The gradient in --target: a function or Class.method."),
+    ] = None,
+    signature: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="The arguments of --target's functions in order, out of a, y, W, b, X, reg, as in "
+            "'y, a'.",
+        ),
     ] = None,
     plugin: Plugins = None,
     mistake: Annotated[
@@ -104,22 +116,19 @@ def gradcheck(
     gradients are right; 1 one is wrong; 2 none is wrong but a file cannot be judged, or a wrong
     option.
     """
-    from mnistlab.console import gradients
-    from mnistlab.gradcheck.mistakes import MISTAKES
-
     if mistake == "list":
-        if as_json:
-            echo_json({name: made.sentence for name, made in MISTAKES.items()})
-        else:
-            _print(gradients.mistakes(MISTAKES))
+        _list_mistakes(as_json=as_json)
         return
     targets = [*(target or []), *(more or [])]
-    _refuse_contradictions(everything, config, target, loss or gradient or csv or more, mistake)
+    named = loss or gradient or signature or csv or more
+    _refuse_contradictions(everything, config, target, named, mistake)
 
+    from mnistlab.console import gradients
     from mnistlab.errors import InputError, UnknownNameError
     from mnistlab.gradcheck import own_file, suites
     from mnistlab.gradcheck.check import METHODS
     from mnistlab.gradcheck.problems import describe
+    from mnistlab.gradcheck.user_file import Names
     from mnistlab.gradcheck.verdicts import Report
     from mnistlab.plugins import load_plugins
 
@@ -128,8 +137,10 @@ def gradcheck(
     load_plugins(plugin or [])
     options = suites.Options(points, classes, seed, scale, method, mistake)
     options.made()  # an unknown mistake is refused before anything starts
+    names = Names(loss, gradient, signature)
+    names.roles()  # and so is a signature
     if _are_graded(targets, csv, keep=keep, quiet=quiet):
-        _grade(targets, (loss, gradient), options, timeout, csv, as_json=as_json, quiet=quiet)
+        _grade(targets, names, options, timeout, csv, as_json=as_json, quiet=quiet)
         return
     lines: list[str] = []
 
@@ -140,7 +151,7 @@ def gradcheck(
                 echo(line)
 
     if targets:
-        report = own_file.judge(targets[0], loss, gradient, options)
+        report = own_file.judge(targets[0], options, names)
         say(iter([report.title]))
         say(gradients.points(report.verdicts))
     elif everything or config is not None:
@@ -165,6 +176,16 @@ def gradcheck(
     _finish(report, lines, keep=keep, runs_dir=runs_dir, as_json=as_json, quiet=quiet)
 
 
+def _list_mistakes(*, as_json: bool) -> None:
+    from mnistlab.console import gradients
+    from mnistlab.gradcheck.mistakes import MISTAKES
+
+    if as_json:
+        echo_json({name: made.sentence for name, made in MISTAKES.items()})
+    else:
+        _print(gradients.mistakes(MISTAKES))
+
+
 def _refuse_contradictions(
     everything: bool,
     config: Path | None,
@@ -183,7 +204,8 @@ def _refuse_contradictions(
         raise InputError(f"gradcheck: {' and '.join(chosen)} exclude each other")
     if named and not target:
         raise InputError(
-            "gradcheck: files, --loss, --gradient and --csv go with --target, which is missing"
+            "gradcheck: files, --loss, --gradient, --signature and --csv go with --target, which "
+            "is missing"
         )
     if mistake and target:
         raise InputError("gradcheck: --break works on our own gradients, not on those of --target")
@@ -222,7 +244,7 @@ def _are_graded(targets: Sequence[Path], csv: Path | None, *, keep: bool, quiet:
 
 def _grade(
     targets: Sequence[Path],
-    names: tuple[str | None, str | None],
+    names: "Names",
     options: "Options",
     timeout: float,
     csv: Path | None,
@@ -239,8 +261,11 @@ def _grade(
     from mnistlab.run_folders.files import to_csv, write_text
     from mnistlab.store.facts import csv_cell
 
+    files = find_files(targets)
+    if csv is not None:  # a table that cannot be written is told before the files are judged
+        _try_to_write(csv)
     found: list[Grade] = []
-    judged = _noting(grade(find_files(targets), names, options, timeout), found)
+    judged = _noting(grade(files, names, options, timeout), found)
     if as_json:
         list(judged)
         echo_json({"targets": [asdict(one) for one in found]})
@@ -252,6 +277,21 @@ def _grade(
     verdicts = {one.verdict for one in found}
     if verdicts & {WRONG, UNJUDGED}:
         raise typer.Exit(1 if WRONG in verdicts else 2)
+
+
+def _try_to_write(path: Path) -> None:
+    """Raise InputError where no file can be written at a path, and leave what is there."""
+    from mnistlab.errors import InputError, shown
+    from mnistlab.run_folders.files import temporary_name
+
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        beside = temporary_name(path)
+        beside.touch(exist_ok=False)
+        beside.unlink()
+    except OSError as error:
+        raise InputError(f"--csv {shown(path)}: cannot be written: {error.strerror}") from None
 
 
 def _noting(items: Iterator[Item], found: list[Item]) -> Iterator[Item]:

@@ -4,26 +4,27 @@ Shapes: a gradient has the shape of its coordinates, (C,), (B, C) or (D, C).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.gradcheck.mistakes import MISTAKES, Anatomy
+from mnistlab.gradcheck.mistakes import MISTAKES, Anatomy, Distortion
 
 Floats = NDArray[np.floating]
 
 _FIT = 0.01
 """What a mistake may leave unexplained of the largest error."""
 
+_CLOSE_FIT = 1e-6
+"""The same for two mistakes together, of which there are so many that some come near by chance."""
+
 _BASE = "one of the two has a logarithm to base {} where the natural one belongs"
-_KNOWN_FACTORS = {
-    1 / math.log(2): _BASE.format(2),
-    math.log(2): _BASE.format(2),
-    1 / math.log(10): _BASE.format(10),
-    math.log(10): _BASE.format(10),
-    0.5: "a factor 2 is missing here, or one too many in the loss",
-}
+
+Candidate = tuple[str, Distortion]
+"""What may be wrong, and the gradients that it leads to."""
 
 
 def diagnose(analytic: Floats, true: Floats, tolerance: Floats, anatomy: Anatomy) -> str:
@@ -31,19 +32,19 @@ def diagnose(analytic: Floats, true: Floats, tolerance: Floats, anatomy: Anatomy
     if not np.isfinite(analytic).all():
         return _not_finite(analytic)
     gap = _Gap(analytic, true, tolerance)
-    fitting = [
-        mistake.sentence
-        for mistake in MISTAKES.values()
-        if any(gap.is_explained_by(wrong) for wrong in mistake.distort(true, anatomy))
-    ]
+    usual = [(mistake.sentence, mistake.distort) for mistake in MISTAKES.values()]
+    fitting = [sentence for sentence, distort in usual if gap.fits(distort(true, anatomy))]
     if fitting:  # two can come to the same, such as a factor 2 and a batch of 2
         return "; or ".join(fitting[:2])
     if not analytic.any():
         return "it is zero everywhere"
+    rarer = [*_chain_rule(anatomy), *_wrong_classes(anatomy), *_factors(anatomy)]
     return (
-        _chain_rule(gap, anatomy)
-        or _wrong_class(gap, anatomy)
-        or _constant_factor(gap, anatomy)
+        next((sentence for sentence, distort in rarer if gap.fits(distort(true, anatomy))), "")
+        or _penalty_factor(gap, anatomy)
+        or _two_mistakes(gap, anatomy, usual, rarer)
+        or _any_factor(gap)
+        or _true_class(gap, anatomy)
         or _few_coordinates(gap)
         or _constant_offset(gap)
         or _low_precision(gap)
@@ -69,12 +70,14 @@ class _Gap:
         """Return what is to be explained."""
         return self.analytic - self.true
 
-    def is_explained_by(self, wrong: Floats) -> bool:
-        """Whether a mistake that leads to `wrong` leaves next to nothing of the error."""
-        left = np.abs(wrong - self.analytic)
-        allowed = np.maximum(self.tolerance, _FIT * np.abs(self.error).max())
-        changes_nothing = (np.abs(wrong - self.true) <= self.tolerance).all()
-        return bool(np.isfinite(wrong).all() and (left <= allowed).all() and not changes_nothing)
+    def fits(self, wrong: Sequence[Floats], share: float = _FIT) -> bool:
+        """Whether a mistake leads to one of these, leaving at most that share of the error."""
+        allowed = np.maximum(self.tolerance, share * np.abs(self.error).max())
+        return any(
+            bool(np.isfinite(each).all() and (np.abs(each - self.analytic) <= allowed).all())
+            and bool((np.abs(each - self.true) > self.tolerance).any())
+            for each in wrong
+        )
 
 
 def _not_finite(analytic: Floats) -> str:
@@ -85,87 +88,133 @@ def _not_finite(analytic: Floats) -> str:
     )
 
 
-def _chain_rule(gap: _Gap, anatomy: Anatomy) -> str:
-    """Recognise derivatives that stop at the softmax' outputs or at its diagonal."""
-    if anatomy.coordinates != "pre-activations" or 2.0 in anatomy.target_weights[:1]:
-        return ""
-    probability = anatomy.per_sample + anatomy.targets  # of a softmax cross-entropy
-    hit = anatomy.targets > 0
-    if np.any(probability[hit] <= 0) or np.any(probability > 1):
-        return ""
-    nothing = np.zeros_like(anatomy.per_sample)
-    by_outputs = np.where(hit, -1 / np.where(hit, probability, 1), nothing)
-    diagonal = np.where(hit, probability - 1, nothing)
-    known = {
-        "it is the derivative by the softmax' outputs, -1/p; go on to the pre-activations with "
-        "the chain rule": by_outputs,
-        "only the true class has a derivative; each other pre-activation moves the softmax' "
-        "denominator too, by its probability": diagonal,
-        "it is the derivative of the softmax itself, p(1 - p); the logarithm of the loss is "
-        "missing": probability * (1 - probability),
-    }
-    for sentence, wrong in known.items():
-        if gap.is_explained_by(anatomy.backward(wrong)):
-            return sentence
+def _two_mistakes(
+    gap: _Gap, anatomy: Anatomy, usual: Sequence[Candidate], rarer: Sequence[Candidate]
+) -> str:
+    """Recognise two mistakes, at least one of them a usual one, whichever was made first."""
+    for (one, distort), (other, next_distort) in product(usual, [*usual, *rarer]):
+        if one == other:
+            continue
+        for first, second in ((distort, next_distort), (next_distort, distort)):
+            wrong = [both for wrong in first(gap.true, anatomy) for both in second(wrong, anatomy)]
+            if gap.fits(wrong, _CLOSE_FIT):
+                return f"two mistakes at once: (1) {one}; (2) {other}"
     return ""
 
 
-def _constant_factor(gap: _Gap, anatomy: Anatomy) -> str:
-    true = gap.true
-    size = float(np.vdot(true, true))
-    if size == 0:
-        return ""
-    factor = float(np.vdot(true, gap.analytic)) / size
-    if abs(factor) < 1e-7 or abs(factor - 1) < 9e-6 or not gap.is_explained_by(factor * true):
-        return ""
-    magnitude, sign = abs(factor), "minus " if factor < 0 else ""
-    meanings = dict(_KNOWN_FACTORS)
+def _in_place_of(dA: Floats) -> Distortion:
+    """Return the distortion that has other gradients dL/dA of the samples, (B, C)."""
+    return lambda true, anatomy: [true + anatomy.backward(dA - anatomy.per_sample)]
+
+
+def _times(factor: float) -> Distortion:
+    return lambda true, _: [factor * true]
+
+
+def _chain_rule(anatomy: Anatomy) -> list[Candidate]:
+    """Return derivatives that stop at the softmax' outputs or at its diagonal."""
+    probability = anatomy.per_sample + anatomy.targets  # of a softmax cross-entropy
+    hit = anatomy.targets > 0
+    if 2.0 in anatomy.target_weights[:1] or np.any(probability[hit] <= 0):
+        return []
+    if np.any(probability > 1):
+        return []
+    nothing = np.zeros_like(probability)
+    known = {
+        "it is the derivative by the softmax' outputs, -1/p; go on to the pre-activations with "
+        "the chain rule": np.where(hit, -1 / np.where(hit, probability, 1), nothing),
+        "only the true class has a derivative; each other pre-activation moves the softmax' "
+        "denominator too, by its probability": np.where(hit, probability - 1, nothing),
+        "it is the derivative of the softmax itself, p(1 - p); the logarithm of the loss is "
+        "missing": probability * (1 - probability),
+    }
+    return [(sentence, _in_place_of(wrong)) for sentence, wrong in known.items()]
+
+
+def _wrong_classes(anatomy: Anatomy) -> list[Candidate]:
+    """Return targets that are subtracted at the wrong class."""
     C = anatomy.targets.shape[1]
+    found: list[Candidate] = []
+    slopes = (np.ones_like(anatomy.slope), anatomy.slope)
+    shifts = (1, C - 1, *range(2, C - 1))
+    for shift, weight, slope in product(shifts, anatomy.target_weights, slopes):
+        moved = anatomy.targets - np.roll(anatomy.targets, shift, axis=1)
+        beside = shift in (1, C - 1)
+        where = (
+            "one beside the true one: count the classes from where the loss does"
+            if beside
+            else "another one"
+        )
+        wrong = anatomy.per_sample + weight * moved * slope
+        found.append((f"the target is subtracted at the wrong class, {where}", _in_place_of(wrong)))
+    return found if C > 1 else []
+
+
+def _factors(anatomy: Anatomy) -> list[Candidate]:
+    """Return constant factors whose meaning is known."""
+    C = anatomy.targets.shape[1]
+    meanings = {
+        1 / math.log(2): _BASE.format(2),
+        math.log(2): _BASE.format(2),
+        1 / math.log(10): _BASE.format(10),
+        math.log(10): _BASE.format(10),
+        0.5: "a factor 2 is missing here, or one too many in the loss",
+    }
     if C > 2:
         meanings[1 / C] = f"a mean over the {C} classes where a sum belongs"
         meanings[float(C)] = f"a sum over the {C} classes where the loss has a mean"
     if anatomy.averaged is not None and anatomy.batch_size > 1:
         meanings[1 / anatomy.batch_size] = "a division by the batch size too many"
         meanings[float(anatomy.batch_size)] = "a division by the batch size is missing"
-    for known, meaning in meanings.items():
-        if abs(magnitude / known - 1) < 1e-5:
-            return f"every coordinate is {sign}{magnitude:.6g} times what it should be: {meaning}"
+    return [
+        (f"every coordinate is {factor:.6g} times what it should be: {meaning}", _times(factor))
+        for factor, meaning in meanings.items()
+    ]
+
+
+def _any_factor(gap: _Gap) -> str:
+    size = float(np.vdot(gap.true, gap.true))
+    factor = float(np.vdot(gap.true, gap.analytic)) / size if size else 0.0
+    if abs(factor) < 1e-7 or abs(factor - 1) < 9e-6 or not gap.fits([factor * gap.true]):
+        return ""
+    sign = "minus " if factor < 0 else ""
     return (
-        f"every coordinate is {sign}{magnitude:.6g} times what it should be: a constant factor "
+        f"every coordinate is {sign}{abs(factor):.6g} times what it should be: a constant factor "
         "is wrong here or in the loss"
     )
 
 
-def _wrong_class(gap: _Gap, anatomy: Anatomy) -> str:
-    """Recognise a target subtracted at the wrong class, too often, or not enough."""
-    if anatomy.coordinates != "pre-activations":
+def _penalty_factor(gap: _Gap, anatomy: Anatomy) -> str:
+    if anatomy.penalty is None or not anatomy.penalty.any():
         return ""
-    C = anatomy.targets.shape[1]
-    for shift in range(1, C):
-        moved = np.roll(anatomy.targets, shift, axis=1)
-        if any(
-            gap.is_explained_by(gap.true + anatomy.backward(weight * (anatomy.targets - moved)))
-            for weight in anatomy.target_weights
-        ):
-            beside = shift in (1, C - 1)
-            where = "one beside the true one: count the classes from 0" if beside else "another one"
-            return f"the target is subtracted at the wrong class, {where}"
-    off = (np.abs(gap.error) > gap.tolerance).reshape(anatomy.targets.shape)
-    if np.array_equal(off, anatomy.targets > 0):
-        index = tuple(int(i) for i in np.argwhere(off)[0])
-        by = gap.error.reshape(off.shape)[index]
-        if not np.isclose(by % anatomy.target_weights[0], 0):
-            return ""  # no multiple of a target
-        return (
-            f"only the true class is wrong, there by {by:+.6g}: look at how the target enters "
-            "(it must be subtracted once)"
-        )
-    return ""
+    factor = 1 + float(np.vdot(gap.error, anatomy.penalty) / np.vdot(*[anatomy.penalty] * 2))
+    if not gap.fits([gap.true + (factor - 1) * anatomy.penalty]):
+        return ""
+    return (
+        f"the penalty's part is {factor:.6g} times what it should be: it must be the derivative of "
+        "the penalty in the loss"
+    )
+
+
+def _true_class(gap: _Gap, anatomy: Anatomy) -> str:
+    """Recognise a target that enters with a wrong factor."""
+    if gap.error.size != anatomy.targets.size:
+        return ""
+    error = gap.error.reshape(anatomy.targets.shape)
+    off = np.abs(error) > gap.tolerance.reshape(error.shape)
+    by = float(error[off][0]) if off.any() else 0.0
+    is_multiple = np.isclose(by % anatomy.target_weights[0], 0)
+    if not is_multiple or not np.array_equal(off, anatomy.targets > 0):
+        return ""
+    return (
+        f"only the true class is wrong, there by {by:+.6g}: look at how the target enters "
+        "(it must be subtracted once)"
+    )
 
 
 def _constant_offset(gap: _Gap) -> str:
     offset = float(gap.error.mean())
-    if gap.error.size < 3 or not gap.is_explained_by(gap.true + offset):
+    if gap.error.size < 3 or not gap.fits([gap.true + offset]):
         return ""
     return f"the same number, {offset:+.6g}, is added to every coordinate"
 
@@ -202,9 +251,9 @@ def _nothing_known(gap: _Gap) -> str:
     cosine = float(np.vdot(analytic, true)) / lengths if lengths else 0.0
     index = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
     return (
-        f"no known mistake explains it: it points {_agreement(cosine)} (cosine {cosine:.3f}) and "
-        f"differs most at coordinate {place(index)}, which is {analytic[index]:.6g} and should "
-        f"be {true[index]:.6g}"
+        "no known mistake explains it, there may be more than one: it points "
+        f"{_agreement(cosine)} (cosine {cosine:.3f}) and differs most at coordinate "
+        f"{place(index)}, which is {analytic[index]:.6g} and should be {true[index]:.6g}"
     )
 
 

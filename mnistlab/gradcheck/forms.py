@@ -1,153 +1,229 @@
-"""The forms in which the functions of a user may take their arguments.
+"""The forms in which a user's functions may take their arguments, and the arguments in each.
 
-Shapes: B batch, C classes. A function takes `(a, y)` or `(y, a)`: pre-activations (C,) or their
-softmax with one label, or (B, C) with B labels; a label is a class number or a one-hot vector.
+Shapes: B batch, D features, C classes. A sample is kept in rows: pre-activations A (B, C), or
+features X (B, D), weights W (D, C) and biases b (C,), with A = X W + b. A form lays it out as the
+functions want it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.losses import softmax
-from mnistlab.gradcheck.functions import FaultError, UserFunction
 from mnistlab.gradcheck.suites import Options
-from mnistlab.gradcheck.user_file import UserFile
 
 Floats = NDArray[np.floating]
 Labels = NDArray[np.integer]
+Arguments = dict[str, Any]
+"""What a function takes, by role: "a" and "y", or "W", "b", "X", "y" and "reg"."""
+
+ROLES = ("a", "y", "W", "b", "X", "reg")
+PENALTY = 0.1
+"""The strength at which a penalty is checked."""
+
+NUMBERS, ONE_HOT, FROM_ONE = "class numbers", "one-hot", "class numbers from 1"
+BINARY = "0 or 1 for a single output"
+
+SOFTMAX_OUTSIDE = {
+    "": "",
+    "both": " of probabilities",
+    "chain": " of probabilities, with the gradient by the pre-activations",
+    "loss": " of pre-activations, of which the loss takes the softmax",
+}
+"""Where the functions do not call the softmax: both take its outputs p, with the gradient by p
+("both") or by the pre-activations ("chain"), or the loss alone takes them ("loss")."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A batch at which functions are called: labels (B,), A (B, C), and X, W, b if it has weights.
+
+    The labels of a single output are 0 or 1, and C is 1.
+    """
+
+    labels: Labels
+    A: Floats
+    X: Floats | None = None
+    W: Floats | None = None
+    b: Floats | None = None
+
+    def rows(self, chosen: Any) -> "Sample":
+        """Return the sample with only these of its rows, any of them several times."""
+        X = None if self.X is None else self.X[chosen]
+        return replace(self, labels=self.labels[chosen], A=self.A[chosen], X=X)
 
 
 @dataclass(frozen=True)
 class Form:
-    """A way in which the functions may take their arguments."""
+    """A way in which the functions may take their arguments.
 
-    batch: bool
-    one_hot: bool
+    Attributes:
+        order: the roles of the arguments.
+        columns: whether a sample is a column, not a row.
+        by_class: whether the weights are (C, D), a row for each class, not (D, C).
+        matrices: whether the biases are a matrix with one row or one column, not a vector; and
+            the same for the weights and labels of a single output.
+        softmax: a key of `SOFTMAX_OUTSIDE`.
+    """
+
+    order: tuple[str, ...] = ("a", "y")
+    batch: bool = False
+    labels: str = NUMBERS
     columns: bool = False
-    label_first: bool = False
-    probabilities: bool = False
+    by_class: bool = False
+    matrices: bool = False
+    softmax: str = ""
+
+    @property
+    def by_weights(self) -> bool:
+        """Whether the functions take weights and features."""
+        return "W" in self.order
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether there is a single output, with labels 0 and 1."""
+        return self.labels == BINARY
 
     def __str__(self) -> str:
         """Return it in words."""
-        rows = f"a batch of {'columns' if self.columns else 'rows'}" if self.batch else "one vector"
-        return (
-            f"{'y, then ' if self.label_first else ''}{rows}"
-            f"{' of probabilities' if self.probabilities else ''}, "
-            f"y as {'one-hot' if self.one_hot else 'class numbers'}"
-        )
+        vector = "one column" if self.columns else "one vector"
+        rows = f"a batch of {'columns' if self.columns else 'rows'}" if self.batch else vector
+        labels = f"y as {self.labels}"
+        if not self.by_weights:
+            first = "" if self.order[0] == "a" else "y, then "
+            return f"{first}{rows}{SOFTMAX_OUTSIDE[self.softmax]}, {labels}"
+        shape = "(C, D)" if self.by_class else "(D, C)"
+        if self.is_binary:
+            shape = "(D, 1)" if self.matrices else "(D,)"
+        order = ", ".join(self.order)
+        return f"weights and features: {rows}, ({order}) with W {shape}, {labels}"
 
-    def label(self, labels: Labels, C: int) -> Any:
-        """Return labels (B,), or the only one, as the functions want them."""
-        given: Any = np.eye(C)[labels] if self.one_hot else labels
-        return given if self.batch else given[0] if self.one_hot else int(given[0])
+    def words(self, coordinates: str) -> str:
+        """Return what some coordinates are: pre-activations, probabilities, weights or biases."""
+        of_a = "probabilities" if self.softmax == "both" else "pre-activations"
+        return {"a": of_a, "W": "weights", "b": "biases"}[coordinates]
 
-    def point(self, A: Floats) -> Floats:
-        """Return pre-activations (B, C), or the only row, as the functions want them.
+    def targets(self, sample: Sample) -> Floats:
+        """Return what the outputs should be, (B, C)."""
+        if self.is_binary:
+            return sample.labels[:, None].astype(float)
+        return np.eye(sample.A.shape[1])[sample.labels]
 
-        Functions of probabilities get the softmax of these.
-        """
-        points = softmax(A) if self.probabilities else A
-        return points if self.batch else points[0]
+    def arguments(self, sample: Sample) -> Arguments:
+        """Return the arguments as the functions want them, by role; a penalty of strength 0."""
+        found: Arguments = {"y": self._labels(sample), "reg": 0.0}
+        if sample.X is None or sample.W is None or sample.b is None:
+            probabilities = self.softmax == "both"
+            found["a"] = self._laid(outer_softmax(sample.A) if probabilities else sample.A)
+            return found
+        W, b = (sample.W.T if self.by_class else sample.W), sample.b
+        if self.is_binary:
+            W = W if self.matrices else W.ravel()
+        elif self.matrices:
+            b = b[:, None] if self.columns else b[None]
+        return found | {"X": self._laid(sample.X), "W": W.copy(), "b": b.copy()}
 
+    def back(self, coordinates: str, sample: Sample, dA: Floats) -> Floats:
+        """Return the gradient by some coordinates, laid out, from dL/dA (B, C)."""
+        if coordinates == "a" or sample.X is None:
+            return self._laid(dA)
+        point: Floats = np.asarray(self.arguments(sample)[coordinates])
+        gradient = sample.X.T @ dA if coordinates == "W" else dA.sum(axis=0)
+        gradient = gradient.T if coordinates == "W" and self.by_class else gradient
+        return gradient.reshape(point.shape)
 
-@dataclass(frozen=True)
-class Reading:
-    """A file and the form in which its functions are called."""
+    def forth(self, coordinates: str, sample: Sample, gradient: Floats) -> Floats:
+        """Return the shortest dL/dA (B, C) that leads to a gradient."""
+        B, C = sample.A.shape
+        if coordinates == "a" or sample.X is None:
+            return (gradient.T if self.columns else gradient).reshape(B, C)
+        if coordinates == "b":
+            return np.broadcast_to(gradient.reshape(1, C) / B, (B, C))
+        by_row = (gradient.T if self.by_class else gradient).reshape(-1, C)
+        found: Floats = np.linalg.lstsq(sample.X.T, by_row)[0]
+        return found
 
-    file: UserFile
-    form: Form
+    def given(self, a: NDArray[Any], *, to_loss: bool) -> NDArray[Any]:
+        """Return what the loss, or the gradient, takes for pre-activations or probabilities."""
+        takes_softmax = self.softmax == "chain" or (self.softmax == "loss" and to_loss)
+        return outer_softmax(a, 0 if self.columns else -1) if takes_softmax else a
 
+    def _laid(self, rows: Floats) -> Floats:
+        """Return rows (B, n) as the functions want samples."""
+        return rows.T.copy() if self.columns else rows.copy() if self.batch else rows[0].copy()
 
-def random_points(
-    form: Form, options: Options, generator: np.random.Generator
-) -> tuple[Floats, Labels]:
-    """Return pre-activations (B, C) and labels (B,); B = 1 for one vector."""
-    C = options.classes
-    B = (4 if C != 4 else 3) if form.batch else 1  # B = C would hide a transposed gradient
-    return generator.normal(0, options.scale, (B, C)), generator.integers(C, size=B)
-
-
-def loss_value(loss: UserFunction, a: NDArray[Any], y: Any) -> Any:
-    """Return the loss as a number, summed where it comes row by row."""
-    result = loss(a, y)
-    rows = len(a) if a.ndim == 2 else 1
-    if result.shape not in {(), (1,), (rows,), (rows, 1)}:
-        wanted = f"one number, or {rows} for {rows} rows" if a.ndim == 2 else "one number"
-        raise FaultError(
-            f"{loss.name} returns an array of shape {result.shape}; a loss is {wanted}"
-        )
-    return result.sum()
-
-
-def loss_or_nan(loss: UserFunction, a: NDArray[Any], y: Any) -> Any:
-    """Return the loss nearby, NaN where it fails: that is for the differences to see."""
-    try:
-        value = loss_value(loss, a, y)
-    except FaultError as error:
-        if np.iscomplexobj(a):
-            raise TypeError from error
-        return np.nan
-    if np.iscomplexobj(a) and not np.iscomplexobj(value):
-        raise TypeError("the function drops imaginary parts")
-    return value
-
-
-def gradient_value(gradient: UserFunction, a: Floats, y: Any) -> Floats:
-    """Return the gradient, which must have the shape of the point."""
-    result = gradient(a, y)
-    if a.ndim == 1 and result.size == a.size:
-        result = result.reshape(a.shape)  # a column or a row is as good
-    if result.shape != a.shape:
-        if result.shape == a.shape[::-1]:
-            hint = ": it is transposed, one row is to be one sample"
-        elif result.shape == ():
-            hint = ": it is one number, but there is one derivative for each pre-activation"
-        else:
-            hint = ""
-        raise FaultError(
-            f"{gradient.name} returns shape {result.shape} for pre-activations of shape {a.shape}; "
-            f"a gradient has one entry for each{hint}"
-        )
-    if np.iscomplexobj(result):
-        raise FaultError(f"{gradient.name} returns complex numbers for real ones")
-    return np.asarray(result, np.float64)
+    def _labels(self, sample: Sample) -> Any:
+        if self.labels == ONE_HOT or (self.is_binary and self.matrices):
+            return self._laid(self.targets(sample))
+        given: Any = sample.labels + (self.labels == FROM_ONE)
+        given = given.astype(float) if self.is_binary else given
+        return given if self.batch else given[0].item()
 
 
-def check_deterministic(function: UserFunction, a: Floats, y: Any) -> None:
-    """Raise FaultError for a function that gives another result for the same input."""
-    first, second = function(a, y), function(a, y)
-    if not np.array_equal(first, second, equal_nan=True):
-        raise FaultError(
-            f"{function.name} gives another result for the same input: it must not draw random "
-            "numbers or keep state between calls"
-        )
+def outer_softmax(a: NDArray[Any], axis: int = -1) -> NDArray[Any]:
+    """Return the softmax along an axis, of complex numbers too."""
+    e = np.exp(a - a.real.max(axis=axis, keepdims=True))
+    probabilities: NDArray[Any] = e / e.sum(axis=axis, keepdims=True)
+    return probabilities
 
 
-def value_of(file: UserFile, form: Form, A: Floats, labels: Labels) -> float:
-    """Return the loss of rows (B, C), or of the only one, as a real number."""
-    y = form.label(labels, A.shape[1])
-    return float(np.real(loss_value(file.loss, form.point(A), y)))
+def stages(order: tuple[str, ...], *, batch: bool, settled: bool) -> Iterator[list[Form]]:
+    """Yield the forms that are tried together, the likelier ones first.
+
+    `order` is that of the arguments as the names have it; where it is not `settled` the label may
+    come first too. Later forms are for functions that make no sense in those before: many a
+    formula runs in a form that it was not made for.
+    """
+    first = Form(order, batch)
+    switches = (False, True)
+    if not first.by_weights:
+        for each in (order,) if settled else (order, order[::-1]):
+            yield [
+                replace(first, order=each, columns=columns, labels=labels, softmax=softmax)
+                for columns, softmax, labels in product(
+                    switches, SOFTMAX_OUTSIDE, (NUMBERS, ONE_HOT, FROM_ONE)
+                )
+            ]
+        return
+    for kinds in ((ONE_HOT, NUMBERS, FROM_ONE), (BINARY,)):
+        yield [
+            replace(first, columns=columns, labels=labels, by_class=by_class, matrices=matrices)
+            for labels, columns, by_class, matrices in product(kinds, switches, switches, switches)
+            if "b" in order or labels == BINARY or not matrices
+        ]
 
 
-def sample_weight(file: UserFile, form: Form, A: Floats, labels: Labels) -> float:
-    """Return the weight of a sample in a batch's loss: 1/B for a mean, else 1."""
-    B = len(A)
-    if not form.batch or B == 1:
-        return 1.0
-    C = A.shape[1]
-    whole = loss_value(file.loss, form.point(A), form.label(labels, C))
-    try:
-        twice = np.concatenate((labels, labels))
-        two = form.point(np.concatenate((A, A)))
-        doubled = loss_value(file.loss, two, form.label(twice, C))
-    except FaultError:
-        return 1.0
-    return 1 / B if np.isclose(whole, doubled) and not np.isclose(whole, 0) else 1.0
+def random_sample(form: Form, options: Options, generator: np.random.Generator) -> Sample:
+    """Return a random sample whose pre-activations have the spread that was asked for.
+
+    Neither B nor 2 B is C, so that a division by one cannot be taken for one by the other.
+    """
+    C = 1 if form.is_binary else options.classes
+    B = (5 if C in (3, 6) else 3) if form.batch else 1
+    labels = generator.integers(2 if form.is_binary else C, size=B)
+    if not form.by_weights:
+        return Sample(labels, generator.normal(0, options.scale, (B, C)))
+    D = _features(B, C)
+    X = generator.normal(0, 1, (B, D))
+    W = generator.normal(0, options.scale / np.sqrt(D), (D, C))
+    b = generator.normal(0, options.scale / 2, C) if "b" in form.order else np.zeros(C)
+    return Sample(labels, X @ W + b, X, W, b)
 
 
-def precision(gradient: UserFunction, a: Floats, y: Any) -> float:
-    """Return the unit of rounding of the numbers that a gradient comes in."""
-    dtype = gradient(a, y).dtype
-    return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
+def sample_at(form: Form, a: Floats, label: int) -> Sample:
+    """Return one sample with the pre-activations (C,)."""
+    labels = np.array([label])
+    if not form.by_weights:
+        return Sample(labels, a[None])
+    x = np.linspace(0.5, 1.0, _features(1, len(a)))
+    W = np.outer(x, a) / (x @ x)
+    return Sample(labels, a[None], x[None], W, np.zeros(len(a)))
+
+
+def _features(B: int, C: int) -> int:
+    """Return D: not C, which would hide a transposed W, and above B, so that dL/dW tells dL/dA."""
+    D = max(B + 1, 4)
+    return D if C != D else D + 1

@@ -5,7 +5,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,8 @@ class FaultError(Exception):
     """A user's function did something that no loss or gradient may do; the message says what."""
 
 
-class CoarseError(FaultError):
-    """A user's function computes in numbers that are too short to be judged."""
-
-
 class CallError(FaultError):
-    """A user's function raised, or returned no numbers: perhaps it was called in a wrong form."""
+    """A user's function cannot be judged: it raised, perhaps because it was called wrongly."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +31,22 @@ class UserFunction:
     """A function of a user's file.
 
     Attributes:
-        columns: whether it wants a batch's samples in columns; it is called with rows all the same.
         parameters: what it calls its arguments.
+        roles: what each of them is, by its name: "a", "y", "W", "b", "X" or "reg"; empty where
+            the names do not tell.
     """
 
     name: str
     path: Path
     call: Function
-    columns: bool = False
-    parameters: Sequence[str] = ("a", "y")
+    parameters: tuple[str, ...] = ("a", "y")
+    roles: tuple[str, ...] = ()
 
-    def __call__(self, *arguments: Any) -> NDArray[Any]:
-        """Return the result as an array; the arguments are copied first.
+    def __call__(self, *arguments: Any) -> Any:
+        """Return whatever comes back; the arguments are copied first.
 
-        Raises FaultError for an exception, an argument changed in place, or a result that is
-        no array of numbers.
+        Raises FaultError for an argument changed in place, CallError for an exception.
         """
-        if self.columns:
-            arguments = tuple(_turned(value) for value in arguments)
         copies = [np.copy(value) if isinstance(value, np.ndarray) else value for value in arguments]
         result = self._run(copies)
         for at, (given, now) in enumerate(zip(arguments, copies, strict=True)):
@@ -62,6 +56,10 @@ class UserFunction:
                     f"{self.name} changes {name} in place{self._line_of_change(arguments)}: "
                     f"work on a copy, such as {name} = {name}.copy()"
                 )
+        return result
+
+    def numbers(self, result: Any) -> NDArray[Any]:
+        """Return a result as an array of float or complex; raise CallError if it is none."""
         try:
             array = np.asarray(result)
             if array.dtype.kind not in "fciub":
@@ -75,10 +73,8 @@ class UserFunction:
                 )
             raise CallError(f"{self.name} returns {kind}, not numbers{hint}") from None
         if array.dtype.kind in "iub" or array.dtype == np.longdouble:
-            array = array.astype(float)
-        elif array.dtype == np.clongdouble:
-            array = array.astype(complex)
-        return np.asarray(_turned(array) if self.columns else array)
+            return array.astype(float)
+        return array.astype(complex) if array.dtype == np.clongdouble else array
 
     def line_of_warning(self, *arguments: Any) -> str:
         """Return ", line N: overflow encountered in exp" for NumPy's first warning, or nothing."""
@@ -122,9 +118,23 @@ class UserFunction:
         return ""
 
 
-def _turned(value: Any) -> Any:
-    """Return a matrix transposed, and anything else as it is."""
-    return value.T if isinstance(value, np.ndarray) and value.ndim == 2 else value
+def unit_of(array: NDArray[Any]) -> float:
+    """Return the unit of rounding of the numbers in an array."""
+    return float(np.finfo(array.dtype if array.dtype.kind == "f" else np.float64).eps)
+
+
+def parts(result: Any) -> list[Any]:
+    """Return what is in a tuple, in a dict or in a list of unlike things; else the one thing."""
+    if isinstance(result, Mapping):
+        result = tuple(result.values())
+    elif isinstance(result, list):
+        try:
+            np.asarray(result, float)
+        except (TypeError, ValueError):
+            result = tuple(result)
+    if isinstance(result, tuple):
+        return [part for each in result for part in parts(each)]
+    return [result]
 
 
 @contextlib.contextmanager

@@ -16,7 +16,9 @@ from typing import Any
 
 import mnistlab
 from mnistlab.errors import InputError, MnistlabError, shown
+from mnistlab.gradcheck.own_file import judge
 from mnistlab.gradcheck.suites import Options
+from mnistlab.gradcheck.user_file import Names
 from mnistlab.gradcheck.verdicts import UNJUDGED, Report
 
 KINDS = (".py", ".ipynb")
@@ -78,16 +80,10 @@ def find_files(given: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def grade(
-    files: Sequence[Path],
-    names: tuple[str | None, str | None],
-    options: Options,
-    timeout: float,
-) -> Iterator[Grade]:
+def grade(files: Sequence[Path], names: Names, options: Options, timeout: float) -> Iterator[Grade]:
     """Yield the grade of each file in their order, as many at a time as there are cores.
 
-    `names` are those of the loss and the gradient where they are the same in all files. A file
-    that takes longer than `timeout` seconds cannot be judged.
+    `names` holds in all files. A file that takes longer than `timeout` seconds cannot be judged.
     """
     labels = _labels(files)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -107,15 +103,13 @@ def _labels(files: Sequence[Path]) -> list[str]:
     return [str(label.parent if is_same_name else label) for label in labels]
 
 
-def _in_process(
-    file: Path, names: tuple[str | None, str | None], options: Options, timeout: float
-) -> dict[str, Any]:
+def _in_process(file: Path, names: Names, options: Options, timeout: float) -> dict[str, Any]:
     """Return the fields of a grade but who and which file, as the file's own process wrote them."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder, "answer.json")
         task = {
             "file": str(file.absolute()),
-            "names": names,
+            "names": asdict(names),
             "options": asdict(options),
             "answer": str(answer),
         }
@@ -152,9 +146,8 @@ def main(task: str) -> None:
     known = json.loads(task)
     _limit()
     try:
-        loss, gradient = known["names"]
-        options = Options(**known["options"])
-        found = _summary(_judge(Path(known["file"]), loss, gradient, options))
+        options, names = Options(**known["options"]), Names(**known["names"])
+        found = _summary(_judge(Path(known["file"]), options, names))
     except MemoryError:
         found = _unjudged(f"it takes more than {_MEMORY >> 30} GB of memory")
     except MnistlabError as error:
@@ -162,17 +155,16 @@ def main(task: str) -> None:
     except Exception as error:  # whatever a stranger's code may do to us
         found = _unjudged(shown(f"{type(error).__name__}: {error}"))
     Path(known["answer"]).write_text(json.dumps(found))
+    os._exit(0)  # a stranger's threads hold up nobody
 
 
-def _judge(file: Path, loss: str | None, gradient: str | None, options: Options) -> Report:
-    from mnistlab.gradcheck.own_file import judge  # noqa: PLC0415 - what is loaded is limited too
-
+def _judge(file: Path, options: Options, names: Names) -> Report:
     if file.suffix != ".ipynb":
-        return judge(file, loss, gradient, options)
+        return judge(file, options, names)
     script = Path.cwd() / f"{file.stem}.py"
     script.write_text(notebook_code(file))
     sys.path.insert(0, str(file.parent))
-    return judge(script, loss, gradient, options)
+    return judge(script, options, names)
 
 
 def notebook_code(file: Path) -> str:

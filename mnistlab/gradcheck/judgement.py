@@ -1,148 +1,161 @@
-"""Judges a user's functions in one form, at random points and for every label.
+"""Judges a loss and its gradient in one form, at random points and for every label.
 
 Shapes: B batch, C classes.
 """
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.losses import LOSSES, softmax
-from mnistlab.core.samples import one_hot
+from mnistlab.core.losses import softmax
 from mnistlab.gradcheck.check import METHODS, Check, Problem, check, is_right_along_a_direction
-from mnistlab.gradcheck.forms import (
-    Form,
-    Reading,
-    check_deterministic,
-    gradient_value,
-    loss_or_nan,
-    loss_value,
-    precision,
-    random_points,
-    sample_weight,
-    value_of,
-)
-from mnistlab.gradcheck.functions import CoarseError, FaultError
+from mnistlab.gradcheck.diagnosis import diagnose
+from mnistlab.gradcheck.differences import central
+from mnistlab.gradcheck.forms import PENALTY, Arguments, Sample, random_sample
+from mnistlab.gradcheck.functions import CallError, FaultError, unit_of
 from mnistlab.gradcheck.mistakes import Anatomy
 from mnistlab.gradcheck.problems import line_through
+from mnistlab.gradcheck.reading import Reading
+from mnistlab.gradcheck.references import REFERENCES, Known, about_loss, added_inside
 from mnistlab.gradcheck.suites import Options
-from mnistlab.gradcheck.user_file import UserFile
 from mnistlab.gradcheck.verdicts import Verdict
 
 Floats = NDArray[np.floating]
-Labels = NDArray[np.integer]
-
 
 _COARSEST = 1e-5  # float32 rounds to 1e-7, float16 to 1e-3
+_AGAINST_ZERO = 1e-7  # the largest number that courses add against log(0)
 
 
-def cross_entropy(A: Floats, labels: Labels) -> tuple[Floats, Floats]:
-    """Return the softmax cross-entropy of each row (B,) and its gradient (B, C)."""
-    loss, targets = LOSSES["softmax_cross_entropy"], one_hot(labels, A.shape[1], np.float64)
-    return loss.value(A[:, None], targets)[:, 0], loss.gradient(A[:, None], targets)[:, 0]
+@dataclass(frozen=True)
+class Spot:
+    """A gradient in one form, at one sample, by some coordinates: "a", "W" or "b"."""
 
+    reading: Reading
+    sample: Sample
+    coordinates: str
 
-def is_cross_entropy(file: UserFile, form: Form, options: Options) -> bool:
-    """Whether the loss is the softmax cross-entropy, summed or averaged over a batch."""
-    A, labels = random_points(form, options, np.random.default_rng([options.seed, 3]))
-    value = value_of(file, form, A, labels)
-    rounding = 100 * precision(file.loss, form.point(A), form.label(labels, options.classes))
-    losses, _ = cross_entropy(A, labels)
-    wanted = [losses.sum(), losses.mean()]
-    return bool(np.isclose(value, wanted, rtol=max(1e-9, rounding)).any())
+    @cached_property
+    def arguments(self) -> Arguments:
+        """Return what the functions are called with, a penalty included."""
+        return self.reading.form.arguments(self.sample) | {"reg": PENALTY}
 
+    @cached_property
+    def share(self) -> float:
+        """Return what one sample counts in the loss."""
+        return self.reading.share(self.sample)
 
-def explain(file: UserFile, found: Check, A: Floats, labels: Labels) -> str:
-    """Say which of the two is at fault where one of them is known to be right."""
-    losses, gradients = cross_entropy(A, labels)
-    analytic = found.problem.analytic.reshape(A.shape)
-    loss_is_right = np.isclose(found.loss, [losses.sum(), losses.mean()], rtol=1e-6).any()
-    shares = [
-        share
-        for share in (1.0, 1 / len(A))
-        if np.allclose(analytic, gradients * share, rtol=1e-6, atol=1e-9)
-    ]
-    gradient_is_right = bool(shares)
-    if loss_is_right and not gradient_is_right:
+    @cached_property
+    def is_nearly_right(self) -> bool:
+        """Whether the loss adds a tiny number to its probabilities, against log(0)."""
+        value, targets = self.reading.value(self.sample), self.reading.form.targets(self.sample)
+        return 0 < added_inside(value, self.sample.A, targets, self.share) <= _AGAINST_ZERO
+
+    @cached_property
+    def claimed(self) -> Known | None:
+        """Return the loss of a course of which this is a multiple of the gradient."""
+        form, known = self.reading.form, self.reading.known
+        gradient = self.reading.gradient(form.arguments(self.sample), self.coordinates)
+        if not np.isfinite(gradient).all():
+            return None
+        for name in REFERENCES if known is None else [known.name]:
+            expected = form.back(self.coordinates, self.sample, self.by_sample(name))
+            size = float(np.vdot(expected, expected))
+            factor = float(np.vdot(expected, gradient)) / size if size else 0.0
+            error = np.abs(gradient - factor * expected)
+            if factor and (error <= 1e-6 * np.abs(factor * expected) + 1e-9 * abs(factor)).all():
+                return Known(name, factor, is_exact=True)
+        return None
+
+    def by_sample(self, name: str) -> Floats:
+        """Return dL/dA (B, C) of a loss of courses, or dL/dp for functions of probabilities."""
+        targets = self.reading.form.targets(self.sample)
+        if self.reading.form.softmax == "both":
+            by_outputs: Floats = -targets / softmax(self.sample.A)
+            return by_outputs
+        return REFERENCES[name].gradient(self.sample.A, targets)
+
+    def __str__(self) -> str:
+        """Return its name."""
+        form, penalty = self.reading.form, f", reg = {PENALTY:g}"
+        order = ", ".join(form.order).replace("a", "A" if form.batch else "a")
         return (
-            f"{file.loss.name} is right (softmax cross-entropy), {file.gradient.name} is not: "
-            f"{found.diagnosis}"
+            f"{self.reading.offer.gradient_name}({order}) by "
+            f"{form.words(self.coordinates)}{penalty if 'reg' in form.order else ''}"
         )
-    if gradient_is_right and not loss_is_right:
-        wanted = losses.sum() * shares[0]
-        return (
-            f"{file.gradient.name} is right (softmax cross-entropy), {file.loss.name} is not: "
-            f"it is {found.loss:.8g} where -log softmax(a)_y is {wanted:.8g}"
-            f"{_about_loss(found.loss, A, labels, shares[0])}"
-        )
-    return found.diagnosis
 
 
-def _about_loss(value: float, A: Floats, labels: Labels, share: float) -> str:
-    """Return what is wrong with a loss that has this value; a row counts with `share` in it."""
-    p = softmax(A)[np.arange(len(A)), labels]
-    wanted, every = -float(np.log(p).sum()) * share, -float(np.log(softmax(A)).sum())
-    known = [
-        ("the minus sign is missing", -wanted),
-        ("the logarithm is missing", float(p.sum()) * share),
-        ("the logarithm is missing", -float(p.sum()) * share),
-        ("the logarithm must be the natural one, not to base 2", wanted / np.log(2)),
-        ("the logarithm must be the natural one, not to base 10", wanted / np.log(10)),
-        ("it is divided by the number of classes", wanted / A.shape[1]),
-        ("only the true class' logarithm counts, not those of all", every * share),
-    ]
-    for meaning, number in known:
-        if np.isclose(value, number, rtol=1e-6):
-            return f": {meaning}"
-    extra = float(np.exp(-value) - p[0])
-    power = 10.0 ** np.round(np.log10(extra)) if extra > 0 else 0.0
-    if len(A) == 1 and extra < 1e-2 and np.isclose(extra, power, rtol=1e-3):
-        return f": {extra:.1g} seems to be added inside the logarithm, but not in the gradient"
-    return ""
+def spots(reading: Reading, sample: Sample) -> list[Spot]:
+    """Return the gradients by all coordinates by which there is one, at a sample."""
+    arguments = reading.form.arguments(sample)
+    return [Spot(reading, sample, each) for each in reading.coordinates(arguments)]
 
 
 def judge_form(reading: Reading, options: Options) -> list[Verdict]:
     """Return the verdicts at random points, and one more for a label at which it is wrong."""
     generator = np.random.default_rng(options.seed)
-    verdicts = []
+    verdicts: list[Verdict] = []
     tried: set[int] = set()
     for _ in range(options.points):
-        A, labels = random_points(reading.form, options, generator)
-        verdicts.append(_judge_point(reading, A, labels, options, generator))
-        tried.update(labels.tolist())
+        sample = random_sample(reading.form, options, generator)
+        verdicts += _judge_sample(reading, sample, options, generator)
+        tried.update(sample.labels.tolist())
     if all(verdict.passed for verdict in verdicts):
         verdicts += _judge_other_labels(reading, tried, options)
-    return verdicts
+    names = [one.what for one in verdicts]
+    return sorted(verdicts, key=lambda verdict: names.index(verdict.what))
 
 
-def _judge_point(
-    reading: Reading, A: Floats, labels: Labels, options: Options, generator: np.random.Generator
-) -> Verdict:
-    file, form = reading.file, reading.form
-    a, y = form.point(A), form.label(labels, options.classes)
-    by = "probabilities" if form.probabilities else "pre-activations"
-    if file.by_weights:
-        by = "weights, as pre-activations"
-    what = f"{file.gradient.name}({'A, y' if form.batch else 'a, y'}) by {by}"
+def fits(spot: Spot, generator: np.random.Generator) -> bool:
+    """Whether the gradient is, along a random direction, that of the loss: the quick check."""
     try:
-        found = check(_problem(file, form, A, labels, what), options.method, generator)
+        return is_right_along_a_direction(_problem(spot), generator)
+    except FaultError:
+        return False
+
+
+def _judge_sample(
+    reading: Reading, sample: Sample, options: Options, generator: np.random.Generator
+) -> list[Verdict]:
+    what = reading.offer.gradient_name
+    try:
+        found = []
+        for spot in spots(reading, sample):
+            what = str(spot)
+            found.append(_verdict(spot, check(_problem(spot), options.method, generator)))
     except FaultError as error:
-        judged = not isinstance(error, CoarseError)
-        return Verdict(what, passed=False, diagnosis=str(error), judged=judged)
-    notes = _notes(file, a, y)
+        judged = not isinstance(error, CallError)
+        return [Verdict(what, passed=False, diagnosis=str(error), judged=judged)]
+    return found
+
+
+def _verdict(spot: Spot, found: Check) -> Verdict:
+    """Return the verdict of a check; a number against log(0) is not held against a gradient."""
+    offer = spot.reading.offer
+    notes = [
+        f"{name} computes in {dtype}; the point was handed over in float64"
+        for name, dtype in (
+            (offer.loss.name, np.asarray(spot.reading.loss(spot.arguments)).dtype),
+            (offer.gradient_name, spot.reading.gradient(spot.arguments, spot.coordinates).dtype),
+        )
+        if dtype.itemsize < 8 and dtype.kind == "f"
+    ]
     if found.differences.slope == 0:
-        constant = f"{file.loss.name} is the same wherever it is looked at: it depends on nothing"
-        return Verdict(what, passed=False, diagnosis=constant, notes=tuple(notes), check=found)
-    if found.passed or found.relative_error > METHODS["central"]:
-        diagnosis = "" if found.passed else explain(file, found, A, labels)
-        return Verdict.of(found, diagnosis=diagnosis, notes=notes)
+        constant = f"{offer.loss.name} is the same wherever it is looked at: it depends on nothing"
+        return replace(Verdict.of(found, diagnosis=constant, notes=notes), passed=False)
+    if found.passed:
+        return Verdict.of(found, notes=notes)
+    is_claimed = spot.claimed is not None and bool(np.isclose(spot.claimed.factor, spot.share))
+    if found.relative_error > METHODS["central"] and not (spot.is_nearly_right and is_claimed):
+        return Verdict.of(found, diagnosis=_explain(spot, found), notes=notes)
     notes.append(
-        f"off by {found.relative_error:.1g} of its size, more than rounding explains: is a small "
-        "number added against log(0)?"
+        f"off by {found.relative_error:.1g} of its size, more than rounding explains: a small "
+        "number seems to be added against log(0)"
     )
-    return Verdict(what, passed=True, notes=(*notes, *found.notes), check=found)
+    return Verdict(str(spot), passed=True, notes=(*notes, *found.notes), check=found)
 
 
 def _judge_other_labels(reading: Reading, tried: set[int], options: Options) -> list[Verdict]:
@@ -150,91 +163,148 @@ def _judge_other_labels(reading: Reading, tried: set[int], options: Options) -> 
 
     Along a random direction each, which is cheap; of many classes the first and the last ones.
     """
-    C = options.classes
     generator = np.random.default_rng([options.seed, 6])
+    C = 2 if reading.form.is_binary else options.classes
     for label in sorted({*range(min(C, 20)), C - 1} - tried):
-        A, labels = random_points(reading.form, options, generator)
-        labels[0] = label
+        sample = random_sample(reading.form, options, generator)
+        sample.labels[0] = label
         try:
-            problem = _problem(reading.file, reading.form, A, labels, "")
-        except FaultError:
-            return [_judge_point(reading, A, labels, options, generator)]
-        if not is_right_along_a_direction(problem, generator):
-            verdict = _judge_point(reading, A, labels, options, generator)
-            if not verdict.passed:
-                diagnosis = f"with label {label}, unlike others: {verdict.diagnosis}"
-                return [replace(verdict, diagnosis=diagnosis)]
+            if fits(spots(reading, sample)[0], generator):
+                continue
+        except FaultError:  # which is told below
+            pass
+        for one in _judge_sample(reading, sample, options, generator):
+            if not one.passed:
+                told = f"with label {label}, unlike others: {one.diagnosis}"
+                return [replace(one, diagnosis=told)]
     return []
 
 
-def _problem(file: UserFile, form: Form, A: Floats, labels: Labels, what: str) -> Problem:
-    a, C = form.point(A), A.shape[1]
-    y = form.label(labels, C)
-    targets = np.eye(C)[labels]
-    for function in (file.loss, file.gradient):
-        check_deterministic(function, a, y)
-        if precision(function, a, y) > _COARSEST:
-            raise CoarseError(
-                f"{function.name} computes in {function(a, y).dtype}, whose numbers are too coarse "
-                "to be compared with differences: compute in float64, or at least in float32"
-            )
+def _problem(spot: Spot) -> Problem:
+    """Return a gradient as a problem; raise FaultError if there is none to be judged."""
+    reading, sample, coordinates = spot.reading, spot.sample, spot.coordinates
+    point: Floats = spot.arguments[coordinates]
+    gradient = _called(spot)
 
-    def values(points: NDArray[Any]) -> NDArray[Any]:
-        return np.array([loss_or_nan(file.loss, point, y) for point in points])
+    def values_with(reg: float) -> Callable[[NDArray[Any]], NDArray[Any]]:
+        given = spot.arguments | {"reg": reg}
 
-    loss = loss_value(file.loss, a, y)
-    gradient = gradient_value(file.gradient, a, y)
-    loss_or_nan(file.loss, a + 1.0, y)
-    if not np.array_equal(gradient, gradient_value(file.gradient, a, y), equal_nan=True):
-        raise FaultError(
-            f"{file.gradient.name} depends on where {file.loss.name} was called before it: it must "
-            "compute everything from its own arguments"
-        )
-    if not np.isfinite(loss):
-        line = file.loss.line_of_warning(a, y)
-        raise FaultError(
-            f"{file.loss.name} is {loss.real:g} at an ordinary point{line}; look for log(0), a "
-            "division by zero or exp of a large number"
-        )
-    if not np.isfinite(gradient).all():
-        line = file.gradient.line_of_warning(a, y)
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(gradient))[0])
-        raise FaultError(
-            f"{file.gradient.name} is {gradient[where]:g} in coordinate {list(where)}{line}; look "
-            "for a division by zero or exp of a large number"
-        )
-    # How their batch is reduced shows in the size of the loss.
-    share = sample_weight(file, form, A, labels)
+        def values(points: NDArray[Any]) -> NDArray[Any]:
+            is_complex = np.iscomplexobj(points)
+            return np.array([
+                reading.loss_or_nan(given | {coordinates: each}, is_complex=is_complex)
+                for each in points
+            ])  # fmt: skip
+
+        return values
 
     def anatomy(numerical: Floats) -> Anatomy:
-        return Anatomy(
-            coordinates="pre-activations",
-            backward=lambda per_sample: (per_sample * share).reshape(a.shape),
-            per_sample=numerical.reshape(A.shape) / share,
-            targets=targets,
-            target_weights=(1.0, 2.0),
-            slope=1 / (2 + np.exp(A) + np.exp(-A)),
-            averaged=None if not form.batch else share < 1,
-            penalty=None,
-        )
+        if "reg" not in reading.form.order:
+            return _anatomy(spot, numerical, reading.known)
+        data = central(line_through(values_with(0.0), point), point.ravel()).value
+        data = data.reshape(point.shape)
+        return replace(_anatomy(spot, data, reading.known), penalty=numerical - data)
 
     return Problem(
-        what=what,
-        point=a,
-        labels=labels,
-        analytic=gradient,
-        line=line_through(values, a),
-        values=values,
+        what=str(spot),
+        point=point,
+        labels=sample.labels,
+        analytic=np.asarray(gradient, np.float64),
+        line=line_through(values_with(PENALTY), point),
+        values=values_with(PENALTY),
         anatomy=anatomy,
-        size=float(np.abs(a).max()),
-        precision=precision(file.gradient, a, y),
+        size=float(max(np.abs(point).max(), np.abs(sample.A).max())),
+        precision=unit_of(gradient),
     )
 
 
-def _notes(file: UserFile, a: Floats, y: Any) -> list[str]:
-    """Return what to know of the numbers that the functions work with."""
-    return [
-        f"{function.name} computes in {function(a, y).dtype}; the point was handed over in float64"
-        for function in (file.loss, file.gradient)
-        if function(a, y).dtype.itemsize < 8 and function(a, y).dtype.kind == "f"
-    ]
+def _called(spot: Spot) -> NDArray[Any]:
+    """Return the gradient.
+
+    Raises FaultError where calls do not repeat themselves, where a number is not finite, and
+    where numbers are too short to be judged.
+    """
+    reading, arguments, by = spot.reading, spot.arguments, spot.coordinates
+    offer = reading.offer
+    loss, gradient = np.asarray(reading.loss(arguments)), reading.gradient(arguments, by)
+    again = np.asarray(reading.loss(arguments)), reading.gradient(arguments, by)
+    functions = (offer.loss, offer.gradients[0])
+    names = (offer.loss.name, offer.gradient_name)
+    for name, first, second in zip(names, (loss, gradient), again, strict=True):
+        if not np.array_equal(first, second, equal_nan=True):
+            raise FaultError(
+                f"{name} gives another result for the same input: it must not draw random "
+                "numbers or keep state between calls"
+            )
+        if unit_of(first) > _COARSEST:
+            raise CallError(
+                f"{name} computes in {first.dtype}, whose numbers are too coarse to be compared "
+                "with differences: compute in float64, or at least in float32"
+            )
+    reading.loss_or_nan(arguments | {by: arguments[by] + 1.0}, is_complex=False)
+    if not np.array_equal(gradient, reading.gradient(arguments, by), equal_nan=True):
+        raise FaultError(
+            f"{names[1]} depends on where {names[0]} was called before it: it must compute "
+            "everything from its own arguments"
+        )
+    for function, name, result in zip(functions, names, (loss, gradient), strict=True):
+        if not np.isfinite(result).all():
+            line = reading.line_of_warning(function, arguments)
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
+            at = f"in coordinate {list(where)}" if where else "at an ordinary point"
+            raise FaultError(
+                f"{name} is {result[where].real:g} {at}{line}; look for log(0), a division by zero "
+                "or exp of a large number"
+            )
+    return gradient
+
+
+def _anatomy(spot: Spot, data: Floats, known: Known | None) -> Anatomy:
+    """Return what the part `data` of a gradient is made of, without a penalty."""
+    form, sample, share = spot.reading.form, spot.sample, spot.share
+    weights: tuple[float, ...] = (1.0, 2.0)
+    if known is None:
+        per_sample = form.forth(spot.coordinates, sample, data) / share
+    else:
+        factor = known.factor / share
+        weights = (known.reference.target_weight * factor,)
+        per_sample = spot.by_sample(known.name) * factor
+    return Anatomy(
+        coordinates=form.words(spot.coordinates),
+        backward=lambda dA: form.back(spot.coordinates, sample, dA * share),
+        per_sample=per_sample,
+        targets=form.targets(sample),
+        target_weights=weights,
+        slope=1 / (2 + np.exp(sample.A) + np.exp(-sample.A)),
+        averaged=None if not form.batch else share < 1,
+        penalty=None,
+    )
+
+
+def _explain(spot: Spot, found: Check) -> str:
+    """Say which of the two is at fault, or that both are, where one of them is known."""
+    A, share, claimed, known = spot.sample.A, spot.share, spot.claimed, spot.reading.known
+    (B, C), targets = A.shape, spot.reading.form.targets(spot.sample)
+    loss, gradient = spot.reading.offer.loss.name, spot.reading.offer.gradient_name
+    shares = [one for one in (share, 1.0, 1 / B) if claimed and claimed.is_usual(one, C)]
+    if known and known.is_usual(share, C) and (known.is_exact or spot.is_nearly_right):
+        right = f"{loss} is right ({known.name}), {gradient} is not: "
+        return found.diagnosis if shares else right + found.diagnosis
+    meant = claimed or known
+    if meant is None:
+        return found.diagnosis
+    share = shares[0] if shares else share
+    value = spot.reading.value(spot.sample)
+    about = about_loss(value, A, targets, meant.reference, share)
+    if claimed and shares:
+        wanted = claimed.factor * float(claimed.reference.value(A, targets).sum())
+        return (
+            f"{gradient} is right ({claimed.name}), {loss} is not: it is {value:.8g} and should "
+            f"be {wanted:.8g}{about}"
+        )
+    if not about or known is None:
+        return found.diagnosis
+    true = spot.reading.form.back(spot.coordinates, spot.sample, spot.by_sample(known.name)) * share
+    anatomy = _anatomy(spot, true, replace(known, factor=share))
+    told = diagnose(found.problem.analytic, true, found.tolerance, anatomy)
+    return f"{loss} is not the {known.name}{about}; and {gradient} is not right: {told}"

@@ -105,16 +105,20 @@ def _transposed(true: Floats, _: Anatomy) -> list[Floats]:
     return [true.T.reshape(true.shape)]
 
 
-def _one_hot_missing(true: Floats, anatomy: Anatomy) -> list[Floats]:
-    derivatives = [np.ones_like(anatomy.slope), anatomy.slope]
-    return [
-        gradient
-        for derivative in derivatives
-        for weight in anatomy.target_weights
-        for gradient in _changed(
-            true, anatomy, anatomy.per_sample + weight * anatomy.targets * derivative
-        )
-    ]
+def _with_targets(times: int) -> Distortion:
+    """Return the distortion that adds the targets so often."""
+
+    def distort(true: Floats, anatomy: Anatomy) -> list[Floats]:
+        return [
+            gradient
+            for derivative in (np.ones_like(anatomy.slope), anatomy.slope)
+            for weight in anatomy.target_weights
+            for gradient in _changed(
+                true, anatomy, anatomy.per_sample + times * weight * anatomy.targets * derivative
+            )
+        ]
+
+    return distort
 
 
 def _divided(numerator: Floats, divisor: Floats) -> Floats:
@@ -126,14 +130,14 @@ MISTAKES.add(
     "sign",
     Mistake(
         "the sign is wrong: it is the negative of the loss' derivative; turn the sign of one",
-        lambda true, _: [-true],
+        lambda true, anatomy: [-true, *_without_penalty(true, anatomy, -1)],
     ),
 )
 MISTAKES.add(
     "factor_two",
     Mistake(
         "it is 2 times what it should be: a factor 2 too many here, or one missing in the loss",
-        lambda true, _: [2 * true],
+        lambda true, anatomy: [2 * true, *_without_penalty(true, anatomy, 2)],
     ),
 )
 MISTAKES.add(
@@ -172,7 +176,14 @@ MISTAKES.add(
     "one_hot_missing",
     Mistake(
         "the one-hot target is not subtracted from the output of the true class",
-        _one_hot_missing,
+        _with_targets(1),
+    ),
+)
+MISTAKES.add(
+    "one_hot_added",
+    Mistake(
+        "the one-hot target is added to the output of the true class: subtract it",
+        _with_targets(2),
     ),
 )
 MISTAKES.add(

@@ -1,10 +1,9 @@
-"""Judges a loss and a gradient from a user's own file, in whichever form they are written.
+"""Judges what a user's own file offers, in whichever form it is written.
 
 Shapes: B batch, C classes.
 """
 
 import contextlib
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,17 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.gradcheck.forms import (
+    FROM_ONE,
     Form,
-    Reading,
-    gradient_value,
-    loss_value,
-    random_points,
-    value_of,
+    random_sample,
+    sample_at,
+    stages,
 )
-from mnistlab.gradcheck.functions import CallError, FaultError, UserFunction
-from mnistlab.gradcheck.judgement import is_cross_entropy, judge_form
+from mnistlab.gradcheck.functions import CallError, FaultError, UserFunction, unit_of
+from mnistlab.gradcheck.judgement import fits, judge_form, spots
+from mnistlab.gradcheck.reading import Reading
+from mnistlab.gradcheck.references import OF_SIGMOID, Known, recognise
 from mnistlab.gradcheck.suites import Options
-from mnistlab.gradcheck.user_file import UserFile, read_user_file
+from mnistlab.gradcheck.user_file import Names, Offer, read_user_file
 from mnistlab.gradcheck.verdicts import (
     Probe,
     Report,
@@ -33,257 +33,277 @@ from mnistlab.gradcheck.verdicts import (
     probe_stability,
 )
 
-
-@dataclass(frozen=True)
-class Fault:
-    """How far the functions came in a form, what stopped them, and whether a call did."""
-
-    progress: int
-    what: str
-    is_call: bool = False
-
-
-def choose(file: UserFile, options: Options, *, batch: bool) -> tuple[Reading | None, Fault]:
-    """Return the form in which the functions work, and else how far they came and what failed.
-
-    Some formulas work in several forms but are right in one only; then the form whose gradient
-    fits is taken, or the one that gives the softmax cross-entropy.
-    """
-    works: list[Reading] = []
-    farthest = Fault(-1, "")
-    ways = itertools.product((False, True), (False, True) if batch else (False,), (False, True))
-    for label_first, columns, one_hot in ways:
-        if label_first and (works or file.by_weights):
-            break  # (a, y) is what most functions take
-        form = Form(batch, one_hot, columns, label_first)
-        given = file.in_form(columns=columns, label_first=label_first)
-        reading = _by_probabilities(Reading(given, form), options)
-        fault = _try(reading, options)
-        if not fault.what:
-            works.append(reading)
-        elif fault.progress > farthest.progress and label_first <= file.names_label_first:
-            farthest = fault
-    by_number = [reading for reading in works if not (batch or reading.form.one_hot)]
-    if by_number and _multiplies_by_label(by_number[0], options):
-        works.remove(by_number[0])
-    if not works:
-        return None, farthest
-    if len(works) == 1:
-        return works[0], farthest
-
-    def likeness(reading: Reading) -> tuple[bool, bool]:
-        fits = all(found.passed for found in judge_form(reading, options))
-        return fits, is_cross_entropy(reading.file, reading.form, options)
-
-    return max(works, key=likeness), farthest
-
-
-def _by_probabilities(reading: Reading, options: Options) -> Reading:
-    """Return the form with probabilities for pre-activations, if the loss is one of these."""
-    other = replace(reading, form=replace(reading.form, probabilities=True))
-    try:
-        is_meant = not is_cross_entropy(reading.file, reading.form, options) and is_cross_entropy(
-            other.file, other.form, options
-        )
-    except FaultError:
-        return reading
-    return other if is_meant else reading
-
-
-def _multiplies_by_label(reading: Reading, options: Options) -> bool:
-    """Whether the loss is proportional to the class number: it takes it for a one-hot vector."""
-    C = options.classes
-    A = np.random.default_rng([options.seed, 5]).normal(0, options.scale, (1, C))
-    values = [value_of(reading.file, reading.form, A, np.array([y])) for y in range(min(C, 3))]
-    multiples = values[-1] * np.arange(len(values)) / (len(values) - 1)
-    return bool(np.allclose(values, multiples, rtol=1e-9) and values[-1] != 0)
-
-
-def _try(reading: Reading, options: Options) -> Fault:
-    """Call both functions once; return how far they came and what is wrong, if anything."""
-    file, form = reading.file, reading.form
-    A, labels = random_points(form, options, np.random.default_rng([options.seed, 3]))
-    a, y = form.point(A), form.label(labels, options.classes)
-    try:
-        loss_value(file.loss, a, y)
-    except FaultError as error:
-        return Fault(0, str(error), isinstance(error, CallError))
-    try:
-        gradient_value(file.gradient, a, y)
-    except FaultError as error:
-        return Fault(1, str(error), isinstance(error, CallError))
-    return Fault(2, "")
-
-
 Floats = NDArray[np.floating]
 
 
-def judge(path: Path, loss: str | None, gradient: str | None, options: Options) -> Report:
+def judge(path: Path, options: Options, names: Names = Names()) -> Report:  # noqa: B008 - frozen
     """Return the report on a user's file, whose functions the names say, or their own names.
 
     Raises InputError where the file cannot be run or its functions cannot be told.
     """
-    reports = [_judge(file, options) for file in read_user_file(path, loss, gradient)]
-    if len(reports) == 1:
-        return reports[0]
-    titles = [report.title.removeprefix(f"{path.name}: ") for report in reports]
+    offers = read_user_file(path, names)
+    reports = [_judge(offer, options) for offer in offers]
+    sure = [
+        report
+        for offer, report in zip(offers, reports, strict=True)
+        if report.is_judged or not offer.returns_both  # which may be a loss alone
+    ]
+    reports = sure or reports
+    titles = "; ".join(report.title for report in reports)
     return Report(
-        f"{path.name}: {'; '.join(titles)}",
+        f"{path.name}: {titles}",
         [verdict for report in reports for verdict in report.verdicts],
         [probe for report in reports for probe in report.probes],
         list(dict.fromkeys(note for report in reports for note in report.notes)),
     )
 
 
-def _judge(file: UserFile, options: Options) -> Report:
-    """Return the report on a loss and its gradient, in every form that they take."""
-    title = f"{file.path.name}: {file.gradient.name} against {file.loss.name}"
-    single, fault = choose(file, options, batch=False)
-    batch, batch_fault = choose(file, options, batch=True)
+@dataclass(frozen=True)
+class Fault:
+    """How far the functions came in a form, and what stopped them.
+
+    Attributes:
+        judged: whether the functions are wrong; if not, they were perhaps called wrongly.
+        known: the loss of a course that was found before the gradient failed.
+        doubt: why they may be right all the same.
+    """
+
+    progress: int
+    what: str
+    judged: bool = False
+    known: Known | None = None
+    doubt: str = ""
+
+
+def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | None, Fault]:
+    """Return the form in which the functions work, and else how far they came and what failed.
+
+    Many a formula runs in forms that it was not made for. That in which the loss is one that
+    courses have is meant; of several the one whose gradient fits.
+    """
+    farthest, best = Fault(-1, ""), (-1, False)
+    likeliest: Reading | None = None
+    for stage in stages(offer.order, batch=batch, settled=offer.is_settled):
+        working = []
+        for form in stage:
+            reading, fault = _try(Reading(offer, form), options)
+            if fault is None and (form.softmax in ("", "both") or reading.known is not None):
+                working.append(reading)
+            is_likely = form.order == offer.order or not offer.is_told
+            if fault is not None and fault.progress > farthest.progress and is_likely:
+                farthest = fault
+        known = [reading for reading in working if reading.known is not None]
+        for reading in known or sorted(working, key=lambda one: one.form.softmax):
+            sense = _sense(reading, options)
+            if sense > best:
+                best, likeliest = sense, reading
+        if best[0] not in _DOUBTFUL or (working and offer.is_told and "W" not in offer.order):
+            break
+    meant = farthest.known
+    if meant is not None and best[0] <= 0:
+        return None, farthest
+    if meant is not None and meant.name != OF_SIGMOID and likeliest and likeliest.form.is_binary:
+        return None, replace(farthest, doubt="; with a single output, y as 0 or 1, it works")
+    return likeliest, farthest
+
+
+_STRANGE, _USUAL, _FITS = 1, 2, 3  # how much sense a form makes
+_DOUBTFUL = (-1, 0, _STRANGE)
+
+
+def _sense(reading: Reading, options: Options) -> tuple[int, bool]:
+    """Return how much sense a form makes, and whether the gradient alone is a known one."""
+    generator = np.random.default_rng([options.seed, 5])
+    try:
+        spot = spots(reading, random_sample(reading.form, options, generator))[0]
+        is_known, is_right = spot.claimed is not None, fits(spot, generator)
+    except FaultError:
+        is_known = is_right = False
+    if is_right:
+        return _FITS, is_known
+    if reading.known is None:
+        return _USUAL if is_known else 0, is_known
+    return _USUAL if _is_usual(reading, options) else _STRANGE, is_known
+
+
+def _try(reading: Reading, options: Options) -> tuple[Reading, Fault | None]:
+    """Call both functions; return what is known of the loss, and what is wrong if anything."""
+    generator = np.random.default_rng([options.seed, 3])
+    form, samples = reading.form, []
+    for _ in range(4):
+        sample = random_sample(form, options, generator)
+        if form.labels == FROM_ONE:  # a gradient that counts from 0 fails at the last one
+            sample.labels[:] %= max(1, options.classes - 1)
+        samples.append(sample)
+    progress = 0
+    try:
+        values = [reading.value(sample) for sample in samples]
+        progress = 1
+        unit = unit_of(np.asarray(reading.loss(form.arguments(samples[0]))))
+        points = [(sample.A, form.targets(sample)) for sample in samples]
+        reading = replace(reading, known=recognise(values, points, unit))
+        progress = 1 if reading.known is None else 2
+        arguments = form.arguments(samples[0])
+        for coordinates in reading.coordinates(arguments):
+            reading.gradient(arguments, coordinates)
+    except FaultError as error:
+        is_call = isinstance(error, CallError)
+        return reading, Fault(progress, str(error), not is_call, reading.known)
+    return reading, None
+
+
+def _judge(offer: Offer, options: Options) -> Report:
+    """Return the report on a loss and its gradient, also where they fail now and then."""
+    title = f"{offer.gradient_name} against {offer.loss.name}"
+    try:
+        return _judge_forms(offer, options, title)
+    except FaultError as error:
+        return Report(title, [Verdict(title, passed=False, diagnosis=str(error), judged=False)])
+
+
+def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
+    """Return the report on a loss and its gradient, for one vector and for a batch."""
+    single, fault = choose(offer, options, batch=False)
+    batch, batch_fault = choose(offer, options, batch=True)
+    if single and batch and single.form.is_binary != batch.form.is_binary:
+        single, batch = (None, batch) if single.form.is_binary else (single, None)
+    elif single and batch and _is_by_chance(single, batch, options):
+        single = None
     taken = [reading for reading in (single, batch) if reading is not None]
     if not taken:
-        farthest = max(fault.progress, batch_fault.progress)
-        judged = any(not one.is_call for one in (fault, batch_fault) if one.progress == farthest)
-        why = _either(fault, batch_fault)
-        return Report(title, [Verdict(title, passed=False, diagnosis=why, judged=judged)])
+        return Report(title, [_unjudged(title, fault, batch_fault)])
+    verdicts = judge_form(taken[0], options)
+    if single and batch and not all(one.passed for one in verdicts) and _is_usual(batch, options):
+        of_batch = judge_form(batch, options)
+        if all(one.passed for one in of_batch):  # one vector was not thought of
+            taken, single, verdicts = [batch], None, of_batch
     first = taken[0]
-    verdicts = judge_form(first, options)
-    notes = [f"takes {reading.form}" for reading in taken]
-    if file.by_weights:
-        notes = [f"takes weights and features: {first.form}"]
-        verdicts += _judge_penalty(file, first, options)
-    elif single is None:
-        notes.append(f"does not take one vector ({fault.what}), which was not held against it")
-    elif batch is None:
-        refused = _judge_refused_batch(file, single, batch_fault, options)
-        verdicts += refused
-        if not refused:
-            reason = f"does not take a batch ({batch_fault.what})"
-            notes.append(f"{reason}, which was not held against it")
-    else:
+    notes = [
+        f"takes {reading.form}{f' ({reading.known.name})' if reading.known else ''}"
+        for reading in taken
+    ]
+    if single is not None and batch is not None:
         more = _judge_batch(single, batch, options)
         verdicts += more
         if not more:
             notes[1:] = ["seems not to be made for a batch of rows, which was not held against it"]
-    probes = [] if first.form.probabilities else list(_probe(first, options))
+    elif not first.form.by_weights:
+        missing, why = (
+            ("one vector", fault.what) if single is None else ("a batch", batch_fault.what)
+        )
+        reason = f" ({why})" if why else ""
+        notes.append(f"does not take {missing}{reason}, which was not held against it")
     notes += _notes_on_loss(first, options)
-    return Report(title, verdicts, probes, notes)
+    return Report(title, _doubted(verdicts, first), list(_probe(first, options)), notes)
 
 
-def _either(single: Fault, batch: Fault) -> str:
-    """Return the fault of the form that they got further with: the one that was meant."""
-    if single.progress == batch.progress and single.what != batch.what:
-        return f"for one vector: {single.what}; for a batch of rows: {batch.what}"
-    return max(single, batch, key=lambda fault: fault.progress).what
+def _unjudged(what: str, single: Fault, batch: Fault) -> Verdict:
+    """Return the verdict where functions fail in every form: that of the form that was meant."""
+    first, second = sorted((single, batch), key=lambda one: (one.progress, one.judged))
+    why = second.what + second.doubt
+    is_tie = (first.progress, first.judged) == (second.progress, second.judged)
+    if is_tie and first.what != second.what:
+        why = f"for one vector: {single.what}; for a batch of rows: {batch.what}"
+    judged = second.judged and not second.doubt
+    return Verdict(what, passed=False, diagnosis=why, judged=judged)
 
 
-def _judge_penalty(file: UserFile, reading: Reading, options: Options) -> list[Verdict]:
-    """Return the verdicts with a penalty on the weights, if the functions take one."""
-    if not file.penalties:
-        return []
-    penalised = file.in_form(columns=reading.form.columns, penalty=0.1)
-    found = judge_form(replace(reading, file=penalised), options)
-    return [replace(one, what=f"{one.what}, {file.gradient.parameters[3]} = 0.1") for one in found]
+def _is_usual(reading: Reading, options: Options) -> bool:
+    """Whether the loss is one that a course would write, not a strange multiple of it."""
+    sample = random_sample(reading.form, options, np.random.default_rng([options.seed, 4]))
+    C, known = sample.A.shape[1], reading.known
+    return known is not None and known.is_usual(reading.share(sample), C)
+
+
+def _is_by_chance(single: Reading, batch: Reading, options: Options) -> bool:
+    """Whether functions of a batch run with one vector too, and give something else."""
+    if single.form.columns and not batch.form.columns:
+        return True
+    return _is_usual(batch, options) and not _is_usual(single, options)
 
 
 def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verdict]:
-    """Return the verdicts on rows of functions that also take one vector; none if they do not.
+    """Return the verdicts on a batch for functions that also take one vector; none if they do not.
 
-    A formula for one vector often runs with rows too and gives something without meaning: then
-    neither is its loss that of the rows, nor its gradient that of its loss.
+    A formula for one vector often runs with a batch too and gives something without meaning: then
+    neither is its loss that of the samples, nor its gradient that of its loss.
     """
     verdicts = judge_form(batch, options)
-    fits, whole, rows = _fits_its_rows(single, batch, options)
-    if fits:
+    sample = random_sample(batch.form, options, np.random.default_rng([options.seed, 4]))
+    each = [single.value(sample.rows([i])) for i in range(len(sample.labels))]
+    whole = batch.value(sample)
+    is_sum_or_mean = np.isclose(whole, [np.sum(each), np.mean(each)], rtol=1e-6, atol=1e-9).any()
+    if is_sum_or_mean or _is_usual(batch, options):
         return verdicts
     if not all(verdict.passed for verdict in verdicts):
         return []
-    each = ", ".join(f"{row:.6g}" for row in rows)
     diagnosis = (
-        f"it is {whole:.6g} for a batch whose rows have the losses {each}: neither their sum nor "
-        "their mean. Does the softmax run over each row by itself (axis=1, keepdims=True)?"
+        f"it is {whole:.6g} for a batch whose samples have the losses "
+        f"{', '.join(f'{one:.6g}' for one in each)}: neither their sum nor their mean. Does the "
+        "softmax run over each row by itself (axis=1, keepdims=True)?"
     )
-    what = f"{batch.file.loss.name} of a batch"
+    what = f"{batch.offer.loss.name} of a batch"
     return [*verdicts, Verdict(what, passed=False, diagnosis=diagnosis)]
 
 
-def _judge_refused_batch(
-    original: UserFile, single: Reading, fault: Fault, options: Options
-) -> list[Verdict]:
-    """Return a verdict where the loss took a batch well and the gradient did not."""
-    if fault.progress < 1:
-        return []
-    for columns, one_hot in itertools.product((False, True), repeat=2):
-        label_first = single.form.label_first
-        file = original.in_form(columns=columns, label_first=label_first)
-        batch = Reading(file, replace(single.form, batch=True, one_hot=one_hot, columns=columns))
-        with contextlib.suppress(FaultError):
-            if _fits_its_rows(single, batch, options)[0]:
-                what = f"{file.gradient.name} of a batch"
-                return [Verdict(what, passed=False, diagnosis=fault.what)]
-    return []
-
-
-def _fits_its_rows(
-    single: Reading, batch: Reading, options: Options
-) -> tuple[bool, float, list[float]]:
-    """Return whether a batch's loss is the sum or the mean of its rows', and all of them."""
-    A, labels = random_points(batch.form, options, np.random.default_rng([options.seed, 4]))
-    rows = [value_of(single.file, single.form, A[[i]], labels[[i]]) for i in range(len(A))]
-    whole = value_of(batch.file, batch.form, A, labels)
-    sums = [np.sum(rows), np.mean(rows)]
-    return bool(np.isclose(whole, sums, rtol=1e-6, atol=1e-9).any()), whole, rows
+def _doubted(verdicts: list[Verdict], reading: Reading) -> list[Verdict]:
+    """Return the verdicts, none of them "wrong" where the arguments were only guessed."""
+    if reading.offer.is_told or reading.known is not None:
+        return verdicts
+    hint = (
+        f"what ({', '.join(reading.offer.loss.parameters)}) are was guessed, and no loss of a "
+        'course was found: say it, such as --signature "y, a"'
+    )
+    return [
+        one if one.passed else replace(one, judged=False, diagnosis=f"{one.diagnosis}; {hint}")
+        for one in verdicts
+    ]
 
 
 def _notes_on_loss(reading: Reading, options: Options) -> list[str]:
     """Return what to know of the loss, which is not held against it."""
-    file, form, C = reading.file, reading.form, options.classes
+    offer, form = reading.offer, reading.form
     notes = []
-    try:
-        if form.probabilities:
-            note = (
-                f"{file.loss.name} takes probabilities, the softmax of pre-activations, and "
-                f"{file.gradient.name} is the derivative by these; that by the pre-activations is "
-                "softmax(a) - y"
-            )
-            return [note]
-        if not is_cross_entropy(file, form, options):
-            notes.append(f"{file.loss.name} is not the softmax cross-entropy")
+    if form.softmax == "both":
         notes.append(
-            note_on_loss(lambda a, label: value_of(file, form, a[None], np.array([label])), C)
+            f"{offer.gradient_name} is the derivative by the probabilities that it takes; that by "
+            "the pre-activations is softmax(a) - y"
         )
-    except FaultError:  # told already
-        return []
+    if not _is_usual(reading, options):
+        notes.append(f"{offer.loss.name} is not the softmax cross-entropy, nor a squared error")
+    if not form.softmax and not form.by_weights:
+        C = options.classes
+        with contextlib.suppress(FaultError):  # what takes a batch may not take one of one sample
+            notes.append(note_on_loss(lambda a, y: reading.value(sample_at(form, a, y)), C))
     return [note for note in notes if note]
 
 
 def _probe(reading: Reading, options: Options) -> Iterator[Probe]:
     """Yield the properties of the file's softmax, and of its gradient far out."""
-    file, form, C = reading.file, reading.form, options.classes
+    form, C, stable = reading.form, options.classes, True
+    if form.softmax or form.is_binary:
+        return
 
     def scalar(a: Floats, label: int) -> float:
-        return value_of(file, form, a[None], np.array([label]))
+        return reading.value(sample_at(form, a, label))
 
     def gradient(a: Floats, label: int) -> Floats:
-        A, labels = a[None], np.array([label])
-        return gradient_value(file.gradient, form.point(A), form.label(labels, C))
+        arguments = form.arguments(sample_at(form, a, label))
+        return reading.gradient(arguments, "W" if form.by_weights else "a")
 
-    stable = True
-    user_softmax = file.softmax
-    if user_softmax is not None:
+    user_softmax = reading.offer.softmax
+    with contextlib.suppress(FaultError):  # a softmax of something else
+        if user_softmax is not None:
+            probes = list(probe_softmax(_softmax_of(user_softmax, form), C, options.seed))
+            stable = all(probe.passed for probe in probes)
+            yield from probes
+    with contextlib.suppress(FaultError):  # the same
+        gradient(np.zeros(C), 0)
+        blame = not stable or user_softmax is None
         try:
-            for probe in probe_softmax(_softmax_of(user_softmax, form), C, options.seed):
-                stable = stable and probe.passed
-                yield probe
+            yield from probe_stability(scalar, gradient, C, blame_softmax=blame)
         except FaultError as error:
-            stable = False
-            yield Probe("softmax", passed=False, diagnosis=str(error))
-    try:
-        yield from probe_stability(
-            scalar, gradient, C, blame_softmax=not stable or user_softmax is None
-        )
-    except FaultError as error:
-        yield Probe("gradient at ±1000", passed=False, diagnosis=str(error))
+            yield Probe("gradient at ±1000", passed=False, diagnosis=str(error))
 
 
 def _softmax_of(softmax: UserFunction, form: Form) -> Callable[[Floats], Floats]:
@@ -291,12 +311,14 @@ def _softmax_of(softmax: UserFunction, form: Form) -> Callable[[Floats], Floats]
 
     def outputs(A: Floats) -> Floats:
         if form.batch:
-            result = softmax(A)
+            by_row, by_column = softmax.numbers(softmax(A)), softmax.numbers(softmax(A.T)).T
+            is_by_column = np.allclose(by_column.sum(axis=1), 1, atol=1e-6)
+            result = by_column if is_by_column else by_row
         else:
             try:
-                result = np.stack([softmax(a) for a in A])
+                result = np.stack([softmax.numbers(softmax(a)) for a in A])
             except FaultError:
-                result = softmax(A)  # one that wants rows, called with one at a time
+                result = softmax.numbers(softmax(A))  # one that wants rows
         if result.size != A.size:
             raise FaultError(f"softmax returns shape {result.shape} for {A.shape}")
         return np.asarray(result, np.float64).reshape(A.shape)

@@ -6,20 +6,22 @@ Shapes: B batch, D features, C classes.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.config.schema import Config
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.samples import PixelMap, Samples
-from mnistlab.datasets.cache import Progress
-from mnistlab.experiment.prepare import open_data
 from mnistlab.gradcheck.check import check
 from mnistlab.gradcheck.mistakes import MISTAKES, Case, Mistake
 from mnistlab.gradcheck.problems import Batch, activations_problem, describe, parameters_problem
 from mnistlab.gradcheck.verdicts import Probe, Verdict, probe_softmax, probe_stability
+
+if TYPE_CHECKING:
+    from mnistlab.config.schema import Config
+    from mnistlab.datasets.cache import Progress
 
 Floats = NDArray[np.floating]
 
@@ -81,8 +83,11 @@ def check_all(options: Options) -> Iterator[Verdict]:
         yield from check_case(Case(model, loss, coordinates, reduction), options)
 
 
-def check_config(config: Config, options: Options, progress: Progress) -> Iterator[Verdict]:
+def check_config(config: "Config", options: Options, progress: "Progress") -> Iterator[Verdict]:
     """Yield the gradients that a config trains with, on images of its data, penalty included."""
+    # a file of a stranger is judged in a process of its own, which needs none of this
+    from mnistlab.experiment.prepare import open_data  # noqa: PLC0415
+
     dataset = open_data(config, progress)
     generator, C = np.random.default_rng(options.seed), len(dataset.classes)
     train = dataset.train

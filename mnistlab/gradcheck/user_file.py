@@ -1,235 +1,288 @@
-"""Finds the loss and the gradient in a user's own file, and calls them in whichever form they have.
+"""Finds in a user's own file what can be checked: functions or classes for a loss and its gradient.
 
-Functions are called with `(a, y)`: pre-activations (B, C) or (C,), and labels. One that takes them
-the other way round, that returns loss and gradient together, or that takes `(W, X, y)`, weights
-(D, C) and features (B, D), is wrapped so that it can be called with these.
+Whatever a file offers becomes an `Offer`: one function for the loss and one or several for the
+gradient, which are called with the same arguments.
 """
 
 import inspect
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mnistlab.errors import InputError, suggest
-from mnistlab.gradcheck.functions import (
-    CallError,
-    FaultError,
-    Function,
-    UserFunction,
-    no_output,
-    silence,
-)
-from mnistlab.plugins import run_file
+from mnistlab.gradcheck.forms import ROLES
+from mnistlab.gradcheck.functions import CallError, Function, UserFunction, no_output, silence
+from mnistlab.plugins import describe, run_file
 
-_WEIGHTS, _FEATURES = ("w", "weight", "theta"), ("x", "input", "feature", "data")
-"""How the names of parameters begin that are weights, and those that are features."""
+_NAMES = {
+    "y": "y t target targets label labels y_true ytrue true one_hot onehot y_onehot y_one_hot "
+    "truth ground_truth y_train",
+    "a": "a z s p o logit logits score scores activation activations preactivation preactivations "
+    "y_hat yhat y_pred ypred pred preds prediction predictions predicted output outputs prob probs "
+    "probabilities",
+    "W": "w weight weights theta thetas beta coef w1",
+    "b": "b bias biases intercept b1",
+    "X": "x inputs input features feature images image data x_train",
+    "reg": "reg regularization lam lamb lambda lambda_ lmbda lambd lamda l2 weight_decay decay",
+}
+"""How courses call an argument, in lower case; X without weights is what enters a softmax."""
+
+_ROLE_OF = {name: role for role, names in _NAMES.items() for name in names.split()}
+_OTHER = ("num", "finite", "check", "approx", "descent", "train", "test", "plot", "update", "step")
+_GRADIENT_WORDS = ("grad", "deriv", "backward", "backprop", "prime", "delta", "jacobian")
+_LOSS_WORDS = ("loss", "entropy", "xent", "error", "cost", "mse", "nll", "objective")
+_LOSS_METHODS = ("loss", "forward", "__call__", "cost", "value", "compute_loss")
+_GRADIENT_METHODS = ("gradient", "grad", "backward", "derivative", "gradients", "backprop")
 
 
 @dataclass(frozen=True)
-class UserFile:
-    """A user's file with the functions that are to be checked.
+class Names:
+    """What the options say of the functions: their names, and the names of their arguments."""
+
+    loss: str | None = None
+    gradient: str | None = None
+    signature: str | None = None
+
+    def roles(self) -> tuple[str, ...]:
+        """Return the roles that the signature gives; raise InputError for one that cannot be."""
+        if self.signature is None:
+            return ()
+        given = [word.strip() for word in self.signature.strip("() ").split(",")]
+        known = {role.lower(): role for role in ROLES}
+        roles = tuple(known.get(word.lower(), word) for word in given)
+        is_known = set(roles) <= set(ROLES) and len(set(roles)) == len(roles)
+        if not is_known or "y" not in roles or ("a" in roles) == ({"W", "X"} <= set(roles)):
+            raise InputError(
+                f"--signature {self.signature!r} must name y, and either a or both W and X, out of "
+                f"{', '.join(ROLES)}, each once"
+            )
+        return roles
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A loss and its gradient, as a file offers them.
 
     Attributes:
-        by_weights: whether they take (W, X, y), and then so many strengths of penalties.
+        gradients: the functions that together return the gradient, one for each parameter perhaps.
+        returns_both: whether it is one function that returns loss and gradient together.
+        is_settled: whether the user has said in which order the arguments come.
     """
 
-    path: Path
     loss: UserFunction
-    gradient: UserFunction
-    softmax: UserFunction | None = None
-    by_weights: bool = False
-    penalties: int = 0
+    gradients: tuple[UserFunction, ...]
+    softmax: UserFunction | None
+    returns_both: bool
+    is_settled: bool
 
     @property
-    def names_label_first(self) -> bool:
-        """Whether the name of the loss's first parameter is that of a label."""
-        first = self.loss.parameters[0].lower() if self.loss.parameters else ""
-        return first == "y" or any(word in first for word in ("true", "label", "target"))
+    def order(self) -> tuple[str, ...]:
+        """Return the roles of the arguments, (a, y) where nothing tells them."""
+        told = [one.roles for one in (self.loss, *self.gradients) if one.roles]
+        return told[0] if told else ("a", "y")
 
-    def in_form(
-        self, *, columns: bool = False, label_first: bool = False, penalty: float = 0.0
-    ) -> "UserFile":
-        """Return the file with functions to be called with (a, y), whatever they take themselves.
+    @property
+    def is_told(self) -> bool:
+        """Whether the names of the arguments, or the user, tell their order."""
+        return any(one.roles for one in (self.loss, *self.gradients))
 
-        That is samples in columns, the label first, or weights, features, labels and then, as
-        often as they want one, the strength of a penalty.
-        """
-        loss, gradient = self.loss, self.gradient
-        if self.by_weights:
-            more = (penalty,) * self.penalties
-            loss, gradient = (
-                replace(one, call=_by_weights(one, more, columns=columns, is_gradient=is_gradient))
-                for one, is_gradient in ((loss, False), (gradient, True))
-            )
-        elif label_first:
-            loss, gradient = _turned_round(loss), _turned_round(gradient)
-        if not columns:
-            return replace(self, loss=loss, gradient=gradient)
-        return replace(
-            self,
-            loss=replace(loss, columns=True),
-            gradient=replace(gradient, columns=True),
-            softmax=self.softmax and replace(self.softmax, columns=True),
-        )
+    @property
+    def gradient_name(self) -> str:
+        """Return the names of the functions for the gradient, as sentences have them."""
+        return " and ".join(one.name for one in self.gradients)
 
 
-def read_user_file(path: Path, loss: str | None, gradient: str | None) -> list[UserFile]:
-    """Run a user's file and find its functions, by the names given or by their own.
+def read_user_file(path: Path, names: Names) -> list[Offer]:
+    """Run a user's file and return what it offers, by the names given or by its own.
 
-    A function that returns loss and gradient counts as both; of those there may be several.
     Raises InputError that names the line where the file fails, or lists the functions there are.
     """
-    path = path.resolve()
+    path, roles = path.resolve(), names.roles()
     sys.path.insert(0, str(path.parent))  # files beside it, which its functions import perhaps
     with silence(), no_output():
         module = run_file(path, str(path))
-    functions = {
-        name: function
-        for name, function in vars(module).items()
-        if callable(function)
-        and not isinstance(function, type)
-        and (getattr(function, "__module__", None) == module.__name__ or name in (loss, gradient))
+    own = {
+        name: value
+        for name, value in vars(module).items()
+        if callable(value)
+        if getattr(value, "__module__", None) == module.__name__
+        or name in (names.loss, names.gradient)
     }
-    gradients = _named(path, functions, gradient, "gradient", _looks_like_gradient)
-    losses = _named(path, functions, loss, "loss", _looks_like_loss)
-    softmax = _function(path, "softmax", functions) if "softmax" in functions else None
-    softmax = softmax if softmax and len(softmax.parameters) == 1 else None
-    if not gradients and losses:
-        pairs = losses
-    elif not losses and len(gradients) == 1:
-        pairs = gradients
-    elif losses == gradients and len(losses) == 1:
-        pairs = losses
-    else:
-        for option, names in (("gradient", gradients), ("loss", losses)):
-            if len(names) != 1:
-                raise InputError(
-                    f"{path}: which function is the {option}? name it with --{option}"
-                    f"{suggest(option, functions) if functions else '; it has no functions'}"
-                )
-        parts = _function(path, losses[0], functions), _function(path, gradients[0], functions)
-        return [_completed(UserFile(path, *parts, softmax))]
-    return [
-        _completed(
-            UserFile(
-                path,
-                _part(_function(path, name, functions), 0),
-                _part(_function(path, name, functions), 1),
-                softmax,
-            )
+    classes = {name: value for name, value in own.items() if isinstance(value, type)}
+    functions = {
+        name: UserFunction(name, path, value, _parameters(value))
+        for name, value in own.items()
+        if name not in classes
+    }
+    found = _pairs(functions, names)
+    for name, kind in classes.items():
+        if not any(kind in other.__mro__[1:] for other in classes.values()):  # no mere base
+            found += _pairs_of_class(path, name, kind, names)
+    known = [*functions, *(f"{name}.{one}" for name, kind in classes.items() for one in vars(kind))]
+    for given in (names.loss, names.gradient):
+        if given not in (None, *classes, *known):
+            raise InputError(f"{path}: has no function {given!r}{suggest(str(given), known)}")
+    if not found:
+        raise InputError(
+            f"{path}: which function is the gradient? name it with --gradient, and the loss with "
+            f"--loss{suggest('gradient', known) if known else '; it has no functions'}"
         )
-        for name in pairs
+    softmax = functions.get("softmax")
+    softmax = softmax if softmax and len(softmax.parameters) == 1 else None
+    offers = []
+    for loss, *gradients in found:
+        told = [replace(one, roles=_roles(one, roles)) for one in (loss, *gradients)]
+        if not gradients:
+            told = [replace(told[0], name=f"the {part} of {loss.name}") for part in _PARTS]
+        offers.append(Offer(told[0], tuple(told[1:]), softmax, not gradients, bool(roles)))
+    return offers
+
+
+_PARTS = ("loss", "gradient")
+
+
+def _pairs(functions: Mapping[str, UserFunction], names: Names) -> list[list[UserFunction]]:
+    """Return each loss with its gradients, or a function alone that may return both."""
+    losses = _named(functions, names.loss, "loss", _is_loss)
+    gradients = _named(functions, names.gradient, "gradient", _is_gradient)
+    if losses and not gradients and names.gradient is None:
+        return [[loss] for loss in losses]
+    if len(gradients) == 1 and (losses == gradients or (not losses and names.loss is None)):
+        return [gradients]
+    if len(losses) == len(gradients) == 1:
+        return [[*losses, *gradients]]
+    if not losses and not gradients and names == Names(signature=names.signature):
+        return [[one] for one in functions.values() if _roles(one, ())]  # such as "propagate"
+    related = [[loss, *(one for one in gradients if _stem(one) == _stem(loss))] for loss in losses]
+    return [found for found in related if len(found) > 1]
+
+
+def _pairs_of_class(path: Path, name: str, kind: type, names: Names) -> list[list[UserFunction]]:
+    """Return the loss and the gradient among the methods of a class, if it has them."""
+    methods = {
+        method: function
+        for method, function in inspect.getmembers_static(kind)
+        if callable(getattr(kind, method, None))
+    }
+
+    def chosen(given: str | None, usual: Sequence[str], guess: Callable[[str], bool]) -> list[str]:
+        of_class, _, method = (given or name).partition(".")
+        wanted = [method] if method else [*usual, *filter(guess, methods)]
+        return [one for one in wanted if one in methods] if of_class == name else []
+
+    losses = [
+        UserFunction(f"{name}.{method}", path, _method(kind, method), parameters)
+        for method in chosen(names.loss, _LOSS_METHODS, _is_loss)
+        if len(parameters := _parameters(methods[method], of_method=True)) > 1
     ]
+    gradients = chosen(names.gradient, _GRADIENT_METHODS, _is_gradient)
+    if not losses or not gradients or f"{name}.{gradients[0]}" == losses[0].name:
+        return [losses[:1]] if losses else []
+    loss = losses[0]
+    places = _places(loss, _parameters(methods[gradients[0]], of_method=True))
+    call = _method(kind, loss.name.partition(".")[2], gradients[0], places)
+    return [[loss, replace(loss, name=f"{name}.{gradients[0]}", call=call)]]
+
+
+def _places(loss: UserFunction, needed: Sequence[str]) -> list[int | None]:
+    """Return which argument of the loss each one of its gradient is, None for one from outside."""
+    if len(needed) == len(loss.parameters):
+        return list(range(len(needed)))
+    known = [_ROLE_OF.get(name.lower(), name) for name in loss.parameters]
+    wanted = [_ROLE_OF.get(name.lower(), name) for name in needed]
+    return [known.index(one) if one in known else None for one in wanted]
+
+
+def _method(
+    kind: type, loss: str, gradient: str | None = None, places: Sequence[int | None] = ()
+) -> Function:
+    """Return a function that calls a method of a new object, and then perhaps its gradient.
+
+    That gets those arguments that it wants; 1 stands for a gradient from outside.
+    """
+
+    def call(*arguments: Any) -> Any:
+        try:
+            made = kind()
+        except Exception as error:
+            raise CallError(
+                f"{kind.__name__}() fails: {describe(error)}; it must need no arguments"
+            ) from error
+        result = getattr(made, loss)(*arguments)
+        if gradient is None:
+            return result
+        return getattr(made, gradient)(*(1.0 if at is None else arguments[at] for at in places))
+
+    return call
 
 
 def _named(
-    path: Path,
-    functions: Mapping[str, Function],
+    functions: Mapping[str, UserFunction],
     name: str | None,
     option: str,
     guess: Callable[[str], bool],
-) -> list[str]:
-    """Return the names of the functions that may be the one that an option names."""
-    if name is None:
-        return [option] if option in functions else [known for known in functions if guess(known)]
-    if name not in functions:
-        raise InputError(f"{path}: has no function {name!r}{suggest(name, functions)}")
-    return [name]
+) -> list[UserFunction]:
+    """Return the functions that may be the one that an option names."""
+    if name is not None:
+        return [functions[name]] if name in functions else []
+    if option in functions:
+        return [functions[option]]
+    return [one for known, one in functions.items() if guess(known) and len(one.parameters) > 1]
 
 
-def _function(path: Path, name: str, functions: Mapping[str, Function]) -> UserFunction:
-    function = functions[name]
-    return UserFunction(name, path, function, parameters=_required(function))
-
-
-def _completed(file: UserFile) -> UserFile:
-    """Return the file, its functions wrapped if they take (W, X, y)."""
-    names = [name.lower() for name in file.gradient.parameters]
-    by_weights = (
-        len(names) >= 3 and names[0].startswith(_WEIGHTS) and names[1].startswith(_FEATURES)
-    )
-    if not by_weights:
-        return file
-    return replace(file, by_weights=True, penalties=len(names) - 3)
-
-
-def _turned_round(function: UserFunction) -> UserFunction:
-    call = function.call
-    return replace(
-        function, call=lambda a, y: call(y, a), parameters=tuple(reversed(function.parameters))
-    )
-
-
-def _part(function: UserFunction, at: int) -> UserFunction:
-    """Return a function that gives back the loss (0) or the gradient (1) of one with both."""
-    call = function.call
-
-    def part(*arguments: Any) -> Any:
-        both = call(*arguments)
-        if not isinstance(both, tuple | list) or len(both) != 2:
-            raise CallError(
-                f"{function.name} returns {type(both).__name__}; where there is no function for "
-                "the gradient it must return (loss, gradient), or name one with --gradient"
-            )
-        return both[at]
-
-    return replace(function, name=f"the {('loss', 'gradient')[at]} of {function.name}", call=part)
-
-
-def _by_weights(
-    function: UserFunction, more: tuple[float, ...], *, columns: bool, is_gradient: bool
-) -> Function:
-    """Return a function of (a, y) for one of (W, X, y).
-
-    With a square X, W = X^-1 a has the pre-activations X W = a, and a gradient G by W is X^-T G by
-    them: that of the chain rule, dL/dW = X^T dL/da.
-    """
-    call = function.call
-
-    def turned(matrix: Any) -> Any:
-        return np.transpose(matrix) if columns else matrix
-
-    def wrapped(a: NDArray[Any], y: Any) -> Any:
-        if a.ndim != 2:
-            raise CallError(f"{function.name} takes weights and features, so a batch")
-        a, side = turned(a), a.shape[1 if columns else 0]
-        X = np.eye(side) + np.random.default_rng(0).uniform(-0.2, 0.2, (side, side))
-        W = np.linalg.solve(X, a)
-        result = call(turned(W).copy(), turned(X).copy(), y, *more)
-        if not is_gradient:
-            return result
-        if np.shape(result) != np.shape(turned(W)):
-            raise FaultError(
-                f"{function.name} gives a gradient of shape {np.shape(result)} for weights of "
-                f"shape {np.shape(turned(W))}"
-            )
-        return turned(np.linalg.solve(X.T, turned(np.asarray(result))))
-
-    return wrapped
-
-
-def _looks_like_gradient(name: str) -> bool:
+def _is_gradient(name: str) -> bool:
     low = name.lower()
-    is_numerical = any(part in low for part in ("num", "finite", "check"))
-    return not is_numerical and any(part in low for part in ("grad", "derivative", "backward"))
+    is_derived = any(word in low for word in _GRADIENT_WORDS) or low.startswith(("d_", "dloss"))
+    return is_derived and not any(word in low for word in _OTHER)
 
 
-def _looks_like_loss(name: str) -> bool:
-    low = name.lower()
-    is_derived = any(part in low for part in ("grad", "derivative", "backward", "num", "check"))
-    parts = ("loss", "cross_entropy", "crossentropy", "error", "cost")
-    return not is_derived and any(part in low for part in parts)
+def _is_loss(name: str) -> bool:
+    low, words = name.lower(), (*_GRADIENT_WORDS, *_OTHER)
+    is_loss = any(word in low for word in _LOSS_WORDS) and not _is_gradient(name)
+    return is_loss and not any(word in low for word in words)
 
 
-def _required(function: Function) -> tuple[str, ...]:
-    return tuple(
-        name
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.default is parameter.empty
-        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    )
+def _stem(function: UserFunction) -> set[str]:
+    """Return what a name says but for that it is a loss, or a gradient by some parameter."""
+    words = re.sub("([a-z])([A-Z])", r"\1_\2", function.name).lower().split("_")
+    plain = {"", "compute", "get", "calc", "function", "func", "d", "wrt", "w", "b", "dw", "db",
+             "weights", "bias", "biases"}  # fmt: skip
+    kinds = (*_GRADIENT_WORDS, "loss", "error", "cost")
+    return {word for word in words if not any(kind in word for kind in kinds)} - plain
+
+
+def _roles(function: UserFunction, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the roles of a function's arguments, empty where their names do not tell."""
+    if len(given) == len(function.parameters):
+        return given
+    known = [_ROLE_OF.get(name.lower().strip("_").removesuffix("_batch"))
+             for name in function.parameters]  # fmt: skip
+    if "W" not in known:
+        known = ["a" if role == "X" else role for role in known]
+    wanted = ("W", "X", "y") if "W" in known else ("a", "y")
+    missing = [role for role in wanted if role not in known]
+    if len(missing) == 1 and known.count(None) == 1:
+        known[known.index(None)] = missing[0]
+        missing = []
+    roles = tuple(role for role in known if role is not None)
+    return roles if not missing and len(set(roles)) == len(known) else ()
+
+
+def _parameters(function: Function, *, of_method: bool = False) -> tuple[str, ...]:
+    """Return the arguments that a function requires, and a penalty that may follow them."""
+    try:
+        signature = inspect.signature(getattr(function, "__func__", function))
+    except (TypeError, ValueError):  # one of C
+        return ("a", "y")
+    found: list[str] = []
+    for name, parameter in signature.parameters.items():
+        if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            break
+        if parameter.default is not parameter.empty and _ROLE_OF.get(name.lower()) != "reg":
+            break
+        found.append(name)
+    bound = of_method and not isinstance(function, staticmethod)
+    return tuple(found[1:] if bound else found)

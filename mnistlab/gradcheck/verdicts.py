@@ -122,6 +122,11 @@ class Report:
         return gradients and all(probe.passed for probe in self.probes)
 
     @property
+    def is_judged(self) -> bool:
+        """Whether any gradient could be judged."""
+        return any(one.judged for one in self.verdicts)
+
+    @property
     def verdict(self) -> str:
         """Return RIGHT, WRONG, or UNJUDGED where nothing is wrong that could be judged."""
         if self.passed:
@@ -133,9 +138,15 @@ class Report:
     @property
     def faults(self) -> list[str]:
         """Return what is wrong, a sentence each, none twice."""
-        gradients = [one.diagnosis for one in self.verdicts if not one.passed]
+        told: dict[str, str] = {}
+        for one in self.verdicts:
+            if not one.passed:
+                told.setdefault(one.what, one.diagnosis)
+        gradients = list(told.values())
+        if len(set(gradients)) > 1:
+            gradients = [f"by {what.rpartition(' by ')[2]}: {why}" for what, why in told.items()]
         properties = [one.diagnosis for one in self.probes if not one.passed]
-        return list(dict.fromkeys([*gradients[:1], *properties]))
+        return list(dict.fromkeys([*gradients, *properties]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""

@@ -1,159 +1,387 @@
-"""Files in the forms that courses use: a right one passes in each, a mistake is found in each."""
+"""Files in the forms that courses use: a right one passes in each, each mistake gets its name."""
 
 import re
 
 import pytest
 
+from mnistlab.errors import InputError
+from mnistlab.gradcheck.mistakes import MISTAKES
 from mnistlab.gradcheck.own_file import judge
 from mnistlab.gradcheck.suites import Options
+from mnistlab.gradcheck.user_file import Names
+from tests.gradcheck.homework import CHANGES, FORMS, SPELLINGS, Form, write
 
-SINGLE = """
-    e = np.exp(a - a.max())
-    p = e / e.sum()
-    loss, g = -np.log(p[y]), p.copy()
-    g[y] -= 1
-"""
-BATCH = """
-    n = len(a)
-    e = np.exp(a - a.max(axis=1, keepdims=True))
-    p = e / e.sum(axis=1, keepdims=True)
-    loss, g = -np.log(p[range(n), y]).mean(), p.copy()
-    g[range(n), y] -= 1
-    g /= n
-"""
-WEIGHTS = BATCH.replace("n = len(a)", "a = X @ W; n = len(a)").replace("g /= n", "g = X.T @ g / n")
-COLUMNS = """
-    a = W @ X
-    n = a.shape[1]
-    e = np.exp(a - a.max(axis=0))
-    p = e / e.sum(axis=0)
-    loss, g = -np.log(p[y, range(n)]).mean(), p.copy()
-    g[y, range(n)] -= 1
-    g = g @ X.T / n
-"""
-PENALTY = WEIGHTS + "    loss += reg * np.sum(W * W); g += 2 * reg * W\n"
+QUICK = Options(points=1)
 
 
-def two(parameters, body):
-    return "".join(
-        f"def {name}({parameters}):{body}    return {result}\n"
-        for name, result in (("loss", "loss"), ("gradient", "g"))
-    )
+def impossible(form, name):
+    """Return why a mistake cannot be made in a form, or nothing where it can."""
+    roles = form.takes.split(", ")
+    of_one = form.reduction is None
+    reasons = {
+        "batch_division_missing": form.reduction != "mean" and "nothing is averaged",
+        "averaged_not_summed": form.reduction != "sum" and "nothing is summed over a batch",
+        "transposed": of_one and "W" not in roles and "a vector has no transpose",
+        "sigmoid_derivative_missing": form.model != "sigmoid" and "there is no sigmoid",
+        "sigmoid_derivative_twice": form.model != "sigmoid" and "there is no sigmoid",
+        "penalty_missing": "reg" not in roles and "there is no penalty",
+        "bias_missing": "b" not in roles and "there are no biases",
+        "unshifted_softmax": form.model != "softmax" and "there is no softmax",
+    }
+    return reasons.get(name) or ""
 
 
-def pair(parameters, body, name="softmax_loss"):
-    return f"def {name}({parameters}):{body}    return loss, g\n"
+PRODUCT = [(form, name) for form in FORMS for name in MISTAKES if not impossible(FORMS[form], name)]
 
 
-FORMS = {
-    "(a, y)": (two("a, y", SINGLE), "one vector, y as class numbers"),
-    "(y, a)": (two("y, a", SINGLE), "takes y, then one vector"),
-    "a batch of (y, a)": (two("y, a", BATCH), "takes y, then a batch of rows"),
-    "both of one vector": (pair("a, y", SINGLE), "one vector"),
-    "both of a batch": (pair("a, y", BATCH), "a batch of rows"),
-    "both of (y, a)": (pair("y, a", BATCH), "takes y, then a batch of rows"),
-    "a gradient with the loss": (pair("a, y", BATCH, "loss_and_grad"), "a batch of rows"),
-    "weights": (two("W, X, y", WEIGHTS), "weights and features: a batch of rows"),
-    "both by weights": (pair("W, X, y", WEIGHTS), "weights and features: a batch of rows"),
-    "weights in columns": (pair("W, X, y", COLUMNS), "weights and features: a batch of columns"),
-    "weights with a penalty": (pair("W, X, y, reg", PENALTY), "weights and features"),
-}
-
-
-def report_on(tmp_path, text, *names):
+def report_on(tmp_path, text, names=Names(), options=QUICK):  # noqa: B008 - it is frozen
     path = tmp_path / "mine.py"
-    path.write_text(f"import numpy as np\n{text}")
-    return judge(path, *(names or (None, None)), Options())
+    path.write_text(text)
+    return judge(path, options, names)
+
+
+def spelling_of(number):
+    return list(SPELLINGS)[number % len(SPELLINGS)]
+
+
+def test_every_mistake_can_be_written():
+    assert CHANGES.keys() == set(MISTAKES)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_right_file_passes_in_each_form(tmp_path, form):
-    text, note = FORMS[form]
-    report = report_on(tmp_path, text)
-    assert report.passed, report.to_dict()
-    assert any(note in told for told in report.notes), report.notes
-    assert not any("is not the softmax" in told for told in report.notes)
+    for spelling in ("two functions", spelling_of(list(FORMS).index(form))):
+        report = report_on(tmp_path, write(FORMS[form], spelling), options=Options())
+        assert report.passed, (spelling, report.to_dict())
+        assert not any("is not the softmax" in note for note in report.notes)
 
 
-MISTAKES = {
-    "no one-hot": (r"g\[.*y.*\] -= 1", "pass", "the one-hot target is not subtracted"),
-    "sign": (
-        r"loss, g = (.*), p.copy\(\)",
-        r"loss, g = -\1, p.copy()",
-        "the minus sign is missing",
-    ),
-    "base two": (r"np.log\(", "np.log2(", "must be the natural one, not to base 2"),
-    "factor": (r"return (loss, )?g\n", r"return \g<1>2 * g\n", "2 times what it should be"),
-}
+@pytest.mark.parametrize(("form", "name"), PRODUCT)
+def test_each_mistake_gets_its_name_in_each_form(tmp_path, form, name):
+    spelling = spelling_of(PRODUCT.index((form, name)))
+    report = report_on(tmp_path, write(FORMS[form], spelling, name))
+    assert report.verdict == "wrong", report.to_dict()
+    assert MISTAKES[name].sentence in "; ".join(report.faults), (spelling, report.faults)
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-@pytest.mark.parametrize("form", FORMS)
-def test_a_mistake_is_found_and_named_in_each_form(tmp_path, form, mistake):
-    pattern, instead, sentence = MISTAKES[mistake]
-    text, changes = re.subn(pattern, instead, FORMS[form][0])
-    assert changes
-    report = report_on(tmp_path, text)
-    wrong = [verdict.diagnosis for verdict in report.verdicts if not verdict.passed]
-    assert wrong
-    assert re.search(sentence, wrong[0]), wrong
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_each_spelling_is_read(tmp_path, spelling):
+    for form in ("one vector", "rows, mean", "linear regression, rows"):
+        report = report_on(tmp_path, write(FORMS[form], spelling))
+        assert report.passed, report.to_dict()
+        report = report_on(tmp_path, write(FORMS[form], spelling, "sign"))
+        assert report.verdict == "wrong"
+        assert MISTAKES["sign"].sentence in report.faults[0]
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong"),
+    ("form", "words"),
     [
-        ("g += 2 * reg * W", "g += reg * W"),
-        ("g += 2 * reg * W", "pass"),
-        ("X.T @ g / n", "X @ g / n"),
-        ("X.T @ g / n", "X.T @ g"),
+        ("one vector", "takes one vector, y as class numbers (softmax cross-entropy)"),
+        ("one vector, y first", "takes y, then one vector, y as class numbers"),
+        ("one vector, from one", "takes one vector, y as class numbers from 1"),
+        ("rows, sum, one-hot", "takes a batch of rows, y as one-hot"),
+        ("rows, mean, from one", "takes a batch of rows, y as class numbers from 1"),
+        ("columns, mean", "takes a batch of columns, y as class numbers"),
+        (
+            "linear regression, columns",
+            (
+                "takes weights and features: a batch of columns, (W, b, X, y) with W (C, D), "
+                "y as one-hot (squared error)"
+            ),
+        ),
+        (
+            "linear regression, one",
+            (
+                "takes weights and features: one vector, (W, b, X, y) with W (D, C), y as one-hot "
+                "(squared error)"
+            ),
+        ),
+        ("sigmoid regression, rows", "y as one-hot (squared error of a sigmoid)"),
+        ("softmax by weights", "(W, X, y) with W (D, C), y as class numbers (softmax cross-"),
     ],
 )
-def test_what_is_wrong_with_the_weights_alone_is_found(tmp_path, right, wrong):
-    assert right in PENALTY
-    text = pair("W, X, y, reg", PENALTY.replace(right, wrong))
-    assert not report_on(tmp_path, text).passed
+def test_the_form_is_told(tmp_path, form, words):
+    notes = report_on(tmp_path, write(FORMS[form], "two functions")).notes
+    assert any(words in note for note in notes), notes
 
 
-def test_each_function_that_returns_both_is_judged(tmp_path):
-    text = pair("a, y", BATCH, "loss_naive") + pair("a, y", BATCH, "loss_vectorized")
-    report = report_on(tmp_path, text)
+TWICE = [
+    ("rows, mean", "sign", "batch_division_missing"),
+    ("rows, sum, one-hot", "factor_two", "averaged_not_summed"),
+    ("rows, mean", "transposed", "sign"),
+    ("rows, mean", "one_hot_added", "batch_division_missing"),
+    ("one vector", "sign", "one_hot_missing"),
+    ("softmax by weights, penalty", "penalty_missing", "batch_division_missing"),
+    ("softmax by weights, penalty", "penalty_missing", "sign"),
+    ("sigmoid regression, rows", "sigmoid_derivative_missing", "factor_two"),
+    ("linear regression, rows", "transposed", "factor_two"),
+]
+
+
+@pytest.mark.parametrize(("form", "one", "other"), TWICE)
+def test_two_mistakes_are_both_named(tmp_path, form, one, other):
+    report = report_on(tmp_path, write(FORMS[form], "two functions", one, other))
+    told = "; ".join(report.faults)
+    assert MISTAKES[one].sentence in told, told
+    assert MISTAKES[other].sentence in told, told
+
+
+def test_what_nobody_knows_may_be_more_than_one_mistake(tmp_path):
+    text = write(
+        FORMS["one vector"],
+        "two functions",
+        changes=[("dA = (P - T)", "dA = (P - T) ** 2 + P * A")],
+    )
+    (told, *_) = report_on(tmp_path, text).faults
+    assert "no known mistake explains it, there may be more than one" in told
+
+
+def test_weights_and_biases_with_different_mistakes_are_both_told(tmp_path):
+    text = write(
+        FORMS["linear regression, rows"],
+        "two functions",
+        "bias_missing",
+        changes=[("G = G", "G = 2 * G")],
+    )
+    told = report_on(tmp_path, text).faults
+    assert [one.partition(":")[0] for one in told] == ["by weights", "by biases"]
+    assert MISTAKES["factor_two"].sentence in told[0]
+    assert MISTAKES["bias_missing"].sentence in told[1]
+
+
+@pytest.mark.parametrize("form", ["one vector, from one", "rows, mean, from one"])
+def test_a_gradient_that_counts_from_0_where_the_loss_counts_from_1_is_wrong(tmp_path, form):
+    right = write(FORMS[form], "two functions")
+    loss, gradient = right.split("def gradient")
+    for text in (
+        f"{loss}def gradient{gradient.replace('(y) - 1', '(y)')}",
+        f"{loss.replace('(y) - 1', '(y)')}def gradient{gradient}",
+    ):
+        report = report_on(tmp_path, text)
+        assert report.verdict == "wrong", report.to_dict()
+        assert "the target is subtracted at the wrong class, one beside" in report.faults[0]
+
+
+def test_the_loss_may_be_at_fault(tmp_path):
+    faults = {
+        "-(T * np.log(P))": ("(T * np.log(P))", "the minus sign is missing"),
+        "np.log(P)": ("np.log2(P)", "must be the natural one, not to base 2"),
+        "T * np.log(P)": ("T * P", "the logarithm is missing"),
+    }
+    for form in ("one vector", "rows, mean", "softmax by weights"):
+        right = write(FORMS[form], "two functions")
+        loss, gradient = right.split("def gradient")
+        for old, (new, sentence) in faults.items():
+            report = report_on(tmp_path, f"{loss.replace(old, new)}def gradient{gradient}")
+            assert report.verdict == "wrong"
+            assert "gradient is right (softmax cross-entropy), loss is not" in report.faults[0]
+            assert sentence in report.faults[0]
+
+
+def test_a_loss_and_a_gradient_that_are_both_wrong_are_both_told(tmp_path):
+    right = write(FORMS["one vector"], "two functions")
+    loss, gradient = right.split("def gradient")
+    wrong = gradient.replace("dA = ", "dA = 2 * ")
+    report = report_on(tmp_path, f"{loss.replace('-(T', '(T')}def gradient{wrong}")
+    assert "the minus sign is missing" in report.faults[0]
+    assert MISTAKES["factor_two"].sentence in report.faults[0]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "sentence"),
+    [
+        ("reg / 2 *", "reg *", "the penalty's part is 0.5 times what it should be"),
+        ("L.mean()", "L.mean() / 2", "loss is not: .*: it is half of what it should be"),
+    ],
+)
+def test_what_is_wrong_beside_the_data_is_found(tmp_path, right, wrong, sentence):
+    text = write(FORMS["softmax by weights, penalty"], "two functions", changes=[(right, wrong)])
+    assert re.search(sentence, report_on(tmp_path, text).faults[0])
+
+
+SWAPPED = """
+import numpy as np
+def loss({0}, {1}):
+    p = np.exp({2} - {2}.max()); p = p / p.sum()
+    return -np.log(p[{3}])
+def gradient({0}, {1}):
+    p = np.exp({2} - {2}.max()); p = p / p.sum()
+    {4}p[{3}] -= 1
+    return p
+"""
+
+
+def test_a_signature_settles_what_the_names_do_not_tell(tmp_path):
+    for first, second, a, y in (("u", "v", "u", "v"), ("u", "v", "v", "u"), ("y", "t", "y", "t")):
+        assert report_on(tmp_path, SWAPPED.format(first, second, a, y, "")).passed
+    unknown = """
+import numpy as np
+def loss(u, v): return (u ** 4).sum() + (u * v).sum()
+def gradient(u, v): return 4 * u ** 3 - v
+"""
+    report = report_on(tmp_path, unknown)
+    assert report.verdict == "cannot be judged"
+    assert '--signature "y, a"' in report.faults[0]
+    assert report_on(tmp_path, unknown, Names(signature="a, y")).verdict == "wrong"
+
+
+THREE = """
+import numpy as np
+def loss(p, q, r): return ((p @ q - r) ** 2).sum()
+def gradient(p, q, r): return 2 * p.T @ (p @ q - r)
+"""
+
+
+def test_functions_of_unknown_arguments_are_told_the_signature_that_would_help(tmp_path):
+    report = report_on(tmp_path, THREE)
+    assert report.verdict == "cannot be judged"
+    assert (
+        'loss takes (p, q, r); say what they are, such as --signature "W, X, y"' in report.faults[0]
+    )
+    report = report_on(tmp_path, THREE, Names(signature="X, W, y"))
+    assert report.passed, report.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("signature", "message"),
+    [
+        ("y, q", "'y, q' must name y, and either a or both W and X, out of a, y, W, b, X, reg"),
+        ("y, y", "'y, y' must name y"),
+        ("a", "'a' must name y"),
+        ("W, y", "must name y, and either a or both W and X"),
+        ("a, W, X, y", "must name y, and either a or both W and X"),
+        ("", "'' must name y"),
+    ],
+)
+def test_a_signature_that_says_nothing_is_refused(tmp_path, signature, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        report_on(tmp_path, THREE, Names(signature=signature))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        Names("Criterion.forward", "Criterion.backward"),
+        Names("Criterion.forward"),
+        Names(gradient="Criterion.backward"),
+        Names("Criterion"),
+    ],
+)
+def test_methods_are_found_by_their_names(tmp_path, names):
+    text = write(Form(), "forward and backward") + "\n\n" + write(Form(), "two functions", "sign")
+    report = report_on(tmp_path, text, names)
     assert report.passed
-    assert "the gradient of loss_vectorized" in report.title
-    second = "pass".join(text.rsplit("g /= n", 1))
-    report = report_on(tmp_path, second)
-    (wrong,) = {one.what for one in report.verdicts if not one.passed}
-    assert "loss_vectorized" in wrong
-    assert report_on(tmp_path, second, "loss_naive", "loss_naive").passed
+    assert "Criterion.backward against Criterion.forward" in report.title
+    assert report_on(tmp_path, text).verdict == "wrong"
 
 
-def test_one_function_that_returns_no_pair_is_told_what_to_return(tmp_path):
-    report = report_on(tmp_path, f"def loss(a, y):{SINGLE}    return loss\n")
-    (verdict,) = report.verdicts
-    assert "must return (loss, gradient), or name one with --gradient" in verdict.diagnosis
+def test_each_of_several_losses_in_a_file_is_judged(tmp_path):
+    one = write(FORMS["rows, mean"], "a pair").replace("loss_function", "loss_naive")
+    two = write(FORMS["rows, mean"], "a pair", "sign").replace("loss_function", "loss_fast")
+    report = report_on(tmp_path, one + "\n\n" + two)
+    (wrong,) = {found.what for found in report.verdicts if not found.passed}
+    assert "loss_fast" in wrong
+    assert report_on(tmp_path, one + two, Names("loss_naive", "loss_naive")).passed
+    related = "".join(
+        write(FORMS["rows, mean"], "two functions", *mistakes)
+        .replace("def loss", f"def {name}_loss")
+        .replace("def gradient", f"def d_{name}_loss")
+        for name, mistakes in (("plain", ()), ("other", ("sign",)))
+    )
+    report = report_on(tmp_path, related)
+    (wrong,) = {found.what for found in report.verdicts if not found.passed}
+    assert "d_other_loss" in wrong
+
+
+def test_a_batch_is_not_taken_for_one_vector_with_a_strange_loss(tmp_path):
+    text = """
+import numpy as np
+def loss(a, y):
+    z = a - a.max(axis=-1, keepdims=True)
+    return -(y * (z - np.log(np.exp(z).sum(axis=-1, keepdims=True)))).sum() / len(a)
+def gradient(a, y):
+    e = np.exp(a - a.max(axis=-1, keepdims=True))
+    return (e / e.sum(axis=-1, keepdims=True) - y) / len(a)
+"""
+    for one, name in (
+        (text, "softmax cross-entropy"),
+        (write(FORMS["sigmoid of rows"], "two functions"), "squared error of a sigmoid"),
+    ):
+        report = report_on(tmp_path, one)
+        assert report.passed
+        taken = [note for note in report.notes if note.startswith("takes")]
+        assert taken == [f"takes a batch of rows, y as one-hot ({name})"]
+
+
+def test_gradients_by_weights_and_by_biases_may_be_two_functions(tmp_path):
+    form = FORMS["linear regression, rows"]
+    lines = form.body()
+    for wrong in ("", "2 * "):
+        text = "import numpy as np\n" + "".join(
+            f"def {name}({form.takes}):\n"
+            + "".join(f"    {line}\n" for line in lines)
+            + f"    return {result}\n"
+            for name, result in (("loss", "loss"), ("grad_W", "G"), ("bias_gradient", f"{wrong}g"))
+        )
+        report = report_on(tmp_path, text)
+        assert {one.what.rpartition(" ")[2] for one in report.verdicts} == {"weights", "biases"}
+        assert [one.passed for one in report.verdicts] == [True, not wrong]
+
+
+def test_a_binary_regression_is_judged(tmp_path):
+    text = """
+import numpy as np
+def sigmoid(z): return 1 / (1 + np.exp(-z))
+def costFunction(theta, X, y):
+    h = sigmoid(X @ theta)
+    return (-y * np.log(h) - (1 - y) * np.log(1 - h)).mean()
+def gradient(theta, X, y):
+    return X.T @ (sigmoid(X @ theta) - y) / len(y)
+"""
+    report = report_on(tmp_path, text)
+    assert report.passed, report.to_dict()
+    assert any("with W (D,), y as 0 or 1" in note for note in report.notes)
+    report = report_on(tmp_path, text.replace("- y) / len(y)", "- y)"))
+    assert MISTAKES["batch_division_missing"].sentence in report.faults[0]
 
 
 def test_functions_of_probabilities_are_told_as_such(tmp_path):
-    text = "def cross_entropy(p, y): return -np.log(p[y])\ndef gradient(p, y):\n    g = 0 * p\n"
-    report = report_on(tmp_path, f"{text}    g[y] = -1 / p[y]\n    return g\n")
-    assert report.passed, report.to_dict()
-    assert any("takes probabilities" in note for note in report.notes)
-    report = report_on(tmp_path, f"{text}    g[y] = 1 / p[y]\n    return g\n")
-    assert not report.passed
+    text = "import numpy as np\ndef cross_entropy(p, y): return -np.log(p[y])\n"
+    by_outputs = "def gradient(p, y):\n    g = 0 * p\n    g[y] = {0}1 / p[y]\n    return g\n"
+    by_inputs = "def gradient(p, y):\n    g = p.copy()\n    g[y] {0}= 1\n    return g\n"
+    inside = (
+        "def gradient(a, y):\n    g = np.exp(a) / np.exp(a).sum()\n    g[y] {0}= 1\n    return g\n"
+    )
+    for gradient, right, wrong, note in (
+        (by_outputs, "-", "+", "takes one vector of probabilities, y"),
+        (by_inputs, "-", "+", "of probabilities, with the gradient by the pre-activations"),
+        (inside, "-", "+", "of pre-activations, of which the loss takes the softmax"),
+    ):
+        report = report_on(tmp_path, text + gradient.format(right))
+        assert all(one.passed for one in report.verdicts), report.to_dict()
+        assert any(note in told for told in report.notes), report.notes
+        assert report_on(tmp_path, text + gradient.format(wrong)).verdict == "wrong"
 
 
-@pytest.mark.parametrize(("dtype", "passes"), [("float32", True), ("float16", False)])
-def test_short_numbers_are_judged_as_such(tmp_path, dtype, passes):
-    cast = SINGLE.replace("e = np.exp", f"a = a.astype(np.{dtype})\n    e = np.exp")
-    report = report_on(tmp_path, two("a, y", cast))
-    assert report.passed is passes
-    assert not any("is not the softmax" in note for note in report.notes)
-    if not passes:
-        assert "loss computes in float16" in report.verdicts[0].diagnosis
+@pytest.mark.parametrize(
+    ("dtype", "verdict"), [("float32", "right"), ("float16", "cannot be judged")]
+)
+def test_short_numbers_are_judged_as_such(tmp_path, dtype, verdict):
+    cast = [
+        ("E = np.exp(A", f"A = A.astype(np.{dtype}); E = np.exp(A"),
+        ("P - T", f"P - T.astype(np.{dtype})"),
+    ]
+    report = report_on(tmp_path, write(Form(), "two functions", changes=cast))
+    assert report.verdict == verdict, report.to_dict()
+    if verdict != "right":
+        assert "computes in float16" in report.verdicts[0].diagnosis
 
 
 def test_the_argument_that_is_changed_in_place_is_named(tmp_path):
-    spoiled = BATCH.replace("g /= n", "g /= n\n    y[:] = 0")
-    report = report_on(tmp_path, two("a, y", spoiled))
-    assert "loss changes y in place in line 9: work on a copy, such as y = y.copy()" in (
-        report.verdicts[0].diagnosis
+    spoiled = [("dA /= len(A)", "dA /= len(A); y[:] = 0")]
+    report = report_on(tmp_path, write(FORMS["rows, mean"], "two functions", changes=spoiled))
+    assert re.search(
+        r"loss changes y in place in line \d+: work on a copy, such as y = y.copy\(\)",
+        report.verdicts[0].diagnosis,
     )

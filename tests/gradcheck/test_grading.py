@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.gradcheck.test_forms import FORMS
+from tests.gradcheck.homework import FORMS, write
 from tests.gradcheck.test_target import FAULTY, GOOD, RIGHT, STUDENTS
 
 WAITS = "import time\ntime.sleep(60)\n"
@@ -34,7 +34,7 @@ HOSTILE = {
     "no_python.py": ("def f(:\n", "SyntaxError"),
     "takes_three.py": (
         "def loss(a, y, c): return 1.0\ndef gradient(a, y, c): return a\n",
-        "missing 1 required positional argument",
+        'loss takes (a, y, c); say what they are, such as --signature "W, X, y"',
     ),
     "only_the_loss.py": ("def loss(a, y): return float(a.sum())\n", "must return (loss, gradient)"),
     "no_notebook.ipynb": ("[]", "is no notebook"),
@@ -49,10 +49,10 @@ def verdicts_of(out):
 def class_folder(tmp_path_factory):
     """A folder in which each student has a folder, with a file of the same name in it."""
     folder = tmp_path_factory.mktemp("class")
-    for form, (text, _) in FORMS.items():
-        place = folder / form.replace(" ", "_").replace("/", "_")
+    for name, form in FORMS.items():
+        place = folder / name.replace(" ", "_")
         place.mkdir()
-        (place / "softmax.py").write_text(f"import numpy as np\n{text}")
+        (place / "softmax.py").write_text(write(form, "two functions"))
     return folder
 
 
@@ -107,7 +107,8 @@ def test_a_notebook_is_judged_by_its_code_cells(run, tmp_path):
 def test_a_hostile_file_holds_up_nobody(run, tmp_path):
     for name, (text, _) in HOSTILE.items():
         (tmp_path / name).write_text(text)
-    (tmp_path / "good.py").write_text(f"print('x' * 10**6)\nimport numpy as np\n{GOOD}")
+    waiting = "import threading, time\nthreading.Thread(target=lambda: time.sleep(99)).start()\n"
+    (tmp_path / "good.py").write_text(f"print('x' * 10**6)\nimport numpy as np\n{waiting}{GOOD}")
     began = time.monotonic()
     code, out, _ = run("gradcheck", "--target", tmp_path, "--timeout", "5", "--json")
     found = verdicts_of(out)
@@ -118,6 +119,34 @@ def test_a_hostile_file_holds_up_nobody(run, tmp_path):
         assert found[name]["verdict"] == "cannot be judged", found[name]
         assert reason in found[name]["diagnosis"], found[name]
     assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize("place", [".", "no/such/folder/grades.csv", "mine.py/grades.csv"])
+def test_a_table_that_cannot_be_written_is_refused_before_anything_is_judged(
+    run, tmp_path, monkeypatch, place
+):
+    monkeypatch.chdir(tmp_path)
+    seen = tmp_path / "it_was_run"
+    (tmp_path / "mine.py").write_text(f"open({str(seen)!r}, 'w')\nimport numpy as np\n{GOOD}")
+    code, out, err = run("gradcheck", "--target", "mine.py", "--csv", place)
+    assert (code, out) == (2, "")
+    assert f"--csv {place}: cannot be written: " in err
+    assert not seen.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+
+
+def test_names_and_a_signature_hold_for_all_files(run, tmp_path):
+    text = f"import numpy as np\n{GOOD}".replace("def loss(a, y)", "def f(u, v)")
+    text = (
+        text.replace("def gradient(a, y)", "def g(u, v)").replace("a)", "u)").replace("[y]", "[v]")
+    )
+    for name in ("one.py", "two.py"):
+        (tmp_path / name).write_text(text.replace("softmax(u):", "softmax(a):"))
+    words = ("--loss", "f", "--gradient", "g", "--signature", "(a, y)")
+    code, out, _ = run("gradcheck", "-q", "--target", tmp_path, *words)
+    assert (code, out) == (0, "one.py: right\ntwo.py: right\n")
+    code, out, _ = run("gradcheck", "-q", "--target", tmp_path, *words[:-1], "y, a")
+    assert code == 2
 
 
 def test_a_single_file_that_cannot_be_judged_is_not_called_wrong(run, tmp_path):
@@ -137,6 +166,8 @@ def test_a_single_file_that_cannot_be_judged_is_not_called_wrong(run, tmp_path):
         (("--target", "none.py", "x.py"), "none.py: there is no such file"),
         (("--target", "."), "there is no .py or .ipynb file in it"),
         (("--target", ".", "--save"), "--save keeps the check of one file"),
+        (("--signature", "y, a"), "go with --target, which is missing"),
+        (("--target", "x.py", "-q", "--signature", "y, q"), "--signature 'y, q' must name y"),
     ],
 )
 def test_a_wrong_use_is_one_sentence(run, tmp_path, monkeypatch, words, message):

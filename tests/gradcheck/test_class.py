@@ -1,0 +1,95 @@
+"""A class of sixty files, and files as they are found, each with the verdict that it deserves."""
+
+import json
+import time
+
+import pytest
+
+from mnistlab.errors import InputError
+from mnistlab.gradcheck.mistakes import MISTAKES
+from mnistlab.gradcheck.own_file import judge
+from mnistlab.gradcheck.suites import Options
+from tests.gradcheck.homework import FORMS, write
+from tests.gradcheck.odd_files import HEAD, RIGHT, UNJUDGED, WRONG
+
+KINDS = {
+    "one vector": ("one vector", ()),
+    "the label first": ("one vector, y first", ()),
+    "classes counted from one": ("rows, mean, from one", ()),
+    "one-hot rows, summed": ("rows, sum, one-hot", ()),
+    "columns": ("columns, mean", ()),
+    "softmax with weights and a penalty": ("softmax by weights, penalty", ()),
+    "linear regression of one image": ("linear regression, one", ()),
+    "linear regression in columns": ("linear regression, columns", ()),
+    "sigmoid regression in rows": ("sigmoid regression, rows", ()),
+    "a wrong sign": ("one vector", ("sign",)),
+    "no division by the batch": ("rows, mean", ("batch_division_missing",)),
+    "a mean where the loss is a sum": ("linear regression, penalty", ("averaged_not_summed",)),
+    "a transposed gradient": ("linear regression, rows", ("transposed",)),
+    "no target": ("sigmoid regression, one", ("one_hot_missing",)),
+    "the target added": ("rows, sum, one-hot", ("one_hot_added",)),
+    "no derivative of the sigmoid": ("sigmoid regression, rows", ("sigmoid_derivative_missing",)),
+    "no penalty in the gradient": ("softmax by weights, penalty", ("penalty_missing",)),
+    "no gradient by the biases": ("softmax by all, from one", ("bias_missing",)),
+    "a sign and the division by the batch": ("rows, mean", ("sign", "batch_division_missing")),
+    "a name that does not exist": ("rows, mean", None),
+}
+"""Twenty kinds of files, nine of them right: a form, and its mistakes; None for one that fails."""
+
+SPELT = ("two functions", "a pair", "forward and backward of dout")
+
+
+def test_sixty_files_are_judged_rightly_by_one_command_within_a_minute(run, tmp_path):
+    for kind, (form, mistakes) in KINDS.items():
+        for spelling in SPELT:
+            crash = [("dA /= len(A)", "dA /= lenght")] if mistakes is None else []
+            text = write(FORMS[form], spelling, *(mistakes or ()), changes=crash)
+            (tmp_path / f"{kind}, {spelling}.py").write_text(text)
+    began = time.monotonic()
+    code, out, err = run("gradcheck", "--target", tmp_path, "--json")
+    assert time.monotonic() - began < 60
+    assert (code, err) == (1, "")
+    found = {one["who"].removesuffix(".py"): one for one in json.loads(out)["targets"]}
+    assert len(found) == 60
+    for kind, (_, mistakes) in KINDS.items():
+        for spelling in SPELT:
+            one = found[f"{kind}, {spelling}"]
+            if mistakes is None:
+                assert one["verdict"] == "cannot be judged", one
+                assert "name 'lenght' is not defined" in one["diagnosis"]
+                continue
+            assert one["verdict"] == ("wrong" if mistakes else "right"), one
+            assert one["form"].startswith("takes ")
+            for name in mistakes:
+                assert MISTAKES[name].sentence in one["diagnosis"], one
+
+
+def verdict_on(tmp_path, text):
+    path = tmp_path / "mine.py"
+    path.write_text(HEAD + text)
+    try:
+        report = judge(path, Options())
+    except InputError as error:  # which a table shows as a file that cannot be judged
+        return "cannot be judged", str(error)
+    return report.verdict, "; ".join(report.faults)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_file_as_it_is_found_is_right(tmp_path, name):
+    assert verdict_on(tmp_path, RIGHT[name]) == ("right", "")
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_file_as_it_is_found_is_wrong(tmp_path, name):
+    text, sentence = WRONG[name]
+    verdict, told = verdict_on(tmp_path, text)
+    assert verdict == "wrong"
+    assert sentence in told
+
+
+@pytest.mark.parametrize("name", UNJUDGED)
+def test_what_could_not_be_called_is_never_wrong(tmp_path, name):
+    text, sentence = UNJUDGED[name]
+    verdict, told = verdict_on(tmp_path, text)
+    assert verdict == "cannot be judged"
+    assert sentence in told
