@@ -87,7 +87,7 @@ def train(
         resumption = None
         if folder is not None:
             known = load_config(folder.config)
-            resumption = plan_resumption(folder, known, settled, plan.dataset.sha256)
+            resumption = plan_resumption(folder, known, settled, plan)
             if resumption is None:
                 folder.tidy()
                 _print_complete(folder, as_json=as_json, quiet=quiet)

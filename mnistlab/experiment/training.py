@@ -94,7 +94,7 @@ def train_run(
         with deferred():  # a signal is heard between two steps
             for record in trainer.epochs():
                 row = run.add_epoch(record, 0)
-                run.folder.write_metrics(run.rows)
+                run.folder.add_metrics(row)
                 reporter.epoch(row, config.epochs)
                 run.folder.write_log(describe_epoch(row, config.epochs))
                 _save_results(record, run, plan, trainer)
@@ -103,6 +103,7 @@ def train_run(
         run.stop_clock()
         run.write_summary()
         if painter is not None:
+        run.folder.write_metrics(run.rows)  # what the status vouches for is none but our own rows
             run.not_drawn = _paint(painter, run)
         run.meaning = _interpret(run, plan, start_loss)
         lines = [*run.meaning, *([run.error] if run.error else [])]
@@ -141,7 +142,7 @@ def _save_results(record: EpochRecord, run: RunRecorder, plan: Plan, trainer: Tr
         parameters, data = copy_stack(trainer.parameters), plan.dataset
         test = evaluate(parameters, plan.settings.objective, data.test, data.pixels)
         run.save_result(parameters[:, 0, :], test)
-    elif record.epoch % run.config.checkpoint_every == 0:
+    elif record.epoch % run.config.checkpoint_every == 0 and run.checkpoints.is_due():
         run.save_progress(trainer.snapshot)
 
 

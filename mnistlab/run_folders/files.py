@@ -1,14 +1,14 @@
-"""Reads, writes and locks the files of run folders.
+"""Reads and writes the files of run folders.
 
 A reader sees the old file or the new one, never half of one: a file is written under a temporary
-name, synced, and renamed. What a status says of the files beside it is their SHA-256 by name,
-here called checksums.
+name, synced, and renamed. Two files grow while a run trains, log.txt and metrics.csv: they are
+appended to, a line at a time, and `read_csv` leaves out a last line that is not whole yet. What a
+status says of the files beside it is their SHA-256 by name, here called checksums.
 """
 
 import contextlib
 import csv
 import errno
-import fcntl
 import hashlib
 import io
 import json
@@ -16,9 +16,9 @@ import math
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnistlab.errors import RunFolderError
 
@@ -64,9 +64,12 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def append_text(path: Path, content: str) -> None:
-    """Append UTF-8 text to a file, the whole of it or, with an OSError that names it, nothing."""
+    """Append UTF-8 text to a file, the whole of it or, with an OSError that names it, nothing.
+
+    A link is not followed: mnistlab makes none here.
+    """
     data = content.encode("utf-8", "surrogateescape")
-    with path.open("ab", buffering=0) as file:
+    with open(path, "ab", buffering=0, opener=_open_no_link) as file:
         before = file.tell()
         try:
             if file.write(data) < len(data):
@@ -79,6 +82,10 @@ def append_text(path: Path, content: str) -> None:
                     path.unlink()
             error.filename = str(path)
             raise
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def clear_temporary_files(folder: Path) -> None:
@@ -233,26 +240,40 @@ def _whole_number(text: str) -> int:
     return number
 
 
-def to_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return rows as CSV text with a header; missing values are empty cells."""
+def to_csv(
+    columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, header: bool = True
+) -> str:
+    """Return rows as CSV text; missing values are empty cells."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
+    if header:
+        writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Return a CSV file's rows by its header; raise RunFolderError if it is missing or damaged."""
+def read_csv(path: Path, kinds: Mapping[str, Callable[[str], Any]]) -> dict[str, list[Any]]:
+    """Return the columns of a CSV file that `kinds` names, each cell as its function returns it.
+
+    A last line without an end is still being written, or was cut short, and is left out. Raises
+    RunFolderError if the file is missing or damaged.
+    """
+    columns: dict[str, list[Any]] = {name: [] for name in kinds}
     try:
         if is_oversized(path):
             raise RunFolderError(f"{path}: is larger than that of any run")
         with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+            rows = csv.reader(line for line in file if line.endswith(("\n", "\r")))
+            header = next(rows, [])
+            places = [(header.index(name), kinds[name], columns[name]) for name in kinds]
+            for row in rows:
+                for place, kind, column in places if row else ():
+                    column.append(kind(row[place]))
     except _NO_FILE:
         raise RunFolderError(f"{path}: is missing") from None
-    except (UnicodeDecodeError, csv.Error):
+    except (ValueError, IndexError, csv.Error):
         raise RunFolderError(f"{path}: is damaged") from None
+    return columns
 
 
 def sha256_of(path: Path) -> str | None:
@@ -297,52 +318,3 @@ def checksum_while_replaced(path: Path, checksum: Checksum, new: str) -> Checksu
 
 def _choices(checksum: Any) -> list[str | None]:
     return checksum if isinstance(checksum, list) else [checksum]
-
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
-
-_PATIENCE, _PAUSE = 0.2, 0.004  # seconds: whoever calls `is_locked` holds it for microseconds
-
-
-def take_lock(path: Path, name: str) -> "BaseFileLock":
-    """Return the lock in this file, which this process now has and which dies with it.
-
-    Raises RunFolderError, which names the run `name`, where another process has it, and OSError
-    where the file cannot be made.
-    """
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - reading a folder needs no lock
-
-    taken = FileLock(path, timeout=_PATIENCE)
-    try:
-        taken.acquire(poll_interval=_PAUSE)
-    except Timeout:
-        raise RunFolderError(f"{name}: another process is working on it") from None
-    return taken
-
-
-def release_lock(taken: "BaseFileLock", path: Path) -> None:
-    """Remove the file of a lock that this process has, and release it."""
-    path.unlink(missing_ok=True)
-    taken.release()
-
-
-def is_locked(path: Path) -> bool:
-    """Return whether a process has the lock in this file, which need not be there.
-
-    No file is made. Any number of processes may ask at once: they ask for a shared lock, which
-    only the holder's excludes.
-    """
-    try:
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except OSError:  # what cannot be opened is nobody's work in progress
-        return False
-    try:
-        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # the latter on some network disks
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(number)
-    return False

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from mnistlab.errors import RunFolderError, shown
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.files import is_locked, release_lock, take_lock
 from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.locks import is_locked, release_lock, take_lock
 from mnistlab.run_folders.places import find_run, run_paths
 
 _ASIDE = ".deleted."

@@ -42,7 +42,7 @@ def resume(folder, *words, reporter=None):
     known = load_config(folder.config)
     config = load_config(folder.config, words)
     plan = prepare([config])
-    resumption = plan_resumption(folder, known, config, plan.dataset.sha256)
+    resumption = plan_resumption(folder, known, config, plan)
     if resumption is None:
         return None
     return train_run(
@@ -91,8 +91,8 @@ def test_without_the_generators_state_the_bits_differ(tmp_path, monkeypatch):
     whole = train(tmp_path / "whole", SETTINGS["sgd"], Recorder())
     folder = cut_short(tmp_path, SETTINGS["sgd"], 2)
 
-    def forgetful(path):
-        snapshot, notes = load_checkpoint(path)
+    def forgetful(path, check):
+        snapshot, notes = load_checkpoint(path, check)
         bits = {**snapshot.generator["state"], "state": 1}
         return replace(snapshot, generator={**snapshot.generator, "state": bits}), notes
 
