@@ -17,6 +17,7 @@ from mnistlab.core.objective import copy_stack
 from mnistlab.core.samples import Samples
 from mnistlab.core.trainer import EpochRecord, Trainer
 from mnistlab.datasets import Dataset, Progress
+from mnistlab.errors import DataError
 from mnistlab.experiment.prepare import Plan, objective_of
 from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.experiment.resume import Resumption
@@ -93,6 +94,7 @@ def train_run(
         reporter.start(config.epochs)
         with deferred():  # a signal is heard between two steps
             for record in trainer.epochs():
+                plan.dataset.watched.check()
                 row = run.add_epoch(record, 0)
                 run.folder.add_metrics(row)
                 reporter.epoch(row, config.epochs)
@@ -107,6 +109,7 @@ def train_run(
             run.not_drawn = _paint(painter, run)
         run.meaning = _interpret(run, plan, start_loss)
         lines = [*run.meaning, *([run.error] if run.error else [])]
+        plan.dataset.watched.check()
         run.folder.write_log(*lines, f"{run.status} after {run.seconds['total']:.2f} s")
         run.close()
     return run
@@ -125,7 +128,8 @@ def _saved_if_cut_short(
                 if not run.is_ended:
                     reporter.message(f"what was reached is kept in {run.folder.path}")
                     with suppress(OSError):
-                        run.save_progress(trainer.snapshot)
+                        if not isinstance(error, DataError):  # the epoch may be one on other data
+                            run.save_progress(trainer.snapshot)
                     with suppress(OSError):
                         run.abandon(error)
                 if resume_options is not None:
@@ -206,6 +210,7 @@ def evaluate_test(folder: RunFolder, config: Config, data: Dataset) -> dict[str,
     check_same_data(folder, config.data.dataset, data.sha256)
     parameters = load_weights(folder.model)[:, None, :]
     test = evaluate(parameters, objective_of(config), data.test, data.pixels)
+    data.watched.check()
     metrics = test.metrics
     numbers = {"loss": float(metrics.loss[0]), "accuracy": float(metrics.accuracy[0])}
     summary = to_json({**folder.read_summary(), "test": numbers}) + "\n"

@@ -66,7 +66,7 @@ def verify(folder: RunFolder, reporter: Reporter) -> Verification:
         _check_verifiable(folder)
         known = folder.read_metrics()
         config = load_config(folder.config)
-        plan = prepare([config], reporter)
+        plan = prepare([config], reporter, anew=True)
     except MnistlabError as error:
         return Verification(folder.name, IMPOSSIBLE, reason=str(error))
     with tempfile.TemporaryDirectory(prefix="mnistlab-verify-") as aside:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mnistlab.config.schema import Config
 from mnistlab.core.trainer import EpochRecord, Snapshot, Trainer
 from mnistlab.datasets import Dataset
-from mnistlab.errors import RunFolderError
+from mnistlab.errors import DataError, RunFolderError
 from mnistlab.experiment.prepare import plan_on
 from mnistlab.experiment.recorder import CheckpointTimer, RunRecorder, check_notes, now
 from mnistlab.experiment.training import describe_epoch
@@ -92,7 +92,7 @@ def train_stack(stack: Stack, work: Work, stretch: Stretch = WHOLE) -> list[Stac
     training = _StackTraining(stack, work)
     try:
         training.run(stretch)
-    except (StoppedError, StorageError, RunFolderError):
+    except (StoppedError, StorageError, RunFolderError, DataError):
         raise
     except (Exception, SystemExit) as error:  # a plugin may call exit()
         work.folder.checkpoint_of(stack.name).unlink(missing_ok=True)
@@ -190,6 +190,7 @@ class _StackTraining:
 
     def _note(self, record: EpochRecord, trainer: Trainer) -> NDArray[np.bool_]:
         """Keep an epoch's rows, write the runs that end with it; return which columns stay."""
+        self._data.watched.check()
         self.seconds["train"] += record.train_seconds
         self.seconds["evaluate"] += record.evaluate_seconds
         rows: dict[int, Mapping[str, Any]] = {}
