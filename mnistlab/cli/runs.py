@@ -85,8 +85,6 @@ def list_runs(
     if as_json and as_csv:
         raise InputError("runs list: --json and --csv exclude each other")
     wanted = parse(condition) if condition is not None else None
-    if runs_dir is not None and not runs_dir.exists():
-        raise InputError(f"--runs-dir {runs_dir}: there is no such folder")
     folder = runs_folder(runs_dir)
     if sweep is not None:
         folder = find_sweep_folder(sweep, runs_dir).path / "runs"

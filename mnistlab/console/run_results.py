@@ -73,11 +73,14 @@ def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:
 
 def _describe_unfinished(folder: SweepFolder) -> list[str]:
     done = len(folder.runs())
+    resume = f"mnistlab sweep --resume {folder.name}"
     try:
-        runs = sum(len(column) for stack in folder.read_plan()["stacks"] for column in stack)
+        plan = folder.read_plan()
+        if not plan:
+            return [f"it was cut short before it began; to go on: {resume}"]
+        runs = sum(len(column) for stack in plan["stacks"] for column in stack)
     except (RunFolderError, KeyError, TypeError):
         return [f"{done} runs are done; plan.json is missing or damaged"]
-    resume = f"mnistlab sweep --resume {folder.name}"
     return [
         f"{done} of {max(runs, done)} runs are done; to go on: {resume}",
         f"sweep folder: {folder.path}",

@@ -98,6 +98,11 @@ def check_resumable(folder: RunFolder) -> None:
         raise RunFolderError(f"{folder.status}: is missing or cannot be read")
     if status == "diverged":
         raise RunFolderError(f"{folder.name}: has diverged; there is nothing to go on to")
+    if not folder.config.exists():
+        raise RunFolderError(
+            f"{folder.config}: is missing, so there is nothing to go on with; to clear the run "
+            f"away: mnistlab runs delete {folder.name}"
+        )
     damaged = folder.damaged_files()
     if folder.config.name in damaged:
         raise RunFolderError(

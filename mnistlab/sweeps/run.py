@@ -24,7 +24,7 @@ from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch
 from mnistlab.sweeps.results import describe_parameters, read_rows
 from mnistlab.sweeps.sentences import sentences
 from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
-from mnistlab.sweeps.storage import begin, finished_runs, open_folder, planned_stacks
+from mnistlab.sweeps.storage import begin, finished_runs, has_begun, open_folder, planned_stacks
 from mnistlab.sweeps.workers import (
     Event,
     RunEnded,
@@ -78,7 +78,7 @@ def run_sweep(
                 folder, lock = open_folder(prepared, runs_dir, resumed)
                 cleanup.callback(lock.release)
             environment = describe_environment()
-            if resumed is None:
+            if not has_begun(folder):
                 begin(folder, prepared, environment, runs_dir if options.needed else None)
             done = finished_runs(folder, prepared, retry_failed=options.retry_failed)
             stacks = planned_stacks(folder, prepared, done)
@@ -201,7 +201,7 @@ def _give_up(
     """Mark the sweep as interrupted or failed, and note on the error how to go on."""
     interrupted = isinstance(error, KeyboardInterrupt)
     message = describe_error(error)
-    if created and not folder.plan.exists():  # nothing has begun yet
+    if created and not has_begun(folder):
         folder.remove()
         return
     with suppress(OSError):  # what went wrong first is what is reported

@@ -142,8 +142,8 @@ def test_json_and_csv_hold_the_values_themselves(run):
 
 def test_an_empty_or_missing_folder(run, tmp_path):
     code, out, err = run("runs", "list", "--runs-dir", tmp_path / "nowhere", "--json")
-    assert (code, out) == (2, "")
-    assert "there is no such folder" in err
+    assert (code, out) == (0, "[]\n")
+    assert "there is no run here yet" in err
     where = tmp_path / "empty"
     where.mkdir()
     for _ in range(2):
