@@ -10,6 +10,7 @@ import typer
 
 from mnistlab.cli import options
 from mnistlab.cli.options import (
+    draw_missing_plots,
     echo,
     echo_json,
     find_sweep_folder,
@@ -138,7 +139,7 @@ def sweep(
     from mnistlab.sweeps.estimate import estimate
     from mnistlab.sweeps.plan import prepare_sweep
     from mnistlab.sweeps.run import SweepOptions, run_sweep
-    from mnistlab.sweeps.storage import is_complete
+    from mnistlab.sweeps.storage import best_run, is_complete
 
     reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
     prepared = prepare_sweep(settled, reporter, exact_limit=exact_limit)
@@ -148,6 +149,8 @@ def sweep(
         (echo_json if as_json else print_estimate)(facts)
         return
     if folder is not None and is_complete(folder, prepared, retry_failed=retry_failed):
+        if not no_plots:
+            draw_missing_plots([folder, *best_run(folder)], runs_dir, plugins)
         if not (as_json or quiet):
             echo("It was complete already.\n")
         _print(folder, folder.read_summary(), as_json=as_json, quiet=quiet)
@@ -166,7 +169,7 @@ def sweep(
     _print(result.folder, result.document, as_json=as_json, quiet=quiet)
     if result.status != "completed":
         raise SweepFailedError(f"the sweep {result.status}: {result.error}")
-    refuse_missing_plots(result.folder, result.not_drawn)
+    refuse_missing_plots(result.folder, result.not_drawn, resume_options(runs_dir, plugins))
 
 
 def _metric(minimize: str | None, maximize: str | None) -> "Metric | None":

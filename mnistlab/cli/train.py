@@ -10,6 +10,7 @@ import typer
 from mnistlab.cli import options
 from mnistlab.cli.config import print_settled
 from mnistlab.cli.options import (
+    draw_missing_plots,
     echo_json,
     find_folder,
     refuse_changes,
@@ -90,6 +91,8 @@ def train(
             resumption = plan_resumption(folder, known, settled, plan)
             if resumption is None:
                 folder.tidy()
+                if is_drawn:
+                    draw_missing_plots([folder], runs_dir, plugins)
                 _print_complete(folder, as_json=as_json, quiet=quiet)
                 return
             painter = cleanup.enter_context(Painter(plugins)) if is_drawn else None
@@ -103,6 +106,7 @@ def train(
                 resume_options=resume_options(runs_dir, plugins),
             )
     _print_run(run, plan, as_json=as_json, quiet=quiet)
+    refuse_missing_plots(run.folder, run.not_drawn, resume_options(runs_dir, plugins))
 
 
 def _resumed(
@@ -175,7 +179,6 @@ def _print_run(run: "RunRecorder", plan: "Plan", *, as_json: bool, quiet: bool) 
             )
         )
         raise RunDivergedError(f"the run diverged: {run.error}; {advice}")
-    refuse_missing_plots(run.folder, run.not_drawn)
 
 
 def _print_plan(plan: "Plan", *, as_json: bool) -> None:

@@ -204,7 +204,8 @@ class RunRecorder:
         stopped = {"stopped": self.stopped} if self.stopped else {}
         checksums = self.folder.compute_checksums()
         self.is_ended = True
-        details = {"ended": now(), "error": self.error, **stopped}
+        undrawn = {"not_drawn": self.not_drawn} if self.not_drawn else {}
+        details = {"ended": now(), "error": self.error, **stopped, **undrawn}
         self.folder.write_status(self.status, checksums=checksums, **details)
         if self.status in ("completed", "diverged"):
             self.folder.checkpoint.unlink(missing_ok=True)
@@ -231,7 +232,6 @@ def origin_of(config: Config) -> dict[str, Any]:
     return config.model_dump(exclude={"name", "epochs"})
 
 
-def run_key(config: Config, data_sha256: str) -> str:
 def check_notes(notes: Any, epoch: int) -> None:
     """Raise ValueError, TypeError or KeyError unless a checkpoint's notes are of a run's epochs.
 
@@ -252,6 +252,7 @@ def check_notes(notes: Any, epoch: int) -> None:
         raise ValueError("its seconds are none")
 
 
+def run_key(config: Config, data_sha256: str) -> str:
     """Return the SHA-256 of what decides a run's result: config (name aside), data, code."""
     content = {
         "config": config.model_dump(exclude={"name"}),

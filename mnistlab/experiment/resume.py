@@ -135,11 +135,11 @@ def plan_resumption(
         raise RunFolderError(
             f"{folder.name}: is a run of {known.epochs} epochs; epochs=N can only make it longer"
         )
+    anew = Resumption(folder, config, seen)
     environment = folder.read_environment()
     if not environment:
         return _told(anew, f"{folder.environment}: is missing or damaged")
     ours = {"mnistlab": mnistlab.__version__, "data_sha256": plan.dataset.sha256}
-    anew = Resumption(folder, config, seen)
     for what, value in ours.items():
         if environment.get(what) != value:
             raise RunFolderError(
@@ -157,14 +157,14 @@ def _from_checkpoint(anew: Resumption, known: Config, plan: Plan) -> Resumption:
     lengthened = config.epochs != known.epochs and SCHEDULES[config.schedule].counts_epochs
     is_config_vouched = folder.read_environment().get("key") == run_key(known, plan.dataset.sha256)
 
-
-    try:
     def check(snapshot: Snapshot, notes: Any) -> None:
         check_notes(notes, snapshot.epoch)
         if notes["origin"] != origin and is_config_vouched:
             raise ValueError("it is that of another config")
         if notes["origin"] == origin and not lengthened:
             plan.trainer().restore(snapshot)
+
+    try:
         snapshot, notes = load_checkpoint(folder.checkpoint, check)
     except RunFolderError as error:
         return _told(anew, str(error))

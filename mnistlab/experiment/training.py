@@ -103,9 +103,9 @@ def train_run(
         reporter.stop()
 
         run.stop_clock()
+        run.folder.write_metrics(run.rows)  # what the status vouches for is none but our own rows
         run.write_summary()
         if painter is not None:
-        run.folder.write_metrics(run.rows)  # what the status vouches for is none but our own rows
             run.not_drawn = _paint(painter, run)
         run.meaning = _interpret(run, plan, start_loss)
         lines = [*run.meaning, *([run.error] if run.error else [])]

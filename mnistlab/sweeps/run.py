@@ -113,7 +113,9 @@ def _close(folder: SweepFolder, result: SweepResult, started: float) -> None:
     folder.write_log(f"{result.status} after {time.perf_counter() - started:.2f} s")
     folder.sync_runs()
     checksums = folder.compute_checksums()
-    folder.write_status(result.status, checksums=checksums, ended=now(), error=result.error)
+    undrawn = {"not_drawn": result.not_drawn} if result.not_drawn else {}
+    details = {"ended": now(), "error": result.error, **undrawn}
+    folder.write_status(result.status, checksums=checksums, **details)
     folder.lock_file.unlink(missing_ok=True)
 
 

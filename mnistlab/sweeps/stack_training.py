@@ -278,7 +278,6 @@ class _StackTraining:
             log.rows, log.seconds = kept["rows"], kept["seconds"]
         return snapshot
 
-    def _without_pruned(self, snapshot: Snapshot, stretch: Stretch) -> Snapshot:
     def _check(self, snapshot: Snapshot, notes: Any) -> None:
         """Raise ValueError, TypeError or KeyError for a checkpoint that is of no use.
 
@@ -295,6 +294,7 @@ class _StackTraining:
             ):
                 raise ValueError(f"run {missing[0]} is neither done nor in it")
 
+    def _without_pruned(self, snapshot: Snapshot, stretch: Stretch) -> Snapshot:
         """Leave out the columns that halving ended where this checkpoint was taken."""
         if snapshot.epoch != stretch.since or not stretch.pruned:
             return snapshot

@@ -137,6 +137,12 @@ def is_complete(
     return done == set(prepared.configs)
 
 
+def best_run(folder: SweepFolder) -> list[RunFolder]:
+    """Return the run of a sweep that is drawn beside it, the first of its best trial, if any."""
+    best = folder.read_summary().get("best")
+    return [folder.run(best["runs"][0])] if best else []
+
+
 def finished_runs(
     folder: SweepFolder, prepared: PreparedSweep, *, retry_failed: bool = False
 ) -> set[int]:
@@ -173,13 +179,13 @@ def copy_finished(folder: SweepFolder, runs_dir: Path, keys: Mapping[str, int]) 
 def _copy(source: RunFolder, sweep: SweepFolder, number: int) -> None:
     """Copy a run's files, its status last, so that the copy is never taken for whole too early."""
     target = sweep.run(number)
+    shutil.rmtree(target.path, ignore_errors=True)  # a process was killed while it copied
     target.path.mkdir(parents=True)
     files = [
         path for path in source.path.iterdir() if path.is_file() and path.name not in _NOT_COPIED
     ]
     for path in files:
         write_bytes(target.path / path.name, path.read_bytes())
-    shutil.rmtree(target.path, ignore_errors=True)  # a process was killed while it copied
     known = source.read_summary()
     write_json(target.summary, {**known, "run": target.name, "path": str(target.path)})
     target.write_log(f"taken over from {source.name}")
