@@ -158,6 +158,7 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
     """Return what the folder says of itself; what is missing or damaged is None."""
     from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
     from mnistlab.errors import InputError
+    from mnistlab.run_folders.limits import describe_damage
     from mnistlab.store.facts import read_facts
 
     def unless_damaged(read: Any) -> Any:
@@ -165,6 +166,9 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
             return read()
         except InputError:
             return None
+
+    def described(name: str) -> str:
+        return describe_damage(folder.path / name)
 
     known = read_facts(folder).get("damaged", [])
     return {
@@ -174,7 +178,7 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
         "config": unless_damaged(lambda: read_file(folder.config, MAX_SWEEP_BYTES)[0]),
         "summary": unless_damaged(folder.read_summary),
         "environment": folder.read_environment() or None,
-        "damaged": list(dict.fromkeys([*known, *folder.damaged_files()])),
+        "damaged": list(dict.fromkeys([*known, *map(described, folder.damaged_files())])),
         "plots": sorted(str(path) for path in folder.plots.glob("*.png")),
     }
 

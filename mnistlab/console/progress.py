@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from mnistlab.console.tables import is_animated
+from mnistlab.errors import escape
 from mnistlab.experiment.training import Reporter, describe_epoch
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ class ConsoleReporter(Reporter):
         self._untold: str | None = None
 
     def message(self, text: str) -> None:
-        """Show one line of text."""
+        """Show one line of text; what a terminal would obey, in a name say, is escaped."""
         if not self._quiet:
-            self._write(text)
+            self._write(escape(text, keep="\n"))
 
     def warn(self, text: str) -> None:
         """Show a warning."""

@@ -47,7 +47,8 @@ def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:
     lines += [f"  {status[key]}" for key in ("error",) if status.get(key)]
     if status.get("stopped"):
         lines.append(f"  stopped by {status['stopped']}")
-    lines += [f"  {name} is missing or is not what the run left" for name in facts["damaged"]]
+    said = "is missing or is not what the run left"
+    lines += [f"  {one}" if " is " in one else f"  {one} {said}" for one in facts["damaged"]]
     if status.get("started"):
         ended = f", ended {status['ended']}" if status.get("ended") else ""
         lines.append(f"  started {status['started']}{ended}")

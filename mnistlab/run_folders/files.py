@@ -21,6 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.errors import RunFolderError
+from mnistlab.run_folders.limits import (
+    MEGABYTE,
+    MOST_ROWS,
+    MOST_VALUES,
+    is_oversized,
+    most_bytes,
+    read_capped,
+)
 
 Checksum = str | list[str | None] | None
 """A file's SHA-256, None if there is none; a list of what it may be while it is replaced."""
@@ -205,19 +213,6 @@ def _finite(data: Any) -> Any:
     return data
 
 
-_MEGABYTE = 1 << 20
-_MOST = {"status.json": 4, "environment.json": 16, "summary.json": 4, "metrics.csv": 64}
-_MOST_OF_KIND = {".json": 64, ".csv": 64}
-_MOST_OF_OTHERS = 4096
-"""Megabytes that the files of a run or a sweep can have; what is larger is none of ours."""
-
-
-def is_oversized(path: Path) -> bool:
-    """Return whether a file is larger than the one of its name can be, so is not to be read."""
-    most = _MOST.get(path.name, _MOST_OF_KIND.get(path.suffix, _MOST_OF_OTHERS))
-    return path.stat().st_size > most * _MEGABYTE
-
-
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return the object that a JSON file holds, None where it holds none or is missing.
 
@@ -226,7 +221,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     one.
     """
     try:
-        content = b"" if is_oversized(path) else path.read_bytes()
+        content = read_capped(path, b",[{", MOST_VALUES)
         data = json.loads(content, parse_int=_whole_number)
     except (*_NO_FILE, ValueError, RecursionError):
         return None
@@ -260,15 +255,14 @@ def read_csv(path: Path, kinds: Mapping[str, Callable[[str], Any]]) -> dict[str,
     """
     columns: dict[str, list[Any]] = {name: [] for name in kinds}
     try:
-        if is_oversized(path):
-            raise RunFolderError(f"{path}: is larger than that of any run")
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = csv.reader(line for line in file if line.endswith(("\n", "\r")))
-            header = next(rows, [])
-            places = [(header.index(name), kinds[name], columns[name]) for name in kinds]
-            for row in rows:
-                for place, kind, column in places if row else ():
-                    column.append(kind(row[place]))
+        content = read_capped(path, b"\r\n", MOST_ROWS)
+        lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
+        rows = csv.reader(line for line in lines if line.endswith(("\n", "\r")))
+        header = next(rows, [])
+        places = [(header.index(name), kinds[name], columns[name]) for name in kinds]
+        for row in rows:
+            for place, kind, column in places if row else ():
+                column.append(kind(row[place]))
     except _NO_FILE:
         raise RunFolderError(f"{path}: is missing") from None
     except (ValueError, IndexError, csv.Error):
@@ -282,10 +276,16 @@ def sha256_of(path: Path) -> str | None:
     Raises OSError where the disk fails.
     """
     try:
+        left, digest = most_bytes(path), hashlib.sha256()
         if is_oversized(path):
             return "oversized"
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            while chunk := file.read(MEGABYTE):
+                digest.update(chunk)
+                left -= len(chunk)
+                if left < 0:  # it grows
+                    return "oversized"
+        return digest.hexdigest()
     except _NO_FILE:
         return None
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError, describe_error, shown
 from mnistlab.run_folders import files
+from mnistlab.run_folders.limits import is_oversized
 
 Array = NDArray[Any]
 
@@ -124,6 +125,8 @@ def _digest(arrays: Mapping[str, Array], about: str) -> str:
 
 def _load(path: Path) -> tuple[dict[str, Array], Mapping[str, Any]]:
     try:
+        if is_oversized(path):
+            raise RunFolderError(f"{path}: is larger than that of any run")
         with safetensors.safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - not a dict
     except (OSError, safetensors.SafetensorError) as error:

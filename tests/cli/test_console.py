@@ -135,3 +135,12 @@ def test_a_split_table_goes_on_below_beside_its_first_column(monkeypatch):
         ["b", "9.00%"],
     ]
     assert lines.count("") == 1
+
+
+def test_what_a_terminal_would_obey_is_escaped_in_messages(capsys):
+    reporter = ConsoleReporter()
+    reporter.message("what was reached is kept in runs/\x1b[31m\ud800\rred")
+    reporter.warn("run \x9b31m")
+    assert capsys.readouterr().err == (
+        "what was reached is kept in runs/\\x1b[31m\\ud800\\rred\nwarning: run \\x9b31m\n"
+    )
