@@ -3,7 +3,6 @@
 Shapes: a new part is tried on 4 samples, 2 configurations, 3 classes, which stand for (B, K, C).
 """
 
-import contextlib
 import importlib.util
 import sys
 import traceback
@@ -122,12 +121,29 @@ def load_plugins(paths: Sequence[Path]) -> None:
     """
     for path in dict.fromkeys(path.resolve() for path in paths):
         known = {registry.kind: set(registry) for registry in REGISTRIES}
-        with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
-            run_file(path, f"plugin {path}")
+        _loaded.append(path)
+        run_file(path, f"plugin {path}")
         for registry in REGISTRIES:
             for name in registry:
                 if name not in known[registry.kind]:
                     _try(path, registry.kind, name, registry[name])
+
+
+_loaded: list[Path] = []
+
+
+def blame(error: BaseException) -> str | None:
+    """Return what to say of an error that comes from a plugin, or can; None where none is loaded.
+
+    What returns another shape or kind than it should fails only where that is used.
+    """
+    for path in _loaded:
+        if line := line_in(path, error):
+            return f"plugin {path}{line}: {describe(error)}"
+    if not _loaded:
+        return None
+    names = ", ".join(map(str, dict.fromkeys(_loaded)))
+    return f"plugin {names}: a part of it returned what it should not: {describe(error)}"
 
 
 def run_file(path: Path, label: str) -> ModuleType:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from mnistlab.streams import results
+
 if TYPE_CHECKING:
     from mnistlab.run_folders import RunFolder
     from mnistlab.run_folders.folder import SweepFolder
@@ -211,7 +213,7 @@ def echo(text: str, *, err: bool = False) -> None:
     """
     from mnistlab.errors import escape
 
-    stream = sys.stderr if err else sys.stdout
+    stream = sys.stderr if err else results()
     stream.write(f"{escape(text, keep=_LAYOUT)}\n")
     stream.flush()
 
@@ -222,12 +224,12 @@ def echo_json(document: Any) -> None:
 
     text = to_json(document)
     try:
-        text.encode(sys.stdout.encoding)
+        text.encode(results().encoding)
     except UnicodeEncodeError:
         import json
 
         text = json.dumps(json.loads(text), indent=2)
-    sys.stdout.write(f"{text}\n")
+    results().write(f"{text}\n")
 
 
 def resume_options(runs_dir: Path | None, plugins: Sequence[Path]) -> str:

@@ -1,7 +1,6 @@
 """`mnistlab runs`: the commands that draw, predict, train again, go on with or delete runs."""
 
 import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -150,8 +149,7 @@ def verify(
     reporter = ConsoleReporter(quiet=quiet or len(folders) > 1)
     verdicts = []
     for folder in folders:
-        with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-            verdicts.append(verify(folder, reporter))
+        verdicts.append(verify(folder, reporter))
         if not (as_json or quiet):
             echo(describe_verification(verdicts[-1]))
     if as_json:

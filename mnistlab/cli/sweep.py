@@ -1,7 +1,5 @@
 """`mnistlab sweep`: many configs, trained together, the best one named."""
 
-import sys
-from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -155,17 +153,14 @@ def sweep(
             echo("It was complete already.\n")
         _print(folder, folder.read_summary(), as_json=as_json, quiet=quiet)
         return
-    with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-        result = run_sweep(
-            prepared,
-            runs_dir=runs_folder(runs_dir),
-            reporter=reporter,
-            start_painter=None if no_plots else partial(Painter, plugins),
-            resumed=folder,
-            options=SweepOptions(
-                needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)
-            ),
-        )
+    result = run_sweep(
+        prepared,
+        runs_dir=runs_folder(runs_dir),
+        reporter=reporter,
+        start_painter=None if no_plots else partial(Painter, plugins),
+        resumed=folder,
+        options=SweepOptions(needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)),
+    )
     _print(result.folder, result.document, as_json=as_json, quiet=quiet)
     if result.status != "completed":
         raise SweepFailedError(f"the sweep {result.status}: {result.error}")

@@ -1,7 +1,6 @@
 """`mnistlab train`: one config, one run folder."""
 
-import sys
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,15 +95,14 @@ def train(
                 _print_complete(folder, as_json=as_json, quiet=quiet)
                 return
             painter = cleanup.enter_context(Painter(plugins)) if is_drawn else None
-        with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-            run = train_run(
-                plan,
-                runs_dir=runs_folder(runs_dir),
-                reporter=reporter,
-                painter=painter,
-                resumption=resumption,
-                resume_options=resume_options(runs_dir, plugins),
-            )
+        run = train_run(
+            plan,
+            runs_dir=runs_folder(runs_dir),
+            reporter=reporter,
+            painter=painter,
+            resumption=resumption,
+            resume_options=resume_options(runs_dir, plugins),
+        )
     _print_run(run, plan, as_json=as_json, quiet=quiet)
     refuse_missing_plots(run.folder, run.not_drawn, resume_options(runs_dir, plugins))
 

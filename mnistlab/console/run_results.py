@@ -66,10 +66,7 @@ def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:
     elif folder.summary.name not in facts["damaged"]:
         from mnistlab.console.sweeps import print_sweep  # noqa: PLC0415 - a sweep alone needs it
 
-        try:
-            print_sweep(folder, summary)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-            raise RunFolderError(f"{folder.summary}: is damaged: it is no sweep's") from None
+        print_sweep(folder, summary)
 
 
 def _describe_unfinished(folder: SweepFolder) -> list[str]:

@@ -22,6 +22,7 @@ from mnistlab.errors import escape
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import to_json
 from mnistlab.store.facts import Facts, csv_cell
+from mnistlab.streams import results
 
 if TYPE_CHECKING:
     from mnistlab.datasets.sanity import Finding
@@ -39,7 +40,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines to stdout; what a terminal would obey is escaped."""
-    sys.stdout.write("".join(f"{escape(line, keep=LINE_BREAK)}\n" for line in lines))
+    results().write("".join(f"{escape(line, keep=LINE_BREAK)}\n" for line in lines))
 
 
 def table(
@@ -188,7 +189,7 @@ def _is_numeric(values: Iterable[Any]) -> bool:
 
 def print_csv(runs: Sequence[Facts], columns: Sequence[str]) -> None:
     """Print a header and a row a run, values as they are but for controls, which are escaped."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv.writer(results(), lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([escape(csv_cell(run.get(key))) for key in columns] for run in runs)
 
@@ -198,7 +199,7 @@ def print_json(runs: Sequence[Facts]) -> None:
 
     All but ASCII is escaped, and so are controls.
     """
-    sys.stdout.write("[" + ",\n ".join(map(_json_object, runs)) + "]\n")
+    results().write("[" + ",\n ".join(map(_json_object, runs)) + "]\n")
 
 
 def _json_object(facts: Facts) -> str:

@@ -213,19 +213,31 @@ def _finite(data: Any) -> Any:
     return data
 
 
+_DEEPEST = 50
+"""Levels of a JSON document: of ours none has ten, and to go down without end takes a stack."""
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return the object that a JSON file holds, None where it holds none or is missing.
 
-    A whole number of more than 64 bits counts as damage, as does a file that is too large:
-    mnistlab writes none. Raises OSError where the disk fails: that does not make the file another
-    one.
+    A whole number of more than 64 bits counts as damage, as does a file that is too large or nested
+    too deep: mnistlab writes none. Raises OSError where the disk fails: that does not make the file
+    another one.
     """
     try:
         content = read_capped(path, b",[{", MOST_VALUES)
         data = json.loads(content, parse_int=_whole_number)
     except (*_NO_FILE, ValueError, RecursionError):
         return None
-    return data if isinstance(data, dict) else None
+    return data if isinstance(data, dict) and not _is_nested(data, _DEEPEST) else None
+
+
+def _is_nested(data: Any, levels: int) -> bool:
+    """Return whether lists and objects are nested deeper than so many levels."""
+    if not isinstance(data, dict | list):
+        return False
+    values = data.values() if isinstance(data, dict) else data
+    return levels == 0 or any(_is_nested(value, levels - 1) for value in values)
 
 
 def _whole_number(text: str) -> int:

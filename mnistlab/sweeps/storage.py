@@ -139,8 +139,10 @@ def is_complete(
 
 def best_run(folder: SweepFolder) -> list[RunFolder]:
     """Return the run of a sweep that is drawn beside it, the first of its best trial, if any."""
-    best = folder.read_summary().get("best")
-    return [folder.run(best["runs"][0])] if best else []
+    try:
+        return [folder.run(int(folder.read_summary()["best"]["runs"][0]))]
+    except (KeyError, TypeError, ValueError, IndexError):  # not one has finished, say
+        return []
 
 
 def finished_runs(
