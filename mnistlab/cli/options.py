@@ -188,8 +188,8 @@ def _find(name: str, runs_dir: Path, find: Callable[[str, Path], FolderT]) -> Fo
     from mnistlab.run_folders.places import LATEST
 
     found, link = find(name, runs_dir), runs_dir / LATEST
-    if name.partition("/")[0] == LATEST and link.is_dir() and not link.is_symlink():
-        echo(f"{link} is a folder, no link; the newest run is {found.name}", err=True)
+    if name.partition("/")[0] == LATEST and link.exists() and not link.is_symlink():
+        echo(f"{link} is no link and none of ours; the newest run is {found.name}", err=True)
     return found
 
 

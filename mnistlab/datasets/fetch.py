@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mnistlab.datasets.cache import Progress, Silent, data_dir, replacing
 from mnistlab.datasets.catalog import DATASETS, NamedDataset
-from mnistlab.datasets.idx import NAMES, Content, DataFile, find, parse
+from mnistlab.datasets.idx import NAMES, Content, DataFile, find, is_there, parse
 from mnistlab.datasets.moved import verify_copies
 from mnistlab.datasets.sources import Folder, Source, SourceError
 from mnistlab.errors import DataError, FetchError, InputError
@@ -70,7 +70,7 @@ def paths_of(dataset: NamedDataset, home: Path) -> dict[DataFile, Path | None]:
     if dataset.packaged:
         return {file: find(home, file.name) for file in dataset.files}
     paths = {file: home / file.stored_name for file in dataset.files}
-    return {file: path if path.exists() else None for file, path in paths.items()}
+    return {file: path if is_there(path) else None for file, path in paths.items()}
 
 
 def fetch(

@@ -80,6 +80,14 @@ def content_sha256(array: NDArray[np.uint8]) -> str:
     return digest.hexdigest()
 
 
+def is_there(path: Path) -> bool:
+    """Return whether there is such a file or folder; raise DataError where one may not look."""
+    try:
+        return path.exists()
+    except PermissionError as error:
+        raise DataError(f"{path}: is not readable ({error.strerror})") from None
+
+
 MOST_READ = 1 << 30
 """Bytes of a file that are read into memory; MNIST's 55 MB took 20 ms."""
 
@@ -90,7 +98,7 @@ def read_content(path: Path) -> Content:
     What was read and hashed stays what it was, whatever somebody writes into the file meanwhile; a
     mapped file would change with it, and one that is cut short ends the process by a signal.
     """
-    if not path.exists():
+    if not is_there(path):
         raise DataError(f"{path}: no such file")
     if not path.is_file():
         raise DataError(f"{path}: not a file")
@@ -309,7 +317,8 @@ def _spelt(folder: Path, name: str, *, gzip_first: bool = False) -> list[Path]:
     plain = [name, name.replace("-idx", ".idx")]
     packed = [f"{spelling}.gz" for spelling in plain]
     spellings = packed + plain if gzip_first else plain + packed
-    return [folder / spelling for spelling in spellings if (folder / spelling).is_file()]
+    paths = [folder / spelling for spelling in spellings]
+    return [path for path in paths if is_there(path) and path.is_file()]
 
 
 def find_all(folder: Path, names: Iterable[str] = NAMES) -> dict[str, Path]:

@@ -21,6 +21,7 @@ from mnistlab.datasets.idx import (
     Content,
     content_sha256,
     find_all,
+    is_there,
     parse,
     read_content,
     unpack,
@@ -219,7 +220,7 @@ def resolve(name: str) -> None:
         return
     # a name too long for a path or with a NUL in it; a ~user who is not there
     with suppress(OSError, ValueError, RuntimeError):
-        if Path(os.path.expanduser(name)).exists():
+        if is_there(Path(os.path.expanduser(name))):
             return
     if "/" in name or Path(name).suffix:
         where = (

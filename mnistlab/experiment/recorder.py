@@ -22,6 +22,7 @@ from mnistlab.core.trainer import EpochRecord, Snapshot
 from mnistlab.errors import describe_error
 from mnistlab.interrupts import deferred
 from mnistlab.run_folders import RunFolder, create_run_folder, files
+from mnistlab.run_folders.locks import remove_in_place
 from mnistlab.run_folders.places import cannot_keep
 from mnistlab.run_folders.weights import predictions_as_bytes, save_checkpoint, save_weights
 
@@ -208,7 +209,7 @@ class RunRecorder:
         details = {"ended": now(), "error": self.error, **stopped, **undrawn}
         self.folder.write_status(self.status, checksums=checksums, **details)
         if self.status in ("completed", "diverged"):
-            self.folder.checkpoint.unlink(missing_ok=True)
+            remove_in_place(self.folder.checkpoint)
         if self.lock is not None:
             files.clear_temporary_files(self.folder.path)
             self.folder.unlock(self.lock)

@@ -16,6 +16,7 @@ from mnistlab.experiment.prepare import Plan
 from mnistlab.experiment.recorder import RunRecorder, check_notes, now, origin_of, run_key
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import restored_on_failure, sha256_of, sync_folder, write_text
+from mnistlab.run_folders.locks import remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint
 
 
@@ -59,7 +60,7 @@ class Resumption:
             with restored_on_failure([folder.status, *gone, folder.config, folder.environment]):
                 folder.write_status("running", resumed=now(), ended=None, error=None)
                 for path in gone:
-                    path.unlink(missing_ok=True)
+                    remove_in_place(path)
                 sync_folder(folder.path)
                 write_text(folder.config, to_yaml(self.config))
                 run.record_origin(environment, data_sha256, patch)

@@ -25,7 +25,11 @@ from mnistlab.interpretation import interpret
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.environment import describe_environment, uncommitted_changes
+from mnistlab.run_folders.environment import (
+    describe_environment,
+    describe_other_blas,
+    uncommitted_changes,
+)
 from mnistlab.run_folders.files import to_json
 from mnistlab.run_folders.integrity import check_same_data, check_undamaged, replace_files
 from mnistlab.run_folders.weights import load_weights, predictions_as_bytes
@@ -74,6 +78,7 @@ def train_run(
         cleanup.enter_context(threadpoolctl.threadpool_limits(1, "blas"))
         environment = describe_environment() | {"stack_width": 1}
         origin = environment, plan.dataset.sha256, uncommitted_changes(environment)
+        about_resuming = _warnings_of(resumption, environment)
         with deferred():
             run = resumption.open(*origin) if resumption else RunRecorder.open(config, runs_dir)
             run.clock = started
@@ -83,7 +88,6 @@ def train_run(
         if resumption is None:
             run.record_origin(*origin)
         run.warnings = plan.warnings()
-        about_resuming = [resumption.warning] if resumption and resumption.warning else []
         for warning in [*run.warnings, *about_resuming]:
             reporter.warn(warning)
             run.folder.write_log(f"warning: {warning}")
@@ -115,6 +119,17 @@ def train_run(
     return run
 
 
+def _warnings_of(resumption: Resumption | None, environment: Mapping[str, Any]) -> list[str]:
+    """Return what a run that goes on must be warned of."""
+    if resumption is None:
+        return []
+    folder, found = resumption.folder, [resumption.warning]
+    if resumption.snapshot is not None:
+        other = describe_other_blas(folder.read_environment(), environment)
+        found.append(other and f"{folder.name} {other}")
+    return [warning for warning in found if warning]
+
+
 @contextmanager
 def _saved_if_cut_short(
     run: RunRecorder, trainer: Trainer, reporter: Reporter, resume_options: str | None
@@ -126,12 +141,13 @@ def _saved_if_cut_short(
         with deferred():
             if run.is_open:
                 if not run.is_ended:
-                    reporter.message(f"what was reached is kept in {run.folder.path}")
                     with suppress(OSError):
                         if not isinstance(error, DataError):  # the epoch may be one on other data
                             run.save_progress(trainer.snapshot)
                     with suppress(OSError):
                         run.abandon(error)
+                        if resume_options is not None:  # else the folder is removed
+                            reporter.message(f"what was reached is kept in {run.folder.path}")
                 if resume_options is not None:
                     resume = f"mnistlab train --resume {run.folder.name}{resume_options}"
                     interrupts.advise(error, f"to go on: {resume}")

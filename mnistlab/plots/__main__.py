@@ -22,6 +22,7 @@ from mnistlab.plots.views import RunView, SweepView
 from mnistlab.plugins import load_plugins
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder, is_sweep
+from mnistlab.run_folders.places import check_inside
 
 
 def main() -> None:
@@ -52,6 +53,7 @@ def draw_all(folder: RunFolder) -> list[str]:
     A second process draws half of them (that took 0.2 s less); what it could not, because it
     was killed say, is drawn here.
     """
+    check_inside(folder.path, folder.path.parent, of_runs=False)
     plots: Registry[Any] = PLOTS
     view: RunView | SweepView = RunView(folder)
     if is_sweep(folder.path):

@@ -29,6 +29,7 @@ from mnistlab.run_folders.limits import (
     most_bytes,
     read_capped,
 )
+from mnistlab.run_folders.locks import check_in_place, remove_in_place
 
 Checksum = str | list[str | None] | None
 """A file's SHA-256, None if there is none; a list of what it may be while it is replaced."""
@@ -47,11 +48,13 @@ def temporary_name(path: Path) -> Path:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that on any failure `path` is as before; raise OSError that names `path`."""
     temporary = temporary_name(path)
+    check_in_place(path)
     try:
         with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        check_in_place(path)
         temporary.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -77,7 +80,9 @@ def append_text(path: Path, content: str) -> None:
     A link is not followed: mnistlab makes none here.
     """
     data = content.encode("utf-8", "surrogateescape")
+    check_in_place(path)
     with open(path, "ab", buffering=0, opener=_open_no_link) as file:
+        check_in_place(path)  # it may have been swapped meanwhile
         before = file.tell()
         try:
             if file.write(data) < len(data):
@@ -181,7 +186,7 @@ def _put_back(copies: Mapping[Path, Path | None]) -> None:
         if copy is not None:
             copy.replace(path)
         elif os.path.lexists(path):
-            path.unlink()
+            remove_in_place(path)
 
 
 def to_json(data: Any, indent: int | None = 2) -> str:

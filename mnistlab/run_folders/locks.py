@@ -1,9 +1,17 @@
-"""The lock of a run: a file that a process holds while it works on it, and that dies with it."""
+"""The lock of a run: a file that a process holds while it works on it, and that dies with it.
 
+Who has the lock of a folder writes into that folder alone: if somebody puts another one, or a link,
+in its place meanwhile, nothing is written there.
+"""
+
+import errno
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from mnistlab.errors import RunFolderError
 
@@ -21,18 +29,81 @@ def take_lock(path: Path, name: str) -> "BaseFileLock":
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415 - reading a folder needs no lock
 
-    taken = FileLock(path, timeout=_PATIENCE)
+    _check_no_link(path.parent, name)
+    taken = FileLock(path, timeout=_PATIENCE, thread_local=False)  # of the whole process
     try:
         taken.acquire(poll_interval=_PAUSE)
     except Timeout:
         raise RunFolderError(f"{name}: another process is working on it") from None
+    try:
+        _check_no_link(path.parent, name)
+    except RunFolderError:
+        taken.release()
+        raise
+    _held[taken] = path.parent.absolute(), _identity(path.parent)
     return taken
+
+
+def _check_no_link(folder: Path, name: str) -> None:
+    """Raise RunFolderError if a link has come to stand in place of a run's folder."""
+    if folder.is_symlink():
+        raise RunFolderError(f"{name}: a link stands in its place, which mnistlab never makes")
 
 
 def release_lock(taken: "BaseFileLock", path: Path) -> None:
     """Remove the file of a lock that this process has, and release it."""
-    path.unlink(missing_ok=True)
+    with suppress(OSError):
+        remove_in_place(path)
     taken.release()
+
+
+_held: WeakKeyDictionary["BaseFileLock", tuple[Path, tuple[int, int]]] = WeakKeyDictionary()
+"""The locks that this process took, each with its folder, and that one's device and inode."""
+
+_DEEPEST = 4  # SWEEP/runs/0/plots
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    state = folder.lstat()
+    return state.st_dev, state.st_ino
+
+
+def check_in_place(path: Path) -> None:
+    """Raise OSError if a file is to be written into a folder that stands in for one we work on."""
+    above = path.absolute().parents[:_DEEPEST]
+    held = dict(place for lock, place in [*_held.items()] if lock.is_locked)
+    root = next((folder for folder in above if folder in held), None)
+    if root is None:  # what a user names may well lie behind a link
+        return
+    inside = above[: above.index(root)]
+    if any(folder.is_symlink() for folder in inside) or _identity(root) != held[root]:
+        reason = "another folder stands where this process worked, so nothing is written there"
+        raise OSError(errno.ESTALE, reason, str(path))
+
+
+def remove_in_place(path: Path) -> None:
+    """Remove a file, if it is there; raise OSError where another folder stands in for its own."""
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    try:
+        check_in_place(path)
+        with suppress(FileNotFoundError):
+            os.unlink(path.name, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def held_while_open(folder: Path) -> Iterator[None]:
+    """Let `is_locked` say of a folder itself that a process has it, while the block runs."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
 
 
 def is_locked(path: Path) -> bool:

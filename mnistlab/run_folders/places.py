@@ -76,12 +76,15 @@ def _make_folder(runs_dir: Path, name: str) -> Path:
 def _point_latest_to(path: Path) -> None:
     """Replace the link `latest`; a file system without links goes without.
 
-    So does one where `latest` is a folder of somebody's. Raises any other OSError.
+    So does one where `latest` is no link but somebody's own. Raises any other OSError.
     """
+    latest = path.with_name(LATEST)
+    if os.path.lexists(latest) and not latest.is_symlink():
+        return
     aside = path.with_name(f".latest.{secrets.token_hex(4)}")
     try:
         aside.symlink_to(path.name)
-        aside.replace(path.with_name(LATEST))
+        aside.replace(latest)
     except OSError as error:
         with contextlib.suppress(OSError):
             aside.unlink()

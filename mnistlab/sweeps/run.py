@@ -16,7 +16,7 @@ from mnistlab.errors import describe_error
 from mnistlab.experiment.recorder import now
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
-from mnistlab.run_folders.environment import describe_environment
+from mnistlab.run_folders.environment import describe_environment, describe_other_blas
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.finish import SweepResult, finish_sweep
 from mnistlab.sweeps.halving import budgets, pruned_at
@@ -78,11 +78,13 @@ def run_sweep(
                 folder, lock = open_folder(prepared, runs_dir, resumed)
                 cleanup.callback(lock.release)
             environment = describe_environment()
+            other_blas = describe_other_blas(folder.read_environment(), environment)
             if not has_begun(folder):
                 begin(folder, prepared, environment, runs_dir if options.needed else None)
             done = finished_runs(folder, prepared, retry_failed=options.retry_failed)
             stacks = planned_stacks(folder, prepared, done)
-            for warning in prepared.warnings():
+            about_resuming = [f"{folder.name} {other_blas}"] if other_blas else []
+            for warning in [*prepared.warnings(), *about_resuming]:
                 reporter.warn(warning)
                 folder.write_log(f"warning: {warning}")
             training = _Training(prepared, folder, reporter, options, Workers(executor))

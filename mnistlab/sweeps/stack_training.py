@@ -20,6 +20,7 @@ from mnistlab.experiment.prepare import plan_on
 from mnistlab.experiment.recorder import CheckpointTimer, RunRecorder, check_notes, now
 from mnistlab.experiment.training import describe_epoch
 from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.locks import check_in_place, remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint, save_checkpoint
 from mnistlab.sweeps.plan import Column, Stack, last_epoch
 from mnistlab.sweeps.workers import EpochEnded, Event, RunEnded, StackEnded, StoppedError
@@ -87,7 +88,7 @@ def train_stack(stack: Stack, work: Work, stretch: Stretch = WHOLE) -> list[Stac
     fail alone: those are marked as failed. Returns the stacks that were trained in the end.
     """
     if work.done.issuperset(stack.runs):
-        work.folder.checkpoint_of(stack.name).unlink(missing_ok=True)
+        remove_in_place(work.folder.checkpoint_of(stack.name))
         return [stack]
     training = _StackTraining(stack, work)
     try:
@@ -95,7 +96,7 @@ def train_stack(stack: Stack, work: Work, stretch: Stretch = WHOLE) -> list[Stac
     except (StoppedError, StorageError, RunFolderError, DataError):
         raise
     except (Exception, SystemExit) as error:  # a plugin may call exit()
-        work.folder.checkpoint_of(stack.name).unlink(missing_ok=True)
+        remove_in_place(work.folder.checkpoint_of(stack.name))
         if len(stack.columns) > 1:
             return [part for half in stack.split() for part in train_stack(half, work, stretch)]
         training.fail(error)
@@ -155,7 +156,7 @@ class _StackTraining:
             raise
         with _storing(self.seconds):
             self.work.folder.sync_runs()
-            self._path.unlink(missing_ok=True)
+            remove_in_place(self._path)
 
     def end_at(self, runs: Set[int], epoch: int) -> None:
         """End some runs with what the checkpoint holds of them."""
@@ -315,6 +316,7 @@ def _diverge(run: RunRecorder, losses: NDArray[np.float64], steps: int) -> None:
 
 
 def _clear(path: Path) -> None:
+    check_in_place(path)
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

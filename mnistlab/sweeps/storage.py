@@ -15,6 +15,7 @@ from mnistlab.experiment.recorder import now, run_key
 from mnistlab.run_folders import RunFolder, create_run_folder
 from mnistlab.run_folders.environment import uncommitted_changes
 from mnistlab.run_folders.files import (
+    has_checksum,
     read_json,
     sync_folder,
     write_bytes,
@@ -172,24 +173,35 @@ def copy_finished(folder: SweepFolder, runs_dir: Path, keys: Mapping[str, int]) 
         return keys.get(str(environment.get("key")), -1) not in (-1, *found)
 
     for run in find_intact_runs(runs_dir, is_wanted, of_sweeps=True):
-        number = keys[str(run.read_environment()["key"])]
-        _copy(run, folder, number)
-        found.add(number)
+        number = keys.get(str(run.read_environment().get("key")), -1)
+        if number >= 0 and _copy(run, folder, number):
+            found.add(number)
     return found
 
 
-def _copy(source: RunFolder, sweep: SweepFolder, number: int) -> None:
-    """Copy a run's files, its status last, so that the copy is never taken for whole too early."""
+def _copy(source: RunFolder, sweep: SweepFolder, number: int) -> bool:
+    """Copy a run's files, its status last, so that the copy is never taken for whole too early.
+
+    Returns whether there was a whole run to copy: it may be deleted, or go on, meanwhile.
+    """
     target = sweep.run(number)
     shutil.rmtree(target.path, ignore_errors=True)  # a process was killed while it copied
     target.path.mkdir(parents=True)
-    files = [
-        path for path in source.path.iterdir() if path.is_file() and path.name not in _NOT_COPIED
-    ]
-    for path in files:
-        write_bytes(target.path / path.name, path.read_bytes())
-    known = source.read_summary()
+    try:
+        status, known = source.read_status(), source.read_summary()
+        for path in source.path.iterdir():
+            is_plain = path.is_file() and not path.is_symlink() and not path.name.startswith(".")
+            if is_plain and path.name not in _NOT_COPIED:
+                write_bytes(target.path / path.name, path.read_bytes())
+        claims = dict(status.pop("files", {}))
+        claims.pop(target.summary.name, None)
+        is_whole = all(has_checksum(target.path / name, claim) for name, claim in claims.items())
+    except (FileNotFoundError, NotADirectoryError, RunFolderError):
+        is_whole = False
+    if not is_whole:
+        shutil.rmtree(target.path)
+        return False
     write_json(target.summary, {**known, "run": target.name, "path": str(target.path)})
     target.write_log(f"taken over from {source.name}")
-    details = {key: value for key, value in source.read_status().items() if key != "files"}
-    target.write_status(**details, checksums=target.compute_checksums())
+    target.write_status(**status, checksums=target.compute_checksums())
+    return True

@@ -8,68 +8,20 @@ import pytest
 from mnistlab import plugins
 from mnistlab.run_folders.folder import SweepFolder
 from tests.faults.command import invoke, sweep, train, write_config
-
-HEAD = """
-import numpy as np
-from mnistlab.core.losses import LOSSES
-calls = [0]
-class Mine:
-    curvature = 1.0
-    def value(self, outputs, targets):
-        return ((outputs - targets) ** 2).sum(axis=-1)
-    def gradient(self, outputs, targets):
-        calls[0] += 1
-        if calls[0] > 9:
-            LATE
-        return 2 * (outputs - targets)
-LOSSES.add("late", Mine())
-"""
-LATE = {
-    "an error": "raise RuntimeError('not today')",
-    "an error of the disk": "open('/nowhere/at/all')",
-    "an exit": "raise SystemExit(3)",
-    "another shape": "return outputs[:3]",
-    "another kind": "return None",
-    "a text": "return 'gradient'",
-    "a missing key": "return {}['x']",
-    "a wrong number of values": "return outputs.ravel()",
-}
-
-
-@pytest.fixture(autouse=True)
-def _forget_the_plugins(monkeypatch):
-    from mnistlab.core.losses import LOSSES  # noqa: PLC0415
-
-    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
-
-
-def write_plugin(tmp_path, late):
-    path = tmp_path / "mine.py"
-    path.write_text(HEAD.replace("LATE", late))
-    return path
+from tests.faults.late import LATE, FailingPlugin, write_plugin
 
 
 @pytest.mark.parametrize("late", LATE)
-def test_a_plugin_that_fails_late_is_named(tmp_path, late):
-    path = write_plugin(tmp_path, LATE[late])
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_a_plugin_that_fails_late_is_named(tmp_path, command, late):
+    """A sweep goes on without the runs that fail."""
+    assert FailingPlugin(tmp_path / "plugin").attempt(command, late, 9) == []
+
+
+def test_a_plugin_that_exits_late_ends_the_command_with_its_code(tmp_path):
+    path = write_plugin(tmp_path, "raise SystemExit(3)", 9)
     outcome = train(write_config(tmp_path), tmp_path / "runs", "loss=late", "--plugin", path)
-    assert outcome.code == 1 if late != "an exit" else 3
-    if late == "an exit":
-        return
-    assert "fault of mnistlab" not in outcome.err
-    assert "Traceback" not in outcome.err
-    last = outcome.err.splitlines()[-1]
-    assert str(path) in last
-    assert "to go on: mnistlab train --resume" in last
-
-
-@pytest.mark.parametrize("late", LATE)
-def test_a_plugin_that_fails_late_in_a_sweep_fails_its_runs(tmp_path, late):
-    path = write_plugin(tmp_path, LATE[late])
-    outcome = sweep(write_config(tmp_path), tmp_path / "runs", "loss=late", "--plugin", path)
-    assert outcome.code == 1
-    assert "the sweep failed" in outcome.err
-    assert "fault of mnistlab" not in outcome.err
+    assert outcome.code == 3
 
 
 def without_plugins(monkeypatch, tmp_path, error):

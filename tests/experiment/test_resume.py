@@ -1,5 +1,6 @@
 """A run that is cut short goes on to the bits that it would have come to."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -177,3 +178,16 @@ def test_the_time_of_all_stretches_is_added_up(tmp_path):
     after = resume(folder).summary["seconds"]
     assert all(0 < before[part] < after[part] for part in ("total", "train", "evaluate"))
     assert after["total"] >= after["train"] + after["evaluate"]
+
+
+def test_another_kernel_of_linear_algebra_is_warned_of(tmp_path):
+    folder = cut_short(tmp_path, ["epochs=5"], 3)
+    environment = json.loads(folder.environment.read_text())
+    environment["blas"][0]["architecture"] = "Prescott"
+    folder.environment.write_text(json.dumps(environment))
+    folder.write_status("interrupted")
+    told = Recorder()
+    resume(folder, reporter=told)
+    assert len(told.warnings) == 1
+    assert "was begun with the linear algebra" in told.warnings[0]
+    assert "Prescott" in told.warnings[0]

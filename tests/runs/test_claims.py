@@ -173,7 +173,7 @@ def test_a_disk_that_fails_does_not_make_a_run_another_one(folder, monkeypatch):
     def fail(path):
         raise OSError(5, "Input/output error", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", fail)
+    monkeypatch.setattr(files, "read_capped", lambda path, *_: fail(path))
     monkeypatch.setattr(files, "sha256_of", fail)
     for read in (
         folder.read_status,
