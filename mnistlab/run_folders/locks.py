@@ -30,6 +30,7 @@ def take_lock(path: Path, name: str) -> "BaseFileLock":
     from filelock import FileLock, Timeout  # noqa: PLC0415 - reading a folder needs no lock
 
     _check_no_link(path.parent, name)
+    is_new = not os.path.lexists(path)
     taken = FileLock(path, timeout=_PATIENCE, thread_local=False)  # of the whole process
     try:
         taken.acquire(poll_interval=_PAUSE)
@@ -38,6 +39,8 @@ def take_lock(path: Path, name: str) -> "BaseFileLock":
     try:
         _check_no_link(path.parent, name)
     except RunFolderError:
+        if is_new:  # it was made behind the link
+            path.unlink(missing_ok=True)
         taken.release()
         raise
     _held[taken] = path.parent.absolute(), _identity(path.parent)
@@ -45,8 +48,10 @@ def take_lock(path: Path, name: str) -> "BaseFileLock":
 
 
 def _check_no_link(folder: Path, name: str) -> None:
-    """Raise RunFolderError if a link has come to stand in place of a run's folder."""
-    if folder.is_symlink():
+    """Raise RunFolderError if a link stands in place of a run's folder, or of its sweep's."""
+    above = folder.absolute().parents
+    of_a_sweep = folder.parent.name == "runs" and os.path.lexists(above[1] / "plan.json")
+    if any(place.is_symlink() for place in (folder, *(above[:2] if of_a_sweep else ()))):
         raise RunFolderError(f"{name}: a link stands in its place, which mnistlab never makes")
 
 

@@ -130,4 +130,5 @@ def _load(path: Path) -> tuple[dict[str, Array], Mapping[str, Any]]:
         with safetensors.safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - not a dict
     except (OSError, safetensors.SafetensorError) as error:
-        raise RunFolderError(f"{path}: cannot be read as safetensors: {shown(error)}") from None
+        reason = getattr(error, "strerror", None) or shown(error)
+        raise RunFolderError(f"{path}: cannot be read as safetensors: {reason}") from None

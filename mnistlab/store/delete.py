@@ -131,7 +131,12 @@ def clear_leftovers(runs_dir: Path) -> None:
 
 
 def _take_apart(path: Path) -> None:
-    """Remove a hidden folder; another delete may clear it away at the same time."""
+    """Remove a hidden folder; another delete may clear it away at the same time.
+
+    What has become a link in the last moment is removed as one.
+    """
+    if path.is_symlink():
+        path.unlink(missing_ok=True)
     while path.exists():
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(path)
