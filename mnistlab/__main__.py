@@ -42,17 +42,15 @@ def main() -> NoReturn:
             traceback.print_exc()
         place = error.filename or "input/output"
         _exit(f"error: {place}: {error.strerror or error}{_advice(error)}", 1)
-    except Exception as error:
+    except SystemExit:
+        raise
+    except BaseException as error:  # what Rust panics with is no Exception
         if debug:
             traceback.print_exc()
         signum = interrupts.received()
         if signum is not None:  # raised in the midst of an import, it comes out as something else
             _exit("interrupted", Interrupted(signum).exit_code)
-        _exit(
-            f"error: unexpected {type(error).__name__}: {error}; "
-            "this is a fault of mnistlab, --debug shows where",
-            1,
-        )
+        _exit(f"error: {_describe_unforeseen(error)}{_advice(error)}", 1)
     sys.exit(code)
 
 
@@ -108,6 +106,21 @@ def _check_columns() -> None:
 def _advice(error: BaseException) -> str:
     """Return what was noted on an error on its way: how to go on, say."""
     return "".join(f"; {note}" for note in getattr(error, "__notes__", []))
+
+
+def _describe_unforeseen(error: BaseException) -> str:
+    """Return what to say of an error that nobody foresaw, which need not be a fault of ours."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory ({str(error) or 'all is in use'}); ask for less at once"
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return "this process may start no more threads; let it have some, see ulimit -u"
+    plugins = sys.modules.get("mnistlab.plugins")
+    if plugins is not None and (told := plugins.blame(error)):
+        return f"{told}; --debug shows where"
+    text = f"{type(error).__name__}: {error}"
+    if not isinstance(error, Exception):
+        return f"a library has failed, {text}; --debug shows where"
+    return f"unexpected {text}; this is a fault of mnistlab, --debug shows where"
 
 
 def _exit(message: str, code: int) -> NoReturn:

@@ -3,7 +3,6 @@
 Shapes: a new part is tried on 4 samples, 2 configurations, 3 classes, which stand for (B, K, C).
 """
 
-import contextlib
 import importlib.util
 import sys
 import traceback
@@ -182,17 +181,16 @@ def load_plugins(paths: Sequence[Path]) -> None:
         if _is_loaded(path):
             continue
         known = {registry.kind: set(registry) for registry in REGISTRIES}
-        with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
-            run_file(path, f"plugin {path}")
+        run_file(path, f"plugin {path}")
         added = [
             (registry, name)
             for registry in REGISTRIES
             for name in registry
             if name not in known[registry.kind]
         ]
+        _loaded[path] = path.read_bytes(), added
         for registry, name in added:
             _try(path, registry.kind, name, registry[name])
-        _loaded[path] = path.read_bytes(), added
 
 
 _loaded: dict[Path, tuple[bytes, list[tuple[Registry[Any], str]]]] = {}
@@ -203,6 +201,20 @@ def _is_loaded(path: Path) -> bool:
     content, added = _loaded.get(path, (b"", []))
     is_there = bool(added) and all(name in registry for registry, name in added)
     return is_there and path.is_file() and path.read_bytes() == content
+
+
+def blame(error: BaseException) -> str | None:
+    """Return what to say of an error that comes from a plugin, or can; None where none is loaded.
+
+    What returns another shape or kind than it should fails only where that is used.
+    """
+    for path in _loaded:
+        if line := line_in(path, error):
+            return f"plugin {path}{line}: {describe(error)}"
+    if not _loaded:
+        return None
+    names = ", ".join(map(str, _loaded))
+    return f"plugin {names}: a part of it returned what it should not: {describe(error)}"
 
 
 def run_file(path: Path, label: str) -> ModuleType:

@@ -12,7 +12,7 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
-from mnistlab import interrupts  # noqa: E402
+from mnistlab import interrupts, plugins  # noqa: E402
 from mnistlab.__main__ import main  # noqa: E402
 
 # how long an example takes, says more of the machine than of the code
@@ -53,9 +53,10 @@ def _own_folders(tmp_path, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def _no_signal_yet(monkeypatch):
-    """Forget the signals that an earlier test in this process has sent itself."""
+def _a_process_of_its_own(monkeypatch):
+    """Forget the signals and the plugins of earlier tests in this process."""
     monkeypatch.setattr(interrupts._State, "received", None)
+    monkeypatch.setattr(plugins, "_loaded", [])
 
 
 @pytest.fixture

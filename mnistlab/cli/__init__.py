@@ -1,6 +1,7 @@
 """The commands: each parses its words, imports what it needs and calls one function."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from mnistlab import interrupts
 from mnistlab.cli import config, data, gradcheck, report, run_actions, runs, sweep, train
 from mnistlab.cli.options import echo, explain_usage
 from mnistlab.errors import InputError, Interrupted
+from mnistlab.streams import results_apart
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,8 +60,10 @@ def run(words: Sequence[str]) -> int:
     Raises InputError for a wrongly typed one, and Interrupted for a signal: typer turns every
     KeyboardInterrupt, wherever it came, into the code 130.
     """
+    has_plugin = any(word.startswith("--plugin") for word in words)
     try:
-        code: int = app(words, prog_name="mnistlab", standalone_mode=False) or 0
+        with results_apart() if has_plugin else nullcontext():
+            code: int = app(words, prog_name="mnistlab", standalone_mode=False) or 0
     except SystemExit as stop:  # click's answer to a reader that went away
         if isinstance(stop.__context__, BrokenPipeError):
             raise stop.__context__ from None

@@ -80,10 +80,13 @@ def _print_path(name: str, home: Path, *, as_json: bool) -> None:
 
 @app.command(short_help="Hash its files anew and compare.")
 def verify(name: Name, as_json: AsJson = False) -> None:
-    """Hash a dataset's files anew and compare; the exit code is 1 when one is not as published."""
+    """Hash a dataset's files anew and compare; the exit code is 1 when one is not as published.
+
+    Copies in the cache whose pixels were moved (deskew) are made anew and compared, too.
+    """
     from mnistlab.datasets import home_of
     from mnistlab.datasets import verify as verify_dataset
-    from mnistlab.errors import FetchError
+    from mnistlab.errors import DataError, FetchError
 
     found, home = verify_dataset(name), home_of(name)
     whole = all(state == "ok" for state in found.values())
@@ -92,6 +95,11 @@ def verify(name: Name, as_json: AsJson = False) -> None:
     else:
         for file, state in found.items():
             echo(f"{state:<8} {home / file}")
+    copies = [file for file, state in found.items() if state != "ok" and Path(file).is_absolute()]
+    if copies:
+        raise DataError(
+            f"{copies[0]}: is not what its step makes of the images; remove it, to get a new one"
+        )
     if not whole:
         raise FetchError(f"{name} is not complete in {home}; run: mnistlab data fetch {name}")
 

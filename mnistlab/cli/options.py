@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from mnistlab.streams import results
+
 if TYPE_CHECKING:
     from mnistlab.run_folders import RunFolder
     from mnistlab.run_folders.folder import SweepFolder
@@ -271,9 +273,9 @@ def _say_what_latest_is(names: Sequence[str], runs_dir: Path) -> None:
 
     link = runs_dir / LATEST
     is_meant = any(name.partition("/")[0] == LATEST for name in names)
-    if is_meant and link.is_dir() and not link.is_symlink():
+    if is_meant and link.exists() and not link.is_symlink():
         newest = find_run(LATEST, runs_dir).name
-        echo(f"{link} is a folder, no link; the newest run is {newest}", err=True)
+        echo(f"{link} is no link and none of ours; the newest run is {newest}", err=True)
 
 
 def refuse_changes(command: str, given: Sequence[str], hint: str) -> None:
@@ -296,7 +298,7 @@ def echo(text: str, *, err: bool = False) -> None:
     """
     from mnistlab.errors import escape
 
-    stream = sys.stderr if err else sys.stdout
+    stream = sys.stderr if err else results()
     stream.write(f"{escape(text, keep=_LAYOUT)}\n")
     stream.flush()
 
@@ -307,12 +309,12 @@ def echo_json(document: Any) -> None:
 
     text = to_json(document)
     try:
-        text.encode(sys.stdout.encoding)
+        text.encode(results().encoding)
     except UnicodeEncodeError:
         import json
 
         text = json.dumps(json.loads(text), indent=2)
-    sys.stdout.write(f"{text}\n")
+    results().write(f"{text}\n")
 
 
 def resume_options(runs_dir: Path | None, plugins: Sequence[Path]) -> str:
@@ -323,15 +325,44 @@ def resume_options(runs_dir: Path | None, plugins: Sequence[Path]) -> str:
     return f" {shlex.join(words)}" if words else ""
 
 
-def refuse_missing_plots(folder: "RunFolder", reason: str | None) -> None:
-    """Raise MnistlabError if a run or a sweep that is done lacks plots that it should have."""
+def refuse_missing_plots(folder: "RunFolder", reason: str | None, again: str) -> None:
+    """Raise MnistlabError if a run or a sweep that is done lacks plots that it should have.
+
+    `again` are the options that a command needs again to find it.
+    """
     from mnistlab.errors import MnistlabError
 
     if reason is not None:
         raise MnistlabError(
             f"{folder.path}: all is done but the plots, which could not be drawn ({reason}); to "
-            f"draw them: mnistlab runs plot {folder.name}"
+            f"draw them: mnistlab runs plot {folder.name}{again}"
         )
+
+
+def draw_missing_plots(
+    folders: "Sequence[RunFolder]", runs_dir: Path | None, plugins: Sequence[Path]
+) -> None:
+    """Draw what could not be drawn when the first of these folders ended, and say so.
+
+    The others are the runs that have plots beside a sweep's. Raises MnistlabError where nothing
+    can be drawn now, either.
+    """
+    from mnistlab.plots.painter import Painter
+
+    reason = folders[0].read_status().get("not_drawn")
+    if reason is None:
+        return
+    echo(f"{folders[0].name}: not all of its plots are there ({reason})", err=True)
+    with Painter(plugins) as painter:
+        for folder in folders:
+            try:
+                drawn = painter.draw(folder.path)
+            except RuntimeError as error:
+                refuse_missing_plots(folder, str(error), resume_options(runs_dir, plugins))
+            else:
+                echo(f"{folder.name}: drawn now: {', '.join(drawn)}", err=True)
+    status, checksums = folders[0].read_status()["status"], folders[0].checksums()
+    folders[0].write_status(status, checksums=checksums, not_drawn=None)
 
 
 def require_config(command: str, config: Path | None, words: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """`mnistlab runs`: the commands that draw, predict, train again, go on with or delete runs."""
 
 import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -204,13 +203,11 @@ def verify(
     reporter = ConsoleReporter(quiet=quiet or len(given) > 1)
     verdicts = []
     for one in given:
-        with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-            found = (
-                Verification(one.label, IMPOSSIBLE, reason=one.refused)
-                if one.folder is None
-                else replace(verify(one.folder, reporter), run=one.label)
-            )
-        verdicts.append(found)
+        verdicts.append(
+            Verification(one.label, IMPOSSIBLE, reason=one.refused)
+            if one.folder is None
+            else replace(verify(one.folder, reporter), run=one.label)
+        )
         if not (as_json or quiet):
             echo(describe_verification(verdicts[-1]))
     if as_json:

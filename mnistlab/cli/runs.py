@@ -98,8 +98,6 @@ def list_runs(
     if as_json and as_csv:
         raise InputError("runs list: --json and --csv exclude each other")
     wanted = parse(condition) if condition is not None else None
-    if runs_dir is not None and not runs_dir.exists():
-        raise InputError(f"--runs-dir {runs_dir}: there is no such folder")
     folder = runs_folder(runs_dir)
     given = open_runs(names, runs_dir) if names else []
     of_sweep = len(given) == 1 and isinstance(given[0].folder, SweepFolder)
@@ -177,6 +175,7 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
     """Return what the folder says of itself; what is missing or damaged is None."""
     from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
     from mnistlab.errors import InputError
+    from mnistlab.run_folders.limits import describe_damage
     from mnistlab.store.facts import read_facts
 
     def unless_damaged(read: Any) -> Any:
@@ -184,6 +183,9 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
             return read()
         except InputError:
             return None
+
+    def described(name: str) -> str:
+        return describe_damage(folder.path / name)
 
     known = read_facts(folder).get("damaged", [])
     return {
@@ -193,7 +195,7 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
         "config": unless_damaged(lambda: read_file(folder.config, MAX_SWEEP_BYTES)[0]),
         "summary": unless_damaged(folder.read_summary),
         "environment": folder.read_environment() or None,
-        "damaged": list(dict.fromkeys([*known, *folder.damaged_files()])),
+        "damaged": list(dict.fromkeys([*known, *map(described, folder.damaged_files())])),
         "plots": sorted(str(path) for path in folder.plots.glob("*.png")),
     }
 

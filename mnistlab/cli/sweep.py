@@ -1,7 +1,5 @@
 """`mnistlab sweep`: many configs, trained together, the best one named."""
 
-import sys
-from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +8,7 @@ import typer
 
 from mnistlab.cli import options
 from mnistlab.cli.options import (
+    draw_missing_plots,
     echo,
     echo_json,
     find_sweep_folder,
@@ -141,7 +140,7 @@ def sweep(
     from mnistlab.sweeps.estimate import estimate
     from mnistlab.sweeps.plan import prepare_sweep
     from mnistlab.sweeps.run import SweepOptions, run_sweep
-    from mnistlab.sweeps.storage import is_complete
+    from mnistlab.sweeps.storage import best_run, is_complete
 
     reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
     prepared = prepare_sweep(settled, reporter, exact_limit=exact_limit)
@@ -151,25 +150,24 @@ def sweep(
         (echo_json if as_json else print_estimate)(facts)
         return
     if folder is not None and is_complete(folder, prepared, retry_failed=retry_failed):
+        if not no_plots:
+            draw_missing_plots([folder, *best_run(folder)], runs_dir, plugins)
         if not (as_json or quiet):
             echo("It was complete already.\n")
         _print(folder, folder.read_summary(), as_json=as_json, quiet=quiet)
         return
-    with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-        result = run_sweep(
-            prepared,
-            runs_dir=runs_folder(runs_dir),
-            reporter=reporter,
-            start_painter=None if no_plots else partial(Painter, plugins),
-            resumed=folder,
-            options=SweepOptions(
-                needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)
-            ),
-        )
+    result = run_sweep(
+        prepared,
+        runs_dir=runs_folder(runs_dir),
+        reporter=reporter,
+        start_painter=None if no_plots else partial(Painter, plugins),
+        resumed=folder,
+        options=SweepOptions(needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)),
+    )
     _print(result.folder, result.document, as_json=as_json, quiet=quiet)
     if result.status != "completed":
         raise SweepFailedError(f"the sweep {result.status}: {result.error}")
-    refuse_missing_plots(result.folder, result.not_drawn)
+    refuse_missing_plots(result.folder, result.not_drawn, resume_options(runs_dir, plugins))
 
 
 def _metric(minimize: str | None, maximize: str | None) -> "Metric | None":

@@ -1,7 +1,6 @@
 """`mnistlab train`: one config, one run folder."""
 
-import sys
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 from mnistlab.cli import options
 from mnistlab.cli.config import print_settled
 from mnistlab.cli.options import (
+    draw_missing_plots,
     echo_json,
     find_folder,
     refuse_changes,
@@ -87,22 +87,24 @@ def train(
         resumption = None
         if folder is not None:
             known = load_config(folder.config)
-            resumption = plan_resumption(folder, known, settled, plan.dataset.sha256)
+            resumption = plan_resumption(folder, known, settled, plan)
             if resumption is None:
                 folder.tidy()
+                if is_drawn:
+                    draw_missing_plots([folder], runs_dir, plugins)
                 _print_complete(folder, as_json=as_json, quiet=quiet)
                 return
             painter = cleanup.enter_context(Painter(plugins)) if is_drawn else None
-        with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-            run = train_run(
-                plan,
-                runs_dir=runs_folder(runs_dir),
-                reporter=reporter,
-                painter=painter,
-                resumption=resumption,
-                resume_options=resume_options(runs_dir, plugins),
-            )
+        run = train_run(
+            plan,
+            runs_dir=runs_folder(runs_dir),
+            reporter=reporter,
+            painter=painter,
+            resumption=resumption,
+            resume_options=resume_options(runs_dir, plugins),
+        )
     _print_run(run, plan, as_json=as_json, quiet=quiet)
+    refuse_missing_plots(run.folder, run.not_drawn, resume_options(runs_dir, plugins))
 
 
 def _resumed(
@@ -175,7 +177,6 @@ def _print_run(run: "RunRecorder", plan: "Plan", *, as_json: bool, quiet: bool) 
             )
         )
         raise RunDivergedError(f"the run diverged: {run.error}; {advice}")
-    refuse_missing_plots(run.folder, run.not_drawn)
 
 
 def _print_plan(plan: "Plan", *, as_json: bool) -> None:

@@ -258,7 +258,8 @@ class Config(StrictModel):
     checkpoint_every: Whole = Field(
         default=10,
         ge=1,
-        description="Epochs from one checkpoint to the next; an interrupt writes one too.",
+        description="Epochs from one checkpoint to the next, or more where they would take over "
+        "5 % of the time; an interrupt writes one too.",
     )
     early_stopping: Whole | None = Field(
         default=None,

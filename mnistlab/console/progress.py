@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from mnistlab.console.tables import is_animated
-from mnistlab.errors import paint
+from mnistlab.errors import escape, paint
 from mnistlab.experiment.training import Reporter, describe_epoch
 
 if TYPE_CHECKING:
@@ -36,13 +36,15 @@ class ConsoleReporter(Reporter):
         self._untold: str | None = None
 
     def message(self, text: str) -> None:
-        """Show one line of text."""
+        """Show one line of text; what a terminal would obey, in a name say, is escaped."""
         if not self._quiet:
-            self._write(text)
+            self._write(escape(text, keep="\n"))
 
     def warn(self, text: str) -> None:
         """Show a warning."""
-        self.message(f"{paint('warning:', 'yellow', sys.stderr)} {text}")
+        if not self._quiet:
+            told = escape(text, keep="\n")
+            self._write(f"{paint('warning:', 'yellow', sys.stderr)} {told}")
 
     @contextmanager
     def bar(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:

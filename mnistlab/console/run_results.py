@@ -47,7 +47,8 @@ def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:
     lines += [f"  {status[key]}" for key in ("error",) if status.get(key)]
     if status.get("stopped"):
         lines.append(f"  stopped by {status['stopped']}")
-    lines += [f"  {name} is missing or is not what the run left" for name in facts["damaged"]]
+    said = "is missing or is not what the run left"
+    lines += [f"  {one}" if " is " in one else f"  {one} {said}" for one in facts["damaged"]]
     if status.get("started"):
         ended = f", ended {status['ended']}" if status.get("ended") else ""
         lines.append(f"  started {status['started']}{ended}")
@@ -65,19 +66,19 @@ def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:
     elif folder.summary.name not in facts["damaged"]:
         from mnistlab.console.sweeps import print_sweep  # noqa: PLC0415 - a sweep alone needs it
 
-        try:
-            print_sweep(folder, summary)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-            raise RunFolderError(f"{folder.summary}: is damaged: it is no sweep's") from None
+        print_sweep(folder, summary)
 
 
 def _describe_unfinished(folder: SweepFolder) -> list[str]:
     done = len(folder.runs())
+    resume = f"mnistlab sweep --resume {folder.name}"
     try:
-        runs = sum(len(column) for stack in folder.read_plan()["stacks"] for column in stack)
+        plan = folder.read_plan()
+        if not plan:
+            return [f"it was cut short before it began; to go on: {resume}"]
+        runs = sum(len(column) for stack in plan["stacks"] for column in stack)
     except (RunFolderError, KeyError, TypeError):
         return [f"{done} runs are done; plan.json is missing or damaged"]
-    resume = f"mnistlab sweep --resume {folder.name}"
     return [
         f"{done} of {max(runs, done)} runs are done; to go on: {resume}",
         f"sweep folder: {folder.path}",

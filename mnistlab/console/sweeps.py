@@ -16,6 +16,7 @@ from mnistlab.console.tables import (
     table,
 )
 from mnistlab.core.objective import format_limit
+from mnistlab.errors import RunFolderError
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.estimate import Estimate
 from mnistlab.sweeps.plan import PreparedSweep, Stack
@@ -252,7 +253,17 @@ def print_estimate(facts: Mapping[str, Any]) -> None:
 
 
 def print_sweep(folder: SweepFolder, document: Document) -> None:
-    """Print the best trials, what is known of the best one, and where everything is."""
+    """Print the best trials, what is known of the best one, and where everything is.
+
+    Raises RunFolderError where the document is not that of a sweep.
+    """
+    try:
+        print_lines(_describe_sweep(folder, document))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        raise RunFolderError(f"{folder.summary}: is damaged: it is no sweep's") from None
+
+
+def _describe_sweep(folder: SweepFolder, document: Document) -> list[str]:
     results = document["results"]
     ranked = [results[number] for number in document["ranking"]]
     lines = [*_best_trials(document, ranked[:SHOWN]), ""] if ranked else []
@@ -263,7 +274,7 @@ def print_sweep(folder: SweepFolder, document: Document) -> None:
         best, *seeds = map(folder.run, document["best"]["runs"])
         lines.append(f"best run: {best.path}" + (", and its other seeds" if seeds else ""))
         plots += describe_places(best)[1:]
-    print_lines([*lines, *plots])
+    return [*lines, *plots]
 
 
 def _best_trials(document: Document, ranked: Sequence[Document]) -> list[str]:

@@ -22,6 +22,7 @@ from mnistlab.errors import escape, paint
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import to_json
 from mnistlab.store.facts import METRICS, Facts, csv_cell
+from mnistlab.streams import results
 
 if TYPE_CHECKING:
     from mnistlab.datasets.sanity import Finding
@@ -51,14 +52,14 @@ def print_lines(lines: Iterable[str], colors: Mapping[str, str] | None = None) -
     The first of the words in `colors` that stands in a line by itself has its colour there.
     """
     texts = [escape(line, keep=LINE_BREAK) for line in lines]
-    if colors and any(paint("", color, sys.stdout) for color in colors.values()):
+    if colors and any(paint("", color, results()) for color in colors.values()):
         words = re.compile(rf"(?<!\S)({'|'.join(colors)})(?!\S)")
 
         def colored(match: re.Match[str]) -> str:
-            return paint(match[0], colors[match[0]], sys.stdout)
+            return paint(match[0], colors[match[0]], results())
 
         texts = [words.sub(colored, text, count=1) for text in texts]
-    sys.stdout.write("".join(f"{text}\n" for text in texts))
+    results().write("".join(f"{text}\n" for text in texts))
 
 
 def table(
@@ -215,7 +216,7 @@ def _is_numeric(values: Iterable[Any]) -> bool:
 
 def print_csv(runs: Sequence[Facts], columns: Sequence[str]) -> None:
     """Print a header and a row a run, values as they are but for controls, which are escaped."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv.writer(results(), lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([escape(csv_cell(run.get(key))) for key in columns] for run in runs)
 
@@ -226,7 +227,7 @@ def print_json(runs: Sequence[Facts]) -> None:
     The metrics stand there twice: under their keys, and by split as `train --json` has them. All
     but ASCII is escaped, and so are controls.
     """
-    sys.stdout.write("[" + ",\n ".join(map(_json_object, runs)) + "]\n")
+    results().write("[" + ",\n ".join(map(_json_object, runs)) + "]\n")
 
 
 def _json_object(facts: Facts) -> str:

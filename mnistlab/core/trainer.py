@@ -12,6 +12,7 @@ the end of an epoch, when it has finished or diverged.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -150,15 +151,49 @@ class Trainer:
             self._keep(~(record.diverged | record.finished))
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back (or forward) to a snapshot of this stack; training continues from there."""
+        """Go back (or forward) to a snapshot of this stack; training continues from there.
+
+        Raises ValueError, and leaves all as it was, for what cannot be a snapshot of this stack.
+        """
+        self._check_fits(snapshot)
+        self._set_generator(snapshot.generator)
         self.columns = snapshot.columns.copy()
         self.parameters = copy_stack(snapshot.parameters)
         self._state = {name: _copy(array) for name, array in snapshot.state.items()}
         self._hyper = {name: values[self.columns] for name, values in self._settings.hyper.items()}
         self._best_loss = snapshot.best_loss.copy()
         self._best_epoch = snapshot.best_epoch.copy()
-        self._generator.bit_generator.state = snapshot.generator
         self.snapshot = snapshot
+
+    def _check_fits(self, snapshot: Snapshot) -> None:
+        """Raise ValueError unless the arrays of a snapshot can be those of this stack."""
+        columns, last = snapshot.columns, self._settings.hyper["last_epoch"]
+        if columns.ndim != 1 or columns.dtype.kind != "i" or not len(columns):
+            raise ValueError("it has no columns")
+        if columns.min() < 0 or columns.max() >= len(last) or (np.diff(columns) <= 0).any():
+            raise ValueError("its columns are not those of the stack")
+        if not 0 < snapshot.epoch < last[columns].min():
+            raise ValueError(f"nothing is left to train after its epoch {snapshot.epoch}")
+        K, ours, theirs = len(columns), _arrays_of(self.snapshot), _arrays_of(snapshot)
+        if ours.keys() != theirs.keys():
+            raise ValueError(f"it has {', '.join(theirs)} in place of {', '.join(ours)}")
+        for name, array in ours.items():
+            shape = (*array.shape[:-2], K, *array.shape[-1:]) if array.ndim > 1 else (K,)
+            if (theirs[name].shape, theirs[name].dtype) != (shape, array.dtype):
+                raise ValueError(f"its {name} has another shape or type")
+        if not np.isfinite(snapshot.parameters).all():
+            raise ValueError("its parameters are not finite")
+
+    def _set_generator(self, state: Any) -> None:
+        bits = self._generator.bit_generator
+        known = bits.state
+        try:
+            bits.state = state
+            if bits.state != state:
+                raise ValueError("another state")
+        except (TypeError, ValueError, KeyError, OverflowError, AttributeError):
+            bits.state = known
+            raise ValueError("its generator has no such state") from None
 
     def trace_last_epoch(self, column: int) -> PerColumn:
         """Repeat the last epoch for one column; return its mean batch loss before each step.
@@ -283,6 +318,12 @@ class Trainer:
         self._hyper = {name: values[kept] for name, values in self._hyper.items()}
         self._best_loss, self._best_epoch = self._best_loss[kept], self._best_epoch[kept]
         self.snapshot = self._take_snapshot(self.snapshot.epoch)
+
+
+def _arrays_of(snapshot: Snapshot) -> dict[str, Array]:
+    state = {f"state.{name}": array for name, array in snapshot.state.items()}
+    ours = ("parameters", "best_loss", "best_epoch")
+    return {name: getattr(snapshot, name) for name in ours} | state
 
 
 def _take_columns(array: Array, index: list[int]) -> Array:

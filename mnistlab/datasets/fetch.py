@@ -1,5 +1,6 @@
 """Brings a named dataset into the cache: sources in order, each file verified, none half there."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,7 +9,8 @@ from pathlib import Path
 
 from mnistlab.datasets.cache import Progress, Silent, data_dir, replacing
 from mnistlab.datasets.catalog import DATASETS, ArrayDataset, NamedDataset
-from mnistlab.datasets.idx import NAMES, Content, DataFile, find
+from mnistlab.datasets.idx import NAMES, Content, DataFile, find, is_there, parse
+from mnistlab.datasets.moved import verify_copies
 from mnistlab.datasets.sources import Folder, Source, SourceError
 from mnistlab.errors import DataError, FetchError, InputError
 
@@ -30,27 +32,37 @@ def home_of(name: str, cache: Path | None = None) -> Path:
 
 
 def verify(name: str, cache: Path | None = None) -> dict[str, str]:
-    """Return "ok", "missing" or "differs" for each file of the named dataset, hashed anew."""
+    """Return "ok", "missing" or "differs" for each file of the named dataset, hashed anew.
+
+    So does it for each copy with moved pixels in the cache, by its whole path: these are made anew
+    and compared.
+    """
     dataset, home = dataset_of_files(name), home_of(name, cache)
-    _, problems = open_files(dataset, home)
-    return {
-        (_path_of(file, dataset, home) or Path(file.stored_name)).name: problems.get(file.name, OK)
-        for file in dataset.files
+    contents, problems = open_files(dataset, home)
+    found = {
+        (path or Path(file.stored_name)).name: problems.get(file.name, OK)
+        for file, path in paths_of(dataset, home).items()
     }
+    for file in dataset.files:
+        if len(file.shape) == 3 and file.name in contents:
+            content = contents[file.name]
+            images, sha256 = parse(content, file.name, 3), hashlib.sha256(content).hexdigest()
+            copies = verify_copies(images, sha256, cache or data_dir())
+            found |= {str(path): OK if same else DIFFERS for path, same in copies.items()}
+    return found
 
 
 def is_present(name: str, cache: Path | None = None) -> bool:
     """Return whether all files of the named dataset are there, without hashing them."""
     dataset, home = dataset_of_files(name), home_of(name, cache)
-    return all(_path_of(file, dataset, home) for file in dataset.files)
+    return all(paths_of(dataset, home).values())
 
 
 def open_files(dataset: NamedDataset, home: Path) -> tuple[dict[str, Content], dict[str, str]]:
     """Return the raw content of each file in `home` that is verified, and what ails the others."""
     contents: dict[str, Content] = {}
     problems: dict[str, str] = {}
-    for file in dataset.files:
-        path = _path_of(file, dataset, home)
+    for file, path in paths_of(dataset, home).items():
         if path is None:
             problems[file.name] = MISSING
             continue
@@ -61,11 +73,12 @@ def open_files(dataset: NamedDataset, home: Path) -> tuple[dict[str, Content], d
     return contents, problems
 
 
-def _path_of(file: DataFile, dataset: NamedDataset, home: Path) -> Path | None:
+def paths_of(dataset: NamedDataset, home: Path) -> dict[DataFile, Path | None]:
+    """Return where each file of a dataset is in `home`, None for one that is missing."""
     if dataset.packaged:
-        return find(home, file.name)
-    path = home / file.stored_name
-    return path if path.exists() else None
+        return {file: find(home, file.name) for file in dataset.files}
+    paths = {file: home / file.stored_name for file in dataset.files}
+    return {file: path if is_there(path) else None for file, path in paths.items()}
 
 
 def fetch(

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +15,22 @@ from mnistlab.core.registry import Registry
 from mnistlab.core.samples import PixelMap, Samples, lit_pixels
 from mnistlab.datasets.cache import Progress, Silent, data_dir
 from mnistlab.datasets.catalog import DATASETS, DIGITS, ArrayDataset, NamedDataset
-from mnistlab.datasets.fetch import fetch, home_of, open_files
+from mnistlab.datasets.fetch import fetch, home_of, open_files, paths_of
 from mnistlab.datasets.idx import (
     NAMES,
     Content,
     content_sha256,
     find_all,
-    map_file,
+    is_there,
     parse,
+    read_content,
     unpack,
-    write_idx,
 )
+from mnistlab.datasets.moved import moved
 from mnistlab.datasets.npz import KEYS, read_npz
 from mnistlab.datasets.preprocess import PREPROCESSING, MovePixels, check_steps
 from mnistlab.datasets.sanity import Finding, find_oddities
+from mnistlab.datasets.watched import State, WatchedFiles, states_of
 from mnistlab.errors import DataError, UnknownNameError, shown
 
 CLASSES = 10
@@ -79,45 +81,6 @@ def check_same_size(train: NDArray[np.uint8], test: NDArray[np.uint8], label: st
         )
 
 
-def moved(
-    images: NDArray[np.uint8],
-    sha256: str,
-    name: str,
-    step: MovePixels,
-    cache: Path,
-    progress: Progress,
-) -> tuple[NDArray[np.uint8], str]:
-    """Return `images` (N, H, W), whose hash is `sha256`, with the step applied; and its hash.
-
-    The copy lies in `cache`/preprocessed/HASH-STEP-VERSION/ under its own hash as its name, and
-    is mapped from there if its content still has that hash. Where the cache cannot be written,
-    the copy is made in memory each time.
-    """
-    folder = cache / "preprocessed" / f"{sha256[:16]}-{name}-{step.version}"
-    for path in sorted(folder.glob("*.idx")):
-        content = map_file(path)
-        if hashlib.sha256(content).hexdigest() == path.stem:
-            return parse(content, str(path), 3), path.stem
-        progress.message(f"{path} is damaged; making it again")
-    progress.message(f"{name}: {len(images):,} images")
-    result = step.move(images)
-    if result.dtype != np.uint8 or result.shape[:1] != images.shape[:1] or result.ndim != 3:
-        raise DataError(
-            f"preprocess: {name} returned {result.dtype} {result.shape} for uint8 {images.shape}"
-        )
-    result.flags.writeable = False
-    made = content_sha256(result)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_idx(folder / f"{made}.idx", result)
-        for old in folder.glob("*.idx"):
-            if old.stem != made:
-                old.unlink(missing_ok=True)
-    except OSError as error:
-        progress.message(f"{folder}: cannot keep the copy ({error.strerror or error})")
-    return result, made
-
-
 DIMENSIONS = (3, 1, 3, 1)  # of training images and labels, test images and labels
 
 
@@ -144,6 +107,9 @@ class Dataset:
 
     is_published: bool = False
     """Whether every file has the SHA-256 that the catalog knows."""
+
+    watched: WatchedFiles = field(default_factory=lambda: WatchedFiles({}, lambda: True))
+    """The files that it was read from."""
 
     @cached_property
     def oddities(self) -> list[Finding]:
@@ -180,6 +146,7 @@ class _Raw:
     labels: tuple[str, ...]
     hashes: tuple[str, ...]
     files: dict[str, str]
+    states: dict[Path, State]
     classes: tuple[str, ...] = DIGITS
 
 
@@ -192,13 +159,15 @@ def load(
     preprocess: Sequence[str] = (),
     cache: Path | None = None,
     progress: Progress | None = None,
+    anew: bool = False,
 ) -> Dataset:
     """Return the dataset `name`: a registered name, a folder of IDX files, or an .npz file.
 
     Of the training images `validation` are held out (0: none; below 1 it is a fraction): the last
     ones, or a `split` named in SPLITS, drawn by `split_seed`. `preprocess` names steps of
-    PREPROCESSING, applied in that order. A named dataset is fetched when `cache` (default:
-    `data_dir()`) lacks it, and verified against the catalog's hashes on every load.
+    PREPROCESSING, applied in that order; with `anew` without what the cache has of that. A named
+    dataset is fetched when `cache` (default: `data_dir()`) lacks it, and verified against the
+    catalog's hashes on every load.
 
     Raises UnknownNameError for a name that is neither, DataError for data that cannot be used,
     and FetchError when no source could hand a named dataset over.
@@ -218,10 +187,10 @@ def load(
         check_labels(train_labels[train_part], remaining)
     train_hash, test_hash = raw.hashes[0], raw.hashes[2]
     pixels = PixelMap()
+    where = None if anew else cache or data_dir()
     for step_name in steps:
         step = PREPROCESSING[step_name]
         if isinstance(step, MovePixels):
-            where = cache or data_dir()
             train_images, train_hash = moved(
                 train_images, train_hash, step_name, step, where, progress
             )
@@ -243,6 +212,7 @@ def load(
         pixels=pixels,
         preprocess=steps,
         is_published=name in DATASETS and isinstance(DATASETS[name], NamedDataset),
+        watched=WatchedFiles(raw.states, partial(_is_same, name, cache, raw.hashes)),
     )
 
 
@@ -252,7 +222,7 @@ def resolve(name: str) -> None:
         return
     # a name too long for a path or with a NUL in it; a ~user who is not there
     with suppress(OSError, ValueError, RuntimeError):
-        if Path(os.path.expanduser(name)).exists():
+        if is_there(Path(os.path.expanduser(name))):
             return
     if "/" in name or Path(name).suffix:
         where = (
@@ -262,6 +232,16 @@ def resolve(name: str) -> None:
     error = UnknownNameError("dataset", name, DATASETS)
     error.args = (f"{error}; the path of a folder of IDX files or of an .npz works too",)
     raise error
+
+
+def _is_same(name: str, cache: Path | None, hashes: tuple[str, ...]) -> bool:
+    """Return whether the files of a dataset still have these hashes; nothing is fetched."""
+    try:
+        if name in DATASETS and isinstance(dataset := DATASETS[name], NamedDataset):
+            return not open_files(dataset, home_of(name, cache))[1]
+        return _read(name, cache, Silent()).hashes == hashes
+    except DataError:
+        return False
 
 
 def _read(name: str, cache: Path | None, progress: Progress) -> _Raw:
@@ -292,6 +272,7 @@ def _read_named(name: str, cache: Path | None, progress: Progress) -> _Raw:
     if isinstance(dataset, ArrayDataset):
         return _raw_from_arrays(dataset.arrays, name, dataset.classes)
     home = home_of(name, cache)
+    states = states_of(path for path in paths_of(dataset, home).values() if path is not None)
     contents, problems = open_files(dataset, home)
     if problems:
         fetch(name, cache=cache, progress=progress)
@@ -304,20 +285,23 @@ def _read_named(name: str, cache: Path | None, progress: Progress) -> _Raw:
         for file in dataset.files
     )
     labels = {file.name: f"{home / file.stored_name}" for file in dataset.files}
-    return _raw_from_idx(contents, labels, hashes, dataset.classes)
+    return _raw_from_idx(contents, labels, hashes, states, dataset.classes)
 
 
 def _read_folder(folder: Path) -> _Raw:
     paths = find_all(folder)
-    contents = {name: unpack(map_file(path), str(path)) for name, path in paths.items()}
+    states = states_of(paths.values())
+    contents = {name: unpack(read_content(path), str(path)) for name, path in paths.items()}
     hashes = tuple(hashlib.sha256(contents[name]).hexdigest() for name in NAMES)
-    return _raw_from_idx(contents, {name: str(path) for name, path in paths.items()}, hashes)
+    labels = {name: str(path) for name, path in paths.items()}
+    return _raw_from_idx(contents, labels, hashes, states)
 
 
 def _raw_from_idx(
     contents: dict[str, Content],
     labels: dict[str, str],
     hashes: tuple[str, ...],
+    states: dict[Path, State],
     classes: tuple[str, ...] = DIGITS,
 ) -> _Raw:
     arrays = tuple(
@@ -325,12 +309,14 @@ def _raw_from_idx(
         for name, ndim in zip(NAMES, DIMENSIONS, strict=True)
     )
     names = tuple(labels[name] for name in NAMES)
-    return _Raw(arrays, names, hashes, dict(zip(NAMES, hashes, strict=True)), classes)
+    return _Raw(arrays, names, hashes, dict(zip(NAMES, hashes, strict=True)), states, classes)
 
 
 def _read_npz(path: Path) -> _Raw:
+    states = states_of([path])
     raw = _raw_from_arrays(read_npz(path), str(path))
-    return replace(raw, files={path.name: hashlib.sha256(map_file(path)).hexdigest()})
+    files = {path.name: hashlib.sha256(read_content(path)).hexdigest()}
+    return replace(raw, files=files, states=states)
 
 
 def _raw_from_arrays(
@@ -343,7 +329,8 @@ def _raw_from_arrays(
         array.flags.writeable = False
     hashes = tuple(content_sha256(array) for array in arrays)
     files = dict(zip(KEYS, hashes, strict=True))
-    return _Raw(arrays, tuple(f"{label}: {key}" for key in KEYS), hashes, files, classes)
+    labels = tuple(f"{label}: {key}" for key in KEYS)
+    return _Raw(arrays, labels, hashes, files, states_of([]), classes)
 
 
 def _check(raw: _Raw, name: str) -> None:

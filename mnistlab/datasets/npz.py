@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.datasets.idx import looks_like_web_page, map_file, most_unpacked, number
+from mnistlab.datasets.idx import looks_like_web_page, most_unpacked, number, read_content
 from mnistlab.errors import DataError, shown
 
 # In the order of the four IDX files: training images and labels, test images and labels.
@@ -28,7 +28,7 @@ def read_npz(path: Path) -> dict[str, NDArray[np.integer]]:
 
     Nothing is ever unpickled. Raises DataError when the file is no .npz or holds other things.
     """
-    stored = map_file(path)
+    stored = read_content(path)
     if looks_like_web_page(stored[:512]):
         raise DataError(f"{path}: looks like a web page instead of an .npz; get the file again")
     if not zipfile.is_zipfile(path):

@@ -171,18 +171,26 @@ _FEW = 0.01  # of a batch: a step on so few images is mostly noise
 
 
 def prepare(
-    configs: Sequence[Config], progress: Progress | None = None, *, exact_limit: bool = False
+    configs: Sequence[Config],
+    progress: Progress | None = None,
+    *,
+    exact_limit: bool = False,
+    anew: bool = False,
 ) -> Plan:
     """Load the data and return the plan of a stack; raise InputError or FetchError.
 
     The learning-rate limit comes from 10,000 images, or with `exact_limit` from the whole
-    training split.
+    training split. With `anew` nothing that the cache has of preprocessing is used.
     """
-    return plan_on(open_data(configs[0], progress), configs, exact_limit=exact_limit)
+    data = open_data(configs[0], progress, anew=anew)
+    return plan_on(data, configs, exact_limit=exact_limit)
 
 
-def open_data(config: Config, progress: Progress | None = None) -> Dataset:
-    """Return the data that a config trains on; raise InputError or FetchError."""
+def open_data(config: Config, progress: Progress | None = None, *, anew: bool = False) -> Dataset:
+    """Return the data that a config trains on; raise InputError or FetchError.
+
+    With `anew` nothing that the cache has of preprocessing is used.
+    """
     return load(
         config.data.dataset,
         validation=config.data.validation,
@@ -190,6 +198,7 @@ def open_data(config: Config, progress: Progress | None = None) -> Dataset:
         split_seed=config.data.split_seed,
         preprocess=config.data.preprocess,
         progress=progress,
+        anew=anew,
     )
 
 

@@ -4,8 +4,8 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +22,38 @@ from mnistlab.core.trainer import EpochRecord, Snapshot
 from mnistlab.errors import describe_error
 from mnistlab.interrupts import deferred
 from mnistlab.run_folders import RunFolder, create_run_folder, files
+from mnistlab.run_folders.locks import remove_in_place
 from mnistlab.run_folders.places import cannot_keep
 from mnistlab.run_folders.weights import predictions_as_bytes, save_checkpoint, save_weights
+
+CHECKPOINT_SHARE = 0.05
+"""The share of the time that checkpoints may take. They hold the rows of all epochs so far: after
+100,000 one takes half a second, and so is written every ten."""
+
+
+@dataclass
+class CheckpointTimer:
+    """Tells when the next checkpoint may be written, by how long the last one took.
+
+    So all of them take a bounded share of the time, and a process that is killed loses little more
+    than an epoch or twenty times what a checkpoint takes.
+    """
+
+    _saved: float = field(default_factory=time.monotonic)
+    _cost: float = 0.0
+
+    def is_due(self, least: float = 0.0) -> bool:
+        """Return whether enough time has passed since the last one, `least` seconds or more."""
+        passed = time.monotonic() - self._saved
+        return passed >= max(least, self._cost / CHECKPOINT_SHARE)
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Measure the block, which writes a checkpoint."""
+        began = time.monotonic()
+        yield
+        self._saved = time.monotonic()
+        self._cost = self._saved - began
 
 
 @dataclass
@@ -54,6 +84,7 @@ class RunRecorder:
     """Whether its last status may be on the disk: from then on nothing of it is touched."""
     clock: float = field(default_factory=time.perf_counter)
     """Since when `seconds["total"]` has not been brought up to date (time.perf_counter)."""
+    checkpoints: CheckpointTimer = field(default_factory=CheckpointTimer)
 
     @classmethod
     def open(cls, config: Config, runs_dir: Path) -> "RunRecorder":
@@ -155,9 +186,10 @@ class RunRecorder:
         """Write what resuming needs, if any epoch of this run is done."""
         self.stop_clock()
         if snapshot.epoch and len(snapshot.columns):
-            files.sync_folder(self.folder.path)  # a checkpoint is of no use without its config
             notes = {"rows": self.rows, "seconds": self.seconds, "origin": origin_of(self.config)}
-            save_checkpoint(self.folder.checkpoint, snapshot, notes)
+            with self.checkpoints.saving():
+                files.sync_folder(self.folder.path)  # a checkpoint is of no use without its config
+                save_checkpoint(self.folder.checkpoint, snapshot, notes)
 
     def stop_clock(self) -> None:
         """Add the time since the clock was last stopped to the run's total."""
@@ -173,10 +205,11 @@ class RunRecorder:
         stopped = {"stopped": self.stopped} if self.stopped else {}
         checksums = self.folder.compute_checksums()
         self.is_ended = True
-        details = {"ended": now(), "error": self.error, **stopped}
+        undrawn = {"not_drawn": self.not_drawn} if self.not_drawn else {}
+        details = {"ended": now(), "error": self.error, **stopped, **undrawn}
         self.folder.write_status(self.status, checksums=checksums, **details)
         if self.status in ("completed", "diverged"):
-            self.folder.checkpoint.unlink(missing_ok=True)
+            remove_in_place(self.folder.checkpoint)
         if self.lock is not None:
             files.clear_temporary_files(self.folder.path)
             self.folder.unlock(self.lock)
@@ -198,6 +231,26 @@ class RunRecorder:
 def origin_of(config: Config) -> dict[str, Any]:
     """Return what must not change when a run goes on: all of its config but name and epochs."""
     return config.model_dump(exclude={"name", "epochs"})
+
+
+def check_notes(notes: Any, epoch: int) -> None:
+    """Raise ValueError, TypeError or KeyError unless a checkpoint's notes are of a run's epochs.
+
+    There must be a row for each epoch up to this one, and the seconds by kind.
+    """
+    rows, seconds = notes["rows"], notes["seconds"]
+    known = [{"epoch", "learning_rate", "seconds"}]
+    for split in ("train", "validation"):
+        known.append(known[-1] | {f"{split}_loss", f"{split}_accuracy"})
+    if len(rows) != epoch or any(row["epoch"] != at for at, row in enumerate(rows, 1)):
+        raise ValueError("it has not the rows of its epochs")
+    values = [value for row in rows for value in row.values()] + [*seconds.values()]
+    if not all(row.keys() in known for row in rows) or not set(map(type, values)) <= {int, float}:
+        raise ValueError("its rows are not those of metrics.csv")
+    if seconds.keys() != {"total", "train", "evaluate"} or not all(
+        0 <= value < math.inf for value in seconds.values()
+    ):
+        raise ValueError("its seconds are none")
 
 
 def run_key(config: Config, data_sha256: str) -> str:

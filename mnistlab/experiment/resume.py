@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from mnistlab.config.schema import Config
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError
-from mnistlab.experiment.recorder import RunRecorder, now, origin_of
+from mnistlab.experiment.prepare import Plan
+from mnistlab.experiment.recorder import RunRecorder, check_notes, now, origin_of, run_key
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import restored_on_failure, sha256_of, sync_folder, write_text
+from mnistlab.run_folders.locks import remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint
 
 
@@ -58,7 +60,7 @@ class Resumption:
             with restored_on_failure([folder.status, *gone, folder.config, folder.environment]):
                 folder.write_status("running", resumed=now(), ended=None, error=None)
                 for path in gone:
-                    path.unlink(missing_ok=True)
+                    remove_in_place(path)
                 sync_folder(folder.path)
                 write_text(folder.config, to_yaml(self.config))
                 run.record_origin(environment, data_sha256, patch)
@@ -97,6 +99,11 @@ def check_resumable(folder: RunFolder) -> None:
         raise RunFolderError(f"{folder.status}: is missing or cannot be read")
     if status == "diverged":
         raise RunFolderError(f"{folder.name}: has diverged; there is nothing to go on to")
+    if not folder.config.exists():
+        raise RunFolderError(
+            f"{folder.config}: is missing, so there is nothing to go on with; to clear the run "
+            f"away: mnistlab runs delete {folder.name}"
+        )
     damaged = folder.damaged_files()
     if folder.config.name in damaged:
         raise RunFolderError(
@@ -111,15 +118,14 @@ def check_resumable(folder: RunFolder) -> None:
 
 
 def plan_resumption(
-    folder: RunFolder, known: Config, config: Config, data_sha256: str
+    folder: RunFolder, known: Config, config: Config, plan: Plan
 ) -> Resumption | None:
     """Return how a run with the config `known` goes on with `config`, which may have more epochs.
 
-    None means that it is complete as it is.
-    What was completed has no checkpoint any more and is trained again from its beginning, and
-    so is what a schedule that counts epochs makes another run, or whose checkpoint is damaged;
-    the result is the same as that of a run that was never cut short. Raises RunFolderError where
-    it would not be.
+    `plan` is that of `config`. None means that the run is complete as it is. What was completed has
+    no checkpoint any more and is trained again from its beginning, and so is what a schedule that
+    counts epochs makes another run, or whose checkpoint is of no use; the result is the same as
+    that of a run that was never cut short. Raises RunFolderError where it would not be.
     """
     check_resumable(folder)
     seen = sha256_of(folder.status)
@@ -130,11 +136,11 @@ def plan_resumption(
         raise RunFolderError(
             f"{folder.name}: is a run of {known.epochs} epochs; epochs=N can only make it longer"
         )
+    anew = Resumption(folder, config, seen)
     environment = folder.read_environment()
     if not environment:
-        warning = f"{folder.environment}: is missing or damaged; the run starts from its beginning"
-        return Resumption(folder, config, seen, warning=warning)
-    ours = {"mnistlab": mnistlab.__version__, "data_sha256": data_sha256}
+        return _told(anew, f"{folder.environment}: is missing or damaged")
+    ours = {"mnistlab": mnistlab.__version__, "data_sha256": plan.dataset.sha256}
     for what, value in ours.items():
         if environment.get(what) != value:
             raise RunFolderError(
@@ -142,32 +148,34 @@ def plan_resumption(
                 f"train it anew with --config {folder.config}"
             )
     if status == "completed" or not folder.checkpoint.exists():
-        return Resumption(folder, config, seen)
-    return _from_checkpoint(folder, known, config, seen)
+        return anew
+    return _from_checkpoint(anew, known, plan)
 
 
-def _from_checkpoint(
-    folder: RunFolder, known: Config, config: Config, seen: str | None
-) -> Resumption:
+def _from_checkpoint(anew: Resumption, known: Config, plan: Plan) -> Resumption:
+    """Return how a run goes on from its checkpoint, or `anew` where that is of no use."""
+    folder, config, origin = anew.folder, anew.config, origin_of(known)
+    lengthened = config.epochs != known.epochs and SCHEDULES[config.schedule].counts_epochs
+    is_config_vouched = folder.read_environment().get("key") == run_key(known, plan.dataset.sha256)
+
+    def check(snapshot: Snapshot, notes: Any) -> None:
+        check_notes(notes, snapshot.epoch)
+        if notes["origin"] != origin and is_config_vouched:
+            raise ValueError("it is that of another config")
+        if notes["origin"] == origin and not lengthened:
+            plan.trainer().restore(snapshot)
+
     try:
-        snapshot, notes = load_checkpoint(folder.checkpoint)
-        origin = notes["origin"]
-        if len(notes["rows"]) != snapshot.epoch or "total" not in notes["seconds"]:
-            raise RunFolderError(f"{folder.checkpoint}: has not the rows of its epochs")
-    except (RunFolderError, KeyError, TypeError) as error:
-        warning = (
-            error if isinstance(error, RunFolderError) else f"{folder.checkpoint}: is incomplete"
-        )
-        return Resumption(
-            folder, config, seen, warning=f"{warning}; the run starts from its beginning"
-        )
-    if origin != origin_of(known):
+        snapshot, notes = load_checkpoint(folder.checkpoint, check)
+    except RunFolderError as error:
+        return _told(anew, str(error))
+    if notes["origin"] != origin:
         raise RunFolderError(
             f"{folder.config}: is not what the run was begun with; put it back, or train what it "
             f"says now with --config {folder.config}"
         )
-    last = config.stop_after or config.epochs
-    lengthened = config.epochs != known.epochs and SCHEDULES[config.schedule].counts_epochs
-    if lengthened or snapshot.epoch >= last:
-        return Resumption(folder, config, seen)
-    return Resumption(folder, config, seen, snapshot, notes)
+    return anew if lengthened else replace(anew, snapshot=snapshot, notes=notes)
+
+
+def _told(anew: Resumption, reason: str) -> Resumption:
+    return replace(anew, warning=f"{reason}; the run starts from its beginning")

@@ -17,6 +17,7 @@ from mnistlab.core.objective import copy_stack
 from mnistlab.core.samples import Samples
 from mnistlab.core.trainer import EpochRecord, Trainer
 from mnistlab.datasets import Dataset, Progress
+from mnistlab.errors import DataError
 from mnistlab.experiment.prepare import Plan, objective_of
 from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.experiment.resume import Resumption
@@ -24,7 +25,11 @@ from mnistlab.interpretation import interpret
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.environment import describe_environment, uncommitted_changes
+from mnistlab.run_folders.environment import (
+    describe_environment,
+    describe_other_blas,
+    uncommitted_changes,
+)
 from mnistlab.run_folders.files import to_json
 from mnistlab.run_folders.integrity import check_same_data, check_undamaged, replace_files
 from mnistlab.run_folders.weights import load_weights, predictions_as_bytes
@@ -73,6 +78,7 @@ def train_run(
         cleanup.enter_context(threadpoolctl.threadpool_limits(1, "blas"))
         environment = describe_environment() | {"stack_width": 1}
         origin = environment, plan.dataset.sha256, uncommitted_changes(environment)
+        about_resuming = _warnings_of(resumption, environment)
         with deferred():
             run = resumption.open(*origin) if resumption else RunRecorder.open(config, runs_dir)
             run.clock = started
@@ -82,7 +88,6 @@ def train_run(
         if resumption is None:
             run.record_origin(*origin)
         run.warnings = plan.warnings()
-        about_resuming = [resumption.warning] if resumption and resumption.warning else []
         for warning in [*run.warnings, *about_resuming]:
             reporter.warn(warning)
             run.folder.write_log(f"warning: {warning}")
@@ -93,22 +98,36 @@ def train_run(
         reporter.start(config.epochs)
         with deferred():  # a signal is heard between two steps
             for record in trainer.epochs():
+                plan.dataset.watched.check()
                 row = run.add_epoch(record, 0)
-                run.folder.write_metrics(run.rows)
+                run.folder.add_metrics(row)
                 reporter.epoch(row, config.epochs)
                 run.folder.write_log(describe_epoch(row, config.epochs))
                 _save_results(record, run, plan, trainer)
         reporter.stop()
 
         run.stop_clock()
+        run.folder.write_metrics(run.rows)  # what the status vouches for is none but our own rows
         run.write_summary()
         if painter is not None:
             run.not_drawn = _paint(painter, run)
         run.meaning = _interpret(run, plan, start_loss)
         lines = [*run.meaning, *([run.error] if run.error else [])]
+        plan.dataset.watched.check()
         run.folder.write_log(*lines, f"{run.status} after {run.seconds['total']:.2f} s")
         run.close()
     return run
+
+
+def _warnings_of(resumption: Resumption | None, environment: Mapping[str, Any]) -> list[str]:
+    """Return what a run that goes on must be warned of."""
+    if resumption is None:
+        return []
+    folder, found = resumption.folder, [resumption.warning]
+    if resumption.snapshot is not None:
+        other = describe_other_blas(folder.read_environment(), environment)
+        found.append(other and f"{folder.name} {other}")
+    return [warning for warning in found if warning]
 
 
 @contextmanager
@@ -122,11 +141,13 @@ def _saved_if_cut_short(
         with deferred():
             if run.is_open:
                 if not run.is_ended:
-                    reporter.message(f"what was reached is kept in {run.folder.path}")
                     with suppress(OSError):
-                        run.save_progress(trainer.snapshot)
+                        if not isinstance(error, DataError):  # the epoch may be one on other data
+                            run.save_progress(trainer.snapshot)
                     with suppress(OSError):
                         run.abandon(error)
+                        if resume_options is not None:  # else the folder is removed
+                            reporter.message(f"what was reached is kept in {run.folder.path}")
                 if resume_options is not None:
                     resume = f"mnistlab train --resume {run.folder.name}{resume_options}"
                     interrupts.advise(error, f"to go on: {resume}")
@@ -141,7 +162,7 @@ def _save_results(record: EpochRecord, run: RunRecorder, plan: Plan, trainer: Tr
         parameters, data = copy_stack(trainer.parameters), plan.dataset
         test = evaluate(parameters, plan.settings.objective, data.test, data.pixels)
         run.save_result(parameters[:, 0, :], test)
-    elif record.epoch % run.config.checkpoint_every == 0:
+    elif record.epoch % run.config.checkpoint_every == 0 and run.checkpoints.is_due():
         run.save_progress(trainer.snapshot)
 
 
@@ -206,6 +227,7 @@ def evaluate_test(folder: RunFolder, config: Config, data: Dataset) -> dict[str,
     check_same_data(folder, config.data.dataset, data.sha256)
     parameters = load_weights(folder.model)[:, None, :]
     test = evaluate(parameters, objective_of(config), data.test, data.pixels)
+    data.watched.check()
     metrics = test.metrics
     numbers = {"loss": float(metrics.loss[0]), "accuracy": float(metrics.accuracy[0])}
     summary = to_json({**folder.read_summary(), "test": numbers}) + "\n"

@@ -21,6 +21,7 @@ from mnistlab.plots.run_plots import plots_of, save_plot
 from mnistlab.plots.views import RunView, SweepView
 from mnistlab.plugins import load_plugins
 from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.places import check_inside
 
 
 def main() -> None:
@@ -51,6 +52,7 @@ def draw_all(folder: RunFolder) -> list[str]:
     A second process draws half of them (that took 0.2 s less); what it could not, because it
     was killed say, is drawn here.
     """
+    check_inside(folder.path, folder.path.parent, of_runs=False)
     plots, view = plots_of(folder)
     names = list(plots)
     draw = partial(_draw, plots, view)

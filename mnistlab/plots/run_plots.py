@@ -18,6 +18,7 @@ from mnistlab.plots.views import RunView, SweepView
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import write_bytes
 from mnistlab.run_folders.folder import SweepFolder, is_sweep
+from mnistlab.run_folders.places import check_inside
 
 PLOTS: Registry[Callable[[RunView], Figure | None]] = Registry("plot")
 """Each plot is a function from a run to a figure, or None where the run has no data for it."""
@@ -41,6 +42,7 @@ def save_plot(figure: Figure | None, folder: RunFolder, name: str) -> str | None
     """Write a figure, if there is one, into a plots folder and return its file name."""
     if figure is None:
         return None
+    check_inside(folder.path, folder.path.parent, of_runs=False)  # a link may stand there by now
     folder.plots.mkdir(exist_ok=True)
     path = folder.plot(name)
     save_picture(figure, path)

@@ -70,7 +70,9 @@ class FolderRecord:
 
     def damage(self) -> list[str]:
         """Return what is wrong with its files, and what looked wrong to it, a few words each."""
-        missing = [f"{name} is missing or damaged" for name in self.facts.get("damaged", [])]
+        said = "is missing or damaged"
+        damaged = self.facts.get("damaged", [])
+        missing = [one if " is " in one else f"{one} {said}" for one in damaged]
         altered = [f"{name} is not what the run wrote" for name in self.altered]
         return [*missing, *altered, *self.contradictions, *map(str, self.facts.get("warnings", []))]
 

@@ -39,6 +39,23 @@ def describe_environment() -> dict[str, Any]:
     }
 
 
+def describe_other_blas(known: Mapping[str, Any], ours: Mapping[str, Any]) -> str | None:
+    """Return a warning if two environments differ in linear algebra: so may the last bits."""
+    then, now = ([_kernel(one) for one in each.get("blas") or ()] for each in (known, ours))
+    if not then or then == now:
+        return None
+    return (
+        f"was begun with the linear algebra {', '.join(then)} and goes on with {', '.join(now)}: "
+        "the last bits may come out otherwise"
+    )
+
+
+def _kernel(library: Any) -> str:
+    if not isinstance(library, dict):
+        return str(library)
+    return " ".join(str(library.get(key)) for key in ("internal_api", "version", "architecture"))
+
+
 def uncommitted_changes(environment: Mapping[str, Any]) -> str:
     """Return the code's difference from its commit as a patch, empty where there is none."""
     if not (environment["git"] or {}).get("dirty"):

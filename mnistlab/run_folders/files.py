@@ -1,14 +1,14 @@
-"""Reads, writes and locks the files of run folders.
+"""Reads and writes the files of run folders.
 
 A reader sees the old file or the new one, never half of one: a file is written under a temporary
-name, synced, and renamed. What a status says of the files beside it is their SHA-256 by name,
-here called checksums.
+name, synced, and renamed. Two files grow while a run trains, log.txt and metrics.csv: they are
+appended to, a line at a time, and `read_csv` leaves out a last line that is not whole yet. What a
+status says of the files beside it is their SHA-256 by name, here called checksums.
 """
 
 import contextlib
 import csv
 import errno
-import fcntl
 import hashlib
 import io
 import json
@@ -16,11 +16,20 @@ import math
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnistlab.errors import RunFolderError
+from mnistlab.run_folders.limits import (
+    MEGABYTE,
+    MOST_ROWS,
+    MOST_VALUES,
+    is_oversized,
+    most_bytes,
+    read_capped,
+)
+from mnistlab.run_folders.locks import check_in_place, remove_in_place
 
 Checksum = str | list[str | None] | None
 """A file's SHA-256, None if there is none; a list of what it may be while it is replaced."""
@@ -39,11 +48,13 @@ def temporary_name(path: Path) -> Path:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that on any failure `path` is as before; raise OSError that names `path`."""
     temporary = temporary_name(path)
+    check_in_place(path)
     try:
         with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        check_in_place(path)
         temporary.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -64,9 +75,14 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def append_text(path: Path, content: str) -> None:
-    """Append UTF-8 text to a file, the whole of it or, with an OSError that names it, nothing."""
+    """Append UTF-8 text to a file, the whole of it or, with an OSError that names it, nothing.
+
+    A link is not followed: mnistlab makes none here.
+    """
     data = content.encode("utf-8", "surrogateescape")
-    with path.open("ab", buffering=0) as file:
+    check_in_place(path)
+    with open(path, "ab", buffering=0, opener=_open_no_link) as file:
+        check_in_place(path)  # it may have been swapped meanwhile
         before = file.tell()
         try:
             if file.write(data) < len(data):
@@ -79,6 +95,10 @@ def append_text(path: Path, content: str) -> None:
                     path.unlink()
             error.filename = str(path)
             raise
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def clear_temporary_files(folder: Path) -> None:
@@ -166,7 +186,7 @@ def _put_back(copies: Mapping[Path, Path | None]) -> None:
         if copy is not None:
             copy.replace(path)
         elif os.path.lexists(path):
-            path.unlink()
+            remove_in_place(path)
 
 
 def to_json(data: Any, indent: int | None = 2) -> str:
@@ -198,32 +218,31 @@ def _finite(data: Any) -> Any:
     return data
 
 
-_MEGABYTE = 1 << 20
-_MOST = {"status.json": 4, "environment.json": 16, "summary.json": 4, "metrics.csv": 64}
-_MOST_OF_KIND = {".json": 64, ".csv": 64}
-_MOST_OF_OTHERS = 4096
-"""Megabytes that the files of a run or a sweep can have; what is larger is none of ours."""
-
-
-def is_oversized(path: Path) -> bool:
-    """Return whether a file is larger than the one of its name can be, so is not to be read."""
-    most = _MOST.get(path.name, _MOST_OF_KIND.get(path.suffix, _MOST_OF_OTHERS))
-    return path.stat().st_size > most * _MEGABYTE
+_DEEPEST = 50
+"""Levels of a JSON document: of ours none has ten, and to go down without end takes a stack."""
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return the object that a JSON file holds, None where it holds none or is missing.
 
-    A whole number of more than 64 bits counts as damage, as does a file that is too large:
-    mnistlab writes none. Raises OSError where the disk fails: that does not make the file another
-    one.
+    A whole number of more than 64 bits counts as damage, as does a file that is too large or nested
+    too deep: mnistlab writes none. Raises OSError where the disk fails: that does not make the file
+    another one.
     """
     try:
-        content = b"" if is_oversized(path) else path.read_bytes()
+        content = read_capped(path, b",[{", MOST_VALUES)
         data = json.loads(content, parse_int=_whole_number)
     except (*_NO_FILE, ValueError, RecursionError):
         return None
-    return data if isinstance(data, dict) else None
+    return data if isinstance(data, dict) and not _is_nested(data, _DEEPEST) else None
+
+
+def _is_nested(data: Any, levels: int) -> bool:
+    """Return whether lists and objects are nested deeper than so many levels."""
+    if not isinstance(data, dict | list):
+        return False
+    values = data.values() if isinstance(data, dict) else data
+    return levels == 0 or any(_is_nested(value, levels - 1) for value in values)
 
 
 def _whole_number(text: str) -> int:
@@ -233,26 +252,39 @@ def _whole_number(text: str) -> int:
     return number
 
 
-def to_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return rows as CSV text with a header; missing values are empty cells."""
+def to_csv(
+    columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, header: bool = True
+) -> str:
+    """Return rows as CSV text; missing values are empty cells."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
+    if header:
+        writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Return a CSV file's rows by its header; raise RunFolderError if it is missing or damaged."""
+def read_csv(path: Path, kinds: Mapping[str, Callable[[str], Any]]) -> dict[str, list[Any]]:
+    """Return the columns of a CSV file that `kinds` names, each cell as its function returns it.
+
+    A last line without an end is still being written, or was cut short, and is left out. Raises
+    RunFolderError if the file is missing or damaged.
+    """
+    columns: dict[str, list[Any]] = {name: [] for name in kinds}
     try:
-        if is_oversized(path):
-            raise RunFolderError(f"{path}: is larger than that of any run")
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+        content = read_capped(path, b"\r\n", MOST_ROWS)
+        lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
+        rows = csv.reader(line for line in lines if line.endswith(("\n", "\r")))
+        header = next(rows, [])
+        places = [(header.index(name), kinds[name], columns[name]) for name in kinds]
+        for row in rows:
+            for place, kind, column in places if row else ():
+                column.append(kind(row[place]))
     except _NO_FILE:
         raise RunFolderError(f"{path}: is missing") from None
-    except (UnicodeDecodeError, csv.Error):
+    except (ValueError, IndexError, csv.Error):
         raise RunFolderError(f"{path}: is damaged") from None
+    return columns
 
 
 def sha256_of(path: Path) -> str | None:
@@ -261,10 +293,16 @@ def sha256_of(path: Path) -> str | None:
     Raises OSError where the disk fails.
     """
     try:
+        left, digest = most_bytes(path), hashlib.sha256()
         if is_oversized(path):
             return "oversized"
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            while chunk := file.read(MEGABYTE):
+                digest.update(chunk)
+                left -= len(chunk)
+                if left < 0:  # it grows
+                    return "oversized"
+        return digest.hexdigest()
     except _NO_FILE:
         return None
 
@@ -297,52 +335,3 @@ def checksum_while_replaced(path: Path, checksum: Checksum, new: str) -> Checksu
 
 def _choices(checksum: Any) -> list[str | None]:
     return checksum if isinstance(checksum, list) else [checksum]
-
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
-
-_PATIENCE, _PAUSE = 0.2, 0.004  # seconds: whoever calls `is_locked` holds it for microseconds
-
-
-def take_lock(path: Path, name: str) -> "BaseFileLock":
-    """Return the lock in this file, which this process now has and which dies with it.
-
-    Raises RunFolderError, which names the run `name`, where another process has it, and OSError
-    where the file cannot be made.
-    """
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - reading a folder needs no lock
-
-    taken = FileLock(path, timeout=_PATIENCE)
-    try:
-        taken.acquire(poll_interval=_PAUSE)
-    except Timeout:
-        raise RunFolderError(f"{name}: another process is working on it") from None
-    return taken
-
-
-def release_lock(taken: "BaseFileLock", path: Path) -> None:
-    """Remove the file of a lock that this process has, and release it."""
-    path.unlink(missing_ok=True)
-    taken.release()
-
-
-def is_locked(path: Path) -> bool:
-    """Return whether a process has the lock in this file, which need not be there.
-
-    No file is made. Any number of processes may ask at once: they ask for a shared lock, which
-    only the holder's excludes.
-    """
-    try:
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except OSError:  # what cannot be opened is nobody's work in progress
-        return False
-    try:
-        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # the latter on some network disks
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(number)
-    return False

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mnistlab.errors import RunFolderError
 from mnistlab.run_folders import files
-from mnistlab.run_folders.files import is_locked, release_lock, take_lock
+from mnistlab.run_folders.locks import is_locked, release_lock, take_lock
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -31,6 +31,10 @@ METRICS_COLUMNS = (
     "learning_rate",
     "seconds",
 )
+
+
+def _number_or_nan(cell: str) -> float:
+    return float(cell or "nan")
 
 
 class _File:
@@ -114,7 +118,8 @@ class RunFolder:
         known.pop("files", None)
         claims = {"files": checksums} if checksums else {}
         if status != "running":
-            files.sync_file(self.log)
+            for appended in (self.log, self.metrics):
+                files.sync_file(appended)
         files.sync_folder(self.path)
         files.write_json(self.status, {**known, "status": status, **details, **claims})
         files.sync_folder(self.path)
@@ -188,18 +193,19 @@ class RunFolder:
         """Replace metrics.csv; missing values are empty cells."""
         files.write_text(self.metrics, files.to_csv(METRICS_COLUMNS, rows))
 
+    def add_metrics(self, row: Mapping[str, Any]) -> None:
+        """Append an epoch's row to metrics.csv, or make the file; `write_status` syncs it."""
+        if self.metrics.exists():
+            files.append_text(self.metrics, files.to_csv(METRICS_COLUMNS, [row], header=False))
+        else:
+            self.write_metrics([row])
+
     def read_metrics(self) -> dict[str, list[float]]:
         """Return metrics.csv column by column; empty cells are NaN.
 
         Raises RunFolderError if it is missing or damaged.
         """
-        rows = files.read_csv(self.metrics)
-        try:
-            return {
-                column: [float(row[column] or "nan") for row in rows] for column in METRICS_COLUMNS
-            }
-        except (KeyError, TypeError, ValueError):
-            raise RunFolderError(f"{self.metrics}: is damaged") from None
+        return files.read_csv(self.metrics, dict.fromkeys(METRICS_COLUMNS, _number_or_nan))
 
     def write_divergence(self, first_step: int, losses: Sequence[float]) -> None:
         """Write the batch loss before each step of the epoch in which the run diverged.
@@ -214,11 +220,8 @@ class RunFolder:
 
         Raises RunFolderError if it is missing or damaged.
         """
-        rows = files.read_csv(self.divergence)
-        try:
-            return [int(row["step"]) for row in rows], [float(row["loss"]) for row in rows]
-        except (KeyError, TypeError, ValueError):
-            raise RunFolderError(f"{self.divergence}: is damaged") from None
+        columns = files.read_csv(self.divergence, {"step": int, "loss": float})
+        return columns["step"], columns["loss"]
 
     def write_log(self, *texts: str) -> None:
         """Append lines to log.txt, all of them or none."""

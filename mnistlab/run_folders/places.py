@@ -7,6 +7,7 @@ have anything read, written or waited for, so such a folder is not opened at all
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 import time
@@ -75,18 +76,24 @@ def _make_folder(runs_dir: Path, name: str) -> Path:
 def _point_latest_to(path: Path) -> None:
     """Replace the link `latest`; a file system without links goes without.
 
-    So does one where `latest` is a folder of somebody's. Raises any other OSError.
+    So does one where `latest` is no link but somebody's own. Raises any other OSError.
     """
+    latest = path.with_name(LATEST)
+    if os.path.lexists(latest) and not latest.is_symlink():
+        return
     aside = path.with_name(f".latest.{secrets.token_hex(4)}")
     try:
         aside.symlink_to(path.name)
-        aside.replace(path.with_name(LATEST))
+        aside.replace(latest)
     except OSError as error:
         with contextlib.suppress(OSError):
             aside.unlink()
         if error.errno not in _WITHOUT_LINKS:
             raise
 
+
+_OURS = re.compile(r"\d{8}-\d{6}-.+-[0-9a-f]{4}", re.ASCII)
+"""The names that `create_run_folder` gives."""
 
 _LISTED = 5
 _LONGEST = 4096  # letters of a name: the longest path that Linux takes
@@ -103,6 +110,8 @@ def find_run(name: str, runs_dir: Path, *, opened: bool = True) -> RunFolder:
     `opened`, for one with links in it.
     """
     path = _find_path(name, runs_dir)
+    if path is None and not opened:
+        path = _find_unbegun(name, runs_dir)
     if path is None:
         sweep, slash, number = name.rstrip("/").rpartition("/")
         if not (slash and number.isascii() and number.isdecimal()):
@@ -184,6 +193,18 @@ def _find_in(runs_dir: Path, name: str) -> Path | None:
     return matches[0] if matches else None
 
 
+def _find_unbegun(name: str, runs_dir: Path) -> Path | None:
+    """Return the folder with this name that a process left which was killed before its first file.
+
+    It is named as runs are, and is empty but for what only helps to write.
+    """
+    path = runs_dir / name
+    if not _OURS.fullmatch(name) or path not in _children(runs_dir, name):
+        return None
+    others = {entry.name for entry in path.iterdir()} - {RunFolder(path).lock_file.name}
+    return None if any(not one.startswith(".") for one in others) else path
+
+
 def _no_run(name: str, runs_dir: Path) -> RunFolderError:
     newest = sorted((path.name for path in run_paths(runs_dir)), reverse=True)[:_LISTED]
     hint = suggest(name[:_LONGEST], map(shown, newest))
@@ -238,7 +259,7 @@ def is_run(path: Path) -> bool:
     """Return whether a folder is that of a run or a sweep, by the files in it."""
     folder = RunFolder(path)
     try:
-        return folder.status.exists() or folder.config.exists()
+        return any(path.exists() for path in (folder.status, folder.config, SweepFolder(path).plan))
     except (OSError, ValueError):  # a name that no file can have
         return False
 

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from mnistlab.core.trainer import Snapshot
-from mnistlab.errors import RunFolderError, shown
+from mnistlab.errors import RunFolderError, describe_error, shown
 from mnistlab.run_folders import files
+from mnistlab.run_folders.limits import is_oversized
 
 Array = NDArray[Any]
 
@@ -74,8 +75,14 @@ def save_checkpoint(path: Path, snapshot: Snapshot, notes: Any = None) -> None:
     files.write_bytes(path, safetensors.numpy.save(contiguous, metadata))
 
 
-def load_checkpoint(path: Path) -> tuple[Snapshot, Any]:
-    """Return what `save_checkpoint` wrote; raise RunFolderError if it is damaged."""
+def load_checkpoint(
+    path: Path, check: Callable[[Snapshot, Any], None] = lambda _snapshot, _notes: None
+) -> tuple[Snapshot, Any]:
+    """Return what `save_checkpoint` wrote; raise RunFolderError if it is damaged.
+
+    Its digest only shows that nobody changed it by chance: `check` is given snapshot and notes, and
+    raises ValueError, TypeError, KeyError or AttributeError where they are of no use to the caller.
+    """
     arrays, metadata = _load(path)
     try:
         if _digest(arrays, metadata["snapshot"]) != metadata["sha256"]:
@@ -95,9 +102,15 @@ def load_checkpoint(path: Path) -> tuple[Snapshot, Any]:
             best_epoch=arrays["best_epoch"],
             generator=about["generator"],
         )
-        return snapshot, about.get("notes")
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise RunFolderError(f"{path}: is no checkpoint of mnistlab: {error!r}") from None
+        notes = about.get("notes")
+        check(snapshot, notes)
+    except (
+        *(KeyError, TypeError, ValueError, AttributeError, IndexError),
+        *(OverflowError, RecursionError),
+    ) as error:
+        reason = shown(describe_error(error))
+        raise RunFolderError(f"{path}: is no checkpoint of this run: {reason}") from None
+    return snapshot, notes
 
 
 def _digest(arrays: Mapping[str, Array], about: str) -> str:
@@ -112,7 +125,10 @@ def _digest(arrays: Mapping[str, Array], about: str) -> str:
 
 def _load(path: Path) -> tuple[dict[str, Array], Mapping[str, Any]]:
     try:
+        if is_oversized(path):
+            raise RunFolderError(f"{path}: is larger than that of any run")
         with safetensors.safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - not a dict
     except (OSError, safetensors.SafetensorError) as error:
-        raise RunFolderError(f"{path}: cannot be read as safetensors: {shown(error)}") from None
+        reason = getattr(error, "strerror", None) or shown(error)
+        raise RunFolderError(f"{path}: cannot be read as safetensors: {reason}") from None

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from mnistlab.errors import RunFolderError, shown
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.files import is_locked, release_lock, take_lock
 from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.limits import format_size
+from mnistlab.run_folders.locks import is_locked, release_lock, take_lock
 from mnistlab.run_folders.places import find_run, run_paths
 
 _ASIDE = ".deleted."
@@ -31,7 +32,7 @@ class Removal:
 
     def __str__(self) -> str:
         inside = f", a sweep of {self.runs:,} runs" if isinstance(self.folder, SweepFolder) else ""
-        return f"{shown(self.folder.name)} ({_megabytes(self.size)}{inside})"
+        return f"{shown(self.folder.name)} ({format_size(self.size)}{inside})"
 
 
 def plan_removal(names: Sequence[str], runs_dir: Path) -> list[Removal]:
@@ -130,7 +131,12 @@ def clear_leftovers(runs_dir: Path) -> None:
 
 
 def _take_apart(path: Path) -> None:
-    """Remove a hidden folder; another delete may clear it away at the same time."""
+    """Remove a hidden folder; another delete may clear it away at the same time.
+
+    What has become a link in the last moment is removed as one.
+    """
+    if path.is_symlink():
+        path.unlink(missing_ok=True)
     while path.exists():
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(path)
@@ -159,7 +165,3 @@ def _sizes(folder: Path) -> Iterator[int]:
                 yield from _sizes(Path(entry.path))
             else:
                 yield entry.stat(follow_symlinks=False).st_size
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"

@@ -17,6 +17,7 @@ from mnistlab.errors import InputError, escape
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import has_checksum
 from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.limits import describe_damage
 from mnistlab.run_folders.places import foreign_entries
 
 Facts = dict[str, Any]
@@ -215,7 +216,7 @@ def _read(folder: RunFolder, kind: str) -> Facts:
     if is_cut_short and "trained_epochs" not in facts and folder.metrics.name not in damaged:
         facts.update(_of_metrics(folder))
     if damaged:
-        facts["damaged"] = damaged
+        facts["damaged"] = [describe_damage(folder.path / name) for name in damaged]
     return facts
 
 

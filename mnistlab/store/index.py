@@ -117,7 +117,9 @@ def _folder_names(runs_dir: Path) -> list[str]:
 
 def _read(path: Path, facts: dict[str, Facts], new: dict[str, Entry]) -> None:
     """Read a folder's facts if it is a run's, and keep them if the next change will be noticed."""
-    if not any(os.path.lexists(path / name) for name in ("status.json", "config.yaml")):
+    if not any(
+        os.path.lexists(path / name) for name in ("status.json", "config.yaml", "plan.json")
+    ):
         return
     is_sweep = os.path.lexists(path / "plan.json")
     before = time.time_ns()

@@ -1,8 +1,13 @@
 """Trains a run once more from what its folder records, and says whether the same comes out."""
 
 import math
+import os
+import shutil
+import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +18,7 @@ from mnistlab.errors import MnistlabError, RunFolderError
 from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.integrity import FINAL
+from mnistlab.run_folders.locks import held_while_open, is_locked
 from mnistlab.store.diff import Differences, Pair, find_differences
 
 IDENTICAL, WITHIN_TOLERANCE, DIFFERS = "identical", "within tolerance", "differs"
@@ -66,10 +72,10 @@ def verify(folder: RunFolder, reporter: Reporter) -> Verification:
         _check_verifiable(folder)
         known = folder.read_metrics()
         config = load_config(folder.config)
-        plan = prepare([config], reporter)
+        plan = prepare([config], reporter, anew=True)
     except MnistlabError as error:
         return Verification(folder.name, IMPOSSIBLE, reason=str(error))
-    with tempfile.TemporaryDirectory(prefix="mnistlab-verify-") as aside:
+    with _folder_aside() as aside:
         again = train_run(plan, runs_dir=Path(aside), reporter=reporter, resume_options=None).folder
         differences = find_differences(folder, again, reporter)
         curves = again.read_metrics()
@@ -95,6 +101,23 @@ def verify(folder: RunFolder, reporter: Reporter) -> Verification:
         vouched=bool(folder.checksums()),
     )
     return replace(found, verdict=_verdict(found, differences))
+
+
+_ASIDE = "mnistlab-verify-"
+_OLD = 60  # seconds: a folder that is younger may not have its lock yet
+
+
+@contextmanager
+def _folder_aside() -> Iterator[str]:
+    """Yield a folder that is removed in the end, or by the next one if this process is killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_ASIDE}*"):
+        with suppress(OSError):
+            state = left.lstat()
+            is_ours = stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid()
+            if is_ours and time.time() - state.st_mtime > _OLD and not is_locked(left):
+                shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=_ASIDE) as aside, held_while_open(Path(aside)):
+        yield aside
 
 
 def _check_verifiable(folder: RunFolder) -> None:

@@ -74,7 +74,7 @@ def _from_checkpoints(
             for column, note in zip(stack.columns, notes, strict=True):
                 for row in note["rows"]:
                     if row["epoch"] == epoch:
-                        values |= dict.fromkeys(column.runs, row[name])
+                        values |= dict.fromkeys(column.runs, row.get(name, math.nan))
     return values
 
 

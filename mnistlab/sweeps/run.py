@@ -16,7 +16,7 @@ from mnistlab.errors import describe_error
 from mnistlab.experiment.recorder import now
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
-from mnistlab.run_folders.environment import describe_environment
+from mnistlab.run_folders.environment import describe_environment, describe_other_blas
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.finish import SweepResult, finish_sweep
 from mnistlab.sweeps.halving import budgets, pruned_at
@@ -24,7 +24,7 @@ from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch
 from mnistlab.sweeps.results import describe_parameters, read_rows
 from mnistlab.sweeps.sentences import sentences
 from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
-from mnistlab.sweeps.storage import begin, finished_runs, open_folder, planned_stacks
+from mnistlab.sweeps.storage import begin, finished_runs, has_begun, open_folder, planned_stacks
 from mnistlab.sweeps.workers import (
     Event,
     RunEnded,
@@ -78,11 +78,13 @@ def run_sweep(
                 folder, lock = open_folder(prepared, runs_dir, resumed)
                 cleanup.callback(lock.release)
             environment = describe_environment()
-            if resumed is None:
+            other_blas = describe_other_blas(folder.read_environment(), environment)
+            if not has_begun(folder):
                 begin(folder, prepared, environment, runs_dir if options.needed else None)
             done = finished_runs(folder, prepared, retry_failed=options.retry_failed)
             stacks = planned_stacks(folder, prepared, done)
-            for warning in prepared.warnings():
+            about_resuming = [f"{folder.name} {other_blas}"] if other_blas else []
+            for warning in [*prepared.warnings(), *about_resuming]:
                 reporter.warn(warning)
                 folder.write_log(f"warning: {warning}")
             training = _Training(prepared, folder, reporter, options, Workers(executor))
@@ -113,7 +115,9 @@ def _close(folder: SweepFolder, result: SweepResult, started: float) -> None:
     folder.write_log(f"{result.status} after {time.perf_counter() - started:.2f} s")
     folder.sync_runs()
     checksums = folder.compute_checksums()
-    folder.write_status(result.status, checksums=checksums, ended=now(), error=result.error)
+    undrawn = {"not_drawn": result.not_drawn} if result.not_drawn else {}
+    details = {"ended": now(), "error": result.error, **undrawn}
+    folder.write_status(result.status, checksums=checksums, **details)
     folder.lock_file.unlink(missing_ok=True)
 
 
@@ -201,7 +205,7 @@ def _give_up(
     """Mark the sweep as interrupted or failed, and note on the error how to go on."""
     interrupted = isinstance(error, KeyboardInterrupt)
     message = describe_error(error)
-    if created and not folder.plan.exists():  # nothing has begun yet
+    if created and not has_begun(folder):
         folder.remove()
         return
     with suppress(OSError):  # what went wrong first is what is reported

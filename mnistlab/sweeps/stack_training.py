@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 from mnistlab.config.schema import Config
 from mnistlab.core.trainer import EpochRecord, Snapshot, Trainer
 from mnistlab.datasets import Dataset
-from mnistlab.errors import RunFolderError
+from mnistlab.errors import DataError, RunFolderError
 from mnistlab.experiment.prepare import plan_on
-from mnistlab.experiment.recorder import RunRecorder, now
+from mnistlab.experiment.recorder import CheckpointTimer, RunRecorder, check_notes, now
 from mnistlab.experiment.training import describe_epoch
 from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.locks import check_in_place, remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint, save_checkpoint
 from mnistlab.sweeps.plan import Column, Stack, last_epoch
 from mnistlab.sweeps.workers import EpochEnded, Event, RunEnded, StackEnded, StoppedError
 
 CHECKPOINT_SECONDS = 0.25
-"""At most so much work is lost, or an epoch; a checkpoint of 64 columns takes 1 ms."""
+"""The least time from one checkpoint to the next; one of 64 columns takes 1 ms at first."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +88,15 @@ def train_stack(stack: Stack, work: Work, stretch: Stretch = WHOLE) -> list[Stac
     fail alone: those are marked as failed. Returns the stacks that were trained in the end.
     """
     if work.done.issuperset(stack.runs):
-        work.folder.checkpoint_of(stack.name).unlink(missing_ok=True)
+        remove_in_place(work.folder.checkpoint_of(stack.name))
         return [stack]
     training = _StackTraining(stack, work)
     try:
         training.run(stretch)
-    except (StoppedError, StorageError, RunFolderError):
+    except (StoppedError, StorageError, RunFolderError, DataError):
         raise
     except (Exception, SystemExit) as error:  # a plugin may call exit()
-        work.folder.checkpoint_of(stack.name).unlink(missing_ok=True)
+        remove_in_place(work.folder.checkpoint_of(stack.name))
         if len(stack.columns) > 1:
             return [part for half in stack.split() for part in train_stack(half, work, stretch)]
         training.fail(error)
@@ -131,7 +132,7 @@ class _StackTraining:
         self._logs = [
             RunRecorder(column.config, self.work.folder.run(column.runs[-1])) for column in columns
         ]
-        self._saved = time.monotonic()
+        self._checkpoints = CheckpointTimer()
 
     def run(self, stretch: Stretch) -> None:
         """Train from the last checkpoint, if there is one, to the end of the stretch."""
@@ -145,7 +146,7 @@ class _StackTraining:
             for record in trainer.epochs():
                 staying = self._note(record, trainer)
                 at_end = record.epoch == stretch.until
-                if staying.any() and (at_end or self._is_due()):
+                if staying.any() and (at_end or self._checkpoints.is_due(CHECKPOINT_SECONDS)):
                     self._save(trainer.snapshot.keep(staying))
                     if at_end:
                         return
@@ -155,7 +156,7 @@ class _StackTraining:
             raise
         with _storing(self.seconds):
             self.work.folder.sync_runs()
-            self._path.unlink(missing_ok=True)
+            remove_in_place(self._path)
 
     def end_at(self, runs: Set[int], epoch: int) -> None:
         """End some runs with what the checkpoint holds of them."""
@@ -190,6 +191,7 @@ class _StackTraining:
 
     def _note(self, record: EpochRecord, trainer: Trainer) -> NDArray[np.bool_]:
         """Keep an epoch's rows, write the runs that end with it; return which columns stay."""
+        self._data.watched.check()
         self.seconds["train"] += record.train_seconds
         self.seconds["evaluate"] += record.evaluate_seconds
         rows: dict[int, Mapping[str, Any]] = {}
@@ -257,29 +259,41 @@ class _StackTraining:
         )
         run.close()
 
-    def _is_due(self) -> bool:
-        return time.monotonic() - self._saved > CHECKPOINT_SECONDS
-
     def _save(self, snapshot: Snapshot) -> None:
         notes = [{"rows": log.rows, "seconds": log.seconds} for log in self._logs]
-        with _storing(self.seconds):
+        with _storing(self.seconds), self._checkpoints.saving():
             self.work.folder.sync_runs()  # what has left the stack is in its folder alone
             self._path.parent.mkdir(exist_ok=True)
             save_checkpoint(self._path, snapshot, notes)
-        self._saved = time.monotonic()
 
     def _load(self) -> Snapshot | None:
         """Return the checkpoint, None where there is none that can be read."""
         if not self._path.exists():
             return None
         try:
-            snapshot, notes = load_checkpoint(self._path)
+            snapshot, notes = load_checkpoint(self._path, self._check)
         except RunFolderError as error:
             self.work.folder.write_log(f"{error}; its stack is trained again from the beginning")
             return None
         for log, kept in zip(self._logs, notes, strict=True):
             log.rows, log.seconds = kept["rows"], kept["seconds"]
         return snapshot
+
+    def _check(self, snapshot: Snapshot, notes: Any) -> None:
+        """Raise ValueError, TypeError or KeyError for a checkpoint that is of no use.
+
+        Every run that is not done must be in it, and not be over yet.
+        """
+        self._plan.trainer().restore(snapshot)
+        left = set(snapshot.columns.tolist())
+        for column, (member, note) in enumerate(zip(self.stack.columns, notes, strict=True)):
+            check_notes(note, snapshot.epoch if column in left else len(note["rows"]))
+            missing = [run for run in member.runs if run not in self.work.done]
+            if any(
+                column not in left or last_epoch(self.work.configs[run]) <= snapshot.epoch
+                for run in missing
+            ):
+                raise ValueError(f"run {missing[0]} is neither done nor in it")
 
     def _without_pruned(self, snapshot: Snapshot, stretch: Stretch) -> Snapshot:
         """Leave out the columns that halving ended where this checkpoint was taken."""
@@ -302,6 +316,7 @@ def _diverge(run: RunRecorder, losses: NDArray[np.float64], steps: int) -> None:
 
 
 def _clear(path: Path) -> None:
+    check_in_place(path)
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

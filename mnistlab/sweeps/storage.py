@@ -1,6 +1,7 @@
 """Begins the folder of a sweep or opens it again, and finds which of its runs are done."""
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,14 @@ from mnistlab.errors import RunFolderError
 from mnistlab.experiment.recorder import now, run_key
 from mnistlab.run_folders import RunFolder, create_run_folder
 from mnistlab.run_folders.environment import uncommitted_changes
-from mnistlab.run_folders.files import sync_folder, write_bytes, write_json, write_text
+from mnistlab.run_folders.files import (
+    has_checksum,
+    read_json,
+    sync_folder,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.integrity import FINAL, find_intact_runs, is_intact
 from mnistlab.run_folders.places import cannot_keep
@@ -30,6 +38,7 @@ def open_folder(
         folder = SweepFolder(create_run_folder(runs_dir, prepared.sweep.name).path)
         try:
             lock = folder.lock()
+            write_json(folder.plan, {})  # a sweep from here on, though one that has not begun
             folder.write_status("running", started=now())
         except OSError as error:
             folder.remove()
@@ -46,12 +55,18 @@ def open_folder(
                 "begin a new sweep, which may take finished runs over with --needed"
             )
     try:
-        planned_stacks(resumed, prepared, set())
+        if has_begun(resumed):
+            planned_stacks(resumed, prepared, set())
     except RunFolderError:
         lock.release()
         raise
     resumed.write_status("running", resumed=now(), error=None)
     return resumed, lock
+
+
+def has_begun(folder: SweepFolder) -> bool:
+    """Return whether it is settled which runs of a sweep train together."""
+    return read_json(folder.plan) != {}
 
 
 def begin(
@@ -60,23 +75,25 @@ def begin(
     environment: Mapping[str, Any],
     take_from: Path | None,
 ) -> None:
-    """Write what a new sweep is and how it will be trained.
+    """Write what a sweep is and how it will be trained; one that has its config can be resumed.
 
     Runs that are finished already in the runs folder `take_from` are copied from there.
     """
     sha256 = prepared.data.sha256
-    found: set[int] = set()
-    if take_from is not None:
-        keys = {run_key(config, sha256): run for run, config in prepared.configs.items()}
-        found = copy_finished(folder, take_from, keys)
-    stacks = prepared.stacks([run for run in prepared.configs if run not in found])
-    width = max((len(stack.columns) for stack in stacks), default=0)
-    facts = {"data_sha256": sha256, **environment, "stack_width": width}
-    write_json(folder.environment, {**facts, "workers": prepared.workers})
+    facts = {"data_sha256": sha256, **environment}
+    write_json(folder.environment, facts)
     if patch := uncommitted_changes(environment):
         write_text(folder.uncommitted_patch, patch)
+    sync_folder(folder.path)
     write_text(folder.config, prepared.sweep.to_yaml())
-    # from here on the sweep is one that can be resumed
+    found = finished_runs(folder, prepared)  # those that a process which was killed has copied
+    if take_from is not None:
+        keys = {run_key(config, sha256): run for run, config in prepared.configs.items()}
+        wanted = {key: run for key, run in keys.items() if run not in found}
+        found |= copy_finished(folder, take_from, wanted)
+    stacks = prepared.stacks([run for run in prepared.configs if run not in found])
+    width = max((len(stack.columns) for stack in stacks), default=0)
+    write_json(folder.environment, {**facts, "stack_width": width, "workers": prepared.workers})
     plan = {"stacks": to_plan(stacks), "taken_over": sorted(found)}
     write_json(folder.plan, {**plan, "config_sha256": _config_hash(folder)})
     sync_folder(folder.path)
@@ -121,6 +138,14 @@ def is_complete(
     return done == set(prepared.configs)
 
 
+def best_run(folder: SweepFolder) -> list[RunFolder]:
+    """Return the run of a sweep that is drawn beside it, the first of its best trial, if any."""
+    try:
+        return [folder.run(int(folder.read_summary()["best"]["runs"][0]))]
+    except (KeyError, TypeError, ValueError, IndexError):  # not one has finished, say
+        return []
+
+
 def finished_runs(
     folder: SweepFolder, prepared: PreparedSweep, *, retry_failed: bool = False
 ) -> set[int]:
@@ -148,25 +173,35 @@ def copy_finished(folder: SweepFolder, runs_dir: Path, keys: Mapping[str, int]) 
         return keys.get(str(environment.get("key")), -1) not in (-1, *found)
 
     for run in find_intact_runs(runs_dir, is_wanted, of_sweeps=True):
-        number = keys[str(run.read_environment()["key"])]
-        _copy(run, folder, number)
-        found.add(number)
+        number = keys.get(str(run.read_environment().get("key")), -1)
+        if number >= 0 and _copy(run, folder, number):
+            found.add(number)
     return found
 
 
-def _copy(source: RunFolder, sweep: SweepFolder, number: int) -> None:
-    """Copy a run's files, its status last, so that the copy is never taken for whole too early."""
+def _copy(source: RunFolder, sweep: SweepFolder, number: int) -> bool:
+    """Copy a run's files, its status last, so that the copy is never taken for whole too early.
+
+    Returns whether there was a whole run to copy: it may be deleted, or go on, meanwhile.
+    """
     target = sweep.run(number)
+    shutil.rmtree(target.path, ignore_errors=True)  # a process was killed while it copied
     target.path.mkdir(parents=True)
-    files = [
-        path for path in source.path.iterdir() if path.is_file() and path.name not in _NOT_COPIED
-    ]
-    for path in files:
-        write_bytes(target.path / path.name, path.read_bytes())
-    known = source.read_summary()
-    # what makes the folder that of a sweep is written later
-    name = f"{sweep.name}/{number}"
-    write_json(target.summary, {**known, "run": name, "path": str(target.path)})
+    try:
+        status, known = source.read_status(), source.read_summary()
+        for path in source.path.iterdir():
+            is_plain = path.is_file() and not path.is_symlink() and not path.name.startswith(".")
+            if is_plain and path.name not in _NOT_COPIED:
+                write_bytes(target.path / path.name, path.read_bytes())
+        claims = dict(status.pop("files", {}))
+        claims.pop(target.summary.name, None)
+        is_whole = all(has_checksum(target.path / name, claim) for name, claim in claims.items())
+    except (FileNotFoundError, NotADirectoryError, RunFolderError):
+        is_whole = False
+    if not is_whole:
+        shutil.rmtree(target.path)
+        return False
+    write_json(target.summary, {**known, "run": target.name, "path": str(target.path)})
     target.write_log(f"taken over from {source.name}")
-    details = {key: value for key, value in source.read_status().items() if key != "files"}
-    target.write_status(**details, checksums=target.compute_checksums())
+    target.write_status(**status, checksums=target.compute_checksums())
+    return True

@@ -199,6 +199,11 @@ def is_sweep_file(path: Path) -> bool:
 
 def check_own_file(path: Path) -> None:
     """Raise ConfigError unless a sweep's config in its folder holds all that it needs itself."""
+    if not path.exists():
+        raise ConfigError(
+            f"{path}: is missing, so there is nothing to go on with; to clear the sweep away: "
+            f"mnistlab runs delete {path.parent.name}"
+        )
     data, _ = read_file(path, MAX_SWEEP_BYTES)
     for key in ("base", "trials"):
         if isinstance(data.get(key), str):

@@ -150,3 +150,12 @@ def test_statuses_and_errors_have_colours_where_they_are_wanted(run, tmp_path, m
     monkeypatch.delenv("FORCE_COLOR")
     monkeypatch.delenv("NO_COLOR")
     assert "\x1b" not in run("runs", "list")[1]  # it is no terminal
+
+
+def test_what_a_terminal_would_obey_is_escaped_in_messages(capsys):
+    reporter = ConsoleReporter()
+    reporter.message("what was reached is kept in runs/\x1b[31m\ud800\rred")
+    reporter.warn("run \x9b31m")
+    assert capsys.readouterr().err == (
+        "what was reached is kept in runs/\\x1b[31m\\ud800\\rred\nwarning: run \\x9b31m\n"
+    )

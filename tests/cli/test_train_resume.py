@@ -60,3 +60,45 @@ def test_an_aside_that_could_not_be_removed_is_gone_at_the_end(run, tmp_path, mo
     code, _, err = run("train", "--resume", "latest", "epochs=4", "-q", "--no-plots")
     assert (code, len(refused)) == (0, 1), err
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.fixture
+def undrawable(tmp_path, monkeypatch):
+    """Let the process that draws die until the file is gone that this returns."""
+    broken = tmp_path / "broken" / "matplotlib.py"
+    broken.parent.mkdir()
+    broken.write_text("import os; os._exit(9)")
+    monkeypatch.setenv("PYTHONPATH", str(broken.parent))
+    return broken
+
+
+DRAWN = {
+    ("train",): {"learning_curves", "confusion_matrix", "weights", "mistakes"},
+    ("sweep", "learning_rate=0.005,0.01"): {"learning_rate", "all_learning_curves"},
+}
+
+
+@pytest.mark.parametrize("words", DRAWN)
+def test_what_could_not_be_drawn_is_drawn_when_one_goes_on(tmp_path, run, undrawable, words):
+    runs = tmp_path / "my runs"
+    command, *rest = words
+    given = ("-c", write_config(tmp_path), "epochs=2", "--runs-dir", runs, "-q")
+    code, _, err = run(command, *given, *rest)
+    assert code == 1
+    name = (runs / "latest").readlink().name
+    assert f"to draw them: mnistlab runs plot {name} --runs-dir '{runs}'" in err
+    assert not (runs / name / "plots").exists()
+    undrawn = run(command, "--resume", name, "--runs-dir", runs)
+    assert undrawn[0] == 1
+    assert f"mnistlab runs plot {name} --runs-dir '{runs}'" in undrawn[2]
+    undrawable.unlink()
+    code, out, err = run(command, "--resume", name, "--runs-dir", runs)
+    assert code == 0
+    assert "not all of its plots are there" in err
+    assert {path.stem for path in (runs / name / "plots").iterdir()} == DRAWN[words]
+    assert all(name in err for name in DRAWN[words])
+    assert "complete already" in out
+    again = run(command, "--resume", name, "--runs-dir", runs)
+    assert again[0] == 0
+    assert "plots are there" not in again[2]
+    assert run("runs", "verify", name, "--runs-dir", runs, "-q")[0] == 0

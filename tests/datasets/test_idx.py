@@ -182,7 +182,8 @@ def test_an_unreadable_file(tmp_path, monkeypatch):
         read_idx(tmp_path / "a")
 
 
-def test_plain_files_are_mapped_not_copied(tmp_path):
+def test_large_plain_files_are_mapped_not_copied(tmp_path, monkeypatch):
+    monkeypatch.setattr("mnistlab.datasets.idx.MOST_READ", 1_000_000)
     path = tmp_path / "a"
     write_idx(path, np.ones((3000, 28, 28), np.uint8))
     tracemalloc.start()

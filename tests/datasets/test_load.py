@@ -368,3 +368,20 @@ def test_files_are_hashed_by_their_raw_content(tmp_path):
     assert (
         load(str(folder), validation=5).files[TRAIN_LABELS] == hashlib.sha256(content).hexdigest()
     )
+
+
+@pytest.mark.parametrize("what", ["mnist", "folder", "npz"])
+def test_a_closed_folder_is_told_as_not_readable(tiny_folder, tmp_path, monkeypatch, what):
+    """As root one may look everywhere, so the system's answer is put in here."""
+    closed = {"mnist": data_dir(), "folder": tiny_folder, "npz": tmp_path / "closed"}[what]
+    exists = Path.exists
+
+    def closed_to_us(path):
+        if closed in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", closed_to_us)
+    name = {"mnist": "mnist", "folder": str(tiny_folder), "npz": str(closed / "a.npz")}[what]
+    with pytest.raises(DataError, match=r"is not readable \(Permission denied\)"):
+        load(name)

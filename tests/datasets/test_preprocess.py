@@ -9,11 +9,23 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import affine_transform
 
-from mnistlab.datasets import PREPROCESSING, MapPixels, MovePixels, check_steps, load
+from mnistlab.datasets import (
+    PREPROCESSING,
+    MapPixels,
+    MovePixels,
+    check_steps,
+    load,
+    read_idx,
+    verify,
+    write_idx,
+)
 from mnistlab.datasets.deskew import deskew, slant
+from mnistlab.datasets.idx import content_sha256
+from mnistlab.datasets.moved import LOOKED_AT
 from mnistlab.datasets.preprocess import SPREAD_FLOOR, standardize
+from mnistlab.datasets.sources import Folder
 from mnistlab.errors import DataError, InputError, UnknownNameError
-from tests.datasets.conftest import tiny_arrays, write_folder
+from tests.datasets.conftest import tiny_arrays, tiny_dataset, write_folder
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +186,8 @@ def counting(monkeypatch):
     step = PREPROCESSING["deskew"]
 
     def move(images):
-        calls.append(len(images))
+        if len(images) > LOOKED_AT:  # else they are only looked at
+            calls.append(len(images))
         return step.move(images)
 
     counted = dataclasses.replace(step, move=move)
@@ -261,3 +274,55 @@ def test_a_step_that_returns_nonsense_is_named(tiny_folder, monkeypatch):
     monkeypatch.setitem(PREPROCESSING._entries, "halve", step)
     with pytest.raises(DataError, match="halve returned uint8"):
         load(str(tiny_folder), validation=0, preprocess=["halve"])
+
+
+def forged(cache, change):
+    """Put other images in place of each copy, under the hash that they have."""
+    for path in copies(cache):
+        images = change(read_idx(path).copy())
+        write_idx(path.with_name(f"{content_sha256(images)}.idx"), images)
+        if images.shape != read_idx(path).shape or (images != read_idx(path)).any():
+            path.unlink()
+
+
+def noise(images):
+    return np.random.default_rng(0).integers(0, 256, images.shape, dtype=np.uint8)
+
+
+def one_image_of_noise(images):
+    images[len(images) // 2 + 1] = noise(images[0])
+    return images
+
+
+@pytest.mark.parametrize(
+    "change", [noise, lambda images: images[:-1], lambda images: np.repeat(images, 2, axis=1)]
+)
+def test_a_copy_of_other_images_is_not_used(tiny_folder, cache, messages, change):
+    good = deskewed(tiny_folder)
+    forged(cache, change)
+    again = deskewed(tiny_folder, progress=messages)
+    assert (again.test.images == good.test.images).all()
+    assert (again.train.images == good.train.images).all()
+    assert "is damaged; making it again" in str(messages)
+
+
+def test_one_other_image_in_a_copy_is_found_by_who_makes_it_anew(tiny_folder, cache):
+    good = deskewed(tiny_folder).train.images.copy()
+    forged(cache, one_image_of_noise)
+    assert (deskewed(tiny_folder).train.images != good).any()
+    assert (deskewed(tiny_folder, anew=True).train.images == good).all()
+
+
+def test_data_verify_makes_the_copies_anew_and_compares(register, tiny_folder, cache):
+    register(tiny_dataset(tiny_folder, Folder(tiny_folder)))
+    steps = ["deskew", "invert"]
+    load("tiny", validation=10, preprocess=steps)
+    assert list(verify("tiny").values()) == ["ok"] * 8
+    (path,) = (path for path in (cache / "preprocessed").glob("*-invert-1/*.idx")
+               if len(read_idx(path)) == 40)  # fmt: skip
+    images = one_image_of_noise(read_idx(path).copy())
+    other = path.with_name(f"{content_sha256(images)}.idx")
+    write_idx(other, images)
+    path.unlink()
+    assert verify("tiny")[str(other)] == "differs"
+    assert list(verify("tiny").values()).count("ok") == 7

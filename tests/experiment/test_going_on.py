@@ -99,7 +99,7 @@ def outcome_of(folder):
 def resumption_of(folder, epochs):
     known = load_config(folder.config)
     config = load_config(folder.config, [f"epochs={epochs}"])
-    return plan_resumption(folder, known, config, prepare([config]).dataset.sha256)
+    return plan_resumption(folder, known, config, prepare([config]))
 
 
 def go_on(folder, epochs):
@@ -243,7 +243,7 @@ def test_a_run_that_another_process_went_on_with_meanwhile_is_left_alone(tmp_pat
     known = load_config(folder.config)
     longer = known.model_copy(update={"epochs": case.epochs})
     plan = prepare([longer])
-    first, second = (plan_resumption(folder, known, longer, plan.dataset.sha256) for _ in range(2))
+    first, second = (plan_resumption(folder, known, longer, plan) for _ in range(2))
     train_run(plan, runs_dir=tmp_path / "runs", reporter=Recorder(), resumption=first)
     before = tree(folder.path)
     with pytest.raises(RunFolderError, match="another process has worked on it meanwhile"):

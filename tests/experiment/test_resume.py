@@ -1,5 +1,6 @@
 """A run that is cut short goes on to the bits that it would have come to."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -42,7 +43,7 @@ def resume(folder, *words, reporter=None):
     known = load_config(folder.config)
     config = load_config(folder.config, words)
     plan = prepare([config])
-    resumption = plan_resumption(folder, known, config, plan.dataset.sha256)
+    resumption = plan_resumption(folder, known, config, plan)
     if resumption is None:
         return None
     return train_run(
@@ -91,8 +92,8 @@ def test_without_the_generators_state_the_bits_differ(tmp_path, monkeypatch):
     whole = train(tmp_path / "whole", SETTINGS["sgd"], Recorder())
     folder = cut_short(tmp_path, SETTINGS["sgd"], 2)
 
-    def forgetful(path):
-        snapshot, notes = load_checkpoint(path)
+    def forgetful(path, check):
+        snapshot, notes = load_checkpoint(path, check)
         bits = {**snapshot.generator["state"], "state": 1}
         return replace(snapshot, generator={**snapshot.generator, "state": bits}), notes
 
@@ -177,3 +178,16 @@ def test_the_time_of_all_stretches_is_added_up(tmp_path):
     after = resume(folder).summary["seconds"]
     assert all(0 < before[part] < after[part] for part in ("total", "train", "evaluate"))
     assert after["total"] >= after["train"] + after["evaluate"]
+
+
+def test_another_kernel_of_linear_algebra_is_warned_of(tmp_path):
+    folder = cut_short(tmp_path, ["epochs=5"], 3)
+    environment = json.loads(folder.environment.read_text())
+    environment["blas"][0]["architecture"] = "Prescott"
+    folder.environment.write_text(json.dumps(environment))
+    folder.write_status("interrupted")
+    told = Recorder()
+    resume(folder, reporter=told)
+    assert len(told.warnings) == 1
+    assert "was begun with the linear algebra" in told.warnings[0]
+    assert "Prescott" in told.warnings[0]

@@ -1,6 +1,7 @@
 """Runs mnistlab's commands in this process, on images so few that a run takes milliseconds."""
 
 import io
+import math
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ import numpy as np
 
 from mnistlab import interrupts
 from mnistlab.__main__ import main
+from mnistlab.experiment import recorder
 from mnistlab.run_folders import environment
 from mnistlab.sweeps import stack_training as training
 
@@ -58,7 +60,7 @@ def invoke(*words: object) -> Outcome:
 
 @contextmanager
 def small_steps() -> Iterator[None]:
-    """Keep a sweep's checkpoint at every epoch, and take the code for changed since its commit."""
+    """Keep every checkpoint that is due by epochs, and take the code for changed."""
 
     def changed(*words: str) -> str:
         patch = "diff --git a/x b/x\n"
@@ -66,6 +68,7 @@ def small_steps() -> Iterator[None]:
 
     with (
         mock.patch.object(training, "CHECKPOINT_SECONDS", 0.0),
+        mock.patch.object(recorder, "CHECKPOINT_SHARE", math.inf),
         mock.patch.object(environment, "_git", changed),
     ):
         yield

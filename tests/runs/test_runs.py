@@ -256,3 +256,31 @@ def test_a_line_of_which_only_a_part_fits_is_taken_back(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_text() == "epoch\n"
+
+
+def test_nothing_is_appended_through_a_link(tmp_path):
+    (tmp_path / "elsewhere").write_text("theirs\n")
+    (tmp_path / "log.txt").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match=r"log\.txt"):
+        append_text(tmp_path / "log.txt", "ours\n")
+    assert (tmp_path / "elsewhere").read_text() == "theirs\n"
+
+
+def test_rows_are_appended_and_one_that_is_not_whole_is_left_out(tmp_path):
+    rows = [
+        {"epoch": epoch, "train_loss": 1 / epoch, "learning_rate": 0.1, "seconds": 0.5}
+        for epoch in range(1, 5)
+    ]
+    whole, grown = (RunFolder(tmp_path / name) for name in ("whole", "grown"))
+    for folder in (whole, grown):
+        folder.path.mkdir()
+    whole.write_metrics(rows)
+    for row in rows:
+        grown.add_metrics(row)
+    assert grown.metrics.read_bytes() == whole.metrics.read_bytes()
+    content = whole.metrics.read_bytes()
+    ends = [at + 1 for at, byte in enumerate(content) if byte == ord("\n")]
+    for cut in range(ends[0], len(content)):
+        grown.metrics.write_bytes(content[:cut])
+        epochs = sum(end <= cut for end in ends) - 1
+        assert grown.read_metrics()["train_loss"] == [1, 1 / 2, 1 / 3, 1 / 4][:epochs]

@@ -72,10 +72,10 @@ def test_folders_that_hold_anything_else_are_left_out(runs_dir):
 def test_a_disk_that_fails_holds_no_run(runs_dir, original, monkeypatch):
     del original
 
-    def fail(path):
+    def fail(path, *_):
         raise OSError(5, "Input/output error", str(path))
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", fail)
+    monkeypatch.setattr("mnistlab.run_folders.files.read_capped", fail)
     assert names(find_intact_runs(runs_dir, lambda _: True, of_sweeps=True)) == []
 
 

@@ -1,6 +1,9 @@
 """A run trained again is the same, the same up to rounding, or says from where on it differs."""
 
 import json
+import os
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +13,13 @@ from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
 from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.run_folders.files import write_json
+from mnistlab.run_folders.locks import held_while_open
 from mnistlab.store.verify import (
     DIFFERS,
     IDENTICAL,
     IMPOSSIBLE,
     WITHIN_TOLERANCE,
+    _folder_aside,
     first_epoch_beyond,
     largest_difference,
     verify,
@@ -245,3 +250,36 @@ def test_resume_is_one_command_for_runs_and_sweeps(run, tmp_path):
     assert done.run(1).model.exists()
     code, _, err = run("runs", "resume", done.name, "epochs=3", *runs)
     assert (code, "--needed" in err) == (2, True)
+
+
+def test_what_a_killed_verification_left_is_removed_by_the_next(tmp_path, monkeypatch):
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(aside))
+    killed, young, held = (aside / f"mnistlab-verify-{name}" for name in ("a", "b", "c"))
+    for folder in (killed, young, held):
+        folder.mkdir()
+        (folder / "run").mkdir()
+    for folder in (killed, held):
+        os.utime(folder, (1, 1))
+    with held_while_open(held), _folder_aside() as mine:
+        assert {path.name for path in aside.iterdir()} == {young.name, held.name, Path(mine).name}
+    assert not Path(mine).exists()
+
+
+def test_a_verification_that_fails_promises_no_folder(tmp_path, monkeypatch):
+    trained = train(tmp_path=tmp_path).folder
+
+    class Teller(Recorder):
+        def __init__(self):
+            super().__init__()
+            self.messages = []
+
+        def message(self, text):
+            self.messages.append(text)
+
+    told = Teller()
+    monkeypatch.setattr("mnistlab.experiment.training.evaluate", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        verify(trained, told)
+    assert told.messages == []

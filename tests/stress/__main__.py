@@ -9,7 +9,18 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.stress import crowd, damage, document, failing, gradients, kills, unsynced
+from tests.stress import (
+    crowd,
+    damage,
+    document,
+    failing,
+    foreign,
+    gradients,
+    kills,
+    late,
+    races,
+    unsynced,
+)
 from tests.stress.figures import Figure
 
 _INPUTS = 100_000
@@ -28,6 +39,9 @@ PARTS: dict[str, Callable[[float, Path], list[Figure]]] = {
     "kills": kills.measure_kills,
     "signals": kills.measure_signals,
     "crowd": crowd.measure,
+    "foreign folders": foreign.measure,
+    "races": races.measure,
+    "late faults": late.measure,
     "gradients": gradients.measure,
     "fuzzing": _fuzz,
 }

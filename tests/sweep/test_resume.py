@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import random
 import shutil
@@ -17,6 +18,7 @@ import pytest
 
 from mnistlab.config.load import load_config
 from mnistlab.errors import RunFolderError
+from mnistlab.experiment import recorder
 from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.run_folders import files
 from mnistlab.run_folders.folder import SweepFolder
@@ -60,6 +62,7 @@ def test_an_interrupted_sweep_goes_on_to_the_same_bits(
 ):
     if often:
         monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+        monkeypatch.setattr(recorder, "CHECKPOINT_SHARE", math.inf)
     cut = interrupted(tmp_path, kind, event, at)
     assert cut.read_status()["status"] == "interrupted"
     before = content(cut)
@@ -76,11 +79,12 @@ def test_an_interrupted_sweep_goes_on_to_the_same_bits(
 def test_without_the_generators_state_the_bits_differ(tmp_path, kind, monkeypatch):
     """Else the tests above would prove nothing of the order of the data."""
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(recorder, "CHECKPOINT_SHARE", math.inf)
     cut = interrupted(tmp_path, kind, EpochEnded, 4)
     load = training.load_checkpoint
 
-    def forgetful(path):
-        snapshot, notes = load(path)
+    def forgetful(path, check):
+        snapshot, notes = load(path, check)
         bits = snapshot.generator["state"]
         return training.replace(
             snapshot, generator={**snapshot.generator, "state": {**bits, "state": 1}}
@@ -94,6 +98,7 @@ def test_without_the_generators_state_the_bits_differ(tmp_path, kind, monkeypatc
 
 def test_a_damaged_checkpoint_costs_time_and_nothing_else(tmp_path, kind, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(recorder, "CHECKPOINT_SHARE", math.inf)
     cut = interrupted(tmp_path, kind, EpochEnded, 4)
     for path in cut.checkpoints.iterdir():
         damaged = bytearray(path.read_bytes())

@@ -35,6 +35,7 @@ def one(tmp_path):
 
 def test_a_sweep_takes_over_what_is_whole_and_names_it_its_own(one):
     sweep = SweepFolder(create_run_folder(one.path.parent, "sweep").path)
+    sweep.plan.write_text("{}")
     key = one.read_environment()["key"]
     assert copy_finished(sweep, one.path.parent, {key: 3, "another": 1}) == {3}
     assert sweep.runs() == [3]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from mnistlab.config.load import load_config
 from mnistlab.core.models import INITIALIZERS, Normal
 from mnistlab.errors import RunFolderError
+from mnistlab.experiment import recorder
 from mnistlab.experiment.prepare import Plan, plan_on
 from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.run_folders.folder import SweepFolder
@@ -332,6 +334,7 @@ def test_a_sweep_that_is_being_worked_on_is_left_alone(tmp_path):
 
 def test_checkpoints_come_by_time(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(recorder, "CHECKPOINT_SHARE", math.inf)
     saved = []
     save = training.save_checkpoint
     monkeypatch.setattr(
@@ -417,6 +420,7 @@ def test_a_diverged_seed_takes_its_trial_out_of_the_contest(tmp_path):
 
 def test_a_failing_stack_leaves_no_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(recorder, "CHECKPOINT_SHARE", math.inf)
     calls = []
     add_epoch = RunRecorder.add_epoch
 
@@ -436,6 +440,7 @@ def test_a_failing_stack_leaves_no_checkpoint(tmp_path, monkeypatch):
 
 def test_checkpoints_hold_only_columns_that_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(recorder, "CHECKPOINT_SHARE", math.inf)
     monkeypatch.setattr("mnistlab.sweeps.plan.available_cores", lambda: 1)
     saved = []
     save = training.save_checkpoint

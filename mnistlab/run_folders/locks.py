@@ -1,0 +1,132 @@
+"""The lock of a run: a file that a process holds while it works on it, and that dies with it.
+
+Who has the lock of a folder writes into that folder alone: if somebody puts another one, or a link,
+in its place meanwhile, nothing is written there.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from mnistlab.errors import RunFolderError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+_PATIENCE, _PAUSE = 0.2, 0.004  # seconds: whoever calls `is_locked` holds it for microseconds
+
+
+def take_lock(path: Path, name: str) -> "BaseFileLock":
+    """Return the lock in this file, which this process now has and which dies with it.
+
+    Raises RunFolderError, which names the run `name`, where another process has it, and OSError
+    where the file cannot be made.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - reading a folder needs no lock
+
+    _check_no_link(path.parent, name)
+    is_new = not os.path.lexists(path)
+    taken = FileLock(path, timeout=_PATIENCE, thread_local=False)  # of the whole process
+    try:
+        taken.acquire(poll_interval=_PAUSE)
+    except Timeout:
+        raise RunFolderError(f"{name}: another process is working on it") from None
+    try:
+        _check_no_link(path.parent, name)
+    except RunFolderError:
+        if is_new:  # it was made behind the link
+            path.unlink(missing_ok=True)
+        taken.release()
+        raise
+    _held[taken] = path.parent.absolute(), _identity(path.parent)
+    return taken
+
+
+def _check_no_link(folder: Path, name: str) -> None:
+    """Raise RunFolderError if a link stands in place of a run's folder, or of its sweep's."""
+    above = folder.absolute().parents
+    of_a_sweep = folder.parent.name == "runs" and os.path.lexists(above[1] / "plan.json")
+    if any(place.is_symlink() for place in (folder, *(above[:2] if of_a_sweep else ()))):
+        raise RunFolderError(f"{name}: a link stands in its place, which mnistlab never makes")
+
+
+def release_lock(taken: "BaseFileLock", path: Path) -> None:
+    """Remove the file of a lock that this process has, and release it."""
+    with suppress(OSError):
+        remove_in_place(path)
+    taken.release()
+
+
+_held: WeakKeyDictionary["BaseFileLock", tuple[Path, tuple[int, int]]] = WeakKeyDictionary()
+"""The locks that this process took, each with its folder, and that one's device and inode."""
+
+_DEEPEST = 4  # SWEEP/runs/0/plots
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    state = folder.lstat()
+    return state.st_dev, state.st_ino
+
+
+def check_in_place(path: Path) -> None:
+    """Raise OSError if a file is to be written into a folder that stands in for one we work on."""
+    above = path.absolute().parents[:_DEEPEST]
+    held = dict(place for lock, place in [*_held.items()] if lock.is_locked)
+    root = next((folder for folder in above if folder in held), None)
+    if root is None:  # what a user names may well lie behind a link
+        return
+    inside = above[: above.index(root)]
+    if any(folder.is_symlink() for folder in inside) or _identity(root) != held[root]:
+        reason = "another folder stands where this process worked, so nothing is written there"
+        raise OSError(errno.ESTALE, reason, str(path))
+
+
+def remove_in_place(path: Path) -> None:
+    """Remove a file, if it is there; raise OSError where another folder stands in for its own."""
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    try:
+        check_in_place(path)
+        with suppress(FileNotFoundError):
+            os.unlink(path.name, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def held_while_open(folder: Path) -> Iterator[None]:
+    """Let `is_locked` say of a folder itself that a process has it, while the block runs."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process has the lock in this file, which need not be there.
+
+    No file is made. Any number of processes may ask at once: they ask for a shared lock, which
+    only the holder's excludes.
+    """
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:  # what cannot be opened is nobody's work in progress
+        return False
+    try:
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # the latter on some network disks
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(number)
+    return False

@@ -1,0 +1,31 @@
+"""A foreign folder hurts nobody else: commands end soon, in little memory and in a sentence."""
+
+import pytest
+
+from tests.faults.foreign import FORGERIES, SIZES, SIZES_OF_A_SWEEP, TEXTS, ForeignFolder
+
+LARGE = {
+    "run": [(name, SIZES[name][-1]) for name in ("metrics.csv", "model.safetensors")],
+    "sweep": [(name, SIZES_OF_A_SWEEP[name][0]) for name in ("status.json", "sweep.json")],
+}
+
+
+@pytest.fixture(scope="module", params=["run", "sweep"])
+def folder(request, tmp_path_factory):
+    return ForeignFolder(request.param, tmp_path_factory.mktemp("foreign") / "place")
+
+
+def test_a_file_as_large_as_no_run_has_it_costs_neither_time_nor_memory(folder):
+    problems = []
+    for name, change in LARGE[folder.kind]:
+        problems += [one for found in folder.try_sizes(name, change, every=5) for one in found]
+    assert problems == []
+    assert len(folder.costs) == 8
+
+
+def test_whatever_a_file_says_the_others_are_listed_and_a_terminal_obeys_nothing(folder):
+    names, problems = FORGERIES[folder.kind], []
+    for at, text in enumerate(TEXTS[::2] if folder.kind == "run" else TEXTS[::4]):
+        found = folder.try_forgery(names[at % len(names)], text)
+        problems += [one for problem in found for one in problem]
+    assert problems == []
