@@ -56,7 +56,7 @@ def _own_folders(tmp_path, monkeypatch):
 def _a_process_of_its_own(monkeypatch):
     """Forget the signals and the plugins of earlier tests in this process."""
     monkeypatch.setattr(interrupts._State, "received", None)
-    monkeypatch.setattr(plugins, "_loaded", [])
+    monkeypatch.setattr(plugins, "_loaded", {})
 
 
 @pytest.fixture

@@ -220,10 +220,13 @@ def resolve(name: str) -> None:
     """Raise UnknownNameError unless `name` is a registered dataset or an existing path."""
     if name in DATASETS:
         return
-    # a name too long for a path or with a NUL in it; a ~user who is not there
-    with suppress(OSError, ValueError, RuntimeError):
+    try:
         if is_there(Path(os.path.expanduser(name))):
             return
+    except DataError:
+        raise
+    except (OSError, ValueError, RuntimeError):
+        pass  # a name too long for a path or with a NUL in it; a ~user who is not there
     if "/" in name or Path(name).suffix:
         where = (
             "" if name.startswith(("/", "~")) else f" in {shown(Path.cwd())}, the current folder"

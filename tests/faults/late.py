@@ -49,7 +49,7 @@ LATE = {
 def write_plugin(folder: Path, late: str, at: int) -> Path:
     """Write a plugin whose loss does something else after so many calls of its gradient."""
     path = folder / "mine.py"
-    path.write_text(_HEAD.replace("AT", str(at)).replace("LATE", late))
+    path.write_text(_HEAD.replace("LATE", late).replace("AT", str(at)))
     return path
 
 
