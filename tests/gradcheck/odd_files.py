@@ -312,6 +312,22 @@ def gradient(a, y):
     g[y] -= 1
     return g
 """,
+    "one column": """
+def softmax(z): return np.exp(z - np.max(z)) / np.sum(np.exp(z - np.max(z)))
+def loss(z, y): return -np.log(softmax(z)[y, 0])
+def gradient(z, y):
+    g = softmax(z)
+    g[y, 0] -= 1
+    return g
+""",
+    "columns of weights, a loss of one row and one column": """
+def loss(W, b, x, y):
+    d = y - (W @ x + b)
+    return d.T @ d
+def gradient(W, b, x, y):
+    d = 2 * (W @ x + b - y)
+    return d @ x.T, d
+""",
     "answers in lists": """
 def loss(a, y):
     m = max(a)
@@ -418,6 +434,21 @@ def gradient(cache): return cache[0]
         "gradient takes (cache)",
     ),
     "another library": ("import torch_that_is_not_there\n", "ModuleNotFoundError"),
+    "a gradient by the features": (
+        """
+def loss(W, X, y): return ((X @ W - y) ** 2).sum()
+def gradient(W, X, y): return 2 * (X @ W - y) @ W.T
+""",
+        "the shape is that of X, a gradient by which is not judged",
+    ),
+    "a model with weights of its own": (
+        """
+W = np.zeros((784, 10))
+def loss(X, y): return ((X @ W - y) ** 2).sum()
+def gradient(X, y): return 2 * X.T @ (X @ W - y)
+""",
+        "ValueError: matmul",
+    ),
     "text for a loss": (
         """
 def loss(a, y): return "0.5"
