@@ -69,7 +69,7 @@ class Softmax:
         """
 def loss(a, y):
     # YOUR CODE HERE
-    raise NotImplementedError("TODO: implement")
+    raise NotImplementedError("implement this")
 def gradient(a, y):
     pass
 """,
