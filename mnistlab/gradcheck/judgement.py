@@ -16,12 +16,12 @@ from mnistlab.gradcheck.check import METHODS, Check, Problem, check, is_right_al
 from mnistlab.gradcheck.diagnosis import diagnose
 from mnistlab.gradcheck.differences import central
 from mnistlab.gradcheck.forms import PENALTY, Arguments, Sample, random_sample
-from mnistlab.gradcheck.functions import CallError, FaultError, unit_of
 from mnistlab.gradcheck.mistakes import Anatomy
 from mnistlab.gradcheck.problems import line_through
 from mnistlab.gradcheck.reading import Reading
 from mnistlab.gradcheck.references import REFERENCES, Known, about_loss, added_inside
 from mnistlab.gradcheck.suites import Options
+from mnistlab.gradcheck.user_function import CallError, FaultError, unit_of
 from mnistlab.gradcheck.verdicts import Verdict
 
 Floats = NDArray[np.floating]

@@ -18,12 +18,12 @@ from mnistlab.gradcheck.forms import (
     sample_at,
     stages,
 )
-from mnistlab.gradcheck.functions import CallError, FaultError, UserFunction, unit_of
 from mnistlab.gradcheck.judgement import fits, judge_form, spots
 from mnistlab.gradcheck.reading import Reading
 from mnistlab.gradcheck.references import OF_SIGMOID, Known, recognise
 from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.user_file import Names, Offer, read_user_file
+from mnistlab.gradcheck.user_function import CallError, FaultError, UserFunction, unit_of
 from mnistlab.gradcheck.verdicts import (
     Probe,
     Report,

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.gradcheck.forms import Arguments, Form, Sample
-from mnistlab.gradcheck.functions import CallError, FaultError, UserFunction, parts
 from mnistlab.gradcheck.references import Known
 from mnistlab.gradcheck.user_file import Offer
+from mnistlab.gradcheck.user_function import CallError, FaultError, UserFunction, parts
 
 Array = NDArray[Any]
 
@@ -71,16 +71,21 @@ class Reading:
         """Return the gradient by some coordinates, in their shape.
 
         A transposed one comes back with its numbers in its own order. Raises FaultError for any
-        other shape.
+        other shape, CallError for that of the features.
         """
         name, shape = self.offer.gradient_name, arguments[coordinates].shape
         found = self._gradients(arguments)
         part = _fitting(found, shape)
         if part is None:
-            hint = ""
+            hint, error = "", FaultError
             if found[0].shape == ():
                 hint = ": it is one number, but there is one derivative for each pre-activation"
-            raise FaultError(
+            elif self.form.by_weights and _fitting(found, arguments["X"].shape) is not None:
+                hint, error = (
+                    "; the shape is that of X, a gradient by which is not judged",
+                    CallError,
+                )
+            raise error(
                 f"{name} returns shape {', '.join(str(one.shape) for one in found)} for "
                 f"{self.form.words(coordinates)} of shape {shape}; a gradient has one entry for "
                 f"each{hint}"

@@ -14,7 +14,7 @@ from typing import Any
 
 from mnistlab.errors import InputError, suggest
 from mnistlab.gradcheck.forms import ROLES
-from mnistlab.gradcheck.functions import CallError, Function, UserFunction, no_output, silence
+from mnistlab.gradcheck.user_function import CallError, Function, UserFunction, no_output, silence
 from mnistlab.plugins import describe, run_file
 
 _NAMES = {
@@ -92,7 +92,7 @@ class Offer:
     @property
     def gradient_name(self) -> str:
         """Return the names of the functions for the gradient, as sentences have them."""
-        return " and ".join(one.name for one in self.gradients)
+        return " with ".join(one.name for one in self.gradients)
 
 
 def read_user_file(path: Path, names: Names) -> list[Offer]:

@@ -26,7 +26,7 @@ CHANGES = {
     "factor_two": ("dA = ", "dA = 2 * "),
     "batch_division_missing": ("dA /= len(A)", "pass"),
     "averaged_not_summed": ("L.sum()", "L.sum(); dA = dA / len(A)"),
-    "transposed": ("G = G", "G = G.T"),
+    "transposed": ("np.asarray(G)", "np.asarray(G).T"),
     "one_hot_missing": ("(P - T)", "P", -1),
     "one_hot_added": ("(P - T)", "(P + T)", -1),
     "sigmoid_derivative_missing": (" * S", ""),
@@ -78,13 +78,13 @@ class Form:
             lines.append("dA /= len(A)")
         if "W" not in roles:
             G = f"dA{T}" if self.reduction or self.columns else "dA[0]"
-            return [*lines, f"G = {G}", "G = G"]
+            return [*lines, f"G = {G}", "G = np.asarray(G)"]
         lines.append(f"G = ({features}.T @ dA){T}")
         if "b" in roles:
             lines += ["g = dA.sum(axis=0)", f"g = g{'[:, None]' * self.columns}"]
         if "reg" in roles:
             lines += ["loss += reg / 2 * np.sum(W * W)", "G += reg * W"]
-        return [*lines, "G = G"]
+        return [*lines, "G = np.asarray(G)"]
 
     @property
     def result(self) -> str:

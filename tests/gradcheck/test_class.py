@@ -10,7 +10,8 @@ from mnistlab.gradcheck.mistakes import MISTAKES
 from mnistlab.gradcheck.own_file import judge
 from mnistlab.gradcheck.suites import Options
 from tests.gradcheck.homework import FORMS, write
-from tests.gradcheck.odd_files import HEAD, RIGHT, UNJUDGED, WRONG
+from tests.gradcheck.odd_faults import UNJUDGED, WRONG
+from tests.gradcheck.odd_files import HEAD, RIGHT
 
 KINDS = {
     "one vector": ("one vector", ()),

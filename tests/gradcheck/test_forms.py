@@ -142,7 +142,7 @@ def test_weights_and_biases_with_different_mistakes_are_both_told(tmp_path):
         FORMS["linear regression, rows"],
         "two functions",
         "bias_missing",
-        changes=[("G = G", "G = 2 * G")],
+        changes=[("np.asarray(G)", "2 * np.asarray(G)")],
     )
     told = report_on(tmp_path, text).faults
     assert [one.partition(":")[0] for one in told] == ["by weights", "by biases"]

@@ -47,11 +47,18 @@ class UserFunction:
 
         Raises FaultError for an argument changed in place, CallError for an exception.
         """
-        copies = [np.copy(value) if isinstance(value, np.ndarray) else value for value in arguments]
-        result = self._run(copies)
+        copies = _copies(arguments)
+        try:
+            with silence():
+                result = self.call(*copies)
+        except FaultError:
+            raise
+        except (Exception, SystemExit) as error:
+            line = line_in(self.path, error).replace(",", " in")
+            raise CallError(f"{self.name} fails{line}: {describe(error)}") from error
         for at, (given, now) in enumerate(zip(arguments, copies, strict=True)):
             if isinstance(given, np.ndarray) and not np.array_equal(given, now, equal_nan=True):
-                name = self.parameters[at] if at < len(self.parameters) else "its input"
+                name = self.parameters[at]
                 raise FaultError(
                     f"{self.name} changes {name} in place{self._line_of_change(arguments)}: "
                     f"work on a copy, such as {name} = {name}.copy()"
@@ -78,7 +85,6 @@ class UserFunction:
 
     def line_of_warning(self, *arguments: Any) -> str:
         """Return ", line N: overflow encountered in exp" for NumPy's first warning, or nothing."""
-        copies = [np.copy(value) if isinstance(value, np.ndarray) else value for value in arguments]
         with (
             silence(),
             warnings.catch_warnings(record=True) as caught,
@@ -86,27 +92,15 @@ class UserFunction:
             contextlib.suppress(Exception),
         ):
             warnings.simplefilter("always")
-            self.call(*copies)
+            self.call(*_copies(arguments))
         for warning in caught:
             if Path(warning.filename) == self.path and "underflow" not in str(warning.message):
                 return f", line {warning.lineno}: {warning.message}"
         return ""
 
-    def _run(self, arguments: Sequence[Any]) -> Any:
-        try:
-            with silence():
-                return self.call(*arguments)
-        except FaultError:
-            raise
-        except (Exception, SystemExit) as error:
-            line = line_in(self.path, error)
-            raise CallError(
-                f"{self.name} fails{line.replace(',', ' in')}: {describe(error)}"
-            ) from error
-
     def _line_of_change(self, arguments: Sequence[Any]) -> str:
         """Return where the input is written to: NumPy refuses that for a read-only array."""
-        locked = [np.copy(value) if isinstance(value, np.ndarray) else value for value in arguments]
+        locked = _copies(arguments)
         for value in locked:
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
@@ -116,6 +110,10 @@ class UserFunction:
         except Exception as error:
             return line_in(self.path, error).replace(",", " in")
         return ""
+
+
+def _copies(arguments: Sequence[Any]) -> list[Any]:
+    return [np.copy(value) if isinstance(value, np.ndarray) else value for value in arguments]
 
 
 def unit_of(array: NDArray[Any]) -> float:
