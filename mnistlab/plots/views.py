@@ -17,7 +17,7 @@ from mnistlab.datasets import Dataset, load
 from mnistlab.plots.style import PERCENT, cut, format_value, numeric, spell
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import METRICS_COLUMNS, SweepFolder
-from mnistlab.run_folders.weights import load_weights
+from mnistlab.run_folders.weights import load_weights, read_predictions
 
 
 @lru_cache(maxsize=1)
@@ -88,7 +88,7 @@ class RunView:
     def predictions(self) -> NDArray[np.uint8] | None:
         """The predicted class of each test image, (N,), if the run came that far."""
         path = self.folder.predictions
-        return np.load(path, allow_pickle=False) if path.exists() else None
+        return read_predictions(path, len(self.dataset.test)) if path.exists() else None
 
     @cached_property
     def parameters(self) -> NDArray[Any] | None:

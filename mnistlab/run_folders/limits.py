@@ -16,7 +16,7 @@ _MOST = {
     "predictions.npy": 64,
     "uncommitted.patch": 256,
 }
-_MOST_OF_KIND = {".json": 32, ".csv": 64}
+_MOST_OF_KIND = {".json": 32, ".csv": 64, ".yaml": 1}
 _MOST_OF_OTHERS = 4096
 """Megabytes that the files of a run or a sweep can have; what is larger is none of ours."""
 

@@ -3,9 +3,9 @@
 C classes, D features, N test images.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from mnistlab.config.strict_yaml import read_file
 from mnistlab.datasets import Progress, load
 from mnistlab.errors import InputError, MnistlabError, RunFolderError
 from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.files import sha256_of
 from mnistlab.run_folders.weights import load_weights, read_predictions
 from mnistlab.statistics import mcnemar_p
 from mnistlab.store.facts import SPLITS, Facts, flatten, read_facts
@@ -158,11 +159,10 @@ def _environment(folder: RunFolder) -> Facts:
         for at, library in enumerate(libraries):
             prefix = f"blas.{at + 1}." if at else "blas."
             environment.update(flatten(library, prefix) if isinstance(library, Mapping) else ())
-    try:
-        patch = hashlib.sha256(folder.uncommitted_patch.read_bytes()).hexdigest()
-        environment["git.uncommitted_sha256"] = patch
-    except OSError:
-        pass  # the code was that of its commit
+    with suppress(OSError):
+        patch = sha256_of(folder.uncommitted_patch)
+        if patch is not None:  # else the code was that of its commit
+            environment["git.uncommitted_sha256"] = patch
     return {key: value for key, value in environment.items() if key not in _NOT_ENVIRONMENT}
 
 

@@ -69,7 +69,7 @@ def read_all(runs_dir: Path, progress: Progress = lambda _done, _of: None) -> li
 
     Empty where there is no such folder; raises RunFolderError where it cannot be read.
     """
-    names = _folder_names(runs_dir)
+    names, prefix = _folder_names(runs_dir), _prefix(runs_dir)
     index = runs_dir / INDEX
     known = _load(index)
     kept: dict[str, Entry] = {
@@ -86,9 +86,11 @@ def read_all(runs_dir: Path, progress: Progress = lambda _done, _of: None) -> li
             _read(runs_dir / name, facts, new)
     finally:  # whatever ends this early, what has been read need not be read again
         changed = bool(new) or len(kept) < len(known)
+        place = Path(os.path.abspath(runs_dir))  # noqa: PTH100 - a link shows there as one
+        if prefix and (place.is_symlink() or place.parent.is_symlink()):
+            changed = False  # a link stands in place of the sweep by now
         if changed and not _store(index, new, known.keys() - kept.keys()):
             _rebuild(index, kept | new)
-    prefix = _prefix(runs_dir)
     for name, found in facts.items():
         found["run"] = prefix + name
         if name in kept and found["status"] in ("running", "interrupted") and "ended" not in found:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mnistlab import plugins
+from mnistlab.core.losses import LOSSES
 from mnistlab.run_folders.folder import SweepFolder
 from tests.faults.command import invoke, sweep, train, write_config
 from tests.faults.late import LATE, FailingPlugin, write_plugin
@@ -18,7 +19,8 @@ def test_a_plugin_that_fails_late_is_named(tmp_path, command, late):
     assert FailingPlugin(tmp_path / "plugin").attempt(command, late, 9) == []
 
 
-def test_a_plugin_that_exits_late_ends_the_command_with_its_code(tmp_path):
+def test_a_plugin_that_exits_late_ends_the_command_with_its_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
     path = write_plugin(tmp_path, "raise SystemExit(3)", 9)
     outcome = train(write_config(tmp_path), tmp_path / "runs", "loss=late", "--plugin", path)
     assert outcome.code == 3

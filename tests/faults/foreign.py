@@ -192,9 +192,11 @@ class ForeignFolder:
         self.whole = copy(self.runs / ("good" if self.kind == "run" else "goods"), self.place / "b")
         self.folder = self.runs / self.name
 
-    def try_sizes(self, name: str, change: Change, every: int = 1) -> Iterator[list[str]]:
-        """Yield for each command, or one in `every`, what is wrong where a file was made so."""
-        for words in commands(self.name)[::every]:
+    def try_sizes(
+        self, name: str, change: Change, first: int = 0, every: int = 1
+    ) -> Iterator[list[str]]:
+        """Yield what is wrong with one in `every` command, from the first, with such a file."""
+        for words in commands(self.name)[first::every]:
             if words not in self.usual:
                 self._restore()
                 self.usual[words] = measure(self.place, words)
@@ -210,9 +212,11 @@ class ForeignFolder:
             yield [f"{' '.join(words)}, {name} of a {self.kind}: {one}" for one in problems]
         self._restore()
 
-    def try_forgery(self, name: str, content: bytes) -> Iterator[list[str]]:
-        """Yield for each command what is wrong with it where a file holds this."""
-        for words in commands(self.name):
+    def try_forgery(
+        self, name: str, content: bytes, first: int = 0, every: int = 1
+    ) -> Iterator[list[str]]:
+        """Yield what is wrong with one in `every` command, from the first, with such a file."""
+        for words in commands(self.name)[first::every]:
             self._change(name, lambda path: path.write_bytes(content))
             given = [str(self.place / word) if word.startswith("out.") else word for word in words]
             outcome = invoke(*given, "--runs-dir", self.runs)

@@ -28,7 +28,7 @@ class Mine:
         return ((outputs - targets) ** 2).sum(axis=-1)
     def gradient(self, outputs, targets):
         calls[0] += 1
-        if calls[0] > AT:
+        if calls[0] > COUNT:
             LATE
         return 2 * (outputs - targets)
 LOSSES.add("late", Mine())
@@ -49,7 +49,7 @@ LATE = {
 def write_plugin(folder: Path, late: str, at: int) -> Path:
     """Write a plugin whose loss does something else after so many calls of its gradient."""
     path = folder / "mine.py"
-    path.write_text(_HEAD.replace("LATE", late).replace("AT", str(at)))
+    path.write_text(_HEAD.replace("COUNT", str(at)).replace("LATE", late))
     return path
 
 

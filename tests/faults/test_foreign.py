@@ -5,7 +5,7 @@ import pytest
 from tests.faults.foreign import FORGERIES, SIZES, SIZES_OF_A_SWEEP, TEXTS, ForeignFolder
 
 LARGE = {
-    "run": [(name, SIZES[name][-1]) for name in ("metrics.csv", "model.safetensors")],
+    "run": [(name, SIZES[name][-1]) for name in ("metrics.csv", "uncommitted.patch")],
     "sweep": [(name, SIZES_OF_A_SWEEP[name][0]) for name in ("status.json", "sweep.json")],
 }
 

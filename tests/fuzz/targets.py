@@ -37,6 +37,7 @@ from mnistlab.run_folders.weights import (
 from mnistlab.store.facts import read_facts
 from mnistlab.store.filters import parse
 from mnistlab.sweeps.trials import load_sweep
+from tests.fuzz.restoring import restore
 
 LONGEST_MESSAGE = 600
 ROOT = Path(__file__).parents[2]
@@ -323,6 +324,7 @@ base: {}\nmethod: random\nmax_trials: 3\nmetric: validation.loss\nrandom_seed: 1
         _notes,
         (json.dumps({"epoch": 2, "generator": _snapshot().generator, "notes": {"a": 1}}).encode(),),
     ),
+    "restored checkpoints": Target(restore, (b"",)),
     "files of a run": Target(_run_files, tuple(RUN_SEEDS.values())),
     "files of a sweep": Target(
         _sweep_files,

@@ -17,16 +17,16 @@ def measure(scale: float, scratch: Path) -> list[Figure]:
         folder = ForeignFolder(kind, scratch / kind)
         tally = Tally(f"a command beside a {kind} with a file of 20 GB, of brackets and the like")
         cases = [(name, change) for name, changes in sizes.items() for change in changes]
-        for name, change in cases[::every]:
-            for problems in folder.try_sizes(name, change):
+        for index, (name, change) in enumerate(cases[::every]):
+            for problems in folder.try_sizes(name, change, index % 2, 2):
                 tally.add(problems)
         slowest = max(one.seconds for one in folder.costs)
         largest = max(one.megabytes for one in folder.costs)
         figures.append(tally.figure(f"slowest {slowest:.2f} s, most memory {largest:.0f} MB"))
         tally = Tally(f"a command beside a {kind} with a forged file")
         texts = [(name, text) for name in FORGERIES[kind] for text in TEXTS]
-        for name, text in texts[::every]:
-            for problems in folder.try_forgery(name, text):
+        for index, (name, text) in enumerate(texts[::every]):
+            for problems in folder.try_forgery(name, text, index % 3, 3):
                 tally.add(problems)
         figures.append(tally.figure(f"{len(FORGERIES[kind])} files, {len(TEXTS)} texts"))
     made = {scenario.name: scenario for scenario in scenarios(scratch)}

@@ -9,7 +9,7 @@ from tests.stress.figures import Figure
 from tests.stress.tally import Tally
 
 _CALLS = 10
-_DATA, _PAINTERS = 80, 40
+_DATA, _PAINTERS = 48, 24
 
 
 def measure(scale: float, scratch: Path) -> list[Figure]:
