@@ -100,6 +100,8 @@ def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | No
         if best[0] not in _DOUBTFUL or (working and offer.is_told and "W" not in offer.order):
             break
     meant = farthest.known
+    if likeliest and likeliest.form.is_binary and _names_vector(likeliest):
+        return likeliest, farthest
     if meant is not None and best[0] <= 0:
         return None, farthest
     if meant is not None and meant.name != OF_SIGMOID and likeliest and likeliest.form.is_binary:
@@ -177,6 +179,15 @@ def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
         of_batch = judge_form(batch, options)
         if all(one.passed for one in of_batch):  # one vector was not thought of
             taken, single, verdicts = [batch], None, of_batch
+    if not all(one.passed for one in verdicts) and (of_one := _single_output(taken[0], options)):
+        if _names_vector(of_one):
+            taken, single, verdicts = [of_one], None, judge_form(of_one, options)
+        elif not _names_matrix(of_one):
+            why = "; for a single output it is right: call the weights w, or W and the labels Y"
+            verdicts = [
+                one if one.passed else replace(one, judged=False, diagnosis=one.diagnosis + why)
+                for one in verdicts
+            ]
     first = taken[0]
     notes = [
         f"takes {reading.form}{f' ({reading.known.name})' if reading.known else ''}"
@@ -195,6 +206,39 @@ def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
         notes.append(f"does not take {missing}{reason}, which was not held against it")
     notes += _notes_on_loss(first, options)
     return Report(title, _doubted(verdicts, first), list(_probe(first, options)), notes)
+
+
+def _single_output(wrong: Reading, options: Options) -> Reading | None:
+    """Return the form of a single output in which functions by weights are right, if there is one.
+
+    A mean over a batch of one output each is also a mean over B x C numbers.
+    """
+    offer = wrong.offer
+    if not wrong.form.by_weights or wrong.form.is_binary:
+        return None
+    for stage in stages(offer.order, batch=wrong.form.batch, settled=offer.is_settled):
+        for form in stage:
+            if form.is_binary and form.order == wrong.form.order:
+                reading, fault = _try(Reading(offer, form), options)
+                if fault is None and all(one.passed for one in judge_form(reading, options)):
+                    return reading
+    return None
+
+
+def _named(reading: Reading, role: str) -> str:
+    """Return what the loss calls the argument of a role, "" where that is not known."""
+    named = dict(zip(reading.form.order, reading.offer.loss.parameters, strict=False))
+    return named.get(role, "")
+
+
+def _names_vector(reading: Reading) -> bool:
+    """Whether the weights are called as a vector is, w or theta."""
+    return _named(reading, "W") in ("w", "theta", "beta", "coef", "weights_vector")
+
+
+def _names_matrix(reading: Reading) -> bool:
+    """Whether weights and labels are called as matrices are, W and Y or T."""
+    return _named(reading, "W")[:1].isupper() and _named(reading, "y")[:1].isupper()
 
 
 def _unjudged(what: str, single: Fault, batch: Fault) -> Verdict:

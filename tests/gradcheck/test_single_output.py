@@ -1,0 +1,40 @@
+"""A regression of one output is not called wrong for what is wrong with ten."""
+
+import json
+
+import pytest
+
+_BOTH = """import numpy as np
+def loss({args}):
+    return np.mean(({output} - {y}) ** 2)
+def gradient({args}):
+    r = {output} - {y}
+    return {gradient}
+"""
+
+
+def verdict(run, path, **parts):
+    path.write_text(_BOTH.format(**parts))
+    code, out, _ = run("gradcheck", "--json", "-q", "--target", path)
+    (one,) = json.loads(out)["targets"]
+    return one["verdict"], one["diagnosis"]
+
+
+@pytest.mark.parametrize(
+    ("args", "output", "y", "gradient", "expected"),
+    [
+        ("w, X, y", "X @ w", "y", "2 * X.T @ r / len(y)", "right"),
+        ("theta, X, y", "X @ theta", "y", "2 * X.T @ r / len(y)", "right"),
+        ("w, b, X, y", "X @ w + b", "y", "(2 * X.T @ r / len(y), 2 * np.mean(r))", "right"),
+        ("w, b, X, y", "X @ w + b", "y", "(2 * X.T @ r / len(y), 2 * np.sum(r))", "wrong"),
+        ("w, X, y", "X @ w", "y", "X.T @ r / len(y)", "wrong"),
+        ("W, X, Y", "X @ W", "Y", "2 * X.T @ r / Y.size", "right"),
+        ("W, X, Y", "X @ W", "Y", "2 * X.T @ r / len(Y)", "wrong"),
+        ("W, X, y", "X @ W", "y", "2 * X.T @ r / len(y)", "cannot be judged"),
+    ],
+)
+def test_names_tell_a_vector_from_a_matrix(run, tmp_path, args, output, y, gradient, expected):
+    found, why = verdict(run, tmp_path / "own.py", args=args, output=output, y=y, gradient=gradient)
+    assert found == expected, why
+    if expected == "cannot be judged":
+        assert "for a single output it is right: call the weights w" in why
