@@ -21,6 +21,7 @@ _FIT = 0.01
 _CLOSE_FIT = 1e-6
 """The same for two mistakes together, of which there are so many that some come near by chance."""
 
+MEAN_OVER_CLASSES = "classes where the loss has a mean"
 _BASE = "one of the two has a logarithm to base {} where the natural one belongs"
 
 Candidate = tuple[str, Distortion]
@@ -162,7 +163,7 @@ def _factors(anatomy: Anatomy) -> list[Candidate]:
     }
     if C > 2:
         meanings[1 / C] = f"a mean over the {C} classes where a sum belongs"
-        meanings[float(C)] = f"a sum over the {C} classes where the loss has a mean"
+        meanings[float(C)] = f"a sum over the {C} {MEAN_OVER_CLASSES}"
     if anatomy.averaged is not None and anatomy.batch_size > 1:
         meanings[1 / anatomy.batch_size] = "a division by the batch size too many"
         meanings[float(anatomy.batch_size)] = "a division by the batch size is missing"

@@ -4,13 +4,14 @@ Shapes: B batch, C classes.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.gradcheck.diagnosis import MEAN_OVER_CLASSES
 from mnistlab.gradcheck.forms import (
     FROM_ONE,
     Form,
@@ -179,7 +180,7 @@ def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
         of_batch = judge_form(batch, options)
         if all(one.passed for one in of_batch):  # one vector was not thought of
             taken, single, verdicts = [batch], None, of_batch
-    if not all(one.passed for one in verdicts) and (of_one := _single_output(taken[0], options)):
+    if _is_mean_over_classes(verdicts) and (of_one := _single_output(taken[0], options)):
         if _names_vector(of_one):
             taken, single, verdicts = [of_one], None, judge_form(of_one, options)
         elif not _names_matrix(of_one):
@@ -206,6 +207,11 @@ def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
         notes.append(f"does not take {missing}{reason}, which was not held against it")
     notes += _notes_on_loss(first, options)
     return Report(title, _doubted(verdicts, first), list(_probe(first, options)), notes)
+
+
+def _is_mean_over_classes(verdicts: Sequence[Verdict]) -> bool:
+    """Whether a gradient lacks nothing but the division of a mean over the classes."""
+    return any(MEAN_OVER_CLASSES in one.diagnosis for one in verdicts if not one.passed)
 
 
 def _single_output(wrong: Reading, options: Options) -> Reading | None:

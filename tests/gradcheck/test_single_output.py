@@ -15,7 +15,7 @@ def gradient({args}):
 
 def verdict(run, path, **parts):
     path.write_text(_BOTH.format(**parts))
-    code, out, _ = run("gradcheck", "--json", "-q", "--target", path)
+    _, out, _ = run("gradcheck", "--json", "-q", "--target", path)
     (one,) = json.loads(out)["targets"]
     return one["verdict"], one["diagnosis"]
 
