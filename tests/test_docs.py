@@ -11,7 +11,8 @@ import yaml
 
 from mnistlab.__main__ import main
 from mnistlab.cli import app
-from mnistlab.config.load import load_config, valid_keys
+from mnistlab.config.load import load_config
+from mnistlab.config.validation import valid_keys
 from mnistlab.core.losses import LOSSES
 from mnistlab.run_folders.folder import RunFolder, SweepFolder
 from mnistlab.sweeps.trials import load_sweep

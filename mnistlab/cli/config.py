@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnistlab.cli.completion import complete_config
 from mnistlab.cli.options import (
     AsJson,
     ConfigFile,
     Plugins,
-    complete_config,
     echo,
     echo_json,
     find_config_file,

@@ -1,8 +1,6 @@
 """What several commands have in common: arguments and options, finding runs, printing."""
 
 import errno
-import os
-import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from mnistlab.cli.completion import (
+    complete_config,
+    complete_override,
+    complete_run,
+    complete_sweep,
+)
 from mnistlab.streams import results
 
 if TYPE_CHECKING:
@@ -23,42 +27,6 @@ _LAYOUT = "\n\t"
 
 FolderT = TypeVar("FolderT", bound="RunFolder")
 
-_HARMLESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
-"""The names that mnistlab gives; a folder called `$(…)` is no word to hand to a shell."""
-
-
-def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the runs and sweeps, the newest first, that a word begins; SWEEP/0 … after a slash."""
-    folder = runs_folder(ctx.params.get("runs_dir"))
-    sweep, slash, number = incomplete.rpartition("/")
-    if not slash:
-        return _begun(["latest", *_names_in(folder)], incomplete)
-    if sweep != "latest" and not _HARMLESS.fullmatch(sweep):
-        return []
-    numbers = [name for name in _names_in(folder / sweep / "runs") if name.isdecimal()]
-    return [f"{sweep}/{name}" for name in sorted(_begun(numbers, number), key=int)]
-
-
-def complete_sweep(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the sweeps, the newest first, that a word begins."""
-    folder = runs_folder(ctx.params.get("runs_dir"))
-    sweeps = [name for name in _names_in(folder) if (folder / name / "plan.json").exists()]
-    return _begun(["latest", *sweeps], incomplete)
-
-
-def _names_in(folder: Path) -> list[str]:
-    """Return the folders that are named as mnistlab names them, the newest first."""
-    try:
-        with os.scandir(folder) as entries:
-            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except (OSError, ValueError):  # a folder that is not there has none
-        return []
-    return sorted(filter(_HARMLESS.fullmatch, folders), reverse=True)
-
-
-def _begun(names: list[str], beginning: str) -> list[str]:
-    return [name for name in names if name.startswith(beginning)]
-
 
 def find_config_file(given: Path | None) -> Path | None:
     """Return the config that --config names: a file, or a shipped one."""
@@ -67,21 +35,6 @@ def find_config_file(given: Path | None) -> Path | None:
     from mnistlab.config.shipped import find_config
 
     return find_config(given)
-
-
-def complete_config(incomplete: str) -> list[str]:
-    """Return the shipped configs and the YAML files and folders that a word begins."""
-    from mnistlab.config.shipped import shipped_configs
-
-    folder, slash, name = incomplete.rpartition("/")
-    here = Path(f"{folder}{slash}" or ".")
-    files = [
-        f"{folder}{slash}{path.name}{'/' if path.is_dir() else ''}"
-        for path in (sorted(here.iterdir()) if here.is_dir() else ())
-        if path.name.startswith(name) and (path.is_dir() or path.suffix in (".yaml", ".yml"))
-        if not path.name.startswith(".")
-    ]
-    return [*_begun(list(shipped_configs()), incomplete), *files]
 
 
 def config_option(help_text: str) -> Any:
@@ -94,35 +47,6 @@ def config_option(help_text: str) -> Any:
         callback=find_config_file,
         autocompletion=complete_config,
     )
-
-
-def complete_override(incomplete: str) -> list[str]:
-    """Return the keys of a config that a word begins, or after the `=` the names of its values."""
-    from mnistlab.config.load import names_for, valid_keys
-
-    key, equals, value = incomplete.partition("=")
-    if not equals:
-        return [f"{one}=" for one in _begun(valid_keys(), incomplete)]
-    return [f"{key}={name}" for name in _begun(_names_of(key) or names_for(key), value)]
-
-
-def _names_of(key: str) -> list[str]:
-    """Return the names that a key of the data takes."""
-    from mnistlab.datasets import DATASETS, PREPROCESSING, SPLITS
-
-    names = {
-        "data.dataset": [*DATASETS],
-        "data.split": [*SPLITS],
-        "data.preprocess": [f"[{name}]" for name in PREPROCESSING],
-    }
-    return names.get(key, [])
-
-
-def complete_status(incomplete: str) -> list[str]:
-    """Return the statuses that a word begins."""
-    from mnistlab.store.selection import STATUSES
-
-    return _begun(list(STATUSES), incomplete)
 
 
 ConfigFile = Annotated[
@@ -384,7 +308,7 @@ def explain_usage(error: Any) -> str:
     message = f"{message[:1].lower()}{message[1:]}"
     hint, option = "", getattr(error, "option_name", None)
     if option is not None:
-        from mnistlab.config.load import valid_keys
+        from mnistlab.config.validation import valid_keys
 
         key = option.lstrip("-").replace("-", "_")
         if key in valid_keys():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from mnistlab.cli import options
+from mnistlab.cli import completion, options
 from mnistlab.cli.options import (
     echo,
     echo_json,
@@ -63,7 +63,7 @@ def list_runs(
         typer.Option(
             metavar="STATUS",
             help="Only runs that are running, completed, diverged, failed, interrupted, damaged.",
-            autocompletion=options.complete_status,
+            autocompletion=completion.complete_status,
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Show the first N.")] = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli import options
+from mnistlab.cli import completion, options
 from mnistlab.cli.options import (
     draw_missing_plots,
     echo,
@@ -41,7 +41,7 @@ def sweep(
             help="Values to try: learning_rate=0.01,0.02 or learning_rate=logspace(1e-3,1e-2,9), "
             "also range, linspace, choice, uniform, log_uniform, int_uniform; a single value is "
             "fixed; zip=KEY,KEY moves keys together; @FILE.csv lists trials.",
-            autocompletion=options.complete_override,
+            autocompletion=completion.complete_override,
         ),
     ] = None,
     method: Annotated[
@@ -77,7 +77,7 @@ def sweep(
         str | None,
         typer.Option(
             metavar="SWEEP",
-            autocompletion=options.complete_sweep,
+            autocompletion=completion.complete_sweep,
             help="Go on with a sweep that was cut short: its folder, name or `latest`.",
         ),
     ] = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli import options
+from mnistlab.cli import completion, options
 from mnistlab.cli.config import print_settled
 from mnistlab.cli.options import (
     draw_missing_plots,
@@ -33,7 +33,7 @@ def train(
         str | None,
         typer.Option(
             metavar="RUN",
-            autocompletion=options.complete_run,
+            autocompletion=completion.complete_run,
             help="Go on with a run that was cut short: its folder, name or `latest`; with "
             "epochs=N a run that is complete is made longer.",
         ),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.config.load import shown
+from mnistlab.config.validation import shown
 
 MOST_LISTED = 40_000
 """Values of an axis; so many still fit the file that `Sweep.to_yaml` writes."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.config.load import FUNCTION_NAMES, shown, split_values
+from mnistlab.config.load import FUNCTION_NAMES, split_values
 from mnistlab.config.strict_yaml import read_value
+from mnistlab.config.validation import shown
 from mnistlab.errors import ConfigError, suggest
 from mnistlab.sweeps.functions import (
     DISTRIBUTIONS,

@@ -8,22 +8,11 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from mnistlab.config.load import (
-    Origins,
-    describe_unknown_key,
-    is_sweep,
-    read_config,
-    set_key,
-    settle_as,
-    shorten,
-    shown,
-    split_word,
-    valid_keys,
-    validate,
-)
+from mnistlab.config.load import Origins, is_sweep, read_config, set_key, settle_as, split_word
 from mnistlab.config.schema import StrictModel, Whole
 from mnistlab.config.shipped import find_config
 from mnistlab.config.strict_yaml import MAX_BYTES, MAX_SWEEP_BYTES, read_file, read_value
+from mnistlab.config.validation import describe_unknown_key, shorten, shown, valid_keys, validate
 from mnistlab.errors import ConfigError, UnknownNameError
 from mnistlab.sweeps.functions import DISTRIBUTIONS
 from mnistlab.sweeps.metric import check_metric

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mnistlab.config.load import Fault, name_from, settle, shown, try_config, value_of
+from mnistlab.config.load import name_from, settle, value_of
 from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import dump
+from mnistlab.config.validation import Fault, shown, try_config
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.functions import MOST_LISTED, count_in_words
 from mnistlab.sweeps.metric import Metric, metric_named

@@ -16,10 +16,10 @@ from mnistlab.config.load import (
     parse_overrides,
     split_values,
     to_yaml,
-    valid_keys,
 )
 from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import MAX_DEPTH, dump, read_value
+from mnistlab.config.validation import valid_keys
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import REDUCTIONS

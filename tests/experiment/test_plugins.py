@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from mnistlab.config.load import load_config, valid_keys
+from mnistlab.config.load import load_config
+from mnistlab.config.validation import valid_keys
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.optimizers import OPTIMIZERS

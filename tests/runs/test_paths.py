@@ -12,7 +12,7 @@ import pytest
 
 import mnistlab
 from mnistlab.cli import runs
-from mnistlab.cli.options import complete_run, complete_sweep
+from mnistlab.cli.completion import complete_run, complete_sweep
 from tests.runs.audited import LINEAR, MINI, ROOT, run_audited, train_both
 
 FIRST, SECOND, MANY = (

@@ -128,7 +128,7 @@ def test_a_bash_completes(tmp_path):
 @pytest.mark.usefixtures("runs_dir")
 def test_nothing_heavy_is_loaded():
     code = (
-        "import sys, typer; from mnistlab.cli.options import complete_run;"
+        "import sys, typer; from mnistlab.cli.completion import complete_run;"
         "print(complete_run(type('C', (), {'params': {}})(), ''));"
         "print([m for m in ('numpy', 'yaml', 'pydantic', 'rich', 'filelock') if m in sys.modules])"
     )
