@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 from mnistlab import interrupts, plugins  # noqa: E402
 from mnistlab.__main__ import main  # noqa: E402
+from mnistlab.datasets import DATASETS, PREPROCESSING  # noqa: E402
 
 # how long an example takes, says more of the machine than of the code
 settings.register_profile("mnistlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -57,6 +58,8 @@ def _a_process_of_its_own(monkeypatch):
     """Forget the signals and the plugins of earlier tests in this process."""
     monkeypatch.setattr(interrupts._State, "received", None)
     monkeypatch.setattr(plugins, "_loaded", {})
+    for registry in (*plugins.REGISTRIES, DATASETS, PREPROCESSING):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 
 
 @pytest.fixture

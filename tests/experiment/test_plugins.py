@@ -7,15 +7,9 @@ import pytest
 
 from mnistlab.config.load import load_config
 from mnistlab.config.validation import valid_keys
-from mnistlab.core.losses import LOSSES
-from mnistlab.core.models import INITIALIZERS, MODELS
-from mnistlab.core.optimizers import OPTIMIZERS
-from mnistlab.core.schedules import SCHEDULES
-from mnistlab.datasets import DATASETS, PREPROCESSING, ArrayDataset
+from mnistlab.datasets import DATASETS, ArrayDataset
 from mnistlab.errors import ConfigError, DataError, InputError
 from mnistlab.plugins import load_plugins
-
-ALL = (LOSSES, MODELS, OPTIMIZERS, SCHEDULES, INITIALIZERS, DATASETS, PREPROCESSING)
 
 OPTIMIZER = """
 import numpy as np
@@ -36,13 +30,6 @@ OPTIMIZERS.add("sign", Sign())
 SCHEDULES.add("warm", Warm())
 """
 MINI = ("data.dataset=mnist-mini", "data.validation=1000", "epochs=1")
-
-
-@pytest.fixture(autouse=True)
-def registries(monkeypatch):
-    """Let no part outlive a test."""
-    for registry in ALL:
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 
 
 @pytest.fixture
