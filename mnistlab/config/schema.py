@@ -259,7 +259,7 @@ class Config(StrictModel):
         default=10,
         ge=1,
         description="Epochs from one checkpoint to the next, or more where they would take over "
-        "5 % of the time; an interrupt writes one too.",
+        "3 % of the time; an interrupt writes one too.",
     )
     early_stopping: Whole | None = Field(
         default=None,

@@ -26,9 +26,9 @@ from mnistlab.run_folders.locks import remove_in_place
 from mnistlab.run_folders.places import cannot_keep
 from mnistlab.run_folders.weights import predictions_as_bytes, save_checkpoint, save_weights
 
-CHECKPOINT_SHARE = 0.05
+CHECKPOINT_SHARE = 0.03
 """The share of the time that checkpoints may take. They hold the rows of all epochs so far: after
-100,000 one takes half a second, and so is written every ten."""
+100,000 one takes half a second, and so is written every seventeen."""
 
 
 @dataclass
