@@ -30,7 +30,7 @@ FolderT = TypeVar("FolderT", bound="RunFolder")
 
 def find_config_file(given: Path | None) -> Path | None:
     """Return the config that --config names: a file, or a shipped one."""
-    if given is None or given.exists():
+    if given is None or given.is_file():
         return given
     from mnistlab.config.shipped import find_config
 

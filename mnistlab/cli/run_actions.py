@@ -194,6 +194,7 @@ def verify(
     from mnistlab.console.progress import ConsoleReporter
     from mnistlab.errors import InputError, MnistlabError
     from mnistlab.plugins import load_plugins
+    from mnistlab.store.opening import describe_refused
     from mnistlab.store.verify import DIFFERS, IMPOSSIBLE, Verification, verify
 
     if bool(names) == everything:
@@ -217,7 +218,9 @@ def verify(
         for kind in (DIFFERS, IMPOSSIBLE)
     }
     if by_verdict[DIFFERS]:
-        raise MnistlabError(f"not the same came out for {by_verdict[DIFFERS]}")
+        refused = describe_refused(given)
+        told = f"not the same came out for {by_verdict[DIFFERS]}"
+        raise MnistlabError("; ".join(filter(None, (told, refused))))
     fail_if_refused(given)
     if by_verdict[IMPOSSIBLE]:
         raise InputError(f"cannot be verified: {by_verdict[IMPOSSIBLE]}")

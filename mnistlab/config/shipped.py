@@ -30,7 +30,7 @@ def find_config(path: Path) -> Path:
     `linear` and `configs/linear.yaml` name the same one; the folder `sweeps` may be left out where
     no other config has the name. Raises ConfigError for a bare name that stands for neither.
     """
-    if path.exists() or path.suffix not in _SUFFIXES:
+    if path.is_file() or path.suffix not in _SUFFIXES:
         return path
     known = shipped_configs()
     name = path.with_suffix("").as_posix().removeprefix("configs/")

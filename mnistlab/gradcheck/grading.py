@@ -59,25 +59,32 @@ class Grade:
 def find_files(given: Sequence[Path]) -> list[Path]:
     """Return the files that are given, and those with Python or a notebook in given folders.
 
-    Hidden files and folders, and those of Python's own, are left out. Raises InputError for what
-    is not there, and where nothing is found.
+    A folder in which there is none stands for itself, and so does a folder in a given one: it is
+    somebody's who has handed in nothing. Hidden files and folders, and those of Python's own, are
+    left out. Raises InputError for what is not there, and where nothing is found.
     """
     found: list[Path] = []
     for path in given:
         if path.is_dir():
-            found += sorted(
-                one
-                for one in path.rglob("*")
-                if one.suffix in KINDS and one.is_file()
-                if not any(part.startswith((".", "__")) for part in one.relative_to(path).parts)
-            )
+            inside = [one for one in path.rglob("*") if not _is_hidden(one, path)]
+            files = [one for one in inside if one.suffix in KINDS and one.is_file()]
+            folders = [one for one in inside if one.parent == path and one.is_dir()] or [path]
+            empty = [one for one in folders if not any(one in file.parents for file in files)]
+            found += sorted([*files, *empty])
         elif path.exists():
             found.append(path)
         else:
             raise InputError(f"{shown(path)}: there is no such file")
-    if not found:
-        raise InputError(f"{shown(given[0])}: there is no {' or '.join(KINDS)} file in it")
+    if all(path.is_dir() for path in found):
+        raise InputError(f"{shown(given[0])}: {_NOTHING}")
     return list(dict.fromkeys(found))
+
+
+_NOTHING = f"there is no {' or '.join(KINDS)} file in it"
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
 
 
 def grade(files: Sequence[Path], names: Names, options: Options, timeout: float) -> Iterator[Grade]:
@@ -105,6 +112,8 @@ def _labels(files: Sequence[Path]) -> list[str]:
 
 def _in_process(file: Path, names: Names, options: Options, timeout: float) -> dict[str, Any]:
     """Return the fields of a grade but who and which file, as the file's own process wrote them."""
+    if file.is_dir():
+        return _unjudged(_NOTHING)
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder, "answer.json")
         task = {

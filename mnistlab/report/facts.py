@@ -264,23 +264,35 @@ def _trial(
 
 
 def _name_copies(entries: list[dict[str, Any]], runs: Sequence[RunRecord]) -> None:
-    """Add a remark to each run that is a copy of one before it.
+    """Add a remark to each run that has a copy among the others: which is which, nobody can tell.
 
     That is one with the same name, which holds the time and a random number, and the same start;
     or with weights that are equal to the last bit although the seeds differ. Two runs of one
     config and seed are equal anyway.
     """
-    started: dict[Any, str] = {}
-    trained: dict[Any, tuple[str, Any]] = {}
-    for entry, run in zip(entries, runs, strict=True):
-        begun = (run.folder.name, run.facts.get("started"))
-        weights, seed = run.weights_sha256, run.facts.get("seed")
-        if None not in begun and started.setdefault(begun, run.name) != run.name:
-            said = f"it has the name and the start time of {started[begun]}: one is a copy"
-            entry["remarks"] = [*entry["remarks"], said]
-        elif weights is not None and trained.setdefault(weights, (run.name, seed))[1] != seed:
-            said = f"its weights are those of {trained[weights][0]} although the seeds differ"
-            entry["remarks"] = [*entry["remarks"], said]
+    started: dict[Any, list[int]] = {}
+    trained: dict[str, list[int]] = {}
+    for at, run in enumerate(runs):
+        if run.facts.get("started") is not None:
+            started.setdefault((run.folder.name, run.facts["started"]), []).append(at)
+        if run.weights_sha256 is not None:
+            trained.setdefault(run.weights_sha256, []).append(at)
+
+    def remark(at: int, said: str) -> None:
+        entries[at]["remarks"] = [*entries[at]["remarks"], said]
+
+    for alike in started.values():
+        for at in alike if len(alike) > 1 else ():
+            others = ", ".join(runs[one].name for one in alike if one != at)
+            remark(
+                at, f"it has the name and the start time of {others}: they are copies of one run"
+            )
+    for alike in trained.values():
+        for at in alike:
+            seed = runs[at].facts.get("seed")
+            twins = [runs[one].name for one in alike if runs[one].facts.get("seed") != seed]
+            if twins:
+                remark(at, f"its weights are those of {', '.join(twins)} although the seeds differ")
 
 
 def _origins(records: Sequence[Record]) -> list[dict[str, Any]]:

@@ -81,6 +81,7 @@ def verify(folder: RunFolder, reporter: Reporter) -> Verification:
         curves = again.read_metrics()
     tolerance = ROUNDINGS * float(np.finfo(config.dtype).eps)
     weights, flips = differences.weights, differences.flips
+    damaged = folder.damaged_files()
     found = Verification(
         run=folder.name,
         verdict=IDENTICAL,
@@ -94,10 +95,11 @@ def verify(folder: RunFolder, reporter: Reporter) -> Verification:
         summary={
             key: pair
             for key, pair in differences.metrics.items()
-            if key != "seconds.total" and not _agree(key, pair, tolerance)
+            if key != "seconds.total" and folder.summary.name not in damaged
+            if not _agree(key, pair, tolerance)
         },
         changed=differences.environment,
-        damaged=folder.damaged_files(),
+        damaged=damaged,
         vouched=bool(folder.checksums()),
     )
     return replace(found, verdict=_verdict(found, differences))

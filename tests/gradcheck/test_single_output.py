@@ -38,3 +38,20 @@ def test_names_tell_a_vector_from_a_matrix(run, tmp_path, args, output, y, gradi
     assert found == expected, why
     if expected == "cannot be judged":
         assert "for a single output it is right: call the weights w" in why
+
+
+def test_who_has_handed_in_nothing_is_in_the_table(run, tmp_path):
+    (tmp_path / "class" / "ann").mkdir(parents=True)
+    (tmp_path / "class" / "bob").mkdir()
+    (tmp_path / "class" / "bob" / "notes.txt").write_text("I had no time")
+    parts = {"args": "w, X, y", "output": "X @ w", "y": "y", "gradient": "2 * X.T @ r / len(y)"}
+    (tmp_path / "class" / "ann" / "own.py").write_text(_BOTH.format(**parts))
+    code, out, _ = run("gradcheck", "--json", "--target", tmp_path / "class")
+    found = {one["who"]: (one["verdict"], one["diagnosis"]) for one in json.loads(out)["targets"]}
+    assert code == 2
+    assert [verdict for verdict, _ in found.values()] == ["right", "cannot be judged"]
+    assert list(found)[1] == "bob"
+    assert "there is no .py or .ipynb file in it" in found["bob"][1]
+    code, _, err = run("gradcheck", "--target", tmp_path / "class" / "bob")
+    assert code == 2
+    assert "there is no .py or .ipynb file in it" in err

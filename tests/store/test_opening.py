@@ -207,6 +207,20 @@ def test_runs_of_a_class_are_compared_told_apart_and_verified(tmp_path, run, con
     assert contents(tmp_path / "class") == before
 
 
+def test_verify_names_what_differs_and_what_is_refused(tmp_path, run):
+    changed = train(tmp_path / "class" / "ann", "epochs=1")
+    (tmp_path / "class" / "bob").mkdir()
+    summary = json.loads(changed.summary.read_text())
+    summary["test"]["accuracy"] = 0.99
+    changed.summary.write_text(json.dumps(summary))
+    code, out, err = run("runs", "verify", tmp_path / "class", "-q")
+    assert (code, out) == (1, "")
+    assert f"not the same came out for ann/{changed.name}; 1 of 2 folders is refused" in err
+    _, out, _ = run("runs", "verify", tmp_path / "class")
+    assert "summary.json" in out
+    assert "null" not in out  # the file is not believed, and nothing is said of what is in it
+
+
 @pytest.fixture
 def contents():
     """Return a function that returns every file of a folder with its bytes."""
