@@ -175,7 +175,13 @@ def load_run(name: PathLike, *, runs_dir: PathLike | None = None) -> Run | Sweep
 def _source(config: Source) -> Path | Mapping[str, Any] | None:
     if config is None:
         return None
-    return _plain(config) if isinstance(config, Mapping) else find_config(Path(config))
+    if isinstance(config, Mapping):
+        return {key: _plain(value) for key, value in config.items()}
+    if not isinstance(config, str | os.PathLike):
+        raise InputError(
+            f"a config is a file, the name of a shipped one or a mapping, not {config!r}"
+        )
+    return find_config(Path(config))
 
 
 def _dotted(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,6 +104,7 @@ def test_files_are_configs(tmp_path):
     ("call", "said"),
     [
         (lambda: mnistlab.train("nothing"), "no shipped config of this name"),
+        (lambda: mnistlab.train(3), "a config is a file, the name of a shipped one or a mapping"),
         (lambda: mnistlab.train(epochz=1), "unknown key 'epochz'; did you mean 'epochs'"),
         (lambda: mnistlab.train({"epochs": "x"}), "epochs must be a whole number"),
         (lambda: mnistlab.train(data__dataset="nowhere"), "unknown dataset 'nowhere'"),
