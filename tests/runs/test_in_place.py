@@ -1,5 +1,6 @@
 """Who works on a run writes into its folder alone, whatever is put in its place meanwhile."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,8 @@ def test_nothing_is_written_through_a_link_among_the_runs_of_a_sweep(tmp_path, m
             (elsewhere / path.parent.name).mkdir()
         write(path, content)
 
+    # two stacks at once would find the folders missing at the moment of the swap
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
     monkeypatch.setattr(files, "write_bytes", once)
     outcome = sweep(write_config(tmp_path), runs)
     assert swapped
