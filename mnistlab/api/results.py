@@ -18,7 +18,7 @@ from mnistlab.console.tables import MISSING
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy, softmax
 from mnistlab.core.metrics import largest_class, pre_activations
 from mnistlab.core.models import MODELS
-from mnistlab.core.samples import PixelMap
+from mnistlab.core.samples import FeatureReader, PixelMap
 from mnistlab.datasets import PREPROCESSING, MovePixels
 from mnistlab.errors import InputError, MnistlabError, UnknownNameError, suggest
 from mnistlab.experiment.prepare import open_data
@@ -31,6 +31,8 @@ from mnistlab.store.selection import columns_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from mnistlab.sklearn import ShallowClassifier
 
 _TIMES = ("started", "ended")
 _SHOWN = 20  # rows of a table in a notebook
@@ -134,13 +136,26 @@ class Run(_Folder):
         biases: NDArray[np.floating] = self._parameters[-1]
         return biases
 
-    def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
-        """Return what the model gives for images, (N, C).
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
+        """Return what the model sees of images, (N, D): the run's own preprocessing applied.
 
-        `images` are bytes as in the dataset's files, uint8 of shape (N, H, W) or (N, D); the
-        run's own preprocessing is applied. Raises InputError for anything else, and for
-        preprocessing that needs the training data where these cannot be had.
+        `images` are bytes as in the dataset's files, uint8 of shape (N, H, W) or (N, D); without
+        preprocessing the features are the bytes divided by 255. Raises InputError for anything
+        else, and for preprocessing that needs the training data where these cannot be had.
         """
+        rows, pixels = self._seen(images)
+        reader = FeatureReader(pixels, rows.shape[1], len(rows), self._parameters.dtype)
+        return reader.read(rows)[:, :-1] * reader.factor
+
+    def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
+        """Return what the model gives for images, (N, C); `images` as `features` takes them."""
+        rows, pixels = self._seen(images)
+        A = pre_activations(self._parameters, rows, pixels)
+        outputs, _ = MODELS[str(self["model"])].forward(A[:, None, :])
+        return np.asarray(outputs[:, 0])
+
+    def _seen(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], PixelMap]:
+        """Return images as rows (N, D) with their pixels moved, and the map to features."""
         config = load_config(self._folder.config)
         images = np.asarray(images)
         side = int(np.sqrt(len(self.weights)))
@@ -161,10 +176,21 @@ class Run(_Folder):
                 images = step.move(squares)
             else:
                 pixels = open_data(config).pixels  # fitted on the training images
-        rows = images.reshape(len(images), -1)
-        A = pre_activations(self._parameters, rows, pixels)
-        outputs, _ = MODELS[config.model].forward(A[:, None, :])
-        return np.asarray(outputs[:, 0])
+        return images.reshape(len(images), -1), pixels
+
+    def to_sklearn(self) -> "ShallowClassifier":
+        """Return the run as a fitted scikit-learn classifier; needs the extra `sklearn`.
+
+        Its rows are the run's features: `run.to_sklearn().predict(run.features(images))` is
+        `run.predict(images)`. Raises InputError for a run without weights, and for a model and a
+        loss of a plugin.
+        """
+        from mnistlab.sklearn.estimators import fitted_as  # noqa: PLC0415 - takes seconds
+        from mnistlab.sklearn.stacks import Fitted  # noqa: PLC0415
+
+        rows = self._folder.read_metrics()
+        fitted = Fitted(self._parameters, int(rows["epoch"][-1]), list(rows["train_loss"]), None)
+        return fitted_as(load_config(self._folder.config), fitted)
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.integer]:
         """Return the class of each image, (N,); of equal outputs the first. See `outputs`."""

@@ -8,11 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mnistlab.api.notebook import is_notebook, line_writer
 from mnistlab.api.results import Run, Runs, Sweep
-from mnistlab.config.load import load_config
+from mnistlab.config.load import load_config, plain
 from mnistlab.config.shipped import find_config
 from mnistlab.console.progress import ConsoleReporter
 from mnistlab.console.sweeps import ConsoleSweepReporter
@@ -176,7 +174,7 @@ def _source(config: Source) -> Path | Mapping[str, Any] | None:
     if config is None:
         return None
     if isinstance(config, Mapping):
-        return {key: _plain(value) for key, value in config.items()}
+        return {key: plain(value) for key, value in config.items()}
     if not isinstance(config, str | os.PathLike):
         raise InputError(
             f"a config is a file, the name of a shipped one or a mapping, not {config!r}"
@@ -186,16 +184,7 @@ def _source(config: Source) -> Path | Mapping[str, Any] | None:
 
 def _dotted(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values by the keys of a config, `data__dataset` being `data.dataset`."""
-    return {key.replace("__", "."): _plain(value) for key, value in values.items()}
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as YAML would have it: NumPy's numbers and arrays as Python's."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple | range) else value
+    return {key.replace("__", "."): plain(value) for key, value in values.items()}
 
 
 def _files(plugins: Iterable[PathLike]) -> list[Path]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from mnistlab.config.schema import Config, StrictModel, config_type
 from mnistlab.config.strict_yaml import MAX_KEY, KeyPath, dump, read_file, read_value
 from mnistlab.config.validation import shorten, valid_keys, validate
@@ -231,3 +233,12 @@ def name_from(path: Path | None) -> str:
     """Return the name of a run whose config gives none: its file's, without what names lack."""
     stem = path.stem if path else "run"
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64] or "run"
+
+
+def plain(value: Any) -> Any:
+    """Return a value as YAML would have it: NumPy's numbers and arrays as Python's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list | tuple | range) else value

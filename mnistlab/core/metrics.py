@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.core.objective import Objective, Products
-from mnistlab.core.samples import FeatureReader, PixelMap, Samples, one_hot
+from mnistlab.core.samples import FeatureReader, PixelMap, Samples, Values, one_hot
 
 Array = NDArray[np.floating]
 
@@ -36,7 +36,7 @@ class Evaluation:
     """Metrics of a split together with each sample's predicted class (N, K)."""
 
     metrics: Metrics
-    predictions: NDArray[np.uint8]
+    predictions: NDArray[np.unsignedinteger]
 
 
 def evaluate(
@@ -47,9 +47,9 @@ def evaluate(
     The prediction is the class of the largest output, the lowest such class on a tie. Sums
     run in float64 whatever the dtype of the parameters.
     """
-    N, K = len(samples), parameters.shape[1]
+    N, (_, K, C) = len(samples), parameters.shape
     total = np.zeros(K)
-    predictions = np.empty((N, K), np.uint8)
+    predictions = np.empty((N, K), np.min_scalar_type(C - 1))
     for part, losses, classes in _blocks(parameters, objective, samples, pixels):
         with np.errstate(over="ignore", invalid="ignore"):
             total += losses.sum(axis=0, dtype=np.float64)
@@ -70,7 +70,7 @@ def score_images(
     return losses, right
 
 
-def pre_activations(parameters: Array, images: NDArray[np.uint8], pixels: PixelMap) -> Array:
+def pre_activations(parameters: Array, images: Values, pixels: PixelMap) -> Array:
     """Return A (n, C) of some images (n, D) by one configuration's parameters (D+1, C)."""
     n, D = images.shape
     reader = FeatureReader(pixels, D, max(1, n), parameters.dtype)
@@ -110,9 +110,10 @@ def largest_class(outputs: Array) -> NDArray[np.integer]:
         classes: NDArray[np.integer] = outputs.argmax(axis=-1)
         return classes
     largest = outputs[..., 0].copy(order="K")
-    classes = np.zeros_like(largest, np.uint8)
+    class_type = np.min_scalar_type(C - 1).type
+    classes = np.zeros_like(largest, class_type)
     for c in range(1, C):
         larger = (outputs[..., c] > largest).view(np.uint8)
         np.maximum(largest, outputs[..., c], out=largest)
-        np.maximum(classes, larger * np.uint8(c), out=classes)
+        np.maximum(classes, larger * class_type(c), out=classes)
     return classes

@@ -1,4 +1,4 @@
-"""Samples stay bytes in memory and become features batch by batch.
+"""Samples stay what they are in memory, bytes or floats, and become features batch by batch.
 
 Shapes: B batch, D features, C classes, N samples. A row of features ends in a constant,
 so that a matrix product with the stacked parameters adds the bias too.
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -16,16 +17,20 @@ from numpy.typing import DTypeLike, NDArray
 
 @dataclass(frozen=True)
 class PixelMap:
-    """The map x = byte * scale + shift; `scale` and `shift` are scalars or arrays of shape (D,).
+    """The map x = value * scale + shift; `scale` and `shift` are scalars or arrays of shape (D,).
 
-    The default brings a byte into [0, 1].
+    The default brings a byte into [0, 1]; `AS_THEY_ARE` leaves values alone.
     """
 
     scale: float | NDArray[np.float64] = 1 / 255
     shift: float | NDArray[np.float64] = 0.0
 
 
+AS_THEY_ARE = PixelMap(scale=1.0)
+
 Array = NDArray[np.floating]
+Values = NDArray[Any]
+"""Bytes (uint8) or floats."""
 
 CHUNK_ROWS = 1000
 """Rows gathered at once: on 2 cores 1,000 beat 5,000 and 100 (the chunk stays in L2 or L3)."""
@@ -33,9 +38,12 @@ CHUNK_ROWS = 1000
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Bytes (N, H, W) or (N, D), read-only and perhaps memory-mapped, with labels (N,)."""
+    """Values (N, H, W) or (N, D), bytes or floats, with labels (N,).
 
-    images: NDArray[np.uint8]
+    They are only read, and may be memory-mapped.
+    """
+
+    images: Values
     labels: NDArray[np.integer]
 
     def __len__(self) -> int:
@@ -43,7 +51,7 @@ class Samples:
         return len(self.labels)
 
     @property
-    def rows(self) -> NDArray[np.uint8]:
+    def rows(self) -> Values:
         """The images as rows (N, D), which share their memory."""
         return self.images.reshape(len(self.images), math.prod(self.images.shape[1:]))
 
@@ -52,13 +60,13 @@ class Samples:
         return Samples(np.ascontiguousarray(self.rows[:, pixels]), self.labels)
 
 
-def lit_pixels(images: NDArray[np.uint8]) -> NDArray[np.intp]:
+def lit_pixels(images: Values) -> NDArray[np.intp]:
     """Return which of the D pixels are above zero in at least one of the images (N, D)."""
     return np.flatnonzero(images.max(axis=0, initial=0))
 
 
 class FeatureReader:
-    """Converts rows of bytes to rows of features in a buffer that it reuses.
+    """Converts rows of bytes or floats to rows of features in a buffer that it reuses.
 
     The true features are `factor * read(rows)`. When the pixel map is one factor for all
     pixels it is left to the caller, who applies it to the much smaller (B, K*C) side of
@@ -74,7 +82,7 @@ class FeatureReader:
         self._x = np.empty((rows, D + 1), dtype)
         self._x[:, D] = 1 / self.factor
 
-    def read(self, rows: NDArray[np.uint8]) -> Array:
+    def read(self, rows: Values) -> Array:
         """Return (n, D+1) features of n rows, valid until the next call."""
         x: Array = self._x[: len(rows)]
         features = x[:, :-1]
@@ -90,9 +98,7 @@ def one_hot(labels: NDArray[np.integer], C: int, dtype: DTypeLike) -> Array:
     return np.eye(C, dtype=dtype).take(labels, axis=1).T[:, None, :]
 
 
-def shuffled(
-    images: NDArray[np.uint8], order: NDArray[np.intp], batch: int
-) -> Iterator[NDArray[np.uint8]]:
+def shuffled(images: Values, order: NDArray[np.intp], batch: int) -> Iterator[Values]:
     """Yield images[order] in batches of `batch` rows, each valid until the next.
 
     Random rows come from all over memory, so a second thread gathers chunks ahead while the
@@ -100,11 +106,15 @@ def shuffled(
     than a future for each chunk.
     """
     rows = batch * max(1, CHUNK_ROWS // batch)
+    if len(order) <= rows:  # a thread would have nothing to gather ahead
+        chunk = images[order]
+        yield from (chunk[start : start + batch] for start in range(0, len(order), batch))
+        return
     starts = range(0, len(order), rows)
-    free: SimpleQueue[NDArray[np.uint8] | None] = SimpleQueue()
-    ready: SimpleQueue[NDArray[np.uint8] | Exception] = SimpleQueue()
+    free: SimpleQueue[Values | None] = SimpleQueue()
+    ready: SimpleQueue[Values | Exception] = SimpleQueue()
     for _ in range(3):
-        free.put(np.empty((min(rows, len(order)), images.shape[1]), np.uint8))
+        free.put(np.empty((min(rows, len(order)), images.shape[1]), images.dtype))
 
     def gather() -> None:
         try:
@@ -123,12 +133,12 @@ def shuffled(
     thread.start()
     try:
         for _ in starts:
-            chunk = ready.get()
-            if isinstance(chunk, Exception):
-                raise chunk
-            for start in range(0, len(chunk), batch):
-                yield chunk[start : start + batch]
-            free.put(chunk)
+            gathered = ready.get()
+            if isinstance(gathered, Exception):
+                raise gathered
+            for start in range(0, len(gathered), batch):
+                yield gathered[start : start + batch]
+            free.put(gathered)
     finally:
         free.put(None)
         thread.join()

@@ -360,21 +360,21 @@ def _held_out_count(validation: int | float, count: int, name: str) -> int:
 
 
 Part = slice | NDArray[np.intp]
-Split = Callable[[NDArray[np.uint8], int, np.random.Generator], tuple[Part, Part]]
+Split = Callable[[NDArray[np.integer], int, np.random.Generator], tuple[Part, Part]]
 
 SPLITS: Registry[Split] = Registry("split")
 """Ways to hold out so many of the training images, given their labels: what stays, what goes."""
 
 
 @SPLITS.register("tail")
-def _tail(labels: NDArray[np.uint8], count: int, _: np.random.Generator) -> tuple[Part, Part]:
+def _tail(labels: NDArray[np.integer], count: int, _: np.random.Generator) -> tuple[Part, Part]:
     """Hold out the end of the file."""
     return slice(0, len(labels) - count), slice(len(labels) - count, None)
 
 
 @SPLITS.register("random")
 def _random(
-    labels: NDArray[np.uint8], count: int, generator: np.random.Generator
+    labels: NDArray[np.integer], count: int, generator: np.random.Generator
 ) -> tuple[Part, Part]:
     """Hold out images drawn at random."""
     return _apart(generator.permutation(len(labels))[:count], len(labels))
@@ -382,7 +382,7 @@ def _random(
 
 @SPLITS.register("stratified")
 def _stratified(
-    labels: NDArray[np.uint8], count: int, generator: np.random.Generator
+    labels: NDArray[np.integer], count: int, generator: np.random.Generator
 ) -> tuple[Part, Part]:
     """Hold out the same share of each class, drawn at random."""
     order = generator.permutation(len(labels))

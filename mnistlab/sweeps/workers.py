@@ -96,7 +96,11 @@ class Workers:
         """Ask all workers to end at their next step."""
         self._stopped.set()
 
-    def run_all(self, tasks: Sequence[Callable[[], T]], listen: Callable[[Event], None]) -> list[T]:
+    def run_all(
+        self,
+        tasks: Sequence[Callable[[], T]],
+        listen: Callable[[Event], None] | None = None,
+    ) -> list[T]:
         """Do all tasks and return their results in the same order.
 
         `listen` gets every event, in this thread. The first error of a task stops the others
@@ -112,7 +116,7 @@ class Workers:
                 interrupts.check()
                 if isinstance(event, Future):
                     left -= 1
-                else:
+                elif listen is not None:
                     listen(event)
         except BaseException:
             self.stop()

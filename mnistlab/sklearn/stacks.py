@@ -1,0 +1,137 @@
+"""Trains configurations on arrays in memory, any number of them in one stack.
+
+Shapes: N samples, D features, C classes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.config.schema import Config
+from mnistlab.core.samples import AS_THEY_ARE, Samples, Values
+from mnistlab.core.trainer import Snapshot
+from mnistlab.datasets import SPLITS, Dataset
+from mnistlab.errors import InputError
+from mnistlab.experiment.prepare import plan_on
+from mnistlab.sweeps.plan import Stack, last_epoch
+
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training one configuration came to.
+
+    `parameters` are (D+1, C), the biases in the last row; `losses` has the mean training loss
+    after each epoch that was evaluated. `diverged_in` is the epoch in which the loss or a
+    parameter stopped being finite, None if none did.
+    """
+
+    parameters: Array
+    epochs: int
+    losses: list[float]
+    diverged_in: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows to train on: `values` (N, D), bytes or floats, and the `labels` (N,) of C classes."""
+
+    values: Values
+    labels: NDArray[np.intp]
+    classes: int
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.values)
+
+    @cached_property
+    def size(self) -> float:
+        """The mean over the rows of the sum of absolute values."""
+        return float(np.abs(self.values).sum(axis=1, dtype=np.float64).mean())
+
+    def dataset(self, config: Config) -> Dataset:
+        """Return the rows as a dataset whose values are used as they are.
+
+        As many as the config's `data.validation` says are held out, in the way that `data.split`
+        names.
+        """
+        train, validation = Samples(self.values, self.labels), None
+        if config.data.validation:
+            generator = np.random.default_rng(config.data.split_seed)
+            count = held_out_count(config, len(self))
+            stays, goes = SPLITS[config.data.split](self.labels, count, generator)
+            train = Samples(self.values[stays], self.labels[stays])
+            validation = Samples(self.values[goes], self.labels[goes])
+        return Dataset(
+            name="arrays",
+            train=train,
+            validation=validation,
+            test=train,
+            sha256="",
+            files={},
+            classes=tuple(map(str, range(self.classes))),
+            pixels=AS_THEY_ARE,
+            preprocess=(),
+        )
+
+
+def held_out_count(config: Config, N: int) -> int:
+    """Return how many of N rows a config holds out; raise InputError if that is all of them."""
+    held_out = config.data.validation
+    count = round(held_out * N) if isinstance(held_out, float) else held_out
+    if count >= N:
+        raise InputError(f"early stopping would hold out all of the {N} rows")
+    return max(count, 1) if held_out else 0
+
+
+def train_stack(
+    stack: Stack,
+    configs: Mapping[int, Config],
+    dataset: Dataset,
+    before_step: Callable[[], None] | None = None,
+) -> dict[int, Fitted]:
+    """Train a stack of `plan_stacks`, and return what each of its runs came to."""
+    trainer = plan_on(dataset, [column.config for column in stack.columns]).trainer(before_step)
+    losses: list[list[float]] = [[] for _ in stack.columns]
+    fitted: dict[int, Fitted] = {}
+    for record in trainer.epochs():
+        for position, column in enumerate(record.columns.tolist()):
+            if record.train is not None and record.evaluated[position]:
+                losses[column].append(float(record.train.loss[position]))
+            diverged, finished = record.diverged[position], record.finished[position]
+            for run in stack.columns[column].runs:
+                ends = diverged or finished or record.epoch == last_epoch(configs[run])
+                if ends and run not in fitted:
+                    fitted[run] = Fitted(
+                        trainer.parameters[:, position, :].copy(),
+                        record.epoch,
+                        losses[column][:],
+                        record.epoch if diverged else None,
+                    )
+    return fitted
+
+
+def train_one_epoch(
+    config: Config,
+    dataset: Dataset,
+    start: Snapshot | Array | None,
+) -> tuple[Fitted, Snapshot]:
+    """Train the last epoch of a config, and return also the snapshot to go on from.
+
+    It starts from the snapshot after the epoch before, from parameters (D+1, C), or from the
+    config's own weights.
+    """
+    trainer = plan_on(dataset, [config]).trainer()
+    if isinstance(start, Snapshot):
+        trainer.restore(start)
+    elif start is not None:
+        np.copyto(trainer.parameters[:, 0, :], start)
+    record = next(trainer.epochs())
+    losses = [] if record.train is None else [float(record.train.loss[0])]
+    parameters = trainer.parameters[:, 0, :].copy()
+    diverged_in = record.epoch if record.diverged[0] else None
+    return Fitted(parameters, record.epoch, losses, diverged_in), trainer.snapshot
