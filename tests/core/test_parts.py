@@ -245,9 +245,9 @@ def test_shuffled_leaves_no_thread_behind_when_it_is_left_early():
 
 
 def test_a_fault_while_gathering_reaches_the_caller():
-    images = np.zeros((5, 4), np.uint8)
+    images = np.zeros((2500, 4), np.uint8)  # more than a chunk: gathered on another thread
     with pytest.raises(TypeError):
-        next(shuffled(images, np.array(["x"] * 5), 2))
+        next(shuffled(images, np.array(["x"] * 2500), 2))
 
 
 @pytest.mark.parametrize("K", [1, 7, 8, 33])
