@@ -33,7 +33,8 @@ class Settings:
 
     `hyper` holds learning_rate, weight_decay, epochs (what a schedule counts), last_epoch (after
     which a column leaves), early_stopping (epochs without a better validation loss; inf for
-    never) and the options of the optimizer and the schedule.
+    never) and the options of the optimizer and the schedule. Every `evaluate_every` epochs, and
+    when a column leaves, both splits are evaluated; 0 never does.
     """
 
     objective: Objective
@@ -218,7 +219,8 @@ class Trainer:
         epoch = index + 1
         finished = epoch >= self._hyper["last_epoch"]
         finite = np.asarray(np.isfinite(self.parameters).all(axis=(0, 2)))
-        due = finished | ~finite | (epoch % self._settings.evaluate_every == 0)
+        every = self._settings.evaluate_every
+        due = finished | ~finite | (epoch % every == 0) if every else np.zeros_like(finite)
         train = validation = None
         if due.any():
             train = self._evaluate(self._train)

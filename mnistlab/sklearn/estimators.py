@@ -52,9 +52,6 @@ _OF_A_CONFIG = (
 _OF_ROWS = {"classes_", "n_features_in_", "feature_names_in_"}
 """The attributes that say what an estimator was fitted on."""
 
-_NEVER = 10**9
-"""Epochs between two evaluations where only the last is wanted."""
-
 _TYPES = [np.float64, np.float32, np.uint8]
 """What X may be without a conversion; anything else becomes the first."""
 
@@ -315,8 +312,8 @@ def fit_together(
     """Fit classifiers on the same rows X (N, D) and labels y (N,), as few stacks as can be.
 
     Returns for each why it could not be fitted, None for those that are. With `workers` they are
-    trained on so many threads, and have a loss for their last epoch alone. Those without a
-    random state get the same one. Raises ValueError for rows or labels that are of no use.
+    trained on so many threads, and have an empty `loss_curve_`, as none is computed. Those
+    without a random state get the same one. Raises ValueError for rows or labels that are of no use.
     """
     first = classifiers[0]
     rows = first._check_rows(X, y)
@@ -334,7 +331,7 @@ def fit_together(
             errors[k] = error
             continue
         if workers is not None and config.early_stopping is None:
-            config = config.model_copy(update={"evaluate_every": _NEVER})
+            config = config.model_copy(update={"evaluate_every": 0})
         configs[k] = config
         key = config.data.model_dump_json()
         if key not in datasets:
