@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from harness import many
 from harness.many import OPENING, make_many, many_contestants, read_list, read_page, read_report
 from harness.measure import BenchmarkError, Finished
+from harness.search import read_search
 
 
 @pytest.fixture
@@ -46,3 +47,12 @@ def test_what_was_not_done_is_no_measurement():
 
 def test_the_opening_is_told_apart_from_the_browsers_start():
     assert read_page(Finished(4.0, 1, '{"seconds": 0.5}')) == {"process": 4.0, OPENING: 0.5}
+
+
+def test_a_search_over_some_candidates_counts_as_one_over_all():
+    report = {"candidates": 8, "folds": 3, "best_score": 0.9, "seconds": {"search": 2.0}}
+    measured = read_search(Finished(3.0, 1, json.dumps(report)), "ours", 8)
+    assert (measured["search"], measured["all configurations"]) == (2.0, 16.0)
+    assert measured["each configuration"] == 0.25
+    with pytest.raises(BenchmarkError, match="grid_search_of_ours"):
+        read_search(Finished(3.0, 1, json.dumps(report)), "ours", 64)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from harness.contestants import BOTH, PEAK, PROCESS, STEPS, TREE
 from harness.many import OPENING
 from harness.measure import Spread, ratios, spread
+from harness.search import ERROR
 from harness.sweep import ALL, TOTAL, WRITE
 
 Rounds = Mapping[str, Mapping[str, Sequence[float]]]
@@ -216,6 +217,38 @@ MANY_CLAIMS = (
         ("open_page", OPENING),
         None,
         bound=3.0,
+    ),
+)
+
+SEARCH_CLAIMS = (
+    Claim(
+        "the search, against GridSearchCV over the same candidates",
+        ("fused_search", ALL),
+        ("grid_search_of_ours", ALL),
+        bound=15.0,
+        faster=True,
+    ),
+    *(
+        claim
+        for model, name in (
+            ("LogisticRegression", "grid_search_of_logistic_regression"),
+            ("SGDClassifier", "grid_search_of_sgd"),
+        )
+        for claim in (
+            Claim(
+                f"the search, against GridSearchCV over {model}",
+                ("fused_search", ALL),
+                (name, ALL),
+                bound=20.0,
+                faster=True,
+            ),
+            Claim(
+                f"error of the best candidate, over that of the best {model}",
+                ("fused_search", ERROR),
+                (name, ERROR),
+                bound=1.0,
+            ),
+        )
     ),
 )
 

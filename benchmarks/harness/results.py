@@ -7,11 +7,24 @@ from harness.claims import Outcome, Rounds
 from harness.contestants import BOTH, EVALUATION, PEAK, PROCESS, STEPS, TREE
 from harness.many import OPENING
 from harness.measure import Spread, spread
+from harness.search import ERROR, SEARCH
 from harness.sweep import ALL, EACH, GFLOPS, TOTAL, TRAINED, WRITE
 
 BEFORE = ("import", "load", "model", "compile")
-SECONDS = (PROCESS, *BEFORE, STEPS, EVALUATION, BOTH, WRITE, TOTAL, "plain", "transposed", OPENING)
-COLUMNS = (TRAINED, *SECONDS, ALL, EACH, GFLOPS, PEAK, TREE)
+SECONDS = (
+    PROCESS,
+    *BEFORE,
+    STEPS,
+    EVALUATION,
+    BOTH,
+    WRITE,
+    TOTAL,
+    "plain",
+    "transposed",
+    OPENING,
+    SEARCH,
+)
+COLUMNS = (TRAINED, *SECONDS, ALL, EACH, ERROR, GFLOPS, PEAK, TREE)
 SCALES = {PEAK: (1e6, 0), TREE: (1e6, 0), TRAINED: (1, 0), GFLOPS: (1, 0)}
 """What a part is divided by for the table, and its digits; seconds have three."""
 
@@ -22,6 +35,7 @@ HEADINGS = {
     TOTAL: "the sweep's own total",
     ALL: "all 64 configurations",
     EACH: "each configuration",
+    ERROR: "error of the best",
     GFLOPS: "GFLOP/s",
     "plain": "products, plain",
     "transposed": "products, transposed",
