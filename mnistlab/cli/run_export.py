@@ -76,7 +76,7 @@ def export(
     store.check_target(to, kind, epochs=epochs, force=force)
     if follow and (kind != store.EVENTS or wanted or not names):
         raise InputError(
-            "--follow goes with --format tensorboard and the names of runs, without --filter"
+            "--follow goes with --format tensorboard and names of runs, not with --all or --filter"
         )
     load_plugins(plugin or [])
     given = open_runs(names or (), runs_dir) if follow else named_or_all(names, runs_dir)

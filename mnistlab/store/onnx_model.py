@@ -45,7 +45,7 @@ def write_model(
     opened = [folder for folder in folders if folder is not None]
     if len(opened) != 1:
         raise InputError(
-            f"--to {shown(path)}: a .onnx holds one run, not {len(opened)}; name it, SWEEP/7 for "
+            f"--to {shown(path)}: a .onnx holds one run, not {len(opened)}; name one, SWEEP/7 for "
             "run 7 of a sweep"
         )
     write_bytes(path, model_as_onnx(opened[0], progress))
