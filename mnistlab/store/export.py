@@ -18,6 +18,8 @@ FILES = ("csv", "json", "onnx")
 EVENTS = "tensorboard"
 """The format that is a folder, which `event_files` writes."""
 
+_ENDINGS = f"{', '.join(f'.{ending}' for ending in FILES[:-1])} or .{FILES[-1]}"
+
 
 def format_of(path: Path, given: str | None) -> str:
     """Return the format that is asked for, by name or by the ending of a file; raise InputError."""
@@ -35,13 +37,10 @@ def format_of(path: Path, given: str | None) -> str:
     return ending
 
 
-_ENDINGS = f"{', '.join(f'.{ending}' for ending in FILES[:-1])} or .{FILES[-1]}"
-
-
 def check_target(path: Path, form: str, *, epochs: bool = False, force: bool = False) -> None:
     """Raise InputError for a place that cannot be exported to, or a file that is there already."""
     if epochs and form != "csv":
-        hint = "; the other formats hold the epochs anyway" if form in ("json", EVENTS) else ""
+        hint = f"; {form} holds the epochs anyway" if form in ("json", EVENTS) else ""
         raise InputError(f"--epochs goes with a .csv{hint}")
     if not path.parent.is_dir():
         raise InputError(f"--to {shown(path)}: there is no folder {shown(path.parent)}")
@@ -63,7 +62,11 @@ def write(
     A folder is None where it is refused: then there are its facts only. Returns by run which of
     its files are missing or damaged, as text; none of a whole run.
     """
-    damaged = describe_damaged(runs)
+    damaged = {
+        str(facts["run"]): ", ".join(map(str, facts["damaged"]))
+        for facts in runs
+        if facts.get("damaged")
+    }
     if path.suffix == ".json":
         write_documents(path, folders, runs)
     elif epochs:
@@ -71,15 +74,6 @@ def write(
     else:
         write_table(path, runs)
     return damaged
-
-
-def describe_damaged(runs: Sequence[Facts]) -> dict[str, str]:
-    """Return by run which of its files are missing or damaged, as text; none of a whole run."""
-    return {
-        str(facts["run"]): ", ".join(map(str, facts["damaged"]))
-        for facts in runs
-        if facts.get("damaged")
-    }
 
 
 def write_table(path: Path, runs: Sequence[Facts]) -> None:

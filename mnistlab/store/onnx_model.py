@@ -1,7 +1,7 @@
 """Turns a run's model into an ONNX graph, which other programs run without mnistlab.
 
 The graph takes images as bytes, so the preprocessing is part of it: scaling to [0, 1],
-`standardize`, any other map of each pixel by itself, `transpose` and `invert`. It reckons in the
+`standardize`, any other map of each pixel by itself, `transpose` and `invert`. It computes in the
 number type of the run's weights, as the run does.
 
 Shapes: N images of H x W pixels, D = H * W features, C classes.
