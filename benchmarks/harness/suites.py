@@ -1,4 +1,4 @@
-"""The suites of `make bench`: one configuration, sweep and search of 64, a folder of 10,000 runs."""
+"""The suites of `make bench`: one configuration, a sweep, a search, a folder of 10,000 runs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -3,6 +3,7 @@
 Shapes: N images of H x W pixels, D = H * W features, C classes.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,9 @@ from mnistlab.plots.run_plots import plots_of
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
+from mnistlab.store.export import check_target, format_of
 from mnistlab.store.facts import METRICS, Facts, read_facts
+from mnistlab.store.onnx_model import write_model
 from mnistlab.store.selection import columns_of
 
 if TYPE_CHECKING:
@@ -207,6 +210,19 @@ class Run(_Folder):
                 f"{self.name}: {loss} gives no probabilities; outputs() has what the model gives"
             )
         return np.asarray(softmax(self.outputs(images)))
+
+    def to_onnx(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
+        """Write the model as ONNX, as `mnistlab runs export` does, and return the file.
+
+        The graph takes `images`, uint8 (N, H, W), and gives what `predict`, `outputs` and
+        `predict_proba` give. Raises InputError for a run without weights, for preprocessing that
+        the graph cannot hold, for a file that is there already, unless `force`, and without the
+        extra `onnx`; FetchError where the run's data cannot be had.
+        """
+        target = Path(path)
+        check_target(target, format_of(target, "onnx"), force=force)
+        write_model(target, [self._folder])
+        return target
 
     def _repr_html_(self) -> str:
         """Return the run as a small table, for notebooks."""

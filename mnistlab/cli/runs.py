@@ -1,4 +1,4 @@
-"""`mnistlab runs`: the commands that look at runs and sweeps; `run_actions` has the others."""
+"""`mnistlab runs`: the commands that look at runs; `run_actions` and `run_export` add others."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +13,6 @@ from mnistlab.cli.options import (
     evaluate_test_if_missing,
     fail_if_refused,
     find_folder,
-    named_or_all,
     open_runs,
     runs_folder,
 )
@@ -303,54 +302,4 @@ def compare(
         print_comparison(comparison)
         if picture is not None:
             echo(f"plot: {picture}")
-    fail_if_refused(given)
-
-
-@app.command(short_help="Write runs into one CSV or JSON file.")
-def export(
-    to: Annotated[
-        Path, typer.Option("--to", metavar="FILE", help="The file to write: .csv or .json.")
-    ],
-    names: options.SeveralRuns = None,
-    everything: options.AllRuns = False,
-    condition: options.FilterText = None,
-    epochs: Annotated[
-        bool, typer.Option("--epochs", help="A row an epoch and run instead of a row a run (.csv).")
-    ] = False,
-    force: options.Force = False,
-    runs_dir: options.RunsDir = None,
-) -> None:
-    """Write runs into one file.
-
-    A .csv has a row a run with all that `runs list` knows: status, config, metrics. A .json holds
-    besides, for each run, its metrics of every epoch and its environment. Of damaged runs what is
-    left is written, with a warning. In a .csv an apostrophe stands before a text that a
-    spreadsheet would take for a formula.
-    """
-    from mnistlab.errors import InputError, shown
-    from mnistlab.store import export as store
-    from mnistlab.store.filters import parse
-    from mnistlab.store.opening import facts_of
-    from mnistlab.store.selection import select
-
-    wanted = parse(condition) if condition is not None else None
-    if names and everything:
-        raise InputError("runs export: name runs, or take --all of them")
-    if not (names or everything or wanted):
-        raise InputError("runs export: name at least one run, or give --filter or --all")
-    store.check_target(to, epochs=epochs, force=force)
-    given = named_or_all(names, runs_dir)
-    facts = facts_of(given, tolerant=False)
-    selection = select(facts, wanted)
-    chosen = set(map(id, selection.runs))
-    folders = [one.folder for one, row in zip(given, facts, strict=True) if id(row) in chosen]
-    if not folders:
-        raise InputError("runs export: no run is meant, so nothing was written")
-    damaged = store.write(to, folders, selection.runs, epochs=epochs)
-    for run, files in damaged.items():
-        echo(f"warning: {shown(run)}: missing or damaged: {files}", err=True)
-    if selection.warning:
-        echo(f"warning: {selection.warning}", err=True)
-    count = sum(folder is not None for folder in folders)
-    echo(f"{to}: {count:,} {'run' if count == 1 else 'runs'}")
     fail_if_refused(given)

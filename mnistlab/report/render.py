@@ -21,6 +21,7 @@ from mnistlab.report.facts import Facts, gather
 from mnistlab.report.text import clean
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import write_bytes
+from mnistlab.run_folders.places import check_outside_runs
 from mnistlab.store.opening import RECORD, Given
 
 FILES = {"html": "index.html", "pdf": "report.pdf"}
@@ -60,10 +61,7 @@ def check_place(out: Path, *, force: bool = False) -> None:
     It is not written into a run folder, nor, without `force`, over files that no report wrote.
     """
     _import_typst()
-    for folder in (out, *out.absolute().parents):
-        run = RunFolder(folder)
-        if run.status.exists() or run.config.exists():
-            raise RunFolderError(f"{out}: no report can be written into a run folder")
+    check_outside_runs(out, "report")
     ours = _files_of_report(out)
     for name in (RECORD, *FILES.values(), *(one.name for one in PROGRAMS.glob("*.py"))):
         if not force and name not in ours and (out / name).exists():

@@ -75,11 +75,15 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def append_text(path: Path, content: str) -> None:
-    """Append UTF-8 text to a file, the whole of it or, with an OSError that names it, nothing.
+    """Append UTF-8 text to a file like `append_bytes`."""
+    append_bytes(path, content.encode("utf-8", "surrogateescape"))
+
+
+def append_bytes(path: Path, data: bytes) -> None:
+    """Append to a file, the whole of it or, with an OSError that names it, nothing.
 
     A link is not followed: mnistlab makes none here.
     """
-    data = content.encode("utf-8", "surrogateescape")
     check_in_place(path)
     with open(path, "ab", buffering=0, opener=_open_no_link) as file:
         check_in_place(path)  # it may have been swapped meanwhile

@@ -264,6 +264,12 @@ def is_run(path: Path) -> bool:
         return False
 
 
+def check_outside_runs(place: Path, what: str) -> None:
+    """Raise RunFolderError if a folder is a run's or lies in one: only the run writes there."""
+    if any(is_run(folder) for folder in (place, *place.absolute().parents)):
+        raise RunFolderError(f"{shown(place)}: no {what} can be written into a run folder")
+
+
 def is_inside(folder: Path, runs_dir: Path) -> bool:
     """Return whether a folder lies in a runs folder, links followed."""
     return Path(os.path.realpath(runs_dir)) in Path(os.path.realpath(folder)).parents

@@ -313,7 +313,7 @@ def fit_together(
 
     Returns for each why it could not be fitted, None for those that are. With `workers` they are
     trained on so many threads, and have an empty `loss_curve_`, as none is computed. Those
-    without a random state get the same one. Raises ValueError for rows or labels that are of no use.
+    without a random state get the same one. Raises ValueError for rows or labels of no use.
     """
     first = classifiers[0]
     rows = first._check_rows(X, y)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mnistlab.errors import InputError, RunFolderError, shown
+from mnistlab.errors import InputError, RunFolderError, UnknownNameError, shown
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import to_csv, to_json, write_text
 from mnistlab.run_folders.folder import METRICS_COLUMNS
@@ -12,19 +12,44 @@ from mnistlab.run_folders.places import foreign_entries
 from mnistlab.store.facts import Facts, csv_cell, in_order
 from mnistlab.store.selection import varying_keys
 
-FORMATS = (".csv", ".json")
+FILES = ("csv", "json", "onnx")
+"""The formats that are one file, by its ending; `onnx_model` writes the last one."""
+
+EVENTS = "tensorboard"
+"""The format that is a folder, which `event_files` writes."""
+
+_ENDINGS = f"{', '.join(f'.{ending}' for ending in FILES[:-1])} or .{FILES[-1]}"
 
 
-def check_target(path: Path, *, epochs: bool, force: bool) -> None:
-    """Raise InputError for a file that cannot be exported to, or is there already."""
-    if path.suffix not in FORMATS:
-        raise InputError(f"--to {shown(path)}: its name must end in {' or '.join(FORMATS)}")
-    if epochs and path.suffix != ".csv":
-        raise InputError("--epochs goes with a .csv; a .json holds the epochs anyway")
-    if path.is_dir():
-        raise InputError(f"--to {shown(path)}: is a folder")
+def format_of(path: Path, given: str | None) -> str:
+    """Return the format that is asked for, by name or by the ending of a file; raise InputError."""
+    if given is not None and given not in (*FILES, EVENTS):
+        raise UnknownNameError("format", given, (*FILES, EVENTS))
+    ending = path.suffix.removeprefix(".")
+    if given == EVENTS:
+        return given
+    if given not in (None, ending):
+        raise InputError(f"--to {shown(path)}: is no {given}; its name must end in .{given}")
+    if ending not in FILES:
+        raise InputError(
+            f"--to {shown(path)}: its name must end in {_ENDINGS}; --format {EVENTS} takes a folder"
+        )
+    return ending
+
+
+def check_target(path: Path, form: str, *, epochs: bool = False, force: bool = False) -> None:
+    """Raise InputError for a place that cannot be exported to, or a file that is there already."""
+    if epochs and form != "csv":
+        hint = f"; {form} holds the epochs anyway" if form in ("json", EVENTS) else ""
+        raise InputError(f"--epochs goes with a .csv{hint}")
     if not path.parent.is_dir():
         raise InputError(f"--to {shown(path)}: there is no folder {shown(path.parent)}")
+    if form == EVENTS:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"--to {shown(path)}: is a file; --format {form} takes a folder")
+        return
+    if path.is_dir():
+        raise InputError(f"--to {shown(path)}: is a folder")
     if not force and (path.exists() or path.is_symlink()):
         raise InputError(f"--to {shown(path)}: is there already; --force replaces it")
 
@@ -32,7 +57,7 @@ def check_target(path: Path, *, epochs: bool, force: bool) -> None:
 def write(
     path: Path, folders: Sequence[RunFolder | None], runs: Sequence[Facts], *, epochs: bool
 ) -> dict[str, str]:
-    """Write runs, in the form that the name of the file asks for, with a row an epoch or a run.
+    """Write runs as .csv or .json, by the name of the file, with a row an epoch or a run.
 
     A folder is None where it is refused: then there are its facts only. Returns by run which of
     its files are missing or damaged, as text; none of a whole run.

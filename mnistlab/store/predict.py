@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.config.load import load_config
+from mnistlab.config.schema import Config
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy, softmax
 from mnistlab.core.metrics import largest_class, pre_activations
 from mnistlab.core.models import MODELS
@@ -99,14 +100,10 @@ def predict(
     broken or blank; FetchError where the data cannot be had.
     """
     _check_has_weights(folder)
-    config = load_config(folder.config)
     for word in images:
         if not _is_index(word):
             check_file(Path(word))
-    data = config.data
-    dataset = open_data(config, progress)
-    parameters = _parameters(folder, dataset)
-    check_same_data(folder, data.dataset, dataset.sha256)
+    config, dataset, parameters = open_model(folder, progress)
     seen: list[NDArray[np.uint8]] = []
     labels: list[int | None] = []
     for word in images:
@@ -135,6 +132,22 @@ def predict(
             for word, c, values, label, image in rows
         ],
     )
+
+
+def open_model(
+    folder: RunFolder, progress: Progress | None = None
+) -> tuple[Config, Dataset, NDArray[np.floating]]:
+    """Return a run's config, its data and its parameters (D+1, C), which fit each other.
+
+    Raises InputError for a run without weights, weights that do not fit the data, and data that
+    are no longer those of the run; FetchError where the data cannot be had.
+    """
+    _check_has_weights(folder)
+    config = load_config(folder.config)
+    dataset = open_data(config, progress)
+    parameters = _parameters(folder, dataset)
+    check_same_data(folder, config.data.dataset, dataset.sha256)
+    return config, dataset, parameters
 
 
 def _check_has_weights(folder: RunFolder) -> None:

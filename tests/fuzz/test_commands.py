@@ -82,6 +82,8 @@ SHOW, SHOW_ALL, LIST = ("show", "NAME"), ("show", "NAME", "--json"), ("list",)
 DIFF, COMPARE, PREDICT = ("diff", "NAME", "0f"), ("compare", "0f", "NAME"), ("predict", "NAME", "0")
 EXPORT = ("export", "NAME", "--to", "out.csv", "--force")
 EPOCHS = (*EXPORT, "--epochs")
+MODEL_FILE = ("export", "NAME", "--to", "out.onnx", "--force")
+EVENTS = ("export", "NAME", "--to", "events", "--format", "tensorboard")
 VERIFY, RESUME, INSIDE = (
     ("verify", "NAME"),
     ("resume", "NAME", "--no-plots", "-q"),
@@ -93,13 +95,13 @@ PLOT, DELETE = ("plot", "NAME"), ("delete", "--yes", "NAME")
 # A file of a run or of a sweep, what it says, and the commands that look at it.
 CASES = (
     (FIRST, "summary.json", SUMMARY, (SHOW, LIST, DIFF, COMPARE, EXPORT, RESUME)),
-    (FIRST, "status.json", STATUS, (SHOW, SHOW_ALL, LIST, DIFF, DELETE)),
+    (FIRST, "status.json", STATUS, (SHOW, SHOW_ALL, LIST, DIFF, EVENTS, DELETE)),
     (FIRST, "environment.json", ENVIRONMENT, (SHOW, SHOW_ALL, DIFF, VERIFY)),
-    (FIRST, "metrics.csv", METRICS, (SHOW, COMPARE, EPOCHS)),
+    (FIRST, "metrics.csv", METRICS, (SHOW, COMPARE, EPOCHS, EVENTS)),
     (FIRST, "metrics.csv", METRICS[-2:], (PLOT,)),  # each starts a process that draws
-    (FIRST, "config.yaml", CONFIG, (SHOW, LIST, DIFF, COMPARE)),
+    (FIRST, "config.yaml", CONFIG, (SHOW, LIST, DIFF, COMPARE, EVENTS, MODEL_FILE)),
     (FIRST, "predictions.npy", PREDICTIONS, (SHOW, DIFF, EXPORT)),
-    (FIRST, "model.safetensors", MODEL, (PREDICT, DIFF)),
+    (FIRST, "model.safetensors", MODEL, (PREDICT, DIFF, MODEL_FILE)),
     (MANY, "plan.json", PLAN, (SHOW, INSIDE, RESUME, DELETE)),
     (MANY, "sweep.json", SWEEP, (SHOW, SHOW_ALL, INSIDE, LIST, COMPARE_ALL, EXPORT)),
     (MANY, "status.json", STATUS, (SHOW, INSIDE, LIST, EXPORT)),

@@ -95,7 +95,7 @@ def test_whole_documents(run, tmp_path):
         (["--all"], "--to"),
         (["--to", "x.csv"], "name at least one run, or give --filter or --all"),
         (["a", "--all", "--to", "x.csv"], "name runs, or take --all of them"),
-        (["a", "--to", "x.txt"], "its name must end in .csv or .json"),
+        (["a", "--to", "x.txt"], "its name must end in .csv, .json or .onnx; --format tensorboard"),
         (["a", "--to", "x.json", "--epochs"], "--epochs goes with a .csv"),
         (["a", "--to", "folder.csv"], "is a folder"),
         (["a", "--to", "nowhere/x.csv"], "there is no folder nowhere"),
