@@ -39,17 +39,15 @@ def quick(command, files):
         return None, words
     words = words[1:]
     trains = words[0] in ("train", "sweep") and "--resume" not in words
-    is_small = "mnist-mini" in command.line or any(name in words for name in files)
+    names_data = any(word.startswith("data.dataset=") or word in files for word in words)
+    is_small = names_data and not command.is_row
     if trains and "--dry-run" not in words and "--print-config" not in words:
-        if not is_small or "--plugin" in words:
-            own = ("epochs=",) if "data.dataset=bars" in words else ("data.dataset=", "epochs=")
-            words = [word for word in words if not word.startswith(own)]
+        if not is_small:
+            words = [word for word in words if not word.startswith(("data.dataset=", "epochs="))]
             axes = ["learning_rate=0.01,0.02", "batch_size=50,100"] if "assignment" in words else []
-            config = words.index("--config") + 1
             if axes:
-                words[config] = "linear"
-            small = MINI if "runs/latest/config.yaml" not in words else []
-            words = [*words, *axes, *(small[2:] if "data.dataset=bars" in words else small)]
+                words[words.index("--config") + 1] = "linear"
+            words += [*axes, *(MINI if "runs/latest/config.yaml" not in words else [])]
         words += [] if "--no-plots" in words or "plot:" in command.shown else ["--no-plots"]
     elif trains and not is_small:
         words += [*MINI[:2], *(["epochs=2"] if words[0] == "train" else [])]
@@ -99,13 +97,14 @@ def test_what_a_page_says_works_in_an_empty_folder(path, installed, home, tmp_pa
     for name in page.files:
         assert any(name in command.line for command in page.commands), f"{name} is not used"
     work = tmp_path / "work"
-    prepare(work)
+    has_rows = any(command.is_row for command in page.commands)
+    prepare(work, students=("ann", "bob") if has_rows else ())
     steps = [
         (command, quick(command, page.files))
         for command in page.commands
         if not (command.is_row and command.line in LEFT_OUT)
     ]
-    if any(command.is_row for command in page.commands):
+    if has_rows:
         begin = [shlex.split(f"mnistlab {line} --no-plots") for line in BEGIN]
         steps = [*((Command(" ".join(words)), (None, words)) for words in begin), *steps]
     if not steps:
@@ -141,9 +140,10 @@ def gradient(a, y):
 """
 
 
-def prepare(work):
+def prepare(work, students):
     """Put what the commands take beside them: a picture, a gradient, data and a class's folder."""
-    for student in ("ann", "bob"):
+    work.mkdir()
+    for student in students:
         (work / "class" / student).mkdir(parents=True)
         sign = {"ann": "+=", "bob": "-="}[student]
         (work / "class" / student / "softmax.py").write_text(_GRADIENT.replace("SIGN", sign))
