@@ -36,6 +36,7 @@ nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 
+default_role = "code"  # docstrings write `code` with single backticks
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say it in words; annotations name internal types
 napoleon_numpy_docstring = False
