@@ -55,4 +55,4 @@ def _entry(key: str, described: Mapping[str, Any]) -> str:
     default = described["default"]
     usual = "none" if default is None else f"`{default}`"
     meaning = described["description"]
-    return f"`{key}`\n: {meaning}\n\n  {allowed[0].upper()}{allowed[1:]}. Default: {usual}."
+    return f"`{key}`\n: {meaning} {allowed[0].upper()}{allowed[1:]}. Default: {usual}."

@@ -128,6 +128,10 @@ def call(words):
 
 outcomes = []
 for kind, words in json.load(sys.stdin):
+    if isinstance(words, str) and words.startswith("export "):
+        os.environ.update(word.split("=", 1) for word in shlex.split(words)[1:])
+        outcomes.append([0, "", ""])
+        continue
     if isinstance(words, str):
         done = subprocess.run(["bash", "-c", words], capture_output=True, text=True)
         outcomes.append([done.returncode, done.stdout, done.stderr])
@@ -185,8 +189,9 @@ def run_page(page, steps, work, installed, home):
 
 def typed(command):
     """Return the words of a command that can be called in the page's process, else its line."""
-    lexer = shlex.shlex(command.line, posix=True, punctuation_chars=True)
+    line = command.line.replace("\\\n", " ")
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     words = list(lexer)
     is_plain = not any(set(word) <= _SHELL or "$" in word for word in words)
-    return words if words[0] in ("mnistlab", "python") and is_plain else command.line
+    return words if words[0] in ("mnistlab", "python") and is_plain else line
