@@ -22,6 +22,7 @@ html_title = f"mnistlab {release}"
 html_static_path = ["_static"]
 html_css_files = ["mnistlab.css"]
 html_show_sphinx = False
+html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False
 
