@@ -39,6 +39,8 @@ def _entry(key: str, described: Mapping[str, Any]) -> str:
     """Return a key with what can be its value, and what it means."""
     choices = [described, *described.get("anyOf", ())]
     types = [one["type"] for one in choices if "type" in one]
+    if "number" in types and "integer" in types:
+        types.remove("integer")
     allowed = ", ".join(
         [
             " or ".join(dict.fromkeys(_TYPES[one] for one in types if one != "null")),
@@ -51,7 +53,7 @@ def _entry(key: str, described: Mapping[str, Any]) -> str:
     )
     names = next((one["enum"] for one in choices if "enum" in one), [])
     if names:
-        allowed = " | ".join(f"`{name}`" for name in names)
+        allowed = f"one of {', '.join(f'`{name}`' for name in names)}"
     default = described["default"]
     usual = "none" if default is None else f"`{default}`"
     meaning = described["description"]
