@@ -68,7 +68,7 @@ def test_nothing_is_written_through_a_link_among_the_runs_of_a_sweep(tmp_path, m
         write(path, content)
 
     # two stacks at once would find the folders missing at the moment of the swap
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
     monkeypatch.setattr(files, "write_bytes", once)
     outcome = sweep(write_config(tmp_path), runs)
     assert swapped
