@@ -139,8 +139,6 @@ def test_a_map_of_extremes_and_hostile_names():
 
 # Maps side by side
 
-# Maps side by side
-
 
 def test_each_value_of_the_third_parameter_has_a_map_of_its_own():
     errors = np.arange(24).reshape(2, 3, 4) + 5
@@ -250,8 +248,10 @@ def test_zero_and_decades_are_evenly_spaced():
     assert heights[2] > heights[1]
 
 
-@pytest.mark.parametrize("T", [1, 2, 64, 1000])
-@pytest.mark.parametrize("names", [1, 3, 8, 12])
+@pytest.mark.parametrize(
+    ("T", "names"),
+    [(1, 1), (1, 12), (2, 3), (2, 8), (64, 1), (64, 12), (1000, 3), (1000, 8)],
+)
 def test_any_number_of_trials_and_parameters_fits(T, names):
     generator = np.random.default_rng(0)
     columns = [
@@ -348,14 +348,11 @@ def test_any_number_of_curves_fits(T):
 
 @pytest.mark.parametrize("value", [NAN, np.inf, 0.0, -1.0, *EXTREMES])
 def test_any_curves_can_be_drawn(value):
-    for diverged in (True, False):
-        for best in (None, 0):
-            assert_inside(curves([[value]], diverged=[diverged], best=best))
-            assert_inside(
-                curves([[value, 1.0], [0.4, 0.3], []], diverged=[diverged] * 3, best=best)
-            )
-            mixed = [[value, *EXTREMES], [0.4, 0.3]]
-            assert_inside(curves(mixed, diverged=[diverged, False], best=best))
+    three, mixed = [[value, 1.0], [0.4, 0.3], []], [[value, *EXTREMES], [0.4, 0.3]]
+    for diverged, best in ((True, None), (False, 0)):
+        assert_inside(curves([[value]], diverged=[diverged], best=best))
+        assert_inside(curves(three, diverged=[not diverged] * 3, best=best))
+        assert_inside(curves(mixed, diverged=[diverged, False], best=best))
 
 
 def test_no_curves_and_hostile_names():
