@@ -1,5 +1,6 @@
 """What every test may rely on: no test writes to the user's cache or run folders."""
 
+import functools
 import os
 import signal
 import sys
@@ -10,12 +11,22 @@ from collections import Counter
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+
+def _accepted(file):
+    """Stand for os.fsync, which waits for a disk that no test can cut off from its power."""
+    os.fstat(file if isinstance(file, int) else file.fileno())
+
+
+os.fsync = _accepted
+
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+import mnistlab  # noqa: E402
 from mnistlab import interrupts, plugins  # noqa: E402
 from mnistlab.__main__ import main  # noqa: E402
 from mnistlab.datasets import DATASETS, PREPROCESSING  # noqa: E402
+from mnistlab.run_folders import environment  # noqa: E402
 
 # how long an example takes, says more of the machine than of the code
 settings.register_profile("mnistlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -61,6 +72,21 @@ def _signals_are_heard():
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+_CHECKOUT, _ask_git = mnistlab.__file__, environment._git
+_git_of_the_checkout = functools.cache(environment._git)
+
+
+@pytest.fixture(autouse=True)
+def _git_is_asked_once(monkeypatch):
+    """Remember the state of the checkout: each run asks, and somebody may commit meanwhile."""
+
+    def git(*words):
+        ask = _git_of_the_checkout if mnistlab.__file__ == _CHECKOUT else _ask_git
+        return ask(*words)
+
+    monkeypatch.setattr(environment, "_git", git)
 
 
 @pytest.fixture(autouse=True)
