@@ -96,6 +96,14 @@ def _own_folders(tmp_path, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def _a_plain_terminal(monkeypatch):
+    """Let no test depend on how wide the terminal is, nor on colours that somebody has set."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _a_process_of_its_own(monkeypatch):
     """Forget the signals and the plugins of earlier tests in this process."""
     monkeypatch.setattr(interrupts._State, "received", None)
