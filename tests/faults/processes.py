@@ -93,7 +93,7 @@ class Victim:
         self.command = [self.kind, "-c", str(config), *DATA, *rest, *self.options]
         self.old = self.folder / "old"
         words = ("train", "-c", str(config), *DATA, "epochs=1", "--name", "old", "--no-plots")
-        if (made := finish(self.old, *words)).code:
+        if (made := invoke(*words, "--runs-dir", self.old)).code:
             raise AssertionError(made.err)
         (self.old / "latest").unlink()
         self.expected: dict[str, object] = {}
