@@ -77,11 +77,11 @@ def test_files_of_all_kinds_are_judged_rightly_by_one_command(tmp_path):
     assert problems_of_a_class(tmp_path / "class", files) == []
 
 
-def verdict_on(tmp_path, text, points=3):
+def verdict_on(tmp_path, text, options=Options()):  # noqa: B008 - it is frozen
     path = tmp_path / "mine.py"
     path.write_text(HEAD + text)
     try:
-        report = judge(path, Options(points=points))
+        report = judge(path, options)
     except InputError as error:  # which a table shows as a file that cannot be judged
         return "cannot be judged", str(error)
     return report.verdict, "; ".join(report.faults)
@@ -89,8 +89,8 @@ def verdict_on(tmp_path, text, points=3):
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_right_file_as_it_is_found_is_right(tmp_path, name):
-    """At one point; at three by tests/stress/gradients.py."""
-    assert verdict_on(tmp_path, RIGHT[name], points=1) == ("right", "")
+    """At one point of five classes; at three of ten by tests/stress/gradients.py."""
+    assert verdict_on(tmp_path, RIGHT[name], Options(points=1, classes=5)) == ("right", "")
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -18,7 +18,7 @@ from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.user_file import Names
 from tests.gradcheck.homework import CHANGES, FORMS, SPELLINGS, Form, write
 
-QUICK = Options(points=1)
+QUICK = Options(points=1, classes=5)
 
 
 def impossible(form, name):
@@ -68,9 +68,9 @@ def problems_of_a_right_file(path, form, spelling, options=QUICK):
     return [] if is_right else [f"{form}, {spelling}: {report.to_dict()}"]
 
 
-def problems_of_a_mistake(path, form, spelling, name):
+def problems_of_a_mistake(path, form, spelling, name, options=QUICK):
     path.write_text(write(FORMS[form], spelling, name))
-    report = judge(path, QUICK, Names())
+    report = judge(path, options, Names())
     is_named = MISTAKES[name].sentence in "; ".join(report.faults)
     is_right = report.verdict == "wrong" and is_named
     return [] if is_right else [f"{form}, {spelling}, {name}: {report.to_dict()}"]
@@ -182,7 +182,7 @@ def test_a_gradient_that_counts_from_0_where_the_loss_counts_from_1_is_wrong(tmp
         f"{loss}def gradient{gradient.replace('(y) - 1', '(y)')}",
         f"{loss.replace('(y) - 1', '(y)')}def gradient{gradient}",
     ):
-        report = report_on(tmp_path, text)
+        report = report_on(tmp_path, text, options=Options(points=1))
         assert report.verdict == "wrong", report.to_dict()
         assert "the target is subtracted at the wrong class, one beside" in report.faults[0]
 

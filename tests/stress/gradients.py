@@ -69,7 +69,7 @@ def _forms(path: Path, every: int) -> list[Figure]:
     wrong = Tally("a mistake in some form and spelling, to be named")
     mistakes = [(*pair, spelling) for pair in PAIRS for spelling in SPELLINGS]
     for form, name, spelling in mistakes[::every]:
-        wrong.add(problems_of_a_mistake(path, form, spelling, name))
+        wrong.add(problems_of_a_mistake(path, form, spelling, name, Options(points=1)))
     note = f"{len(FORMS)} forms, {len(SPELLINGS)} spellings"
     return [right.figure(note), wrong.figure(f"{note}, {len(PAIRS)} mistakes in forms")]
 
