@@ -358,11 +358,10 @@ def test_any_number_of_curves_fits(T):
 
 @pytest.mark.parametrize("value", [NAN, np.inf, 0.0, -1.0, *EXTREMES])
 def test_any_curves_can_be_drawn(value):
-    three, mixed = [[value, 1.0], [0.4, 0.3], []], [[value, *EXTREMES], [0.4, 0.3]]
-    for diverged, best in ((True, None), (False, 0)):
-        assert_inside(curves([[value]], diverged=[diverged], best=best))
-        assert_inside(curves(three, diverged=[not diverged] * 3, best=best))
-        assert_inside(curves(mixed, diverged=[diverged, False], best=best))
+    assert_inside(curves([[value]], diverged=[True]))
+    assert_inside(curves([[value, 1.0], [0.4, 0.3], []], best=0))
+    assert_inside(curves([[value, *EXTREMES], [0.4, 0.3]], diverged=[True, False], best=0))
+    assert_inside(curves([[value, *EXTREMES], [0.4, 0.3]]))
 
 
 def test_no_curves_and_hostile_names():
