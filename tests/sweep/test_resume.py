@@ -22,7 +22,7 @@ from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.run_folders import files
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps import stack_training as training
-from mnistlab.sweeps.workers import EpochEnded, RunEnded
+from mnistlab.sweeps.workers import EpochEnded, RunEnded, Workers
 from tests.sweep.helpers import SweepRecorder, content, resume, sweep, the_only, write_base
 
 WORDS = ("learning_rate=0.005,0.02,100.0", "epochs=1,4", "batch_size=100,250")
@@ -42,11 +42,31 @@ def kind(request, tmp_path_factory):
     return words, {**options, "text": text}, content(whole.folder)
 
 
+def waiting_after(event, at):
+    """Return `Workers.report` that waits for the interrupt after so many events of a kind.
+
+    Else a worker may have trained all by the time that the main thread hears of them.
+    """
+    report, told, lock = Workers.report, [], threading.Lock()
+
+    def report_and_wait(workers, one):
+        with lock:
+            told.append(isinstance(one, event))
+            is_over = sum(told) >= at
+        report(workers, one)
+        if is_over and threading.current_thread() is not threading.main_thread():
+            workers._stopped.wait(60)
+
+    return report_and_wait
+
+
 def interrupted(tmp_path, kind, event, at):
     words, options, _ = kind
     told = SweepRecorder(kind=event, raise_at=at)
-    with pytest.raises(KeyboardInterrupt) as caught:
-        sweep(tmp_path, *words, reporter=told, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workers, "report", waiting_after(event, at))
+        with pytest.raises(KeyboardInterrupt) as caught:
+            sweep(tmp_path, *words, reporter=told, **options)
     assert "mnistlab sweep --resume" in caught.value.__notes__[0]
     return the_only(tmp_path / "runs")
 
