@@ -29,7 +29,13 @@ from mnistlab.datasets import DATASETS, PREPROCESSING  # noqa: E402
 from mnistlab.run_folders import environment  # noqa: E402
 
 # how long an example takes, says more of the machine than of the code
-settings.register_profile("mnistlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# what random input finds is for make stress: here the same examples are tried each time
+settings.register_profile(
+    "mnistlab",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("mnistlab")
 
 
@@ -47,11 +53,18 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
+_COMPUTING = (
+    *("tests/core/", "tests/gradcheck/", "tests/plots/", "tests/experiment/test_resume"),
+    *("tests/sweep/test_resume", "tests/sweep/test_sweep_runs"),
+)
+_UNMEASURED = ("tests/faults/", "tests/fuzz/", "tests/gradcheck/test_class")
+
+
 def pytest_collection_modifyitems(config, items):
     """Measure coverage where it tells something: a measured test takes up to twice as long.
 
-    The cases of a table run the same lines, so the first two stand for all. What is tested with
-    calls that fail, with random input and with files of any kind is measured elsewhere.
+    In the tests that compute and draw, the cases of a table run the same lines, so the first two
+    stand for all. What is tested with calls that fail and with random input is measured elsewhere.
     """
     if not config.pluginmanager.hasplugin("_cov"):
         return
@@ -59,8 +72,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         name = item.nodeid.partition("[")[0]
         cases[name] += 1
-        is_told = name.startswith(("tests/faults/", "tests/fuzz/", "tests/gradcheck/test_class"))
-        if is_told or cases[name] > 2 or hasattr(item.obj, "hypothesis"):
+        is_case = name.startswith(_COMPUTING) and cases[name] > 2
+        if is_case or name.startswith(_UNMEASURED) or hasattr(item.obj, "hypothesis"):
             item.add_marker("no_cover")
 
 
