@@ -107,3 +107,41 @@ def test_what_could_not_be_called_is_never_wrong(tmp_path, name):
     verdict, told = verdict_on(tmp_path, text)
     assert verdict == "cannot be judged"
     assert sentence in told
+
+
+SPECIAL = {
+    "if a.argmax() == y: g *= 0": "the true class has the largest pre-activation",
+    "if len(set(a.tolist())) < len(a): g *= 0": "pre-activations are equal",
+    "if not a.any(): g[0] += 1": "all pre-activations are zero",
+    "if np.abs(a).max() > 25: g *= 0": "pre-activations are 30 and -30",
+    "if np.abs(a).max() > 90: g *= 0": "pre-activations are from 0.001 to 100 in size",
+    "g = p(np.clip(a, -20, 20)); g[y] -= 1": "pre-activations are",
+}
+
+
+@pytest.mark.parametrize("line", SPECIAL)
+def test_a_gradient_that_is_wrong_at_special_points_only_is_wrong(tmp_path, line):
+    """Random points are never ties, and hardly ever as large as these."""
+    softmax = (
+        "def p(a):\n    e = np.exp(a - a.max())\n    return e / e.sum()\n"
+        "def loss(a, y):\n    a = a - a.max()\n    return np.log(np.exp(a).sum()) - a[y]\n"
+        "def gradient(a, y):\n    g = p(a)\n    g[y] -= 1\n"
+    )
+    assert verdict_on(tmp_path, f"{softmax}    return g\n") == ("right", "")
+    verdict, told = verdict_on(tmp_path, f"{softmax}    {line}\n    return g\n")
+    assert verdict == "wrong"
+    assert f"where {SPECIAL[line]}" in told
+    assert "unlike elsewhere" in told
+
+
+def test_a_softmax_in_float32_is_right_as_far_as_float32_goes(tmp_path):
+    text = (
+        "def softmax(a):\n    a = np.asarray(a, np.float32)\n    e = np.exp(a - a.max())\n"
+        "    return e / e.sum()\n"
+        "def loss(a, y):\n    a = np.asarray(a, np.float32) - np.float32(np.max(a))\n"
+        "    return np.log(np.exp(a).sum()) - a[y]\n"
+        "def gradient(a, y):\n    g = softmax(a)\n    g[y] -= 1\n    return g\n"
+    )
+    assert verdict_on(tmp_path, text) == ("right", "")
+    halved = text.replace("return e / e.sum()", "return e / (e.sum() + np.float32(1e-3))")
+    assert verdict_on(tmp_path, halved)[0] == "wrong"
