@@ -131,6 +131,11 @@ def about_loss(value: float, A: Floats, targets: Floats, reference: Reference, s
         ("the logarithm is missing", hit * share),
         ("the logarithm is missing", -hit * share),
         ("only the true class' logarithm counts, not those of all", every * share),
+        (
+            "the maximum is subtracted where the exponentials are summed, but not from the true "
+            + "class' pre-activation: subtract it there too, or add it back",
+            wanted - float(A.max(axis=1).sum()) * share,
+        ),
     ]
     for meaning, number in known:
         if _is_near(value, number):

@@ -145,3 +145,30 @@ def test_a_softmax_in_float32_is_right_as_far_as_float32_goes(tmp_path):
     assert verdict_on(tmp_path, text) == ("right", "")
     halved = text.replace("return e / e.sum()", "return e / (e.sum() + np.float32(1e-3))")
     assert verdict_on(tmp_path, halved)[0] == "wrong"
+
+
+RARER = {
+    "P = p(A / 2)": "divided by a temperature of 2 here, not in the loss; the derivative is not",
+    "P = p(A * 5); T = T * 5; P = P * 5": "a temperature of 0.2 here, not in the loss",
+    "P = P * 0": "the sum of exponentials is taken for a constant",
+    "P = p(P)": "the softmax is applied twice",
+    "P, T = P[::-1], T[::-1]": "the samples of the batch are in another order",
+    "T = 0.9 * T + 0.1 / T.shape[1]": "the labels are smoothed here and not in the loss: 0.1 of each",
+    "L = np.log(np.exp(A - A.max(1, keepdims=True)).sum(1)) - (A * T).sum(1)":
+        "the maximum is subtracted where the exponentials are summed, but not from",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", RARER)
+def test_rarer_mistakes_have_names_too(tmp_path, line):
+    of_loss, of_gradient = (f"    {line}\n", "") if line[0] == "L" else ("", f"    {line}\n")
+    text = (
+        "def p(A):\n    E = np.exp(A - A.max(1, keepdims=True))\n"
+        "    return E / E.sum(1, keepdims=True)\n"
+        "def loss(A, y):\n    T = np.eye(A.shape[1])[y]\n    L = -np.log((p(A) * T).sum(1))\n"
+        f"{of_loss}    return L.mean()\n"
+        "def gradient(A, y):\n    T = np.eye(A.shape[1])[y]\n    P = p(A)\n"
+        f"{of_gradient}    return (P - T) / len(A)\n"
+    )
+    verdict, told = verdict_on(tmp_path, text)
+    assert (verdict, RARER[line] in told) == ("wrong", True), told
