@@ -133,7 +133,7 @@ def about_loss(value: float, A: Floats, targets: Floats, reference: Reference, s
         ("only the true class' logarithm counts, not those of all", every * share),
         (
             "the maximum is subtracted where the exponentials are summed, but not from the true "
-            + "class' pre-activation: subtract it there too, or add it back",
+             "class' pre-activation: subtract it there too, or add it back",
             wanted - float(A.max(axis=1).sum()) * share,
         ),
     ]
