@@ -8,7 +8,7 @@ CONFIG ?= configs/linear.yaml
 SWEEP ?= configs/sweeps/assignment.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test style check stress report sweep gradcheck bench clean
+.PHONY: help run test style check docs stress report sweep gradcheck bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,10 @@ style: $(BIN)/.installed-dev ## format, lint, types, layers
 	$(BIN)/lint-imports --no-logo
 
 check: style test ## what CI runs: style, then the tests
+
+docs: $(BIN)/.installed-dev ## build the documentation into docs/_build/html; warnings are errors
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 stress: $(BIN)/.installed-stress ## kill, starve, cut and fuzz it for an hour or two; figures go to tests/STRESS.md
 	$(BIN)/python -m tests.stress
@@ -47,7 +51,7 @@ bench: $(BENCH_VENV)/.installed ## time mnistlab against PyTorch, JAX and scikit
 
 clean: ## remove the environments and caches; run folders stay
 	rm -rf $(VENV) $(BENCH_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis \
-	  .import_linter_cache .coverage .coverage.* htmlcov build dist
+	  .import_linter_cache .coverage .coverage.* htmlcov build dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -1,100 +1,64 @@
-"""What the README tells to type works with the built wheel, in a folder that is empty."""
+"""What README and docs/ tell to type works with the built wheel, in a folder that is empty."""
 
-import json
-import os
-import re
 import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mnistlab.datasets import load
+from tests.pages import PAGES, ROOT, Command, read_page, run_page, typed, words_of
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 MINI = ["data.dataset=mnist-mini", "data.validation=1000", "epochs=2"]
 
-# Those that this test cannot type: they fetch data, train for minutes, or belong to a checkout.
+# Rows of tables that this test cannot type: they fetch data, or train for minutes.
 LEFT_OUT = {
-    "report": "without names it trains the assignment's runs on MNIST",
-    "data fetch mnist --from ~/downloads": "wants the four files",
-    "data verify mnist": "wants the four files",
-    "data path mnist": "wants the four files",
-    "gradcheck --config softmax": "wants MNIST",
+    "mnistlab report": "without names it trains the assignment's runs on MNIST",
+    "mnistlab data fetch mnist --from ~/downloads": "wants the four files",
+    "mnistlab data verify mnist": "wants the four files",
+    "mnistlab data path mnist": "wants the four files",
+    "mnistlab gradcheck --config softmax": "wants MNIST",
 }
 
-_DRIVER = """
-import contextlib, glob, io, json, sys
-from pathlib import Path
-import mnistlab
-from mnistlab.__main__ import main
-
-def newest(kind):
-    runs = sorted(Path("runs").glob("2*"), reverse=True)
-    return next(run.name for run in runs if (run / "plan.json").exists() == (kind == "sweep"))
-
-outcomes = []
-for kind, words in json.load(sys.stdin):
-    words = [one for word in words for one in (sorted(glob.glob(word)) or [word])]
-    if Path("runs").exists() and kind:
-        latest = Path("runs/latest")
-        latest.unlink(missing_ok=True)
-        latest.symlink_to(newest(kind))
-        words = [word.replace("SWEEP", newest("sweep")).replace("RUN", newest("run"))
-                 for word in words]
-    sys.argv = ["mnistlab", *words]
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code
-    for stream in (out, err):
-        stream.flush()
-    said = [stream.buffer.getvalue().decode() for stream in (out, err)]
-    outcomes.append([words, code, *said])
-Path("outcomes.json").write_text(json.dumps([mnistlab.__file__, outcomes]))
-"""
+# What pages need that is not part of mnistlab.
+NEEDS = {"recipes.md": ("mlflow", "huggingface_hub")}
 
 
-def readme_commands():
-    """Return the commands of the README's table and consoles, in their order."""
-    for line in README.splitlines():
-        typed = re.findall(r"`mnistlab ([^`\n]+)`", line) if line.startswith("| ") else []
-        if line.startswith("$ mnistlab "):
-            typed = [part.removeprefix("mnistlab ") for part in line[2:].split("; ")]
-        for command in typed:
-            yield re.sub(r" (\| tail -1|> \S+)$", "", command)
+def quick(command, files):
+    """Return which kind of folder `latest` has to be for a row of a table, and what is typed.
 
-
-def prepared(command):
-    """Return which kind of folder `latest` has to be, and the words, made quick."""
-    words = shlex.split(command)
+    A command that trains on MNIST trains on the small dataset instead, and no plots are drawn
+    that the page does not show.
+    """
+    words = typed(command)
+    if isinstance(words, str) or words[0] != "mnistlab":
+        return None, words
+    words = words[1:]
     trains = words[0] in ("train", "sweep") and "--resume" not in words
+    names_data = any(word.startswith("data.dataset=") or word in files for word in words)
+    is_small = names_data and not command.is_row
     if trains and "--dry-run" not in words and "--print-config" not in words:
-        own = ("epochs=",) if "data.dataset=bars" in command else ("data.dataset=", "epochs=")
-        words = [word for word in words if not word.startswith(own)]
-        axes = ["learning_rate=0.01,0.02", "batch_size=50,100"] if "assignment" in words else []
-        config = words.index("--config") + 1
-        if axes:
-            words[config] = "linear"
-        small = MINI if "runs/latest/config.yaml" not in words else []
-        small = small[2:] if "data.dataset=bars" in command else small
-        words = [*words, *axes, *small, *([] if "--no-plots" in words else ["--no-plots"])]
-    elif trains:
+        if not is_small:
+            words = [word for word in words if not word.startswith(("data.dataset=", "epochs="))]
+            axes = ["learning_rate=0.01,0.02", "batch_size=50,100"] if "assignment" in words else []
+            if axes:
+                words[words.index("--config") + 1] = "linear"
+            words += [*axes, *(MINI if "runs/latest/config.yaml" not in words else [])]
+        words += [] if "--no-plots" in words or "plot:" in command.shown else ["--no-plots"]
+    elif trains and not is_small:
         words += [*MINI[:2], *(["epochs=2"] if words[0] == "train" else [])]
-    kinds = {"runs list latest", "runs show latest/7", "runs plot latest/7"}
-    is_of_sweep = command in kinds or words[0] == "sweep" or "latest SWEEP/7" in command
-    words = [word.replace("20261123-0615", "RUN") for word in words]
     words += ["--yes"] if words[:2] == ["runs", "delete"] else []
+    if not command.is_row:
+        return None, ["mnistlab", *words]
+    kinds = {"runs list latest", "runs show latest/7", "runs plot latest/7"}
+    line = command.line.removeprefix("mnistlab ")
+    is_of_sweep = line in kinds or words[0] == "sweep" or "latest SWEEP/7" in line
+    words = [word.replace("20261123-0615", "RUN") for word in words]
     words = [word.replace("latest/7", "latest/3").replace("SWEEP/7", "SWEEP/2") for word in words]
-    return "sweep" if is_of_sweep else "run", words
+    return "sweep" if is_of_sweep else "run", ["mnistlab", *words]
 
 
 @pytest.fixture(scope="module")
@@ -110,43 +74,62 @@ def installed(tmp_path_factory):
     return place / "site"
 
 
-def test_what_the_readme_says_works_in_an_empty_folder(installed, tmp_path):
-    (tmp_path / "home").mkdir()
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Return a home folder that the pages share: caches are filled once."""
+    return tmp_path_factory.mktemp("home")
+
+
+BEGIN = [
+    *(f"train -c linear {' '.join(MINI)} --runs-dir class/{who}" for who in ("ann", "bob")),
+    f"sweep -c linear learning_rate=0.01,0.02 batch_size=50,100 {' '.join(MINI)}",
+    f"train -c linear {' '.join(MINI)}",
+]
+"""What is done before the rows of a table: they are about runs that are there."""
+
+
+PAGES_WITH_COMMANDS = [page for page in map(read_page, PAGES) if page.commands]
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_COMMANDS, ids=lambda page: page.name)
+def test_what_a_page_says_works_in_an_empty_folder(page, installed, home, tmp_path):
+    for module in NEEDS.get(page.name, ()):
+        pytest.importorskip(module)
+    for name in page.files:
+        named = (name, name[: name.find("/") + 1] or name)
+        assert any(one in command.line for command in page.commands for one in named), (
+            f"{name} is not used"
+        )
     work = tmp_path / "work"
-    prepare(work)
-    commands = [command for command in readme_commands() if command not in LEFT_OUT]
-    assert len(commands) > 50
-    assert set(LEFT_OUT) <= set(readme_commands())
-    begin = [
-        *(
-            (None, ["train", "-c", "linear", *MINI, "--runs-dir", f"class/{who}"])
-            for who in ("ann", "bob")
-        ),
-        (None, ["sweep", "-c", "linear", "learning_rate=0.01,0.02", "batch_size=50,100", *MINI]),
-        (None, ["train", "-c", "linear", *MINI]),
+    has_rows = any(command.is_row for command in page.commands)
+    prepare(work, students=("ann", "bob") if has_rows else ())
+    steps = [
+        (command, quick(command, page.files))
+        for command in page.commands
+        if not (command.is_row and command.line in LEFT_OUT)
     ]
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _DRIVER],
-        input=json.dumps([*begin, *map(prepared, commands)]),
-        cwd=work,
-        env={
-            **{key: value for key, value in os.environ.items() if "COV" not in key},
-            "PYTHONPATH": str(installed),
-            "HOME": str(tmp_path / "home"),
-            "MNISTLAB_DATA_DIR": str(tmp_path / "data"),
-            "MNISTLAB_RUNS_DIR": "runs",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    package, outcomes = json.loads((work / "outcomes.json").read_text())
-    assert Path(package).is_relative_to(installed)
-    for words, code, _, err in outcomes:
-        is_wrong = "--break" in words and "list" not in words
-        is_wrong = is_wrong or ("--target" in words and "softmax.py" not in words)
-        assert code == int(is_wrong), (words, code, err)
+    if has_rows:
+        begin = [shlex.split(f"mnistlab {line} --no-plots") for line in BEGIN]
+        steps = [*((Command(" ".join(words)), (None, words)) for words in begin), *steps]
+    package, outcomes = run_page(page, steps, work, installed, home)
+    assert package.is_relative_to(installed)
+    for (command, (_, words)), outcome in zip(steps, outcomes, strict=True):
+        said = f"{outcome.out}\n{outcome.err}"
+        code = command.code or (is_wrong_on_purpose(words) if command.is_row else 0)
+        assert outcome.code == code, (words, said)
+        missing = words_of(command.shown) - words_of(said)
+        assert not missing, f"{command.line}: the page shows {sorted(missing)}, which is not said"
+
+
+def is_wrong_on_purpose(words):
+    """Return the exit code of a row: 1 for the gradients that are wrong."""
+    return int(("--break" in words and "list" not in words) or "class/" in words)
+
+
+def test_what_is_left_out_stands_somewhere():
+    lines = {command.line for page in PAGES_WITH_COMMANDS for command in page.commands}
+    assert set(LEFT_OUT) <= lines
+    assert len(lines) > 80
 
 
 _GRADIENT = """import numpy as np
@@ -159,16 +142,14 @@ def gradient(a, y):
 """
 
 
-def prepare(work):
+def prepare(work, students):
     """Put what the commands take beside them: a picture, a gradient, data and a class's folder."""
-    for student in ("ann", "bob"):
+    work.mkdir()
+    for student in students:
         (work / "class" / student).mkdir(parents=True)
         sign = {"ann": "+=", "bob": "-="}[student]
         (work / "class" / student / "softmax.py").write_text(_GRADIENT.replace("SIGN", sign))
     (work / "softmax.py").write_text(_GRADIENT.replace("SIGN", "-="))
-    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
-        name = code.partition("\n")[0].removeprefix("# ")
-        (work / name).write_text(code)
     (work / "mine.yaml").write_text("epochs: 3\n")
     picture = Image.new("L", (28, 28))
     for row in range(6, 22):

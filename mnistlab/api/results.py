@@ -58,7 +58,7 @@ class _Folder:
 
     @property
     def status(self) -> str:
-        """What became of it: completed, diverged, failed, interrupted, running or damaged."""
+        """Completed, diverged, failed, interrupted, running or damaged."""
         return str(self.facts["status"])
 
     @cached_property
@@ -77,7 +77,7 @@ class _Folder:
         return read_facts(self._folder)
 
     def __getitem__(self, key: str) -> Any:
-        """Return a fact by its key, `test.accuracy` say; raise KeyError with the nearest one."""
+        """Return a fact by its key, such as `test.accuracy`; raise KeyError for an unknown one."""
         if key not in self.facts:
             raise KeyError(f"{self.name} has no {key!r}{suggest(key, self.facts)}")
         return self.facts[key]
@@ -130,12 +130,12 @@ class Run(_Folder):
 
     @property
     def weights(self) -> NDArray[np.floating]:
-        """The weights, (D, C); raises InputError for a run without."""
+        """The weights, (D, C); raises InputError for a run that has none."""
         return self._parameters[:-1]
 
     @property
     def biases(self) -> NDArray[np.floating]:
-        """The biases, (C,); raises InputError for a run without."""
+        """The biases, (C,); raises InputError for a run that has none."""
         biases: NDArray[np.floating] = self._parameters[-1]
         return biases
 
@@ -196,13 +196,17 @@ class Run(_Folder):
         return fitted_as(load_config(self._folder.config), fitted)
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.integer]:
-        """Return the class of each image, (N,); of equal outputs the first. See `outputs`."""
+        """Return the class of each image, (N,): its largest output, of equal ones the first.
+
+        `images` as `features` takes them.
+        """
         return largest_class(self.outputs(images)[:, None, :])[:, 0]
 
     def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
         """Return the probability of each class, (N, C): the softmax of `outputs`.
 
-        Raises InputError for a run whose loss gives no probabilities.
+        `images` as `features` takes them. Raises InputError for a run whose loss gives no
+        probabilities.
         """
         loss = str(self["loss"])
         if not isinstance(LOSSES[loss], SoftmaxCrossEntropy):

@@ -101,8 +101,8 @@ class ShallowClassifier(ClassifierMixin, BaseEstimator):
         coef_: The weights, (C, D), for two classes as well.
         intercept_: The biases, (C,).
         n_iter_: Epochs trained.
-        loss_curve_: The mean loss over the training rows after each epoch, (n_iter_,). The penalty
-            is not part of it.
+        loss_curve_: The mean loss over the training rows after each epoch, (`n_iter_`,). The
+            penalty is not part of it.
         n_features_in_, feature_names_in_: As in every estimator.
     """
 
