@@ -17,6 +17,7 @@ run: $(BIN)/.installed ## install, get MNIST, train configs/linear.yaml (or CONF
 	@$(BIN)/mnistlab train --config $(CONFIG)
 
 test: $(BIN)/.installed-dev ## run the whole test suite, with coverage
+	@$(BIN)/python -m compileall -q mnistlab # hundreds of processes start in the tests
 	$(BIN)/python -m pytest -n auto --cov
 
 style: $(BIN)/.installed-dev ## format, lint, types, layers

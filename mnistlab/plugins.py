@@ -135,7 +135,7 @@ def _try_optimizer(optimizer: Any) -> None:
             )
     step = optimizer.update(np.ones_like(parameters), state, hyper)
     _expect("update(gradient, state, hyper)", step, parameters.shape)
-    optimizer.stability(0.0)
+    optimizer.stability(0.0, 0.0)
 
 
 def _try_schedule(schedule: Any) -> None:

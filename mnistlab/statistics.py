@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -35,6 +36,17 @@ def z_quantile(comparisons: int = 1) -> float:
     return NormalDist().inv_cdf(1 - _TAIL / comparisons)
 
 
+def pairs(count: int) -> int:
+    """Return how many pairs there are among so many things, at least 1.
+
+    Whoever compares the best of several with the others has compared every pair: any of them
+    could have turned out the best. With 64 that are equal, the 63 comparisons made in the end would
+    tell some pair apart in more than a third of all cases.
+    """
+    return max(1, count * (count - 1) // 2)
+
+
+@cache
 def t_quantile(freedom: int, comparisons: int = 1) -> float:
     """Return the quantile of Student's distribution that `z_quantile` is of the normal one.
 

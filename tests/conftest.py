@@ -1,23 +1,41 @@
 """What every test may rely on: no test writes to the user's cache or run folders."""
 
+import functools
 import os
 import signal
 import sys
+from collections import Counter
 
 # Before numpy is imported: on matrices this small a second thread only waits for the first, and
 # spends half of the processor's time on that where the tests already take all cores.
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+
+def _accepted(file):
+    """Stand for os.fsync, which waits for a disk that no test can cut off from its power."""
+    os.fstat(file if isinstance(file, int) else file.fileno())
+
+
+os.fsync = _accepted
+
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+import mnistlab  # noqa: E402
 from mnistlab import interrupts, plugins  # noqa: E402
 from mnistlab.__main__ import main  # noqa: E402
 from mnistlab.datasets import DATASETS, PREPROCESSING  # noqa: E402
+from mnistlab.run_folders import environment  # noqa: E402
 
 # how long an example takes, says more of the machine than of the code
-settings.register_profile("mnistlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# what random input finds is for make stress: here the same examples are tried each time
+settings.register_profile(
+    "mnistlab",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("mnistlab")
 
 
@@ -35,6 +53,30 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
+_COMPUTING = (
+    *("tests/core/", "tests/gradcheck/", "tests/plots/", "tests/experiment/test_resume"),
+    *("tests/sweep/test_resume", "tests/sweep/test_sweep_runs"),
+)
+_UNMEASURED = ("tests/faults/", "tests/fuzz/", "tests/gradcheck/test_class")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Measure coverage where it tells something: a measured test takes up to twice as long.
+
+    In the tests that compute and draw, the cases of a table run the same lines, so the first two
+    stand for all. What is tested with calls that fail and with random input is measured elsewhere.
+    """
+    if not config.pluginmanager.hasplugin("_cov"):
+        return
+    cases = Counter()
+    for item in items:
+        name = item.nodeid.partition("[")[0]
+        cases[name] += 1
+        is_case = name.startswith(_COMPUTING) and cases[name] > 2
+        if is_case or name.startswith(_UNMEASURED) or hasattr(item.obj, "hypothesis"):
+            item.add_marker("no_cover")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _signals_are_heard():
     """Undo what a shell in the background or `nohup` has the tests' processes ignore."""
@@ -47,10 +89,33 @@ def _signals_are_heard():
             signal.signal(number, handler)
 
 
+_CHECKOUT, _ask_git = mnistlab.__file__, environment._git
+_git_of_the_checkout = functools.cache(environment._git)
+
+
+@pytest.fixture(autouse=True)
+def _git_is_asked_once(monkeypatch):
+    """Remember the state of the checkout: each run asks, and somebody may commit meanwhile."""
+
+    def git(*words):
+        ask = _git_of_the_checkout if mnistlab.__file__ == _CHECKOUT else _ask_git
+        return ask(*words)
+
+    monkeypatch.setattr(environment, "_git", git)
+
+
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("MNISTLAB_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("MNISTLAB_RUNS_DIR", str(tmp_path / "runs"))
+
+
+@pytest.fixture(autouse=True)
+def _a_plain_terminal(monkeypatch):
+    """Let no test depend on how wide the terminal is, nor on colours that somebody has set."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -173,7 +173,7 @@ def _print_run(run: "RunRecorder", plan: "Plan", *, as_json: bool, quiet: bool) 
             if limit is None
             else (
                 f"choose a learning rate well below {format_limit(limit)}, the stability limit of "
-                "this data"
+                "this data and batch size"
             )
         )
         raise RunDivergedError(f"the run diverged: {run.error}; {advice}")

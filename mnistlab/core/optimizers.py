@@ -26,8 +26,12 @@ class Optimizer(Protocol):
     options: ClassVar[Mapping[str, float]]
     """The hyperparameters it reads besides learning_rate, with their usual values."""
 
-    def stability(self, momentum: float) -> float | None:
-        """Return the largest stable learning rate times the curvature, None if unknown."""
+    def stability(self, momentum: float, noise: float) -> float | None:
+        """Return the largest stable learning rate times the mean curvature, None if unknown.
+
+        `noise` is the variance of a step's curvature over the square of its mean, 0 for steps that
+        are all alike: stable is what keeps the mean square of the deviation bounded.
+        """
         ...
 
     def init(self, parameters: Array) -> State:
@@ -47,9 +51,9 @@ class SGD:
 
     options: ClassVar[Mapping[str, float]] = {}
 
-    def stability(self, momentum: float) -> float | None:  # noqa: ARG002
-        """Return 2."""
-        return 2.0
+    def stability(self, momentum: float, noise: float) -> float | None:  # noqa: ARG002
+        """Return 2 / (1 + noise): E (1 - rate h)^2 = 1."""
+        return 2 / (1 + noise)
 
     def init(self, parameters: Array) -> State:  # noqa: ARG002 - plain descent remembers nothing
         """Return the empty state."""
@@ -66,9 +70,13 @@ class Momentum:
 
     options: ClassVar[Mapping[str, float]] = {"momentum": 0.9}
 
-    def stability(self, momentum: float) -> float | None:
-        """Return 2 (1 + momentum)."""
-        return 2 * (1 + momentum)
+    def stability(self, momentum: float, noise: float) -> float | None:
+        """Return 2 (1 + m) / (1 + noise (1 + m)/(1 - m)).
+
+        There E x_t^2 and E x_t x_(t-1) repeat themselves in x_(t+1) = (1 + m - rate h) x_t -
+        m x_(t-1); without noise it is 2 (1 + m).
+        """
+        return 2 * (1 + momentum) / (1 + noise * (1 + momentum) / (1 - momentum))
 
     def init(self, parameters: Array) -> State:
         """Return a velocity of zero."""
@@ -91,9 +99,24 @@ class Nesterov:
 
     options: ClassVar[Mapping[str, float]] = {"momentum": 0.9}
 
-    def stability(self, momentum: float) -> float | None:
-        """Return 2 (1 + momentum) / (1 + 2 momentum)."""
-        return 2 * (1 + momentum) / (1 + 2 * momentum)
+    def stability(self, momentum: float, noise: float) -> float | None:
+        """Return the rate u from which on E z_t^2 grows; without noise 2 (1 + m)/(1 + 2m).
+
+        With z = (1 - rate h) x the method is z_(t+1) = (1 - rate h) ((1 + m) z_t - m z_(t-1)), and
+        E z_t^2 and E z_t z_(t-1) repeat themselves where `growth` is 0.
+        """
+        m = momentum
+
+        def growth(u: float) -> float:
+            b = 1 - u
+            square = b * b + noise * u * u
+            return square * ((1 + m) ** 2 * (1 - b * m) + m * m * (1 + b * m)) - (1 + b * m)
+
+        low, high = 0.0, 2 * (1 + m) / (1 + 2 * m)
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (low, middle) if growth(middle) > 0 else (middle, high)
+        return high
 
     def init(self, parameters: Array) -> State:
         """Return a velocity of zero."""
@@ -117,7 +140,7 @@ class Adam:
 
     options: ClassVar[Mapping[str, float]] = {"beta1": 0.9, "beta2": 0.999}
 
-    def stability(self, momentum: float) -> float | None:  # noqa: ARG002
+    def stability(self, momentum: float, noise: float) -> float | None:  # noqa: ARG002
         """Return None: it rescales its steps by the size of the gradient."""
         return None
 

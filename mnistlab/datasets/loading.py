@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.core.objective import Curvature
 from mnistlab.core.registry import Registry
 from mnistlab.core.samples import PixelMap, Samples, lit_pixels
 from mnistlab.datasets.cache import Progress, Silent, data_dir
@@ -101,7 +102,7 @@ class Dataset:
     classes: tuple[str, ...]
     pixels: PixelMap
     preprocess: tuple[str, ...]
-    eigenvalues: dict[bool, float] = field(default_factory=dict)
+    curvatures: dict[bool, Curvature] = field(default_factory=dict)
     """What `experiment.prepare` has computed of the training split, exactly or not."""
 
     is_published: bool = False

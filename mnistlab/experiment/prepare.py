@@ -19,9 +19,10 @@ from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import (
     REDUCTIONS,
     SUBSET_ROWS,
+    Curvature,
     Objective,
+    curvature,
     format_limit,
-    largest_eigenvalue,
     stability_limit,
 )
 from mnistlab.core.optimizers import OPTIMIZERS
@@ -72,18 +73,23 @@ class Plan:
             evaluate_every=shared.evaluate_every,
         )
 
+    @property
+    def curvature(self) -> Curvature:
+        """How steep a linear model's squared error is on the training split."""
+        return _curvature(self.dataset, exact=self.exact_limit)
+
     @cached_property
     def limits(self) -> list[float | None]:
         """The largest stable learning rate of each config, None where no limit is known."""
-        eigenvalue = _eigenvalue(self.dataset, exact=self.exact_limit)
         return [
             stability_limit(
-                eigenvalue,
+                self.curvature,
                 self.settings.objective,
                 self.settings.optimizer,
                 momentum=config.momentum or 0.0,
                 weight_decay=config.weight_decay,
                 batch_size=config.batch_size,
+                images=len(self.dataset.train),
             )
             for config in self.configs
         ]
@@ -151,9 +157,9 @@ class Plan:
             )
         if limit is not None and rate > limit:
             found.append(
-                f"learning rate {rate:g} is beyond the stability limit of this data, "
-                f"{format_limit(limit)}: the loss will grow until it overflows; choose one well "
-                "below the limit"
+                f"learning rate {rate:g} is beyond the stability limit of this data and batch "
+                f"size, about {format_limit(limit)}: the loss is likely to grow until it "
+                "overflows; choose one well below the limit"
             )
         return found
 
@@ -244,14 +250,14 @@ def objective_of(config: Config) -> Objective:
     return Objective(MODELS[config.model], LOSSES[config.loss], REDUCTIONS[config.reduction])
 
 
-def _eigenvalue(dataset: Dataset, *, exact: bool) -> float:
-    """Return the largest eigenvalue of the mean outer product of [x, 1]; computed once."""
-    found = dataset.eigenvalues.get(exact)
+def _curvature(dataset: Dataset, *, exact: bool) -> Curvature:
+    """Return the curvature of the training split, or of a part of it; computed once."""
+    found = dataset.curvatures.get(exact)
     if found is None:
         with threadpoolctl.threadpool_limits(1, "blas"):
             rows = None if exact else SUBSET_ROWS
-            found = largest_eigenvalue(dataset.train, dataset.pixels, rows)
-        dataset.eigenvalues[exact] = found
+            found = curvature(dataset.train, dataset.pixels, rows)
+        dataset.curvatures[exact] = found
     return found
 
 

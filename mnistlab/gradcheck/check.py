@@ -93,6 +93,11 @@ class Check:
     diagnosis: str
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the function is too rough at this point for a verdict."""
+        return _is_too_rough(self.tolerance, self.differences)
+
 
 @np.errstate(all="ignore")  # what is not finite is found and described
 def check(problem: Problem, method: str, generator: np.random.Generator) -> Check:

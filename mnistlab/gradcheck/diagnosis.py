@@ -11,6 +11,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.core.losses import softmax
 from mnistlab.gradcheck.mistakes import MISTAKES, Anatomy, Distortion
 
 Floats = NDArray[np.floating]
@@ -23,6 +24,9 @@ _CLOSE_FIT = 1e-6
 
 MEAN_OVER_CLASSES = "classes where the loss has a mean"
 _BASE = "one of the two has a logarithm to base {} where the natural one belongs"
+
+_TEMPERATURES = (0.1, 0.2, 0.25, 0.5, 2.0, 3.0, 4.0, 5.0, 10.0)
+"""Those that are used in courses."""
 
 Candidate = tuple[str, Distortion]
 """What may be wrong, and the gradients that it leads to."""
@@ -39,10 +43,16 @@ def diagnose(analytic: Floats, true: Floats, tolerance: Floats, anatomy: Anatomy
         return "; or ".join(fitting[:2])
     if not analytic.any():
         return "it is zero everywhere"
-    rarer = [*_chain_rule(anatomy), *_wrong_classes(anatomy), *_factors(anatomy)]
+    rarer = [
+        *_chain_rule(anatomy),
+        *_wrong_classes(anatomy),
+        *_wrong_rows(anatomy),
+        *_factors(anatomy),
+    ]
     return (
         next((sentence for sentence, distort in rarer if gap.fits(distort(true, anatomy))), "")
         or _penalty_factor(gap, anatomy)
+        or _smoothed_labels(gap, anatomy)
         or _two_mistakes(gap, anatomy, usual, rarer)
         or _any_factor(gap)
         or _true_class(gap, anatomy)
@@ -128,8 +138,29 @@ def _chain_rule(anatomy: Anatomy) -> list[Candidate]:
         "denominator too, by its probability": np.where(hit, probability - 1, nothing),
         "it is the derivative of the softmax itself, p(1 - p); the logarithm of the loss is "
         "missing": probability * (1 - probability),
+        "the sum of exponentials is taken for a constant: its derivative, the probabilities, is "
+        "missing": -anatomy.targets,
+        "the softmax is applied twice: its outputs are handed to a function that takes "
+        "pre-activations": softmax(probability) - anatomy.targets,
     }
+    with np.errstate(divide="ignore"):
+        logits = np.log(probability)
+    for heat in _TEMPERATURES:
+        cooled = softmax(logits / heat) - anatomy.targets
+        told = f"the pre-activations are divided by a temperature of {heat:g} here, not in the loss"
+        known[told] = cooled / heat
+        known[f"{told}; the derivative is not divided by it"] = cooled
     return [(sentence, _in_place_of(wrong)) for sentence, wrong in known.items()]
+
+
+def _wrong_rows(anatomy: Anatomy) -> list[Candidate]:
+    """Return the gradients of a batch in another order than its samples."""
+    rows, B = anatomy.per_sample, anatomy.batch_size
+    orders = [np.roll(rows, shift, axis=0) for shift in range(1, B)] + (
+        [rows[::-1]] if B > 2 else []
+    )
+    sentence = "the samples of the batch are in another order than in the loss"
+    return [(sentence, _in_place_of(order)) for order in orders]
 
 
 def _wrong_classes(anatomy: Anatomy) -> list[Candidate]:
@@ -194,6 +225,20 @@ def _penalty_factor(gap: _Gap, anatomy: Anatomy) -> str:
     return (
         f"the penalty's part is {factor:.6g} times what it should be: it must be the derivative of "
         "the penalty in the loss"
+    )
+
+
+def _smoothed_labels(gap: _Gap, anatomy: Anatomy) -> str:
+    """Recognise targets of which a part is spread evenly over the classes."""
+    C = anatomy.targets.shape[1]
+    direction = anatomy.backward(anatomy.targets - 1 / C) * anatomy.target_weights[0]
+    size = float(np.vdot(direction, direction))
+    share = float(np.vdot(direction, gap.error)) / size if size else 0.0
+    if C < 2 or not 1e-6 < share < 1 or not gap.fits([gap.true + share * direction]):
+        return ""
+    return (
+        f"the labels are smoothed here and not in the loss: {share:.3g} of each target is spread "
+        "over all classes"
     )
 
 

@@ -3,9 +3,9 @@
 Shapes: B batch, C classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from mnistlab.core.losses import softmax
 from mnistlab.gradcheck.check import METHODS, Check, Problem, check, is_right_along_a_direction
 from mnistlab.gradcheck.diagnosis import diagnose
 from mnistlab.gradcheck.differences import central
-from mnistlab.gradcheck.forms import PENALTY, Arguments, Sample, random_sample
+from mnistlab.gradcheck.forms import PENALTY, Arguments, Sample, random_sample, sample_at
 from mnistlab.gradcheck.mistakes import Anatomy
 from mnistlab.gradcheck.problems import line_through
 from mnistlab.gradcheck.reading import Reading
@@ -95,7 +95,7 @@ def spots(reading: Reading, sample: Sample) -> list[Spot]:
 
 
 def judge_form(reading: Reading, options: Options) -> list[Verdict]:
-    """Return the verdicts at random points, and one more for a label at which it is wrong."""
+    """Return the verdicts at random points, and one more for where it is wrong unlike there."""
     generator = np.random.default_rng(options.seed)
     verdicts: list[Verdict] = []
     tried: set[int] = set()
@@ -103,8 +103,9 @@ def judge_form(reading: Reading, options: Options) -> list[Verdict]:
         sample = random_sample(reading.form, options, generator)
         verdicts += _judge_sample(reading, sample, options, generator)
         tried.update(sample.labels.tolist())
-    if all(verdict.passed for verdict in verdicts):
-        verdicts += _judge_other_labels(reading, tried, options)
+    for judge_more in (partial(_judge_other_labels, tried=tried), _judge_special_points):
+        if all(verdict.passed for verdict in verdicts):
+            verdicts += judge_more(reading, options=options)
     names = [one.what for one in verdicts]
     return sorted(verdicts, key=lambda verdict: names.index(verdict.what))
 
@@ -158,7 +159,7 @@ def _verdict(spot: Spot, found: Check) -> Verdict:
     return Verdict(str(spot), passed=True, notes=(*notes, *found.notes), check=found)
 
 
-def _judge_other_labels(reading: Reading, tried: set[int], options: Options) -> list[Verdict]:
+def _judge_other_labels(reading: Reading, *, tried: set[int], options: Options) -> list[Verdict]:
     """Return a verdict on the first label that was not tried yet and is wrong.
 
     Along a random direction each, which is cheap; of many classes the first and the last ones.
@@ -178,6 +179,56 @@ def _judge_other_labels(reading: Reading, tried: set[int], options: Options) -> 
                 told = f"with label {label}, unlike others: {one.diagnosis}"
                 return [replace(one, diagnosis=told)]
     return []
+
+
+def special_points(C: int) -> Iterator[tuple[str, Floats, int]]:
+    """Yield points (C,) that random ones never are, each with its name and a label.
+
+    Gradients with a case of their own for one of them are wrong nowhere else.
+    """
+    steps = np.linspace(0.0, 1.0, C) if C > 1 else np.array([0.4])
+    tie = steps.copy()
+    tie[: C // 2 + 1] = tie[0]
+    signs = np.where(np.arange(C) % 2, -1.0, 1.0)
+    scales = signs * np.geomspace(1e-3, 1e2, C) if C > 1 else np.array([8.0])
+    yield "where pre-activations are equal", tie, 0
+    yield "where all pre-activations are zero", np.zeros(C), C - 1
+    yield "where the true class has the largest pre-activation", 2 * steps, C - 1
+    yield "where pre-activations are 30 and -30", 30 * signs, 0
+    yield "where pre-activations are 30 and -30", 30 * signs, min(1, C - 1)
+    yield "where pre-activations are from 0.001 to 100 in size", scales, C // 2
+
+
+def _judge_special_points(reading: Reading, *, options: Options) -> list[Verdict]:
+    """Return a verdict on the first special point at which the gradient is wrong.
+
+    A loss may be of no use there: one with a small number against log(0) is flat where it should
+    be steep. So a gradient that is known to be that of a loss of courses need only stay that.
+    """
+    generator = np.random.default_rng([options.seed, 7])
+    usual = spots(reading, random_sample(reading.form, options, generator))[0].claimed
+    C = 1 if reading.form.is_binary else options.classes
+    for where, a, label in special_points(C):
+        sample = sample_at(reading.form, a, 1 - label if C == 1 else label)
+        spot = spots(reading, sample)[0]
+        if fits(spot, generator) or _is_still(spot, usual):
+            continue
+        for one in _judge_sample(reading, sample, options, generator):
+            # where the loss is not finite or too rough, nothing can be said
+            if not one.passed and one.check is not None and not one.check.is_undecided:
+                return [replace(one, diagnosis=f"{where}, unlike elsewhere: {one.diagnosis}")]
+    return []
+
+
+def _is_still(spot: Spot, usual: Known | None) -> bool:
+    """Whether the gradient is the multiple of the same known loss that it is elsewhere."""
+    try:
+        now = spot.claimed
+    except FaultError:
+        return False
+    if usual is None or now is None or usual.name != now.name:
+        return False
+    return bool(np.isclose(usual.factor, now.factor))
 
 
 def _problem(spot: Spot) -> Problem:

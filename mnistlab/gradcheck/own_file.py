@@ -371,6 +371,6 @@ def _softmax_of(softmax: UserFunction, form: Form) -> Callable[[Floats], Floats]
                 result = softmax.numbers(softmax(A))  # one that wants rows
         if result.size != A.size:
             raise FaultError(f"softmax returns shape {result.shape} for {A.shape}")
-        return np.asarray(result, np.float64).reshape(A.shape)
+        return result.reshape(A.shape)
 
     return outputs

@@ -111,6 +111,12 @@ def recognise(
     return None
 
 
+_UNSHIFTED = (
+    "the maximum is subtracted where the exponentials are summed, but not from the true class' "
+    "pre-activation: subtract it there too, or add it back"
+)
+
+
 def about_loss(value: float, A: Floats, targets: Floats, reference: Reference, share: float) -> str:
     """Return what is wrong with a loss that has this value, or nothing; a row counts `share`."""
     C = A.shape[1]
@@ -131,6 +137,7 @@ def about_loss(value: float, A: Floats, targets: Floats, reference: Reference, s
         ("the logarithm is missing", hit * share),
         ("the logarithm is missing", -hit * share),
         ("only the true class' logarithm counts, not those of all", every * share),
+        (_UNSHIFTED, wanted - float(A.max(axis=1).sum()) * share),
     ]
     for meaning, number in known:
         if _is_near(value, number):

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from mnistlab.core.objective import SUBSET_ROWS, format_limit
+from mnistlab.experiment.prepare import Plan, plan_on
 from mnistlab.report.proofs import check_derivations, check_softmax, show_stabilisation
 from mnistlab.report.run_record import RunRecord
 from mnistlab.report.sweep_record import SweepRecord
 from mnistlab.report.text import show
 from mnistlab.store.diff import count_flips
-from mnistlab.store.facts import is_number
 
 NEEDED = ("linear", "linear_overflow", "sigmoid", "sigmoid_sgd", "softmax", "best", "sweep")
 """The runs that the answers rest on, by the names of their configs, and the sweep."""
@@ -37,14 +37,13 @@ def answer_facts(found: Mapping[str, RunRecord | SweepRecord | None]) -> dict[st
     }
     if linear is not None:
         facts |= {"sizes": _sizes(linear), "optimum": _optimum(linear)}
-    if linear is not None and isinstance(sweep, SweepRecord):
-        limit = sweep.document.get("learning_rate_limit")
-        if is_number(limit) and limit > 0:
-            facts |= {"limit": _limit(limit, linear)}
-            facts |= {"overflow": _overflow(runs.get("linear_overflow"), limit)}
-        if sweep.best is not None:
-            facts |= {"comparison": _compare(sweep.best, linear)}
-            facts |= {"given": find_given(sweep, sweep.best, linear)}
+        if linear.config is not None and linear.dataset is not None:
+            plan = plan_on(linear.dataset, [linear.config])
+            facts |= {"limit": _limit(plan)}
+            facts |= {"overflow": _overflow(runs.get("linear_overflow"), plan.curvature.largest)}
+    if linear is not None and isinstance(sweep, SweepRecord) and sweep.best is not None:
+        facts |= {"comparison": _compare(sweep.best, linear)}
+        facts |= {"given": find_given(sweep, sweep.best, linear)}
     return facts
 
 
@@ -59,19 +58,22 @@ def _sizes(run: RunRecord) -> dict[str, Any] | None:
     return {**sizes, "steps": steps, "B": B}
 
 
-def _limit(limit: float, run: RunRecord) -> dict[str, str] | None:
-    """Return the largest stable learning rates, for a batch's mean and its sum.
-
-    The limit is that of the sweep's figure, 1/λ for the largest eigenvalue λ of plain descent.
-    """
-    if run.config is None:
+def _limit(plan: Plan) -> dict[str, str] | None:
+    """Return the largest stable learning rates: for all images, for a batch's mean and its sum."""
+    curve, limit, batch_size = plan.curvature, plan.limits[0], plan.configs[0].batch_size
+    if limit is None:
         return None
-    images = SUBSET_ROWS if run.dataset is None else min(SUBSET_ROWS, len(run.dataset.train))
-    limits = {"mean": format_limit(limit), "sum": format_limit(limit / run.config.batch_size)}
-    return {**limits, "eigenvalue": f"{1 / limit:.3g}", "images": f"{images:,}"}
+    return {
+        "full": format_limit(1 / curve.largest),
+        "mean": format_limit(limit),
+        "sum": format_limit(limit / batch_size),
+        "eigenvalue": f"{curve.largest:.3g}",
+        "single": f"{curve.single:.4g}",
+        "images": f"{min(SUBSET_ROWS, len(plan.dataset.train)):,}",
+    }
 
 
-def _overflow(run: RunRecord | None, limit: float) -> dict[str, str] | None:
+def _overflow(run: RunRecord | None, eigenvalue: float) -> dict[str, str] | None:
     """Return when a run's loss overflowed, and its growth a step, measured and predicted."""
     steps, losses = ([], []) if run is None else run.divergence
     lost = [step for step, loss in zip(steps, losses, strict=True) if not np.isfinite(loss)]
@@ -79,7 +81,7 @@ def _overflow(run: RunRecord | None, limit: float) -> dict[str, str] | None:
     half = finite[len(finite) // 2 :]
     if run is None or run.config is None or not lost or len(half) < 2:
         return None
-    times = run.config.learning_rate / limit
+    times = run.config.learning_rate * eigenvalue
     factor = 1 - 2 * times
     return {
         "step": str(lost[0]),

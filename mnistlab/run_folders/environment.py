@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ def _git(*arguments: str) -> str | None:
     return result.stdout
 
 
+@cache  # a sweep asks for each of its runs, and reading a package's metadata takes 5 ms
 def _version(package: str) -> str | None:
     try:
         return version(package)

@@ -223,8 +223,8 @@ class PreparedSweep:
         which = "the run" if of == 1 else f"{count} of {of} runs"
         is_, its = ("is", "its") if count == 1 else ("are", "their")
         return (
-            f"{which} {is_} beyond the stability limit of this data, a learning rate of {limit}: "
-            f"{its} loss is likely to grow until it overflows"
+            f"{which} {is_} beyond the stability limit of this data, a learning rate of about "
+            f"{limit}: {its} loss is likely to grow until it overflows"
         )
 
 

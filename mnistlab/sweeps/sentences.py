@@ -72,7 +72,7 @@ def _about_best(document: Document, best: Document) -> list[str]:
         )
         lines.append(
             f"{_trials(ties)} cannot be told from it on these validation images (at 95 % for "
-            f"all comparisons together); {chance}."
+            f"all pairs of trials together); {chance}."
         )
     test = best["test"]
     low, high = test["interval"]

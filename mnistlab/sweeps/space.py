@@ -11,7 +11,7 @@ import numpy as np
 
 from mnistlab.config.load import FUNCTION_NAMES, split_values
 from mnistlab.config.strict_yaml import read_value
-from mnistlab.config.validation import shown
+from mnistlab.config.validation import shorten, shown
 from mnistlab.errors import ConfigError, suggest
 from mnistlab.sweeps.functions import (
     DISTRIBUTIONS,
@@ -129,7 +129,7 @@ def _axis_of_call(key: str, where: str, text: str) -> Axis:
     name, inner, here = found[1], text[found.end() :].strip(), f"{where}: {shown(text)}"
     function = FUNCTIONS.get(name)
     if function is None:
-        raise ConfigError(f"{where}: unknown function {name!r}{suggest(name, FUNCTIONS)}")
+        raise ConfigError(f"{where}: unknown function {shorten(name)!r}{suggest(name, FUNCTIONS)}")
     if not inner.endswith(")"):
         raise ConfigError(
             f"{here}: the closing bracket is missing; inside {{ }} of a file put it in quotes"

@@ -13,7 +13,7 @@ from mnistlab.datasets import Dataset
 from mnistlab.experiment.prepare import objective_of, stack_key
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
-from mnistlab.statistics import differs, t_half_width, z_quantile
+from mnistlab.statistics import differs, pairs, t_half_width, z_quantile
 from mnistlab.sweeps.metric import Metric
 from mnistlab.sweeps.results import TrialResult, column_of
 from mnistlab.sweeps.trials import Sweep
@@ -34,11 +34,11 @@ def indistinguishable(
 
     Trials differ when the interval of their difference, paired by validation image, leaves out
     zero, and with several seeds the one paired by seed does, too. The intervals are wide enough
-    to hold for all trials together: the best is best because it was chosen among them.
+    to hold for all pairs of trials together: the best is best because it was chosen among them.
     """
     if len(ranked) < 2:
         return []
-    comparisons = len(ranked) - 1
+    comparisons = pairs(len(ranked))
     best, *others = _within_reach(ranked, sweep.metric, data_of)
     images = _scores([best, *others], sweep, folder, data_of)
     ties = []
@@ -57,7 +57,7 @@ def _within_reach(
     if metric.name != "validation.accuracy":
         return list(ranked)
     validation = data_of(ranked[0].trial.config).validation
-    reach = 1.01 * z_quantile(len(ranked) - 1) / math.sqrt(len(validation or ()) or 1)
+    reach = 1.01 * z_quantile(pairs(len(ranked))) / math.sqrt(len(validation or ()) or 1)
     best = ranked[0].score(metric) or 0.0
     return [one for one in ranked if abs((one.score(metric) or 0.0) - best) <= reach]
 

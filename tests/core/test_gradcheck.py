@@ -3,6 +3,7 @@
 The long form, over many more seeds, is tests/stress/gradients.py.
 """
 
+from itertools import cycle
 from types import SimpleNamespace
 
 import numpy as np
@@ -69,7 +70,7 @@ def test_our_own_losses_are_all_judged_by_the_complex_step_too():
 
 
 @pytest.mark.parametrize("scale", [1, 30, 1000])
-@pytest.mark.parametrize(("C", "seeds"), [(2, 15), (10, 15), (1000, 1)])
+@pytest.mark.parametrize(("C", "seeds"), [(2, 5), (10, 5), (1000, 1)])
 def test_softmax_passes_at_every_scale(C, seeds, scale):
     for seed in range(seeds):
         problem = problem_of(Case(), seed, C, scale)
@@ -93,7 +94,7 @@ def test_a_right_gradient_never_fails(seed, C, scale, B, case):
     assert judge(problem, "complex", seed).passed
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**32),
     relative=st.sampled_from([1e-3, 1e-5, -1e-5]),
@@ -114,9 +115,8 @@ def test_one_slightly_wrong_coordinate_is_caught_and_named(seed, relative, case,
             assert "only" in found.diagnosis
 
 
-@pytest.mark.parametrize("relative", [1e-3, 1e-5])
-def test_a_gradient_wrong_everywhere_by_little_is_caught(relative):
-    for case in CASES:
+def test_a_gradient_wrong_everywhere_by_little_is_caught():
+    for case, relative in zip(CASES, cycle([1e-5, 1e-5, 1e-3])):
         problem = problem_of(case)
         found = judge(altered(problem, problem.analytic * (1 + relative)))
         assert not found.passed

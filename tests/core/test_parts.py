@@ -12,10 +12,11 @@ from mnistlab.core.metrics import evaluate, largest_class, score_images
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import (
     REDUCTIONS,
+    Curvature,
     Objective,
     Products,
     copy_stack,
-    largest_eigenvalue,
+    curvature,
     stability_limit,
 )
 from mnistlab.core.optimizers import OPTIMIZERS
@@ -155,8 +156,12 @@ def test_largest_eigenvalue_against_numpy():
     samples = random_samples(N=500)
     x = np.c_[samples.images / 255, np.ones(500)]
     expected = np.linalg.eigvalsh(x.T @ x / 500)[-1]
-    assert largest_eigenvalue(samples, PixelMap()) == pytest.approx(expected, rel=1e-5)
-    assert largest_eigenvalue(samples, PixelMap(), rows=300) == pytest.approx(expected, rel=0.1)
+    found = curvature(samples, PixelMap())
+    assert found.largest == pytest.approx(expected, rel=1e-5)
+    assert curvature(samples, PixelMap(), rows=300).largest == pytest.approx(expected, rel=0.1)
+    v = np.linalg.eigh(x.T @ x / 500)[1][:, -1]
+    single = (np.square(x).sum(axis=1) * np.square(x @ v)).mean() / expected
+    assert found.single == pytest.approx(single, rel=1e-4)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -166,12 +171,13 @@ def test_the_limit_parts_stable_from_diverging_runs(optimizer, reduction):
     samples = random_samples(N=200)
     chosen = settings(optimizer=optimizer, reduction=reduction)
     limit = stability_limit(
-        largest_eigenvalue(samples, PixelMap()),
+        curvature(samples, PixelMap()),
         chosen.objective,
         chosen.optimizer,
         momentum=0.9,
         weight_decay=0.1,
         batch_size=200,
+        images=200,
     )
     assert limit is not None
     both = settings(
@@ -200,9 +206,48 @@ def test_the_limit_parts_stable_from_diverging_runs(optimizer, reduction):
 )
 def test_the_limit_by_hand(optimizer, reduction, limit):
     chosen = settings(optimizer=optimizer, reduction=reduction)
-    known = {"momentum": 0.5, "weight_decay": 5.0, "batch_size": 100}
-    found = stability_limit(39.2, chosen.objective, chosen.optimizer, **known)
+    known = {"momentum": 0.5, "weight_decay": 5.0, "batch_size": 100, "images": 100}
+    curve = Curvature(39.2, 106.3)
+    found = stability_limit(curve, chosen.objective, chosen.optimizer, **known)
     assert found == pytest.approx(limit, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("batch", "diverged"), [(1, 0.0106), (2, 0.0165), (5, 0.0224), (10, 0.0241), (100, 0.0252)]
+)
+def test_the_limit_of_small_batches_of_mnist(batch, diverged):
+    """1/(39.2 (1 - 1/B) + 106.3/B), against the rates from which runs on MNIST diverged."""
+    chosen = settings()
+    known = {"momentum": 0.0, "weight_decay": 0.0, "batch_size": batch, "images": 10**9}
+    curve = Curvature(39.2, 106.3)
+    found = stability_limit(curve, chosen.objective, chosen.optimizer, **known)
+    assert found == pytest.approx(1 / (39.2 * (1 - 1 / batch) + 106.3 / batch), rel=1e-6)
+    assert 0.8 * diverged < found < diverged
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("noise", [0.0, 0.01, 1.0, 30.0])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov"])
+def test_noisy_steps_are_stable_up_to_the_limit(optimizer, noise, momentum):
+    """The second moments of (x, velocity) grow from there on: the matrix that maps them says so.
+
+    With a step that is linear in both, (M0 + a M1) (x, velocity), and a curvature a of mean 1, it
+    is M0 x M0 + M0 x M1 + M1 x M0 + (1 + noise) M1 x M1, with Kronecker's product for x.
+    """
+    limit = OPTIMIZERS[optimizer].stability(momentum, noise)
+
+    def growth(rate):
+        m = momentum if optimizer != "sgd" else 0.0
+        steps = {
+            "sgd": ([[1, 0], [0, 0]], [[-rate, 0], [0, 0]]),
+            "momentum": ([[1, -rate * m], [0, m]], [[-rate, 0], [1, 0]]),
+            "nesterov": ([[1, -rate * m * m], [0, m]], [[-rate * (1 + m), 0], [1, 0]]),
+        }
+        M0, M1 = (np.array(one, float) for one in steps[optimizer])
+        moments = np.kron(M0, M0) + np.kron(M0, M1) + np.kron(M1, M0)
+        return np.abs(np.linalg.eigvals(moments + (1 + noise) * np.kron(M1, M1))).max()
+
+    assert growth(0.999 * limit) < 1 < growth(1.001 * limit)
 
 
 @pytest.mark.parametrize(
@@ -215,8 +260,9 @@ def test_the_limit_by_hand(optimizer, reduction, limit):
 )
 def test_no_limit_is_claimed_where_none_is_known(model, loss, optimizer):
     chosen = settings(model=model, loss=loss, optimizer=optimizer)
-    known = {"momentum": 0.0, "weight_decay": 0.0, "batch_size": 1}
-    assert stability_limit(39.2, chosen.objective, chosen.optimizer, **known) is None
+    known = {"momentum": 0.0, "weight_decay": 0.0, "batch_size": 1, "images": 100}
+    curve = Curvature(39.2, 106.3)
+    assert stability_limit(curve, chosen.objective, chosen.optimizer, **known) is None
 
 
 def test_a_registry_names_what_is_valid_and_what_is_near():

@@ -165,8 +165,9 @@ def test_a_mirror_that_never_answers_is_given_up(
     register(tiny_dataset(tiny_folder, Mirror(f"{server.url}slow/"), Mirror(mirror)))
     started = time.monotonic()
     fetch("tiny")
+    took = time.monotonic() - started
     released.set()
-    assert time.monotonic() - started < 5
+    assert took < 15  # it would have answered after 20
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -334,11 +335,11 @@ def test_four_processes_fetch_each_file_once(server, mirror, tiny_folder, cache)
     assert names_in(cache / "tiny") == sorted(NAMES)
 
 
-def stalled_download(handler_started):
+def stalled_download(begun, ended):
     def stall(handler):
         send(handler, b"\x1f\x8b" + bytes(20), promised=500)
-        handler_started.set()
-        time.sleep(1)
+        begun.set()
+        ended.wait(30)
 
     return stall
 
@@ -347,14 +348,15 @@ def stalled_download(handler_started):
 def test_a_fetch_cut_short_leaves_no_file_and_can_be_done_again(
     register, server, mirror, tiny_folder, cache, signum
 ):
-    started = threading.Event()
+    started, ended = threading.Event(), threading.Event()
     good = server.answers[f"/good/{NAMES[1]}.gz"]
-    server.answers[f"/good/{NAMES[1]}.gz"] = stalled_download(started)
+    server.answers[f"/good/{NAMES[1]}.gz"] = stalled_download(started, ended)
     process = child(tiny_folder, mirror, cache)
     assert started.wait(30)
     time.sleep(0.1)
     process.send_signal(signum)
     process.communicate(timeout=30)
+    ended.set()
     assert process.returncode == -signum
     left = names_in(cache / "tiny")
     assert NAMES[0] in left

@@ -150,15 +150,23 @@ PHOTOGRAPHS = {
 }
 
 
+@pytest.fixture(scope="module")
+def enlarged_digits(digits):
+    """Return the ink of three large digits, and what their clean pictures become."""
+    inks = [enlarged(image) for image in digits[:60:20]]
+    return [
+        (ink, as_digit(np.rint(255 * (1 - ink)).clip(0, 255).astype(np.uint8), SHAPE))
+        for ink in inks
+    ]
+
+
 @pytest.mark.parametrize("kind", PHOTOGRAPHS)
-def test_a_photograph_gives_the_digit_of_a_clean_picture(tmp_path, digits, kind):
-    for image in digits[:60:20]:
-        ink = enlarged(image)
-        clean = as_digit(np.rint(255 * (1 - ink)).clip(0, 255).astype(np.uint8), SHAPE)
+def test_a_photograph_gives_the_digit_of_a_clean_picture(tmp_path, enlarged_digits, kind):
+    names = ("photo.jpg", "photo.png", "photo.jpg")
+    for (ink, clean), name in zip(enlarged_digits, names, strict=True):
         picture = PHOTOGRAPHS[kind](ink).clip(0, 255).astype(np.uint8)
-        for name in ("photo.png", "photo.jpg"):
-            seen = as_digit(read_picture(saved(tmp_path, picture, name)), SHAPE)
-            assert likeness(seen, clean) > 0.93
+        seen = as_digit(read_picture(saved(tmp_path, picture, name)), SHAPE)
+        assert likeness(seen, clean) > 0.93
 
 
 def likeness(seen, known):

@@ -134,7 +134,7 @@ def test_a_rate_beyond_the_limit_warns_and_diverges_readably(tmp_path):
     run = train("learning_rate=0.1", tmp_path=tmp_path, plots=True, reporter=reporter)
     assert run.status == "diverged"
     (warning,) = reporter.warnings
-    assert "learning rate 0.1 is beyond the stability limit of this data, 0.02" in warning
+    assert "learning rate 0.1 is beyond the stability limit of this data and batch " in warning
     assert run.folder.read_status()["error"].startswith("the loss overflowed float32 in epoch 1, ")
     assert run.summary["test"] == {"loss": None, "accuracy": None}
     steps, losses = run.folder.read_divergence()

@@ -1,9 +1,9 @@
 """What an epoch costs beside computing does not grow with the epochs before it."""
 
-import time
+from types import SimpleNamespace
 
 from mnistlab.config.load import load_config
-from mnistlab.experiment import prepare, train_run
+from mnistlab.experiment import prepare, recorder, train_run
 from mnistlab.experiment.recorder import CHECKPOINT_SHARE, CheckpointTimer
 from mnistlab.run_folders import files
 from tests.experiment.test_experiment import Recorder
@@ -24,12 +24,17 @@ def test_an_epoch_writes_its_own_row_and_no_other(tmp_path, monkeypatch):
     assert len(written) < 12
 
 
-def test_checkpoints_take_a_share_of_the_time():
-    timer = CheckpointTimer()
+def test_checkpoints_take_a_share_of_the_time(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(recorder, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    timer = CheckpointTimer(clock[0])
     assert timer.is_due()
     assert not timer.is_due(least=3600)
     with timer.saving():
-        time.sleep(0.01)
+        clock[0] += 2
     assert not timer.is_due()
-    time.sleep(0.01 / CHECKPOINT_SHARE + 0.05)
+    clock[0] += 0.9 * 2 / CHECKPOINT_SHARE
+    assert not timer.is_due()
+    clock[0] += 0.2 * 2 / CHECKPOINT_SHARE
     assert timer.is_due()
+    assert not timer.is_due(least=3600)

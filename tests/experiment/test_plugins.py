@@ -17,7 +17,7 @@ from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.schedules import SCHEDULES
 class Sign:
     options = {options}
-    def stability(self, momentum): return None
+    def stability(self, momentum, noise): return None
     def init(self, parameters): return {state}
     def update(self, gradient, state, hyper):
         return hyper["learning_rate"] * hyper.get("memory", 1) * np.sign(gradient)

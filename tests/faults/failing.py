@@ -9,6 +9,7 @@ from unittest import mock
 
 from mnistlab.plots import painter
 from mnistlab.run_folders import RunFolder
+from mnistlab.sweeps import plan
 from tests.faults import promises
 from tests.faults.command import (
     Outcome,
@@ -144,17 +145,20 @@ def _finished(config: Path, runs: Path) -> tuple[dict[str, object], dict[str, ob
 
 
 def _cut(command: Callable[[Path], Outcome], old: Path, place: Path) -> Path:
-    """Interrupt a command while it writes its second checkpoint, and return the place."""
+    """Interrupt a command once it has written a checkpoint anew, and return the place.
+
+    On one core, so that it is always the first stack of a sweep that has trained two epochs.
+    """
     runs = copy(old, place / "runs")
 
     class Impatience(Faults):
-        def before(self, call: Call) -> None:
+        def after(self, call: Call) -> None:
             if call.kind == "replace" and "checkpoint" in call.path:
-                self.counts["checkpoint"] += 1
-                if self.counts["checkpoint"] == 2:
+                self.counts[call.path] += 1
+                if self.counts[call.path] == 2:
                     raise KeyboardInterrupt
 
-    with watching(runs, Impatience()):
+    with watching(runs, Impatience()), mock.patch.object(plan, "available_cores", return_value=1):
         outcome = command(runs)
     if outcome.code != 130 or len(new_runs(runs, old)) != 1:
         raise AssertionError(f"was not cut short: {outcome}")

@@ -25,16 +25,12 @@ def test_a_second_ctrl_c_leaves_at_once(tmp_path, kind):
     assert victim.interrupt(1.2, signal.SIGINT, again=0.01) == []
 
 
-def test_a_hangup_saves_a_sweep(tmp_path):
-    victim = Victim("sweep", tmp_path / "victim", LONG["sweep"])
-    assert victim.interrupt(1.2, signal.SIGHUP) == []
-
-
 def test_a_child_that_stays_behind_is_seen(tmp_path, monkeypatch):
     """Else the tests above would prove nothing of it."""
     monkeypatch.setattr(processes, "_below", lambda _: {1})
     victim = Victim("train", tmp_path / "victim", LONG["train"])
-    assert "child process is still there" in victim.interrupt(0.8, signal.SIGTERM)[0]
+    told = victim.interrupt(0.8, signal.SIGTERM)
+    assert any("child process is still there" in one for one in told)
 
 
 @pytest.mark.parametrize("few", [False, True], ids=["", "few names"])

@@ -10,7 +10,8 @@ import safetensors.numpy
 
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
-from tests.runs.audited import run_audited, train_both
+from tests.faults.command import invoke
+from tests.runs.audited import train_both
 from tests.runs.test_paths import FIRST, MANY, commands_that_take_a_run
 
 NESTED = '{"a": ' * 50_000
@@ -121,7 +122,7 @@ def trained(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", [FIRST, MANY], ids=["run", "sweep"])
-def test_a_file_that_says_something_else_gets_a_sentence(tmp_path, trained, kind):
+def test_a_file_that_says_something_else_gets_a_sentence(tmp_path, trained, kind, monkeypatch):
     words = []
     for case, (of, file, contents, commands) in enumerate(CASES):
         for number, content in enumerate(contents if of == kind else ()):
@@ -133,11 +134,13 @@ def test_a_file_that_says_something_else_gets_a_sentence(tmp_path, trained, kind
             for command in commands:
                 named = ["hostile" if word == "NAME" else word for word in command]
                 words.append(["runs", *named, "--runs-dir", runs])
-    outcomes = run_audited(words, cwd=tmp_path, scratch=tmp_path / "scratch")
-    wrong = [outcome for outcome in outcomes if not _is_fine(outcome)]
+    monkeypatch.chdir(tmp_path)  # for what is exported
+    monkeypatch.setenv("COLUMNS", "300")
+    outcomes = [(arguments, invoke(*arguments)) for arguments in words]
     told = {
-        (outcome.arguments[1], str(outcome.arguments[-1]), ascii(outcome.err or outcome.out)[-300:])
-        for outcome in wrong
+        (arguments[1], str(arguments[-1]), ascii(outcome.err or outcome.out)[-300:])
+        for arguments, outcome in outcomes
+        if not _is_fine(arguments, outcome)
     }
     assert not told
 
@@ -151,7 +154,7 @@ def change(folder, file, content):
         folder.status.write_text(json.dumps(known | {"files": folder.compute_checksums()}))
 
 
-def _is_fine(outcome):
+def _is_fine(arguments, outcome):
     said = outcome.err.splitlines() or [""]
     shown = (outcome.out + outcome.err).replace("\n", "")
     return (
@@ -160,5 +163,5 @@ def _is_fine(outcome):
         and "unexpected" not in outcome.err
         and "Warning" not in outcome.err
         # JSON has escapes of its own for what a terminal obeys
-        and (shown.isprintable() or ("--json" in outcome.arguments and "\x1b" not in shown))
+        and (shown.isprintable() or ("--json" in arguments and "\x1b" not in shown))
     )

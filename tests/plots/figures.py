@@ -3,13 +3,16 @@
 import io
 from types import SimpleNamespace
 
+import matplotlib
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.text import Text
 from PIL import Image
 
 from mnistlab import plots
 from mnistlab.core.samples import Samples
+from mnistlab.plots import style
 
 NAN = np.nan
 DIGITS = [str(digit) for digit in range(10)]
@@ -55,9 +58,16 @@ def boxes(artist, dpi):
         yield (*inked.min(axis=0), *inked.max(axis=0))
 
 
+def render(figure):
+    """Draw a figure once, without the second drawing and the packing that a file takes."""
+    if figure.stale:
+        with matplotlib.rc_context(style.SETTINGS):
+            FigureCanvasAgg(figure).draw()
+
+
 def shown(figure):
     """The texts that are drawn: Matplotlib makes ticks beyond an axis' ends and leaves them out."""
-    png(figure)
+    render(figure)
     left_out = set()
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         low, high = sorted(axis.get_view_interval())

@@ -230,26 +230,26 @@ def test_errors_beyond_a_decade_have_a_logarithmic_axis():
     assert rates([0.1, 0.2], [8, 90]).axes[0].get_yscale() == "log"
 
 
-@pytest.mark.parametrize(
-    ("values", "errors"),
-    [
-        ([], []),
-        ([0.1], [8]),
-        ([0.1], [NAN]),
-        ([NAN], [8]),
-        ([0.0, 0.1], [8, 9]),
-        ([-1, 1], [0, 0]),
-        ([0.1, 0.1], [8, np.inf]),
-        (EXTREMES, EXTREMES),
-        (EXTREMES, EXTREMES[::-1]),
-        ([1e300, 2e300], [1e300, 1.1e300]),
-        ([1e-300, 2e-300], [1e-300, 2e-300]),
-    ],
-)
-@pytest.mark.parametrize("limit", [None, 0.03, NAN, 1e300, -1])
-def test_any_rates_can_be_drawn(values, errors, limit):
-    for best in (None, 0) if values else (None,):
-        assert_inside(rates(values, errors, limit=limit, best=best))
+ANY = [
+    ([], []),
+    ([0.1], [8]),
+    ([0.1], [NAN]),
+    ([NAN], [8]),
+    ([0.0, 0.1], [8, 9]),
+    ([-1, 1], [0, 0]),
+    ([0.1, 0.1], [8, np.inf]),
+    (EXTREMES, EXTREMES),
+    (EXTREMES, EXTREMES[::-1]),
+    ([1e300, 2e300], [1e300, 1.1e300]),
+    ([1e-300, 2e-300], [1e-300, 2e-300]),
+]
+
+
+@pytest.mark.parametrize(("at", "values", "errors"), [(at, *one) for at, one in enumerate(ANY)])
+def test_any_rates_can_be_drawn(at, values, errors):
+    """Each with a limit in the midst, with none, and with one of three that make no sense."""
+    for limit, best in ((None, 0), (0.03, None), ((NAN, 1e300, -1)[at % 3], 0)):
+        assert_inside(rates(values, errors, limit=limit, best=best if values else None))
 
 
 def test_any_names_of_groups_fit():

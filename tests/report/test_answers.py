@@ -112,8 +112,13 @@ def test_the_limit_follows_from_the_largest_eigenvalue(answers, data):
     F = np.hstack([rows, np.ones((len(rows), 1))])
     eigenvalue = np.linalg.eigvalsh(F.T @ F / len(F))[-1]
     assert float(answers["limit"]["eigenvalue"]) == pytest.approx(eigenvalue, rel=2e-3)
-    assert float(answers["limit"]["mean"]) == pytest.approx(1 / eigenvalue, rel=1e-2)
-    assert float(answers["limit"]["sum"]) == pytest.approx(1 / eigenvalue / 100, rel=1e-2)
+    assert float(answers["limit"]["full"]) == pytest.approx(1 / eigenvalue, rel=1e-2)
+    v = np.linalg.eigh(F.T @ F / len(F))[1][:, -1]
+    single = (np.square(F).sum(axis=1) * np.square(F @ v)).mean() / eigenvalue
+    assert float(answers["limit"]["single"]) == pytest.approx(single, rel=1e-2)
+    limit = 1 / (eigenvalue * 0.99 + single / 100)
+    assert float(answers["limit"]["mean"]) == pytest.approx(limit, rel=1e-2)
+    assert float(answers["limit"]["sum"]) == pytest.approx(limit / 100, rel=1e-2)
 
 
 def test_the_growth_that_the_limit_predicts_is_that_which_was_measured(answers, reported):

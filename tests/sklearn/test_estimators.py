@@ -47,7 +47,7 @@ def test_every_check_of_scikit_learn_passes(kind):
     results = check_estimator(kind(epochs=60, learning_rate=0.1), on_skip=None, on_fail=None)
     assert [one["check_name"] for one in results if one["status"] == "failed"] == []
     skipped = [one["check_name"] for one in results if one["status"] == "skipped"]
-    assert skipped == ["check_array_api_input"]  # needs another array library
+    assert set(skipped) <= {"check_array_api_input"}  # needs another array library
 
 
 @pytest.mark.parametrize("kind", CLASSIFIERS)

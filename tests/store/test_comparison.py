@@ -3,12 +3,14 @@
 import io
 import json
 import re
+import shutil
 
 import pytest
 from PIL import Image
 
 from mnistlab.errors import InputError
 from mnistlab.plots import check_picture
+from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.store.compare import choose_runs, compare_runs, format_setting
 from mnistlab.store.comparison_picture import run_labels
@@ -16,10 +18,18 @@ from mnistlab.store.opening import of_folders
 from tests.store.trained import train
 
 
-@pytest.fixture
-def three(tmp_path):
-    runs = tmp_path / "runs"
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    runs = tmp_path_factory.mktemp("trained")
     return [train(runs), train(runs, "learning_rate=0.02"), train(runs, "learning_rate=0.2")]
+
+
+@pytest.fixture
+def three(tmp_path, trained):
+    """Return three runs in a runs folder that a test may change."""
+    return [
+        RunFolder(shutil.copytree(one.path, tmp_path / "runs" / one.path.name)) for one in trained
+    ]
 
 
 def compared(*folders):

@@ -1,13 +1,20 @@
-"""Judges right and slightly wrong gradients, and the files of students, from many seeds."""
+"""Judges right and slightly wrong gradients from many seeds, and files in all forms."""
 
 import re
+import time
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 
 from mnistlab.gradcheck.check import METHODS
 from mnistlab.gradcheck.mistakes import MISTAKES, Case
+from mnistlab.gradcheck.suites import Options
 from tests.core.test_gradcheck import CASES, altered, judge, problem_of
+from tests.gradcheck.homework import FORMS, SPELLINGS
+from tests.gradcheck.odd_files import RIGHT
+from tests.gradcheck.test_class import KINDS, SPELT, problems_of_a_class, verdict_on
+from tests.gradcheck.test_forms import PAIRS, problems_of_a_mistake, problems_of_a_right_file
 from tests.gradcheck.test_target import FAULTY, report_on
 from tests.stress.figures import Figure
 from tests.stress.tally import Tally
@@ -16,8 +23,8 @@ _SEEDS = 4_000
 _OF_STUDENTS = 40
 
 
-def measure(scale: float, scratch: Path) -> list[Figure]:  # noqa: ARG001 - it needs no folder
-    """Return figures of right gradients, of wrong ones, of known mistakes and of faulty files."""
+def measure(scale: float, scratch: Path) -> list[Figure]:
+    """Return figures of right gradients, of wrong ones, of known mistakes and of files."""
     seeds = range(1, max(2, round(_SEEDS * scale)) + 1)
     right = Tally("a right gradient, judged by both methods")
     wrong = Tally("one coordinate that is off by 1e-5, to be found by both methods")
@@ -36,7 +43,35 @@ def measure(scale: float, scratch: Path) -> list[Figure]:  # noqa: ARG001 - it n
     for seed in range(2, max(1, round(_OF_STUDENTS * scale)) + 2):
         for name in FAULTY:
             students.add(_untold(name, seed))
-    return [tally.figure() for tally in (right, wrong, known, students)]
+    figures = [tally.figure() for tally in (right, wrong, known, students)]
+    found = Tally("a right file as it is found, at three points")
+    for name in RIGHT:
+        verdict = verdict_on(scratch, RIGHT[name])
+        found.add([] if verdict == ("right", "") else [f"{name}: {verdict}"])
+    figures.append(found.figure())
+    files = [(kind, spelling) for kind in KINDS for spelling in SPELT]
+    judged = Tally("a file of a class that is judged by one command")
+    began = time.monotonic()
+    problems = problems_of_a_class(scratch / "class", files)
+    took = time.monotonic() - began
+    for _, problem in zip_longest(files, problems):
+        judged.add([] if problem is None else [str(problem)])
+    figures.append(judged.figure(f"{took:.0f} s for {len(files)}"))
+    return [*figures, *_forms(scratch / "mine.py", max(1, round(1 / scale)))]
+
+
+def _forms(path: Path, every: int) -> list[Figure]:
+    """Return figures of one in `every` right file, and of every mistake in every form."""
+    right = Tally("a right file in some form and spelling, to pass")
+    cases = [(form, spelling) for form in FORMS for spelling in SPELLINGS]
+    for form, spelling in cases[::every]:
+        right.add(problems_of_a_right_file(path, form, spelling, Options()))
+    wrong = Tally("a mistake in some form and spelling, to be named")
+    mistakes = [(*pair, spelling) for pair in PAIRS for spelling in SPELLINGS]
+    for form, name, spelling in mistakes[::every]:
+        wrong.add(problems_of_a_mistake(path, form, spelling, name, Options(points=1)))
+    note = f"{len(FORMS)} forms, {len(SPELLINGS)} spellings"
+    return [right.figure(note), wrong.figure(f"{note}, {len(PAIRS)} mistakes in forms")]
 
 
 def _judged_wrong(problem) -> list[str]:

@@ -4,7 +4,6 @@ import errno
 import json
 import math
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -23,7 +22,7 @@ from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.run_folders import files
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps import stack_training as training
-from mnistlab.sweeps.workers import EpochEnded, RunEnded
+from mnistlab.sweeps.workers import EpochEnded, RunEnded, Workers
 from tests.sweep.helpers import SweepRecorder, content, resume, sweep, the_only, write_base
 
 WORDS = ("learning_rate=0.005,0.02,100.0", "epochs=1,4", "batch_size=100,250")
@@ -43,24 +42,49 @@ def kind(request, tmp_path_factory):
     return words, {**options, "text": text}, content(whole.folder)
 
 
+def waiting_after(event, at):
+    """Return `Workers.report` that waits for the interrupt after so many events of a kind.
+
+    Else a worker may have trained all by the time that the main thread hears of them.
+    """
+    report, told, lock = Workers.report, [], threading.Lock()
+
+    def report_and_wait(workers, one):
+        with lock:
+            told.append(isinstance(one, event))
+            is_over = sum(told) >= at
+        report(workers, one)
+        if is_over and threading.current_thread() is not threading.main_thread():
+            workers._stopped.wait(60)
+
+    return report_and_wait
+
+
 def interrupted(tmp_path, kind, event, at):
     words, options, _ = kind
     told = SweepRecorder(kind=event, raise_at=at)
-    with pytest.raises(KeyboardInterrupt) as caught:
-        sweep(tmp_path, *words, reporter=told, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workers, "report", waiting_after(event, at))
+        with pytest.raises(KeyboardInterrupt) as caught:
+            sweep(tmp_path, *words, reporter=told, **options)
     assert "mnistlab sweep --resume" in caught.value.__notes__[0]
     return the_only(tmp_path / "runs")
 
 
-@pytest.mark.parametrize("often", [False, True], ids=["", "checkpoint every epoch"])
 @pytest.mark.parametrize(
-    ("event", "at"),
-    [(EpochEnded, 1), (EpochEnded, 4), (RunEnded, 1), (RunEnded, 3)],
+    ("event", "at", "often"),
+    [
+        (EpochEnded, 1, False),
+        (EpochEnded, 4, False),
+        (EpochEnded, 4, True),
+        (RunEnded, 1, True),
+        (RunEnded, 3, False),
+    ],
 )
 def test_an_interrupted_sweep_goes_on_to_the_same_bits(
     tmp_path, kind, event, at, often, monkeypatch
 ):
-    if often:
+    if often:  # there is a checkpoint of every epoch
         monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
         monkeypatch.setattr(recorder, "CHECKPOINT_SHARE", math.inf)
     cut = interrupted(tmp_path, kind, event, at)
@@ -159,52 +183,12 @@ def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-BIG = ("learning_rate=linspace(0.001,0.02,12)", "epochs=70,140", "batch_size=100")
-
-
-def test_killed_at_random_moments(tmp_path):
-    """Whatever is marked complete is, and survives unchanged; the end is the same to the bit."""
-    config = str(write_base(tmp_path))
-    begun = time.monotonic()
-    whole = start(tmp_path / "whole", "--config", config, *BIG)
-    whole.communicate(timeout=120)
-    took = time.monotonic() - begun
-    expected = content(the_only(tmp_path / "whole" / "runs"))
-    assert len(expected) == 24
-    moments = random.Random(20191120)  # noqa: S311 - moments, not secrets
-    process = start(tmp_path, "--config", config, *BIG)
-    finished: dict[str, object] = {}
-    for _ in range(2):
-        time.sleep(moments.uniform(0.4, took))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        folders = list((tmp_path / "runs").glob("2*"))
-        if not folders or not (folders[0] / "plan.json").exists():
-            process = start(tmp_path, "--config", config, *BIG)
-            continue
-        cut = SweepFolder(folders[0])
-        assert cut.read_status()["status"] in ("interrupted", "completed")
-        now = content_of_whole(cut)
-        assert all(now[run] == what for run, what in finished.items())
-        assert all(expected[run] == what for run, what in now.items())
-        finished = now
-        process = start(tmp_path, "--resume", cut.name)
-    process.communicate(timeout=120)
-    assert process.returncode == 0
-    assert content(cut) == expected
-
-
-def content_of_whole(cut: SweepFolder) -> dict[str, object]:
-    """Return the content of the runs that say they are whole."""
-    whole = [n for n in cut.runs() if cut.run(n).read_status()["status"] == "completed"]
-    kept = type("Kept", (), {"runs": lambda _: whole, "run": lambda _, n: cut.run(n)})()
-    return content(kept)
-
-
 LONG = ("learning_rate=linspace(0.001,0.02,12)", "epochs=20000")
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_saves_and_ends_with_its_code(tmp_path, signum, code):
     process = start(tmp_path, "--config", str(write_base(tmp_path)), *LONG)
     deadline = time.monotonic() + 60
@@ -212,7 +196,7 @@ def test_a_signal_saves_and_ends_with_its_code(tmp_path, signum, code):
         time.sleep(0.05)
     time.sleep(0.7)
     process.send_signal(signum)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=60)
     assert process.returncode == code
     cut = the_only(tmp_path / "runs")
     assert f"mnistlab sweep --resume {cut.name}" in told
@@ -225,7 +209,7 @@ class DiedError(BaseException):
     """Stands for the end of a process in the midst of a run's folder."""
 
 
-@pytest.mark.parametrize("at", [1, 2, 4, 6])
+@pytest.mark.parametrize("at", [1, 4])
 def test_a_death_within_any_runs_folder_changes_nothing(tmp_path, kind, at, monkeypatch):
     words, options, expected = kind
     close, lock, count = RunRecorder.close, threading.Lock(), []
