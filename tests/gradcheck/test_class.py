@@ -153,7 +153,7 @@ RARER = {
     "P = P * 0": "the sum of exponentials is taken for a constant",
     "P = p(P)": "the softmax is applied twice",
     "P, T = P[::-1], T[::-1]": "the samples of the batch are in another order",
-    "T = 0.9 * T + 0.1 / T.shape[1]": "the labels are smoothed here and not in the loss: 0.1 of each",
+    "T = 0.9 * T + 0.1 / T.shape[1]": "the labels are smoothed here and not in the loss: 0.1",
     "L = np.log(np.exp(A - A.max(1, keepdims=True)).sum(1)) - (A * T).sum(1)":
         "the maximum is subtracted where the exponentials are summed, but not from",
 }  # fmt: skip
