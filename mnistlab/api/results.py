@@ -179,7 +179,7 @@ class Run(_Folder):
                 images = step.move(squares)
             else:
                 pixels = open_data(config).pixels  # fitted on the training images
-        return images.reshape(len(images), -1), pixels
+        return images.reshape(len(images), len(self.weights)), pixels
 
     def to_sklearn(self) -> "ShallowClassifier":
         """Return the run as a fitted scikit-learn classifier; needs the extra `sklearn`.

@@ -158,6 +158,7 @@ def test_predictions_are_those_of_the_run(data, steps):
     probabilities = made.predict_proba(data.test.images[:5])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
     assert np.array_equal(probabilities.argmax(axis=1), made.predict(data.test.images[:5]))
+    assert made.predict_proba(data.test.images[:0]).shape == (0, 10)
 
 
 @pytest.mark.parametrize(
