@@ -198,9 +198,10 @@ _loaded: dict[Path, tuple[bytes, list[tuple[Registry[Any], str]]]] = {}
 
 
 def _is_loaded(path: Path) -> bool:
-    content, added = _loaded.get(path, (b"", []))
-    is_there = bool(added) and all(name in registry for registry, name in added)
-    return is_there and path.is_file() and path.read_bytes() == content
+    if path not in _loaded or not path.is_file():
+        return False
+    content, added = _loaded[path]
+    return path.read_bytes() == content and all(name in registry for registry, name in added)
 
 
 def blame(error: BaseException) -> str | None:

@@ -5,7 +5,7 @@ Shapes: N images of H x W pixels, D = H * W features, C classes.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -23,6 +23,7 @@ from mnistlab.core.samples import FeatureReader, PixelMap
 from mnistlab.datasets import PREPROCESSING, MovePixels
 from mnistlab.errors import InputError, MnistlabError, UnknownNameError, suggest
 from mnistlab.experiment.prepare import open_data
+from mnistlab.plots.picture_file import encode
 from mnistlab.plots.run_plots import plots_of
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
@@ -93,6 +94,8 @@ class _Folder:
         figure: Figure | None = plots[name](view)
         if figure is None:
             raise InputError(f"{self.name}: has no data for the plot {name}")
+        # a notebook without a backend of Matplotlib's shows this
+        figure._repr_png_ = partial(encode, figure)  # type: ignore[attr-defined]
         return figure
 
 

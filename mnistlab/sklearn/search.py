@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
-import joblib
 import numpy as np
 import sklearn
 import threadpoolctl
@@ -35,6 +34,9 @@ from mnistlab.sweeps.workers import Workers, available_cores
 
 _TOGETHER = 16
 """Candidates whose outputs are computed by one product: 20,000 rows of 10 classes are 13 MB."""
+
+_PLAIN = (str, int, float, bool, type(None))
+"""Values that are the same if they are equal; of others only the very same object is."""
 
 Parameters = Mapping[str, Any]
 Result = dict[str, Any]
@@ -121,7 +123,7 @@ class FusedSearchCV(BaseSearchCV):
                 f"{self.n_splits_ * count} fits"
             )
 
-        jobs = available_cores() if self.n_jobs is None else joblib.effective_n_jobs(self.n_jobs)
+        jobs = _threads(self.n_jobs)
         by_fold = []
         with threadpoolctl.threadpool_limits(1, "blas"), ThreadPoolExecutor(jobs) as pool:
             work = _Work(Workers(pool), jobs, scorers, self.error_score, self.return_train_score)
@@ -273,15 +275,23 @@ def _failed(error: Exception, work: _Work) -> Result:
 def _groups(estimator: Any, candidates: Sequence[Parameters]) -> list[list[int]]:
     """Return the numbers of the candidates that agree on everything but their classifier."""
     last = estimator.steps[-1][0] if isinstance(estimator, Pipeline) else None
-    groups: dict[str, list[int]] = {}
+    groups: dict[object, list[int]] = {}
     for k, parameters in enumerate(candidates):
-        others = {
-            name: value
+        others = frozenset(
+            (name, type(value), value if isinstance(value, _PLAIN) else id(value))
             for name, value in parameters.items()
             if last is not None and name.partition("__")[0] != last
-        }
-        groups.setdefault(joblib.hash(others), []).append(k)
+        )
+        groups.setdefault(others, []).append(k)
     return list(groups.values())
+
+
+def _threads(n_jobs: int | None) -> int:
+    """Return the number of threads that `n_jobs` stands for; -1 are all cores, -2 all but one."""
+    cores = available_cores()
+    if n_jobs == 0:
+        raise InputError("n_jobs must not be 0; None or -1 are all cores")
+    return cores if n_jobs is None else n_jobs if n_jobs > 0 else max(1, cores + 1 + n_jobs)
 
 
 def _classifier_of(model: Any) -> ShallowClassifier:

@@ -230,6 +230,7 @@ def test_what_a_notebook_shows_is_a_plain_table(tmp_path):
 def test_plots_are_figures():
     made = train()
     assert made.plot("weights").axes
+    assert made.plot("weights")._repr_png_().startswith(b"\x89PNG")  # what a notebook shows
     with pytest.raises(ValueError, match="did you mean 'weights'"):
         made.plot("weight")
     drawn = mnistlab.train("linear", epochs=1, **MINI)

@@ -167,3 +167,16 @@ def test_entries_of_other_types_are_refused(tmp_path):
     path.write_text("from mnistlab.datasets import DATASETS\nDATASETS.add('own', 3)\n")
     with pytest.raises(InputError, match=r"line 2: TypeError: dataset 'own' is no NamedDataset or"):
         load_plugins([path])
+
+
+def test_a_file_of_data_alone_is_run_once_a_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(DATASETS, "_entries", dict(DATASETS._entries))
+    path = tmp_path / "bars.py"
+    path.write_text(
+        "import numpy as np\nfrom mnistlab.datasets import DATASETS, ArrayDataset\n"
+        "images, labels = np.zeros((4, 3, 3), np.uint8), np.arange(4, dtype=np.uint8)\n"
+        "DATASETS.add('bars', ArrayDataset(images, labels, images, labels))\n"
+    )
+    load_plugins([path])
+    load_plugins([path])
+    assert "bars" in DATASETS

@@ -121,6 +121,8 @@ def test_a_candidate_that_fails_gets_the_error_score(digits):
 def test_what_is_no_search_is_refused(digits):
     with pytest.raises(ValueError, match="not SVC; GridSearchCV takes any"):
         FusedSearchCV(SVC(), {"C": [1]}).fit(*digits)
+    with pytest.raises(ValueError, match="n_jobs must not be 0"):
+        FusedSearchCV(SoftmaxClassifier(), {"epochs": [1]}, n_jobs=0).fit(*digits)
     with pytest.raises(ValueError, match="either param_grid or param_distributions"):
         FusedSearchCV(SoftmaxClassifier()).fit(*digits)
     with pytest.raises(ValueError, match="Invalid parameter 'rate'"):
