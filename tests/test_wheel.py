@@ -54,11 +54,10 @@ def quick(command, files):
     words += ["--yes"] if words[:2] == ["runs", "delete"] else []
     if not command.is_row:
         return None, ["mnistlab", *words]
-    kinds = {"runs list latest", "runs show latest/7", "runs plot latest/7"}
+    kinds = {"runs list latest", "runs show latest/3", "runs plot latest/3"}
     line = command.line.removeprefix("mnistlab ")
-    is_of_sweep = line in kinds or words[0] == "sweep" or "latest SWEEP/7" in line
+    is_of_sweep = line in kinds or words[0] == "sweep" or "latest SWEEP/3" in line
     words = [word.replace("20261123-0615", "RUN") for word in words]
-    words = [word.replace("latest/7", "latest/3").replace("SWEEP/7", "SWEEP/2") for word in words]
     return "sweep" if is_of_sweep else "run", ["mnistlab", *words]
 
 

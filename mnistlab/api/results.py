@@ -83,6 +83,18 @@ class _Folder:
             raise KeyError(f"{self.name} has no {key!r}{suggest(key, self.facts)}")
         return self.facts[key]
 
+    def __contains__(self, key: object) -> bool:
+        """Return whether there is a fact of this key."""
+        return key in self.facts
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the keys of all facts."""
+        return iter(self.facts)
+
+    def keys(self) -> list[str]:
+        """Return the keys of all facts: dict(run) is all that is known."""
+        return list(self.facts)
+
     def plot(self, name: str) -> "Figure":
         """Return a plot as a Matplotlib figure: that of this name in the folder's plots.
 
@@ -191,7 +203,7 @@ class Run(_Folder):
         `run.predict(images)`. Raises InputError for a run without weights, and for a model and a
         loss of a plugin.
         """
-        from mnistlab.sklearn.estimators import fitted_as  # noqa: PLC0415 - takes seconds
+        from mnistlab.sklearn.classifiers import fitted_as  # noqa: PLC0415 - takes seconds
         from mnistlab.sklearn.stacks import Fitted  # noqa: PLC0415
 
         rows = self._folder.read_metrics()

@@ -42,7 +42,7 @@ def train(
     runs_dir: PathLike | None = None,
     name: str | None = None,
     plots: bool = True,
-    plugins: Sequence[PathLike] = (),
+    plugins: PathLike | Sequence[PathLike] = (),
     progress: bool | None = None,
     **overrides: Any,
 ) -> Run:
@@ -62,7 +62,7 @@ def train(
     Raises InputError (a ValueError) for anything that cannot be used, and FetchError where the
     data cannot be had.
     """
-    load_plugins([Path(plugin) for plugin in plugins])
+    load_plugins(_files(plugins))
     settled = load_config(_source(config), _dotted(overrides), name=name)
     reporter = _reporter(ConsoleReporter, progress)
     plan = prepare([settled], reporter)
@@ -86,7 +86,7 @@ def sweep(
     runs_dir: PathLike | None = None,
     name: str | None = None,
     plots: bool = True,
-    plugins: Sequence[PathLike] = (),
+    plugins: PathLike | Sequence[PathLike] = (),
     progress: bool | None = None,
     **overrides: Any,
 ) -> Sweep:
@@ -112,7 +112,7 @@ def sweep(
     Raises InputError for anything that cannot be used, FetchError where the data cannot be had,
     and SweepFailedError where a run fails.
     """
-    load_plugins([Path(plugin) for plugin in plugins])
+    load_plugins(_files(plugins))
     base = load_config(_source(config), _dotted(overrides), name=name)
     document = {
         "base": base.model_dump(exclude_none=True),
@@ -187,7 +187,9 @@ def _dotted(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key.replace("__", "."): plain(value) for key, value in values.items()}
 
 
-def _files(plugins: Iterable[PathLike]) -> list[Path]:
+def _files(plugins: PathLike | Iterable[PathLike]) -> list[Path]:
+    if isinstance(plugins, str | os.PathLike):
+        return [Path(plugins)]
     return [Path(plugin) for plugin in plugins]
 
 

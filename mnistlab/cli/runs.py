@@ -232,7 +232,7 @@ def diff(
     for folder in folders:
         if isinstance(folder, SweepFolder):
             raise RunFolderError(
-                f"{folder.name}: is a sweep; name one of its runs, {folder.name}/7 for its run 7"
+                f"{folder.name}: is a sweep; name one of its runs, {folder.name}/0 for its first"
             )
     load_plugins(plugin or [])
     for folder in folders:

@@ -5,8 +5,9 @@ An override is a word `key=value` on the command line, typed like YAML.
 
 import copy
 import functools
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ import numpy as np
 from mnistlab.config.schema import Config, StrictModel, config_type
 from mnistlab.config.strict_yaml import MAX_KEY, KeyPath, dump, read_file, read_value
 from mnistlab.config.validation import shorten, valid_keys, validate
-from mnistlab.errors import ConfigError
+from mnistlab.errors import ConfigError, InputError
 from mnistlab.errors import shown as escaped
 
 
@@ -236,9 +237,20 @@ def name_from(path: Path | None) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as YAML would have it: NumPy's numbers and arrays as Python's."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
+    """Return a value as YAML would have it: NumPy's, pandas' and iterators' as Python's.
+
+    Raises InputError for a value that no config can have.
+    """
+    if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
+        return np.dtype(value).name
     if isinstance(value, Mapping):
         return {key: plain(one) for key, one in value.items()}
-    return [plain(one) for one in value] if isinstance(value, list | tuple | range) else value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if not isinstance(value, type) and hasattr(value, "tolist"):  # also a pandas.Series
+        return value.tolist()
+    if isinstance(value, list | tuple | range | Iterator):
+        return [plain(one) for one in value]
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise InputError(f"{value!r} is no value of a config")

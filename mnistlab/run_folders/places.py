@@ -171,7 +171,9 @@ def _find_in_sweep(sweep: str, number: str, runs_dir: Path) -> Path:
         raise RunFolderError(f"{shown(path.name)}: is a single run, not a sweep")
     run = folder.run(int(number[-_MOST_DIGITS:])).path
     if len(number) > _MOST_DIGITS or not is_run(run):
-        raise RunFolderError(f"{shown(path.name)}: has no run {shown(number)} (yet)")
+        there = folder.runs()
+        has = f"it has {there[0]} to {there[-1]}" if there else "it has none yet"
+        raise RunFolderError(f"{shown(path.name)}: has no run {shown(number)}; {has}")
     return run
 
 

@@ -4,6 +4,7 @@ Shapes: N samples, D features, C classes.
 """
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ import numpy as np
 import threadpoolctl
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
@@ -33,6 +35,7 @@ from mnistlab.sklearn.stacks import (
     Fitted,
     Rows,
     held_out_count,
+    loss_of_guessing,
     train_one_epoch,
     train_stack,
 )
@@ -43,11 +46,17 @@ LEAST_STEPS = 2000
 LEAST_EPOCHS = 10
 """How long `epochs=None` trains: so many steps at least, and so many epochs."""
 
-_OF_A_CONFIG = (
+OF_A_CONFIG = (
     *("optimizer", "learning_rate", "epochs", "batch_size", "weight_decay", "schedule"),
     *("momentum", "beta1", "beta2", "step_epochs", "step_factor", "early_stopping"),
 )
 """The parameters that are keys of a config, of the same meaning."""
+
+_NEVER_NONE = {"optimizer", "batch_size", "weight_decay", "schedule"}
+"""Those of which None is no value."""
+
+_HARDLY = 0.95
+"""Of the loss of guessing; training that ends above this share has learned next to nothing."""
 
 _OF_ROWS = {"classes_", "n_features_in_", "feature_names_in_"}
 """The attributes that say what an estimator was fitted on."""
@@ -157,6 +166,15 @@ class ShallowClassifier(ClassifierMixin, BaseEstimator):
         (error,) = fit_together([self], X, y)
         if error is not None:
             raise error
+        shares = np.unique(np.asarray(y), return_counts=True)[1] / len(np.asarray(y))
+        guessing = loss_of_guessing(self.model, self.loss, shares)
+        if self.loss_curve_[-1] > _HARDLY * guessing:
+            warnings.warn(
+                f"the training loss ended at {self.loss_curve_[-1]:.3g}, where guessing has "
+                f"{guessing:.3g}: put a StandardScaler in front, or try another learning_rate",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return self
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: Sequence[Any] | None = None) -> Self:
@@ -205,6 +223,13 @@ class ShallowClassifier(ClassifierMixin, BaseEstimator):
         return predicted
 
     @available_if(_gives_probabilities)
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.floating]:
+        """Return the logarithm of each class's probability for rows X (N, D), (N, C)."""
+        outputs = self._outputs(X)
+        shifted = outputs - outputs.max(axis=1, keepdims=True)
+        return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+    @available_if(_gives_probabilities)
     def predict_proba(self, X: ArrayLike) -> NDArray[np.floating]:
         """Return the probability of each class for rows X (N, D), (N, C): a softmax."""
         return np.asarray(softmax(self._outputs(X)))
@@ -236,7 +261,7 @@ class ShallowClassifier(ClassifierMixin, BaseEstimator):
 
     def _config(self, rows: Rows, seed: int, *, is_partial: bool = False) -> Config:
         """Return the config to train on these rows; raise InputError, a ValueError."""
-        given = {name: getattr(self, name) for name in _OF_A_CONFIG}
+        given = {name: getattr(self, name) for name in OF_A_CONFIG}
         data: dict[str, Any] = {"validation": 0}
         if is_partial:
             given |= {"schedule": "constant", "step_epochs": None, "step_factor": None}
@@ -252,7 +277,11 @@ class ShallowClassifier(ClassifierMixin, BaseEstimator):
             given["learning_rate"] = 1 / rows.size
         config = load_config(
             {
-                **{name: plain(value) for name, value in given.items() if value is not None},
+                **{
+                    name: plain(value)
+                    for name, value in given.items()
+                    if value is not None or name in _NEVER_NONE
+                },
                 "model": self.model,
                 "loss": self.loss,
                 "dtype": "float64" if rows.values.dtype == np.float64 else "float32",
@@ -279,27 +308,6 @@ class ShallowClassifier(ClassifierMixin, BaseEstimator):
         self.n_iter_ = fitted.epochs
         self._snapshot = None
         return self
-
-
-class SoftmaxClassifier(ShallowClassifier):
-    """Softmax (multinomial logistic) regression: a linear model under softmax cross-entropy."""
-
-    model = "linear"
-    loss = "softmax_cross_entropy"
-
-
-class LeastSquaresClassifier(ShallowClassifier):
-    """Linear regression on one-hot labels: a linear model under the squared error."""
-
-    model = "linear"
-    loss = "squared_error"
-
-
-class SigmoidClassifier(ShallowClassifier):
-    """A sigmoid for each class, under the squared error to one-hot labels."""
-
-    model = "sigmoid"
-    loss = "squared_error"
 
 
 def fit_together(
@@ -373,25 +381,3 @@ def _seed(random_state: Any) -> int:
     if isinstance(random_state, int | np.integer):
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def fitted_as(config: Config, fitted: Fitted) -> ShallowClassifier:
-    """Return the classifier that a config stands for, as one that training came to.
-
-    The classes are the numbers from 0 to C-1. Raises InputError for a model and a loss of which
-    there is no classifier here.
-    """
-    kinds = (SoftmaxClassifier, LeastSquaresClassifier, SigmoidClassifier)
-    for kind in kinds:
-        if (kind.model, kind.loss) == (config.model, config.loss):
-            break
-    else:
-        raise InputError(
-            f"there is no classifier for model {config.model} with loss {config.loss}; a subclass "
-            "of mnistlab.sklearn.ShallowClassifier with these names is one"
-        )
-    chosen = {name: getattr(config, name) for name in _OF_A_CONFIG}
-    classifier = kind(**chosen, random_state=config.seed)
-    classifier.classes_ = np.arange(fitted.parameters.shape[1])
-    classifier.n_features_in_ = len(fitted.parameters) - 1
-    return classifier._take(fitted)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -108,6 +109,8 @@ class FusedSearchCV(BaseSearchCV):
         X (N, D) and y (N,) as for the estimator; `groups` (N,) are for a splitter that wants
         them. A candidate that cannot be trained gets `error_score`, with a warning.
         """
+        if self.error_score != "raise" and not isinstance(self.error_score, Real):
+            raise InputError(f"error_score must be 'raise' or a number, not {self.error_score!r}")
         scorers, metric = self._get_scorers()
         X, y, groups = indexable(X, y, groups)
         splitter = check_cv(self.cv, y, classifier=True)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.models import MODELS
 from mnistlab.core.samples import AS_THEY_ARE, Samples, Values
 from mnistlab.core.trainer import Snapshot
 from mnistlab.datasets import SPLITS, Dataset
@@ -86,6 +88,19 @@ def held_out_count(config: Config, N: int) -> int:
     if count >= N:
         raise InputError(f"early stopping would hold out all of the {N} rows")
     return max(count, 1) if held_out else 0
+
+
+def loss_of_guessing(model: str, loss: str, shares: Array) -> float:
+    """Return the mean loss of weights of zero, with biases that suit the classes' shares (C,).
+
+    Which biases do depends on model and loss: zeros, the shares, their logarithms or log-odds.
+    """
+    C = len(shares)
+    with np.errstate(divide="ignore"):
+        biases = np.stack([0 * shares, shares, np.log(shares), np.log(shares / (1 - shares))])
+    outputs, _ = MODELS[model].forward(np.repeat(biases[:, None, :], C, axis=1))
+    losses = LOSSES[loss].value(outputs, np.eye(C)[:, None, :].transpose(1, 0, 2))
+    return float(np.nanmin((losses * shares).sum(axis=1)))
 
 
 def train_stack(

@@ -153,7 +153,7 @@ def open_model(
 def _check_has_weights(folder: RunFolder) -> None:
     name = folder.name
     if isinstance(folder, SweepFolder):
-        raise RunFolderError(f"{name}: is a sweep; name one of its runs, {name}/7 for its run 7")
+        raise RunFolderError(f"{name}: is a sweep; name one of its runs, {name}/0 for its first")
     status = folder.read_status()["status"]
     if status == "diverged":
         raise RunFolderError(f"{name}: has diverged, so it has no weights to predict with")

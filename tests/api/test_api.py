@@ -283,3 +283,29 @@ def test_a_plugin_can_be_named_again(tmp_path):
     )
     for _ in range(2):
         assert train("linear", loss="own_of_api", plugins=["own.py"]).status == "completed"
+
+
+def test_values_of_pandas_and_of_iterators_are_values(tmp_path):
+    made = train(
+        learning_rate=pd.Series([0.1])[0],
+        dtype=np.float32,
+        data={"preprocess": pd.Series(["invert"])},
+    )
+    assert made["data.preprocess"] == ["invert"]
+    swept = mnistlab.sweep(
+        "softmax", {"learning_rate": pd.Series([0.1, 0.2]), "batch_size": iter([50, 100])},
+        plots=False, epochs=1, **MINI,
+    )  # fmt: skip
+    assert len(swept.runs) == 4
+    with pytest.raises(ValueError, match="is no value of a config"):
+        train(learning_rate=object())
+    (tmp_path / "own.py").write_text("")
+    assert train(plugins=str(tmp_path / "own.py")).status == "completed"
+
+
+def test_the_facts_of_a_run_are_a_mapping():
+    made = train()
+    assert "test.accuracy" in made
+    assert "test.speed" not in made
+    assert dict(made)["model"] == "linear"
+    assert list(made) == made.keys()

@@ -10,7 +10,7 @@ import skops.io
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
@@ -30,6 +30,10 @@ from mnistlab.sklearn import (
     SigmoidClassifier,
     SoftmaxClassifier,
 )
+from mnistlab.sklearn.stacks import loss_of_guessing
+
+# most fits here are too short to have learned much
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 CLASSIFIERS = [SoftmaxClassifier, LeastSquaresClassifier, SigmoidClassifier]
 SHORT = {"epochs": 5, "random_state": 0}
@@ -121,6 +125,7 @@ def test_text_labels_and_two_classes():
     decision, probabilities = fitted.decision_function(X[:100]), fitted.predict_proba(X[:100])
     assert decision.shape == (100,)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_allclose(fitted.predict_log_proba(X[:100]), np.log(probabilities))
     # softmax of two outputs is the sigmoid of their difference
     np.testing.assert_allclose(probabilities[:, 1], 1 / (1 + np.exp(-decision)))
 
@@ -245,6 +250,8 @@ def test_early_stopping_holds_rows_out(digits):
         ({"learning_rate": "fast"}, "learning_rate"),
         ({"momentum": 0.9}, "momentum has no effect with optimizer adam"),
         ({"batch_size": 0}, "batch_size"),
+        ({"optimizer": None}, "optimizer"),
+        ({"schedule": None}, "schedule"),
         ({"epochs": 0}, "epochs"),
         ({"early_stopping": 3, "validation_fraction": 1.0}, "validation_fraction must be between"),
         ({"optimizer": "sgd", "learning_rate": 1e6, "epochs": 200}, "the loss overflowed in epoch"),
@@ -267,6 +274,26 @@ def test_rows_and_labels_that_are_of_no_use(digits):
         SoftmaxClassifier().predict(X)
     with pytest.raises(ValueError, match="64 features"):
         SoftmaxClassifier(**SHORT).fit(X, y).predict(X[:, 1:])
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_features_of_very_different_size_are_warned_about(kind):
+    """Adam's step is as large for the third column as for the others: nothing is learned."""
+    generator = np.random.default_rng(0)
+    A = generator.normal(size=(500, 3))
+    y = (A[:, 0] > 0).astype(int)
+    with pytest.warns(ConvergenceWarning, match="where guessing has .*StandardScaler"):
+        kind(random_state=0).fit(A * [1, 1e5, 10], y)
+    assert kind(random_state=0).fit(A, y).score(A, y) > 0.9
+
+
+def test_the_loss_of_guessing_by_hand():
+    """Entropy for the cross-entropy, the sum of p (1 - p) for the squared error."""
+    shares = np.array([0.5, 0.3, 0.2])
+    entropy = -(shares * np.log(shares)).sum()
+    assert loss_of_guessing("linear", "softmax_cross_entropy", shares) == pytest.approx(entropy)
+    for model in ("linear", "sigmoid"):
+        assert loss_of_guessing(model, "squared_error", shares) == pytest.approx(0.62)
 
 
 def test_numbers_of_numpy_are_numbers(digits):

@@ -13,6 +13,9 @@ from sklearn.svm import SVC
 
 from mnistlab.sklearn import FusedSearchCV, LeastSquaresClassifier, SoftmaxClassifier
 
+# most fits here are too short to have learned much
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
 SHORT = {"epochs": 3, "random_state": 0}
 GRID = {"learning_rate": [1e-3, 1e-2], "weight_decay": [0.0, 0.1], "optimizer": ["adam", "sgd"]}
 
@@ -121,6 +124,8 @@ def test_a_candidate_that_fails_gets_the_error_score(digits):
 def test_what_is_no_search_is_refused(digits):
     with pytest.raises(ValueError, match="not SVC; GridSearchCV takes any"):
         FusedSearchCV(SVC(), {"C": [1]}).fit(*digits)
+    with pytest.raises(ValueError, match="error_score must be 'raise' or a number, not 'rase'"):
+        FusedSearchCV(SoftmaxClassifier(), {"epochs": [1]}, error_score="rase").fit(*digits)
     with pytest.raises(ValueError, match="n_jobs must not be 0"):
         FusedSearchCV(SoftmaxClassifier(), {"epochs": [1]}, n_jobs=0).fit(*digits)
     with pytest.raises(ValueError, match="either param_grid or param_distributions"):

@@ -269,7 +269,7 @@ def test_runs_of_a_sweep_are_evaluated_and_a_sweep_is_refused(run, tmp_path):
     code, out, err = run("runs", "diff", "latest", "latest/1")
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
-    assert f"{sweep}/7" in err
+    assert f"{sweep}/0" in err
 
 
 def test_losses_of_two_kinds_have_no_difference(run, pair, tmp_path):
