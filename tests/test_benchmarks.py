@@ -206,10 +206,11 @@ def test_the_page_is_written_and_the_exit_code_says_whether_all_holds(
 @pytest.mark.parametrize(
     ("options", "measured"),
     [
-        ([], ["train", "sweep", "many"]),
+        ([], ["train", "sweep", "search", "many"]),
         (["--suite", "train"], ["train"]),
         (["--suite", "sweep"], ["sweep"]),
         (["--suite", "many"], ["many"]),
+        (["--only", "fused_search"], ["search"]),
         (["--only", "jax_sweep"], ["sweep"]),
         (["--only", "sweep_memory"], ["sweep"]),
     ],
@@ -236,14 +237,15 @@ def test_the_json_holds_all_suites(monkeypatch, capsys):
     rounds = {
         "train": {"mnistlab_train": {"process": [1.0]}, "torch_memory": {"process": [2.0]}},
         "sweep": {"mnistlab_sweep": {ALL: [12.0]}, "jax_sweep, vmap": {ALL: [24.0]}},
+        "search": {"fused_search": {ALL: [10.0]}, "grid_search_of_ours": {ALL: [40.0]}},
         "many": {"open_page": {OPENING: [3.5]}},
     }
     monkeypatch.setattr(run, "_measure", lambda suite, *_, **__: rounds[suite.name])
     monkeypatch.setattr(sys, "argv", ["run.py", "--json", "--rounds", "1"])
     assert run.main() == 1
     found = json.loads(capsys.readouterr().out)
-    assert found["rounds"] == rounds["train"] | rounds["sweep"] | rounds["many"]
-    assert [claim["measured"]["median"] for claim in found["claims"]] == [2.0, 2.0, 3.5]
+    assert found["rounds"] == {who: parts for one in rounds.values() for who, parts in one.items()}
+    assert [claim["measured"]["median"] for claim in found["claims"]] == [2.0, 2.0, 4.0, 3.5]
 
 
 def test_a_rival_that_is_not_installed_is_named(monkeypatch, tmp_path, capsys):
