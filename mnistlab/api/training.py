@@ -113,11 +113,11 @@ def sweep(
     and SweepFailedError where a run fails.
     """
     load_plugins(_files(plugins))
-    base = load_config(_source(config), _dotted(overrides), name=name)
-    document = {
-        "base": base.model_dump(exclude_none=True),
-        "parameters": _dotted(parameters),
-    }
+    tried, same = _dotted(parameters), _dotted(overrides)
+    for key in tried.keys() & same.keys():
+        raise InputError(f"{key} is given twice: values to try, and one for all trials")
+    base = load_config(_source(config), same, name=name)
+    document = {"base": base.model_dump(exclude_none=True), "parameters": tried}
     settled = load_sweep(
         document,
         method=method,

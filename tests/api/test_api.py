@@ -309,3 +309,8 @@ def test_the_facts_of_a_run_are_a_mapping():
     assert "test.speed" not in made
     assert dict(made)["model"] == "linear"
     assert list(made) == made.keys()
+
+
+def test_a_key_is_either_tried_or_the_same_for_all():
+    with pytest.raises(ValueError, match="learning_rate is given twice: values to try"):
+        mnistlab.sweep("softmax", {"learning_rate": [0.1, 0.2]}, learning_rate=0.3, **MINI)
