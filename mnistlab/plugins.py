@@ -7,8 +7,9 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -218,6 +219,18 @@ def blame(error: BaseException) -> str | None:
     return f"plugin {names}: a part of it returned what it should not: {describe(error)}"
 
 
+class _AsItStands(SourceFileLoader):
+    """Loads a file from its text alone, and leaves no bytecode beside it.
+
+    Python takes bytecode for that of a file with the same size and second of change, so a sign that
+    is turned at once would not be seen.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
+        """Return the code of the text that the file has now."""
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def run_file(path: Path, label: str) -> ModuleType:
     """Run a Python file and return it as a module.
 
@@ -227,9 +240,11 @@ def run_file(path: Path, label: str) -> ModuleType:
         what = "is a folder, not a file" if path.is_dir() else "there is no such file"
         raise InputError(f"{label}: {what}")
     name = f"mnistlab_file_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise InputError(f"{label}: is no Python file (.py)")
+    loader = _AsItStands(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - a loader is given
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     arguments = sys.argv

@@ -1,6 +1,8 @@
 """Parts of a user's own: their options are keys, a false one is refused or warned about."""
 
 import json
+import os
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from mnistlab.config.load import load_config
 from mnistlab.config.validation import valid_keys
 from mnistlab.datasets import DATASETS, ArrayDataset
 from mnistlab.errors import ConfigError, DataError, InputError
-from mnistlab.plugins import load_plugins
+from mnistlab.plugins import load_plugins, run_file
 
 OPTIMIZER = """
 import numpy as np
@@ -180,3 +182,13 @@ def test_a_file_of_data_alone_is_run_once_a_process(tmp_path, monkeypatch):
     load_plugins([path])
     load_plugins([path])
     assert "bars" in DATASETS
+
+
+def test_a_file_is_run_as_it_stands_whatever_bytecode_there_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "own.py"
+    for sign in "-+":
+        path.write_text(f"VALUE = {sign}1\n")
+        os.utime(path, (10**9, 10**9))  # as if both were written in one second
+        assert int(f"{sign}1") == run_file(path, "file").VALUE
+    assert [one.name for one in tmp_path.iterdir()] == ["own.py"]
