@@ -1,5 +1,6 @@
 """The command line's outermost layer: the terminal, signals, and errors turned into messages."""
 
+import atexit
 import codecs
 import os
 import re
@@ -94,6 +95,17 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
         getattr(sys, name).reconfigure(errors=errors)
+
+
+@atexit.register
+def _drop_what_nobody_can_read() -> None:
+    """Empty stderr: what a full device did not take would make Python end with 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    except (AttributeError, ValueError):  # there is none, or it is closed
+        pass
 
 
 def _check_columns() -> None:

@@ -351,7 +351,10 @@ def test_a_signal_that_typer_swallows_keeps_its_code(run, monkeypatch, number, c
 def test_a_closed_stream_does_not_fail_a_run(config, redirection, tmp_path):
     words = [sys.executable, "-m", "mnistlab", "train", "--no-plots", "--config", str(config)]
     command = f"{shlex.join(words)} {redirection}"
-    result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    result = subprocess.run(
+        ["/bin/sh", "-c", command], capture_output=True, text=True, check=False, env=environment
+    )
     assert result.returncode == 0, result.stderr
     folder = RunFolder((tmp_path / "runs" / "latest").resolve())
     assert folder.read_status()["status"] == "completed"
