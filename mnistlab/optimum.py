@@ -21,7 +21,7 @@ from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.metrics import evaluate
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
-from mnistlab.core.samples import FeatureReader, PixelMap, Samples, one_hot
+from mnistlab.core.samples import Samples, one_hot
 from mnistlab.core.trainer import join_parameters
 from mnistlab.datasets import Dataset
 from mnistlab.datasets.cache import data_dir
@@ -58,13 +58,13 @@ class Solution:
     objective: float
 
 
-def measure_moments(samples: Samples, pixels: PixelMap, C: int) -> Moments:
+def measure_moments(samples: Samples, C: int) -> Moments:
     """Return the moments of a split; the sums run over float64 and, for bytes, are exact."""
-    N, D = samples.rows.shape
-    reader = FeatureReader(pixels, D, min(_ROWS, N), np.float64)
+    N, D = len(samples), samples.feature_count
+    reader = samples.reader(min(_ROWS, N), np.float64)
     features, cross = np.zeros((D + 1, D + 1)), np.zeros((D + 1, C))
     for start in range(0, N, _ROWS):
-        x = reader.read(samples.rows[start : start + _ROWS])
+        x = reader.read(samples.inputs[start : start + _ROWS])
         targets = one_hot(samples.labels[start : start + _ROWS], C, np.float64)[:, 0, :]
         features += x.T @ x
         cross += x.T @ targets
@@ -117,7 +117,6 @@ _MOST_STEPS = 20_000
 
 def softmax_optimum(
     samples: Samples,
-    pixels: PixelMap,
     C: int,
     ridge: float,
     at_step: Callable[[], None] = lambda: None,
@@ -135,8 +134,8 @@ def softmax_optimum(
         raise MnistlabError(
             "the optimum of a softmax needs SciPy: pip install 'mnistlab[report]'"
         ) from None
-    D = samples.rows.shape[1]
-    objective = _Objective(samples, pixels, C, ridge)
+    D = samples.feature_count
+    objective = _Objective(samples, C, ridge)
 
     def value(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         at_step()
@@ -165,11 +164,9 @@ def softmax_optimum(
 class _Objective:
     """Mean cross-entropy with its penalty over a whole split, in float64."""
 
-    def __init__(self, samples: Samples, pixels: PixelMap, C: int, ridge: float) -> None:
+    def __init__(self, samples: Samples, C: int, ridge: float) -> None:
         self._samples, self._ridge, self._C = samples, ridge, C
-        self._reader = FeatureReader(
-            pixels, samples.rows.shape[1], min(_ROWS, len(samples)), np.float64
-        )
+        self._reader = samples.reader(min(_ROWS, len(samples)), np.float64)
 
     def value(self, P: Matrix) -> tuple[float, Matrix]:
         """Return the objective and its gradient (D+1, C)."""
@@ -177,7 +174,7 @@ class _Objective:
         total, gradient = 0.0, np.zeros_like(P)
         for start in range(0, N, _ROWS):
             labels = self._samples.labels[start : start + _ROWS]
-            x = self._reader.read(self._samples.rows[start : start + _ROWS])
+            x = self._reader.read(self._samples.inputs[start : start + _ROWS])
             logits = x @ P * factor
             shifted = logits - logits.max(axis=1, keepdims=True)
             rows = np.arange(len(labels))
@@ -274,16 +271,14 @@ def _by_normal_equations(
     at_step: Callable[[], None],  # noqa: ARG001 - done in half a second
 ) -> Optimum:
     rows, ridge = dataset.train, ridge_of(config)
-    found = least_squares(measure_moments(rows, dataset.pixels, len(dataset.classes)), ridge)
+    found = least_squares(measure_moments(rows, len(dataset.classes)), ridge)
     elsewhere = _metrics_elsewhere(found.parameters, config, dataset)
     return Optimum(found.loss, found.objective, ridge, **elsewhere)
 
 
 def _by_descent(config: Config, dataset: Dataset, at_step: Callable[[], None]) -> Optimum:
     rows, ridge = dataset.train, ridge_of(config)
-    parameters, objective, steepest = softmax_optimum(
-        rows, dataset.pixels, len(dataset.classes), ridge, at_step
-    )
+    parameters, objective, steepest = softmax_optimum(rows, len(dataset.classes), ridge, at_step)
     penalty = ridge / 2 * float(np.square(parameters[:-1]).sum())
     elsewhere = _metrics_elsewhere(parameters, config, dataset)
     return Optimum(objective - penalty, objective, ridge, steepest, **elsewhere)
@@ -297,7 +292,7 @@ def _metrics_elsewhere(
     stack = join_parameters([parameters])
 
     def measure(split: Samples) -> tuple[float, float]:
-        metrics = evaluate(stack, objective, split, dataset.pixels).metrics
+        metrics = evaluate(stack, objective, split).metrics
         return float(metrics.loss[0]), float(metrics.accuracy[0])
 
     held_out = (None, None) if dataset.validation is None else measure(dataset.validation)

@@ -8,7 +8,7 @@ import pytest
 
 from mnistlab import optimum as optima
 from mnistlab.config.load import load_config
-from mnistlab.core.samples import PixelMap, Samples
+from mnistlab.core.samples import FeatureMap, PixelMap, Samples
 from mnistlab.datasets import load
 from mnistlab.errors import MnistlabError
 from mnistlab.optimum import (
@@ -18,18 +18,21 @@ from mnistlab.optimum import (
 )
 from tests.experiment.test_experiment import mini, train
 
+FEATURES = FeatureMap()
+
 
 def config(*words):
     return load_config(None, mini(*words))
 
 
-def small(N=300, D=10, C=3, seed=0):
+def small(N=300, D=10, C=3, seed=0, features=FEATURES):
     generator = np.random.default_rng(seed)
     images = generator.integers(0, 256, (N, D), dtype=np.uint8)
-    return Samples(images, generator.integers(0, C, N))
+    return Samples(images, generator.integers(0, C, N), features)
 
 
-def objective(P, rows, pixels, ridge):
+def objective(P, rows, ridge):
+    pixels = rows.features.pixels
     x = np.column_stack([rows.rows * np.asarray(pixels.scale) + pixels.shift, np.ones(len(rows))])
     A = x @ P
     logs = np.log(np.exp(A).sum(axis=1)) - A[np.arange(len(rows)), rows.labels]
@@ -39,25 +42,25 @@ def objective(P, rows, pixels, ridge):
 @pytest.mark.parametrize("pixels", [PixelMap(), PixelMap(np.full(10, 0.01), np.full(10, -0.5))])
 def test_no_small_step_leads_below_the_softmax_optimum(pixels):
     pytest.importorskip("scipy")
-    rows, ridge = small(), 0.01
-    P, value, steepest = softmax_optimum(rows, pixels, 3, ridge)
+    rows, ridge = small(features=FeatureMap(pixels)), 0.01
+    P, value, steepest = softmax_optimum(rows, 3, ridge)
     assert steepest <= LARGEST_GRADIENT
-    assert value == pytest.approx(objective(P, rows, pixels, ridge), rel=1e-12)
+    assert value == pytest.approx(objective(P, rows, ridge), rel=1e-12)
     generator = np.random.default_rng(1)
     for size in (1e-3, 1e-1):
         for _ in range(20):
             step = generator.normal(size=P.shape) * size
-            assert objective(P + step, rows, pixels, ridge) > value
+            assert objective(P + step, rows, ridge) > value
 
 
 def test_the_softmax_optimum_is_that_of_scikit_learn():
     linear_model = pytest.importorskip("sklearn.linear_model")
     rows, ridge = load("mnist-mini", validation=5600).train, 0.1
-    P, value, _ = softmax_optimum(rows, PixelMap(), 10, ridge)
+    P, value, _ = softmax_optimum(rows, 10, ridge)
     peer = linear_model.LogisticRegression(C=1 / (ridge * len(rows)), tol=1e-8, max_iter=5000)
     peer.fit(rows.rows / 255, rows.labels)
     theirs = np.concatenate([peer.coef_.T, peer.intercept_[None]])
-    assert objective(theirs, rows, PixelMap(), ridge) == pytest.approx(value, rel=1e-7)
+    assert objective(theirs, rows, ridge) == pytest.approx(value, rel=1e-7)
     np.testing.assert_allclose(P[:-1], theirs[:-1], atol=2e-3)
 
 
@@ -65,13 +68,13 @@ def test_a_softmax_that_is_not_found_says_how_far_it_came(monkeypatch):
     pytest.importorskip("scipy")
     monkeypatch.setattr(optima, "_MOST_STEPS", 2)
     with pytest.raises(MnistlabError, match=r"after 2 steps its gradient is still \d"):
-        softmax_optimum(small(), PixelMap(), 3, 1e-4)
+        softmax_optimum(small(), 3, 1e-4)
 
 
 def test_without_scipy_it_is_said_what_is_missing(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "scipy.optimize", None)
     with pytest.raises(MnistlabError, match="needs SciPy"):
-        softmax_optimum(small(), PixelMap(), 3, 1e-4)
+        softmax_optimum(small(), 3, 1e-4)
 
 
 @pytest.mark.parametrize(
@@ -164,10 +167,10 @@ def test_a_softmax_is_measured_on_the_other_splits_too():
     dataset = load("mnist-mini", validation=4800)
     words = ["loss=softmax_cross_entropy", "weight_decay=0.1", "data.validation=4800"]
     found = find_optimum(config(*words), dataset)
-    P, _, _ = softmax_optimum(dataset.train, dataset.pixels, 10, 0.1)
+    P, _, _ = softmax_optimum(dataset.train, 10, 0.1)
     assert found.test_accuracy == by_hand(P, dataset.test)[1]
     assert found.validation_accuracy == by_hand(P, dataset.validation)[1]
-    expected = objective(P, dataset.test, PixelMap(), 0.0)
+    expected = objective(P, dataset.test, 0.0)
     assert found.test_loss == pytest.approx(expected, rel=1e-9)
 
 
@@ -184,4 +187,4 @@ def test_it_can_be_left_at_any_step():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        softmax_optimum(small(), PixelMap(), 3, 1e-4, leave)
+        softmax_optimum(small(), 3, 1e-4, leave)

@@ -19,7 +19,7 @@ from mnistlab.console.tables import MISSING
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy, softmax
 from mnistlab.core.metrics import largest_class, pre_activations
 from mnistlab.core.models import MODELS
-from mnistlab.core.samples import FeatureReader, PixelMap
+from mnistlab.core.samples import FeatureMap, FeatureReader
 from mnistlab.datasets import PREPROCESSING, MovePixels
 from mnistlab.errors import InputError, MnistlabError, UnknownNameError, suggest
 from mnistlab.experiment.prepare import open_data
@@ -161,18 +161,18 @@ class Run(_Folder):
         preprocessing the features are the bytes divided by 255. Raises InputError for anything
         else, and for preprocessing that needs the training data where these cannot be had.
         """
-        rows, pixels = self._seen(images)
-        reader = FeatureReader(pixels, rows.shape[1], len(rows), self._parameters.dtype)
+        rows, features = self._seen(images)
+        reader = FeatureReader(features, len(self.weights), len(rows), self._parameters.dtype)
         return reader.read(rows)[:, :-1] * reader.factor
 
     def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
         """Return what the model gives for images, (N, C); `images` as `features` takes them."""
-        rows, pixels = self._seen(images)
-        A = pre_activations(self._parameters, rows, pixels)
+        rows, features = self._seen(images)
+        A = pre_activations(self._parameters, rows, features)
         outputs, _ = MODELS[str(self["model"])].forward(A[:, None, :])
         return np.asarray(outputs[:, 0])
 
-    def _seen(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], PixelMap]:
+    def _seen(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], FeatureMap]:
         """Return images as rows (N, D) with their pixels moved, and the map to features."""
         config = load_config(self._folder.config)
         images = np.asarray(images)
@@ -187,14 +187,14 @@ class Run(_Folder):
                 f"images must have the shape (N, H, W) or (N, D) with {len(self.weights)} pixels "
                 f"each, not {images.shape}"
             )
-        pixels = PixelMap()
+        features = FeatureMap()
         for step in (PREPROCESSING[name] for name in config.data.preprocess):
             if isinstance(step, MovePixels):
                 squares = images if images.ndim == 3 else images.reshape(-1, side, side)
                 images = step.move(squares)
             else:
-                pixels = open_data(config).pixels  # fitted on the training images
-        return images.reshape(len(images), len(self.weights)), pixels
+                features = open_data(config).features  # fitted on the training images
+        return images.reshape(len(images), len(self.weights)), features
 
     def to_sklearn(self) -> "ShallowClassifier":
         """Return the run as a fitted scikit-learn classifier; needs the extra `sklearn`.

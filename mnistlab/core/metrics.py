@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.core.objective import Objective, Products
-from mnistlab.core.samples import FeatureReader, PixelMap, Samples, Values, one_hot
+from mnistlab.core.samples import FeatureMap, FeatureReader, Samples, Values, one_hot
 
 Array = NDArray[np.floating]
 
@@ -39,9 +39,7 @@ class Evaluation:
     predictions: NDArray[np.unsignedinteger]
 
 
-def evaluate(
-    parameters: Array, objective: Objective, samples: Samples, pixels: PixelMap
-) -> Evaluation:
+def evaluate(parameters: Array, objective: Objective, samples: Samples) -> Evaluation:
     """Return metrics and predictions of stacked parameters (D+1, K, C) over all samples.
 
     The prediction is the class of the largest output, the lowest such class on a tie. Sums
@@ -50,7 +48,7 @@ def evaluate(
     N, (_, K, C) = len(samples), parameters.shape
     total = np.zeros(K)
     predictions = np.empty((N, K), np.min_scalar_type(C - 1))
-    for part, losses, classes in _blocks(parameters, objective, samples, pixels):
+    for part, losses, classes in _blocks(parameters, objective, samples):
         with np.errstate(over="ignore", invalid="ignore"):
             total += losses.sum(axis=0, dtype=np.float64)
         predictions[part] = classes
@@ -59,40 +57,39 @@ def evaluate(
 
 
 def score_images(
-    parameters: Array, objective: Objective, samples: Samples, pixels: PixelMap
+    parameters: Array, objective: Objective, samples: Samples
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Return each image's loss (N, K) and whether its prediction is right (N, K)."""
     N, K = len(samples), parameters.shape[1]
     losses, right = np.empty((N, K), parameters.dtype), np.empty((N, K), bool)
-    for part, values, classes in _blocks(parameters, objective, samples, pixels):
+    for part, values, classes in _blocks(parameters, objective, samples):
         losses[part] = values
         right[part] = classes == samples.labels[part, None]
     return losses, right
 
 
-def pre_activations(parameters: Array, images: Values, pixels: PixelMap) -> Array:
-    """Return A (n, C) of some images (n, D) by one configuration's parameters (D+1, C)."""
-    n, D = images.shape
-    reader = FeatureReader(pixels, D, max(1, n), parameters.dtype)
-    A: Array = reader.read(images) @ parameters * reader.factor
+def pre_activations(parameters: Array, rows: Values, features: FeatureMap) -> Array:
+    """Return A (n, C) of some rows of values (n, V) by one configuration's parameters (D+1, C)."""
+    reader = FeatureReader(features, len(parameters) - 1, max(1, len(rows)), parameters.dtype)
+    A: Array = reader.read(rows) @ parameters * reader.factor
     return A
 
 
 def _blocks(
-    parameters: Array, objective: Objective, samples: Samples, pixels: PixelMap
+    parameters: Array, objective: Objective, samples: Samples
 ) -> Iterator[tuple[slice, Array, NDArray[np.integer]]]:
     """Yield a stretch of samples at a time with their losses (n, K) and predictions (n, K)."""
     N, C = len(samples), parameters.shape[2]
     block = min(BLOCK_ROWS, N)
     products = Products(parameters, block)
     tile = products.tile  # features that are used at once are still in the cache
-    reader = FeatureReader(pixels, parameters.shape[0] - 1, tile, parameters.dtype)
+    reader = samples.reader(tile, parameters.dtype)
     for first in range(0, N, block):
         part = slice(first, first + block)
-        images, labels = samples.rows[part], samples.labels[part]
+        inputs, labels = samples.inputs[part], samples.labels[part]
         with np.errstate(over="ignore", invalid="ignore"):  # a diverged column shows in its loss
             for start in range(0, len(labels), tile):
-                x = reader.read(images[start : start + tile])
+                x = reader.read(inputs[start : start + tile])
                 products.pre_activations(x, reader.factor, start)
             outputs, _ = objective.model.forward(products.A[: len(labels)])
             targets = one_hot(labels, C, parameters.dtype)

@@ -26,7 +26,7 @@ from mnistlab.core.losses import Loss
 from mnistlab.core.models import Model
 from mnistlab.core.optimizers import Optimizer
 from mnistlab.core.registry import Registry
-from mnistlab.core.samples import FeatureReader, PixelMap, Samples
+from mnistlab.core.samples import Samples
 
 Array = NDArray[np.floating]
 
@@ -173,36 +173,36 @@ class Curvature:
     single: float
 
 
-def curvature(samples: Samples, pixels: PixelMap, rows: int | None = None) -> Curvature:
+def curvature(samples: Samples, rows: int | None = None) -> Curvature:
     """Return the curvature of the N samples, or of `rows` of them for all.
 
     These are drawn at random, always the same (every n-th would not do: MNIST's file alternates
     between two groups of writers). The eigenvector comes from power iteration (Golub and Van Loan,
     "Matrix computations", section 7.3.1) up to a relative change of the eigenvalue of 1e-6.
     """
-    N, D = samples.rows.shape
-    images = samples.rows
+    N, D = len(samples), samples.feature_count
+    inputs = samples.inputs
     if rows is not None and rows < N:
-        images = images[np.sort(np.random.default_rng(0).choice(N, rows, replace=False))]
+        inputs = inputs[np.sort(np.random.default_rng(0).choice(N, rows, replace=False))]
     block = 2000
-    reader = FeatureReader(pixels, D, min(block, len(images)), np.float32)
+    reader = samples.reader(min(block, len(inputs)), np.float32)
     vector = np.full(D + 1, 1 / np.sqrt(D + 1), np.float32)
     eigenvalue = 0.0
     for _ in range(100):
         product = np.zeros(D + 1, np.float32)
-        for start in range(0, len(images), block):
-            x = reader.read(images[start : start + block])
+        for start in range(0, len(inputs), block):
+            x = reader.read(inputs[start : start + block])
             product += x.T @ (x @ vector)
-        product *= reader.factor**2 / len(images)
+        product *= reader.factor**2 / len(inputs)
         previous, eigenvalue = eigenvalue, float(np.linalg.norm(product))
         vector = product / np.float32(eigenvalue)
         if abs(eigenvalue - previous) <= 1e-6 * eigenvalue:
             break
     total = 0.0
-    for start in range(0, len(images), block):
-        x = reader.read(images[start : start + block]) * reader.factor
+    for start in range(0, len(inputs), block):
+        x = reader.read(inputs[start : start + block]) * reader.factor
         total += float((np.square(x).sum(axis=1) * np.square(x @ vector)).sum(dtype=np.float64))
-    return Curvature(eigenvalue, total / len(images) / eigenvalue)
+    return Curvature(eigenvalue, total / len(inputs) / eigenvalue)
 
 
 def stability_limit(

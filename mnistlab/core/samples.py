@@ -1,15 +1,15 @@
 """Samples stay what they are in memory, bytes or floats, and become features batch by batch.
 
-Shapes: B batch, D features, C classes, N samples. A row of features ends in a constant,
-so that a matrix product with the stacked parameters adds the bias too.
+Shapes: B batch, V values of a sample, D features made of them, C classes, N samples. A row of
+features ends in a constant, so that a matrix product with the stacked parameters adds the bias too.
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 @dataclass(frozen=True)
 class PixelMap:
-    """The map x = value * scale + shift; `scale` and `shift` are scalars or arrays of shape (D,).
+    """The map x = value * scale + shift; `scale` and `shift` are scalars or arrays of shape (V,).
 
     The default brings a byte into [0, 1]; `AS_THEY_ARE` leaves values alone.
     """
@@ -26,11 +26,36 @@ class PixelMap:
     shift: float | NDArray[np.float64] = 0.0
 
 
-AS_THEY_ARE = PixelMap(scale=1.0)
-
 Array = NDArray[np.floating]
 Values = NDArray[Any]
 """Bytes (uint8) or floats."""
+
+
+class FeatureStep(Protocol):
+    """What makes features of features, the same of a row whatever other rows are beside it."""
+
+    count: int
+    """D, the number of features that come out."""
+
+    def __call__(self, x: Array) -> Array:
+        """Return features (n, D) in float32 for n rows in float32."""
+        ...
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """What makes the features of a sample's values: the pixel map, then each of the steps."""
+
+    pixels: PixelMap = PixelMap()
+    steps: tuple[FeatureStep, ...] = ()
+
+    @property
+    def is_one_factor(self) -> bool:
+        """Whether the features are the values times one factor."""
+        return not self.steps and np.ndim(self.pixels.scale) == 0 and not np.any(self.pixels.shift)
+
+
+AS_THEY_ARE = FeatureMap(PixelMap(scale=1.0))
 
 CHUNK_ROWS = 1000
 """Rows gathered at once: on 2 cores 1,000 beat 5,000 and 100 (the chunk stays in L2 or L3)."""
@@ -38,13 +63,16 @@ CHUNK_ROWS = 1000
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Values (N, H, W) or (N, D), bytes or floats, with labels (N,).
+    """Values (N, H, W) or (N, V), bytes or floats, with labels (N,) and the map to features.
 
-    They are only read, and may be memory-mapped.
+    They are only read, and may be memory-mapped. `computed` are their features (N, D) where these
+    were worked out beforehand.
     """
 
     images: Values
     labels: NDArray[np.integer]
+    features: FeatureMap = FeatureMap()
+    computed: Array | None = None
 
     def __len__(self) -> int:
         """Return N."""
@@ -52,12 +80,33 @@ class Samples:
 
     @property
     def rows(self) -> Values:
-        """The images as rows (N, D), which share their memory."""
+        """The images as rows (N, V), which share their memory."""
         return self.images.reshape(len(self.images), math.prod(self.images.shape[1:]))
+
+    @property
+    def feature_count(self) -> int:
+        """D."""
+        steps = self.features.steps
+        return steps[-1].count if steps else self.rows.shape[1]
+
+    @property
+    def inputs(self) -> Values:
+        """What `reader` reads: the computed features if there are any, else the rows."""
+        return self.rows if self.computed is None else self.computed
+
+    def reader(self, rows: int, dtype: DTypeLike) -> "FeatureReader":
+        """Return what turns up to so many of the `inputs` into features."""
+        features = self.features if self.computed is None else AS_THEY_ARE
+        return FeatureReader(features, self.feature_count, rows, dtype)
+
+    def take(self, part: slice | NDArray[np.intp]) -> "Samples":
+        """Return some of the samples."""
+        computed = None if self.computed is None else self.computed[part]
+        return replace(self, images=self.images[part], labels=self.labels[part], computed=computed)
 
     def only(self, pixels: NDArray[np.intp]) -> "Samples":
         """Return a copy that has only these of the pixels."""
-        return Samples(np.ascontiguousarray(self.rows[:, pixels]), self.labels)
+        return replace(self, images=np.ascontiguousarray(self.rows[:, pixels]))
 
 
 def lit_pixels(images: Values) -> NDArray[np.intp]:
@@ -66,30 +115,38 @@ def lit_pixels(images: Values) -> NDArray[np.intp]:
 
 
 class FeatureReader:
-    """Converts rows of bytes or floats to rows of features in a buffer that it reuses.
+    """Converts rows of values to rows of features in a buffer that it reuses.
 
-    The true features are `factor * read(rows)`. When the pixel map is one factor for all
-    pixels it is left to the caller, who applies it to the much smaller (B, K*C) side of
-    each product; otherwise it is applied here and `factor` is 1.
+    The true features are `factor * read(rows)`. When the map is one factor for all pixels it is
+    left to the caller, who applies it to the much smaller (B, K*C) side of each product; otherwise
+    it is applied here and `factor` is 1.
     """
 
-    def __init__(self, pixels: PixelMap, D: int, rows: int, dtype: DTypeLike) -> None:
+    def __init__(self, features: FeatureMap, D: int, rows: int, dtype: DTypeLike) -> None:
         dtype = np.dtype(dtype)
-        one_factor = np.ndim(pixels.scale) == 0 and not np.any(pixels.shift)
-        self._scale = None if one_factor else np.asarray(pixels.scale, dtype)
-        self._shift = np.asarray(pixels.shift, dtype)
+        pixels, one_factor = features.pixels, features.is_one_factor
+        self._steps = features.steps
+        # steps get float32 whatever the training is done in, as the cache holds nothing else
+        kept = np.float32 if self._steps else dtype
+        self._scale = None if one_factor else np.asarray(pixels.scale, kept)
+        self._shift = np.asarray(pixels.shift, kept)
         self.factor = float(pixels.scale) if one_factor else 1.0
         self._x = np.empty((rows, D + 1), dtype)
         self._x[:, D] = 1 / self.factor
 
     def read(self, rows: Values) -> Array:
-        """Return (n, D+1) features of n rows, valid until the next call."""
+        """Return (n, D+1) features of n rows (n, V), valid until the next call."""
         x: Array = self._x[: len(rows)]
         features = x[:, :-1]
-        np.copyto(features, rows)
+        mapped = np.empty(rows.shape, np.float32) if self._steps else features
+        np.copyto(mapped, rows)
         if self._scale is not None:
-            features *= self._scale
-            features += self._shift
+            mapped *= self._scale
+            mapped += self._shift
+        if self._steps:
+            for step in self._steps:
+                mapped = step(mapped)
+            np.copyto(features, mapped)
         return x
 
 

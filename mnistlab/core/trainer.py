@@ -20,7 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 from mnistlab.core.metrics import Metrics, evaluate
 from mnistlab.core.objective import Objective, Products, batch_gradient, copy_stack, empty_stack
 from mnistlab.core.optimizers import Optimizer, State
-from mnistlab.core.samples import FeatureReader, PixelMap, Samples, one_hot, shuffled
+from mnistlab.core.samples import Samples, one_hot, shuffled
 from mnistlab.core.schedules import Schedule
 
 Array = NDArray[np.floating]
@@ -122,7 +122,6 @@ class Trainer:
         parameters: Array,
         train: Samples,
         validation: Samples | None,
-        pixels: PixelMap,
         generator: np.random.Generator,
         before_step: Callable[[], None] | None = None,
     ) -> None:
@@ -131,7 +130,6 @@ class Trainer:
         self._before_step = before_step
         self._train = train
         self._validation = validation
-        self._pixels = pixels
         self._generator = generator
         K = parameters.shape[1]
         self.columns = np.arange(K)
@@ -255,8 +253,8 @@ class Trainer:
         and the first that is not finite ends the epoch.
         """
         settings, objective = self._settings, self._settings.objective
-        D, C, dtype = parameters.shape[0] - 1, parameters.shape[2], parameters.dtype
-        reader = FeatureReader(self._pixels, D, settings.batch_size, dtype)
+        C, dtype = parameters.shape[2], parameters.dtype
+        reader = self._train.reader(settings.batch_size, dtype)
         products = Products(parameters, settings.batch_size)
         targets = one_hot(self._train.labels[self._order], C, dtype)
         broadcast = {name: values.astype(dtype)[:, None] for name, values in hyper.items()}
@@ -265,7 +263,7 @@ class Trainer:
         weight_decay = broadcast["weight_decay"] if penalised else None
         start = 0
         with np.errstate(over="ignore", invalid="ignore"):  # divergence is looked for afterwards
-            for rows in shuffled(self._train.rows, self._order, settings.batch_size):
+            for rows in shuffled(self._train.inputs, self._order, settings.batch_size):
                 if self._before_step is not None and losses is None:
                     self._before_step()
                 x = reader.read(rows)
@@ -286,7 +284,7 @@ class Trainer:
         return hyper["learning_rate"] * factor
 
     def _evaluate(self, samples: Samples) -> Metrics:
-        return evaluate(self.parameters, self._settings.objective, samples, self._pixels).metrics
+        return evaluate(self.parameters, self._settings.objective, samples).metrics
 
     def _has_stalled(
         self, epoch: int, loss: PerColumn, due: NDArray[np.bool_]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mnistlab.core.objective import Curvature
 from mnistlab.core.registry import Registry
-from mnistlab.core.samples import PixelMap, Samples, lit_pixels
+from mnistlab.core.samples import FeatureMap, PixelMap, Samples, lit_pixels
 from mnistlab.datasets.cache import Progress, Silent, data_dir
 from mnistlab.datasets.catalog import DATASETS, DIGITS, ArrayDataset, NamedDataset
 from mnistlab.datasets.fetch import fetch, home_of, open_files, paths_of
@@ -90,7 +90,7 @@ class Dataset:
 
     `sha256` stands for the raw images and labels, whatever file format or preprocessing they
     came through; `files` has the SHA-256 of each file's raw content. `classes` are the ten class
-    names, `pixels` the map from bytes to features.
+    names.
     """
 
     name: str
@@ -100,7 +100,6 @@ class Dataset:
     sha256: str
     files: dict[str, str]
     classes: tuple[str, ...]
-    pixels: PixelMap
     preprocess: tuple[str, ...]
     curvatures: dict[bool, Curvature] = field(default_factory=dict)
     """What `experiment.prepare` has computed of the training split, exactly or not."""
@@ -119,23 +118,22 @@ class Dataset:
         )
 
     @property
-    def pixel_count(self) -> int:
-        """D, the number of pixels of an image."""
-        return int(self.train.images[0].size)
+    def features(self) -> FeatureMap:
+        """What makes features of an image's bytes."""
+        return self.train.features
 
     @cached_property
     def lit_pixels(self) -> NDArray[np.intp] | None:
         """The pixels that are lit in a training image; None where a dark pixel is no zero."""
-        if np.ndim(self.pixels.scale) or np.any(self.pixels.shift):
-            return None
-        return lit_pixels(self.train.rows)
+        return lit_pixels(self.train.rows) if self.features.is_one_factor else None
 
     @cached_property
     def lit(self) -> tuple[Samples, Samples | None]:
         """Training and validation split with their lit pixels alone."""
-        pixels = np.arange(self.pixel_count) if self.lit_pixels is None else self.lit_pixels
-        validation = None if self.validation is None else self.validation.only(pixels)
-        return self.train.only(pixels), validation
+        if self.lit_pixels is None:
+            return self.train, self.validation
+        validation = None if self.validation is None else self.validation.only(self.lit_pixels)
+        return self.train.only(self.lit_pixels), validation
 
 
 @dataclass(frozen=True)
@@ -200,16 +198,15 @@ def load(
             if not isinstance(pixels, PixelMap):
                 raise DataError(f"preprocess: {step_name} must return a PixelMap, not {pixels!r}")
 
-    validation_samples = Samples(train_images[held_out], train_labels[held_out])
+    train = Samples(train_images, train_labels, FeatureMap(pixels))
     return Dataset(
         name=name,
-        train=Samples(train_images[train_part], train_labels[train_part]),
-        validation=validation_samples if count else None,
-        test=Samples(test_images, test_labels),
+        train=train.take(train_part),
+        validation=train.take(held_out) if count else None,
+        test=replace(train, images=test_images, labels=test_labels),
         sha256=hashlib.sha256("".join(raw.hashes).encode()).hexdigest(),
         files=raw.files,
         classes=raw.classes,
-        pixels=pixels,
         preprocess=steps,
         is_published=name in DATASETS and isinstance(DATASETS[name], NamedDataset),
         watched=WatchedFiles(raw.states, partial(_is_same, name, cache, raw.hashes)),

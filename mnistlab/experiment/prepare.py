@@ -1,6 +1,6 @@
 """From checked configs to a plan: everything that can be refused before anything is written.
 
-Shapes: D pixels, C classes, K configurations; parameters of one configuration are (D+1, C).
+Shapes: D features, C classes, K configurations; parameters of one configuration are (D+1, C).
 """
 
 import os
@@ -122,7 +122,6 @@ class Plan:
             stack_parameters(weights, self.configs[0].dtype),
             train,
             validation,
-            data.pixels,
             _generators(self.configs[0].seed)[1],
             before_step,
         )
@@ -131,7 +130,7 @@ class Plan:
         """Return one configuration's parameters (D+1, C) from those that the trainer has."""
         if self.pixels is None:
             return parameters
-        D = self.dataset.pixel_count
+        D = self.dataset.train.feature_count
         whole = np.zeros((D + 1, parameters.shape[1]), parameters.dtype)
         whole[[*self.pixels, D]] = parameters
         return whole
@@ -164,7 +163,7 @@ class Plan:
         return found
 
     def _initial_weights(self) -> list[NDArray[np.float64]]:
-        D, C = self.dataset.pixel_count, len(self.dataset.classes)
+        D, C = self.dataset.train.feature_count, len(self.dataset.classes)
         return [
             INITIALIZERS[config.init].weights(
                 D, C, config.init_scale or 0.0, _generators(config.seed)[0]
@@ -256,7 +255,7 @@ def _curvature(dataset: Dataset, *, exact: bool) -> Curvature:
     if found is None:
         with threadpoolctl.threadpool_limits(1, "blas"):
             rows = None if exact else SUBSET_ROWS
-            found = curvature(dataset.train, dataset.pixels, rows)
+            found = curvature(dataset.train, rows)
         dataset.curvatures[exact] = found
     return found
 

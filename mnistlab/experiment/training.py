@@ -14,7 +14,6 @@ from mnistlab import interrupts
 from mnistlab.config.schema import Config
 from mnistlab.core.metrics import evaluate
 from mnistlab.core.objective import copy_stack
-from mnistlab.core.samples import Samples
 from mnistlab.core.trainer import EpochRecord, Trainer
 from mnistlab.datasets import Dataset, Progress
 from mnistlab.errors import DataError
@@ -160,7 +159,7 @@ def _save_results(record: EpochRecord, run: RunRecorder, plan: Plan, trainer: Tr
         run.save_divergence(trainer.trace_last_epoch(0), plan.steps_per_epoch)
     elif record.finished[0]:
         parameters, data = copy_stack(trainer.parameters), plan.dataset
-        test = evaluate(parameters, plan.settings.objective, data.test, data.pixels)
+        test = evaluate(parameters, plan.settings.objective, data.test)
         run.save_result(parameters[:, 0, :], test)
     elif record.epoch % run.config.checkpoint_every == 0 and run.checkpoints.is_due():
         run.save_progress(trainer.snapshot)
@@ -178,9 +177,8 @@ def _paint(painter: Painter, run: RunRecorder) -> str | None:
 
 def _loss_before_training(trainer: Trainer, plan: Plan) -> float:
     """Return the training loss of the weights to start from, estimated from a few images."""
-    train, data = plan.dataset.train, plan.dataset
-    few = Samples(train.images[:_FEW], train.labels[:_FEW])
-    metrics = evaluate(trainer.parameters, plan.settings.objective, few, data.pixels).metrics
+    few = plan.dataset.train.take(slice(_FEW))
+    metrics = evaluate(trainer.parameters, plan.settings.objective, few).metrics
     return float(metrics.loss[0])
 
 
@@ -226,7 +224,7 @@ def evaluate_test(folder: RunFolder, config: Config, data: Dataset) -> dict[str,
     check_undamaged(folder)
     check_same_data(folder, config.data.dataset, data.sha256)
     parameters = load_weights(folder.model)[:, None, :]
-    test = evaluate(parameters, objective_of(config), data.test, data.pixels)
+    test = evaluate(parameters, objective_of(config), data.test)
     data.watched.check()
     metrics = test.metrics
     numbers = {"loss": float(metrics.loss[0]), "accuracy": float(metrics.accuracy[0])}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective, Products, batch_gradient
-from mnistlab.core.samples import FeatureReader, PixelMap, Samples, one_hot
+from mnistlab.core.samples import Samples, one_hot
 from mnistlab.gradcheck.check import Problem
 from mnistlab.gradcheck.differences import Line
 from mnistlab.gradcheck.mistakes import Anatomy, Case, Mistake
@@ -31,13 +31,14 @@ class Batch:
     """Samples and parameters (D+1, C) in float64 at which a gradient is checked."""
 
     samples: Samples
-    pixels: PixelMap
     parameters: Floats
 
     def features(self) -> Floats:
         """Return the features (B, D), written out plainly."""
-        images = self.samples.rows.astype(np.float64)
-        features: Floats = images * self.pixels.scale + self.pixels.shift
+        samples, pixels = self.samples, self.samples.features.pixels
+        if samples.features.steps:  # to the gradient they are data, however they were made
+            return samples.reader(len(samples), np.float64).read(samples.inputs)[:, :-1]
+        features: Floats = samples.rows.astype(np.float64) * pixels.scale + pixels.shift
         return features
 
     def pre_activations(self) -> Floats:
@@ -185,11 +186,11 @@ def _step_gradient(
     objective: Objective, batch: Batch, targets: Floats, weight_decay: float
 ) -> Floats:
     """Return the gradient (D+1, C) as a training step takes it."""
-    B, D = batch.samples.rows.shape
+    B = len(batch.samples)
     parameters = batch.parameters[:, None, :]
     products = Products(parameters, B)
-    reader = FeatureReader(batch.pixels, D, B, np.float64)
-    x = reader.read(batch.samples.rows)
+    reader = batch.samples.reader(B, np.float64)
+    x = reader.read(batch.samples.inputs)
     A = products.pre_activations(x, reader.factor)
     decay = np.array([[weight_decay]]) if weight_decay else None
     gradient = batch_gradient(objective, products, x, reader.factor, A, targets, parameters, decay)

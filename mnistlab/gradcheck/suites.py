@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.models import INITIALIZERS, MODELS
-from mnistlab.core.samples import PixelMap, Samples
+from mnistlab.core.samples import Samples
 from mnistlab.gradcheck.check import check
 from mnistlab.gradcheck.mistakes import MISTAKES, Case, Mistake
 from mnistlab.gradcheck.problems import Batch, activations_problem, describe, parameters_problem
@@ -95,14 +95,11 @@ def check_config(config: "Config", options: Options, progress: "Progress") -> It
     for _ in range(options.points):
         count = min(_IMAGES, config.batch_size, len(train))
         chosen = np.sort(generator.choice(len(train), count, replace=False))
-        images = train.images[chosen].reshape(count, -1)
-        D = images.shape[1]
+        D = train.feature_count
         # Away from where training starts: at weights of zero too much is symmetric.
         weights = init.weights(D, C, scale, generator) + generator.normal(0, 0.05, (D, C))
         biases = generator.normal(0, 0.1, (1, C))
-        batch = Batch(
-            Samples(images, train.labels[chosen]), dataset.pixels, np.vstack((weights, biases))
-        )
+        batch = Batch(train.take(chosen), np.vstack((weights, biases)))
         for coordinates in COORDINATES:
             decay = 0.0 if coordinates == "pre-activations" else config.weight_decay
             case = Case(config.model, config.loss, coordinates, config.reduction, decay)
@@ -155,7 +152,7 @@ def _random_batch(B: int, C: int, scale: float, generator: np.random.Generator) 
         generator.integers(0, 256, (B, _D)).astype(np.uint8), generator.integers(C, size=B)
     )
     parameters = generator.normal(0, scale / np.sqrt(_D / 3), (_D + 1, C))
-    return Batch(samples, PixelMap(), parameters)
+    return Batch(samples, parameters)
 
 
 def _check_batch(

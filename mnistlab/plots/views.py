@@ -99,7 +99,7 @@ class RunView:
         """Return A (n, C) of chosen test images; only of a run that has parameters."""
         images = self.dataset.test.rows[index]
         parameters: NDArray[Any] = np.asarray(self.parameters)
-        return pre_activations(parameters, images, self.dataset.pixels)
+        return pre_activations(parameters, images, self.dataset.features)
 
 
 def rank(values: Sequence[Any]) -> tuple[list[Any], NDArray[np.intp]]:

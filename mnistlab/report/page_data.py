@@ -87,8 +87,9 @@ def _weights(run: RunRecord) -> dict[str, Any]:
         return {"why": "the page cannot compute its model or its preprocessing"}
     if parameters.shape[1] != len(dataset.classes) or not np.isfinite(parameters).all():
         return {"why": "its weights do not fit its data, or are not finite"}
-    scale = np.broadcast_to(dataset.pixels.scale, len(parameters) - 1)
-    shift = np.broadcast_to(dataset.pixels.shift, len(parameters) - 1)
+    pixels = dataset.features.pixels
+    scale = np.broadcast_to(pixels.scale, len(parameters) - 1)
+    shift = np.broadcast_to(pixels.shift, len(parameters) - 1)
     # a = W (s x + t) + b, so the map from bytes to features goes into weights and biases
     exact = parameters.astype(np.float64)
     folded = np.vstack([exact[:-1] * scale[:, None], exact[-1] + shift @ exact[:-1]])

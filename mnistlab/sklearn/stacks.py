@@ -61,13 +61,12 @@ class Rows:
         As many as the config's `data.validation` says are held out, in the way that `data.split`
         names.
         """
-        train, validation = Samples(self.values, self.labels), None
+        train, validation = Samples(self.values, self.labels, AS_THEY_ARE), None
         if config.data.validation:
             generator = np.random.default_rng(config.data.split_seed)
             count = held_out_count(config, len(self))
             stays, goes = SPLITS[config.data.split](self.labels, count, generator)
-            train = Samples(self.values[stays], self.labels[stays])
-            validation = Samples(self.values[goes], self.labels[goes])
+            train, validation = train.take(stays), train.take(goes)
         return Dataset(
             name="arrays",
             train=train,
@@ -76,7 +75,6 @@ class Rows:
             sha256="",
             files={},
             classes=tuple(map(str, range(self.classes))),
-            pixels=AS_THEY_ARE,
             preprocess=(),
         )
 

@@ -156,9 +156,10 @@ class _Graph:
                     "written as ONNX"
                 )
         self._add("Flatten", "rows", axis=1)
-        self._add("Mul", "scaled", np.asarray(dataset.pixels.scale))
-        if np.any(dataset.pixels.shift):
-            self._add("Add", "shifted", np.asarray(dataset.pixels.shift))
+        pixels = dataset.features.pixels
+        self._add("Mul", "scaled", np.asarray(pixels.scale))
+        if np.any(pixels.shift):
+            self._add("Add", "shifted", np.asarray(pixels.shift))
         return H, W
 
     def _activation(self) -> str:

@@ -116,7 +116,7 @@ def predict(
             labels.append(None)
     shown = np.stack(seen)
     with np.errstate(over="ignore", invalid="ignore"):  # of weights that all but diverged
-        A = pre_activations(parameters, shown.reshape(len(shown), -1), dataset.pixels)
+        A = pre_activations(parameters, shown.reshape(len(shown), -1), dataset.features)
         outputs, _ = MODELS[config.model].forward(A[:, None, :])
         predicted = largest_class(outputs)[:, 0]
         are_probabilities = isinstance(LOSSES[config.loss], SoftmaxCrossEntropy)
@@ -166,7 +166,7 @@ def _check_has_weights(folder: RunFolder) -> None:
 def _parameters(folder: RunFolder, dataset: Dataset) -> NDArray[np.floating]:
     """Return weights and biases (D+1, C); raise RunFolderError if they do not fit the data."""
     parameters = load_weights(folder.model)
-    shape = (dataset.test.images[0].size + 1, len(dataset.classes))
+    shape = (dataset.test.feature_count + 1, len(dataset.classes))
     if parameters.shape != shape or not np.issubdtype(parameters.dtype, np.floating):
         raise RunFolderError(
             f"{folder.model}: weights of shape {parameters.shape} in {parameters.dtype} do not fit "

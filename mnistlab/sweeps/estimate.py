@@ -7,7 +7,6 @@ import numpy as np
 import threadpoolctl
 
 from mnistlab.config.schema import Config
-from mnistlab.core.samples import Samples
 from mnistlab.core.trainer import Settings, Trainer
 from mnistlab.experiment.prepare import Plan, plan_on
 from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch
@@ -88,21 +87,20 @@ def _time(stack: Stack, prepared: PreparedSweep) -> tuple[float, float]:
 
 def _short_trainer(plan: Plan, count: int) -> Trainer:
     """Return a trainer for two epochs on the first `count` images."""
-    train = plan.dataset.train
-    samples = Samples(train.images[:count], train.labels[:count])
+    samples = plan.dataset.train.take(slice(count))
     whole = plan.trainer()
     two = np.full(len(plan.configs), 2.0)
     settings: Settings = replace(
         plan.settings, hyper={**plan.settings.hyper, "last_epoch": two}, evaluate_every=1
     )
     generator = np.random.default_rng(0)
-    return Trainer(settings, whole.parameters, samples, None, plan.dataset.pixels, generator)
+    return Trainer(settings, whole.parameters, samples, None, generator)
 
 
 def _one_configuration(prepared: PreparedSweep, config: Config) -> float:
     dataset = prepared.data
     itemsize = np.dtype(config.dtype).itemsize
-    return float((dataset.train.images[0].size + 1) * len(dataset.classes) * itemsize)
+    return float((dataset.train.feature_count + 1) * len(dataset.classes) * itemsize)
 
 
 def _parameter_bytes(stack: Stack, prepared: PreparedSweep) -> float:

@@ -82,9 +82,7 @@ def _scores(
         for start in range(0, len(runs), _TOGETHER):
             part = runs[start : start + _TOGETHER]
             weights = [load_weights(folder.run(run).model) for _, run in part]
-            losses, right = score_images(
-                join_parameters(weights), objective, samples, dataset.pixels
-            )
+            losses, right = score_images(join_parameters(weights), objective, samples)
             chosen = losses if sweep.metric.name == "validation.loss" else right
             for position, (trial, _) in enumerate(part):
                 share = chosen[:, position] / sweep.seeds

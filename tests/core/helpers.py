@@ -8,7 +8,7 @@ from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
 from mnistlab.core.optimizers import OPTIMIZERS
-from mnistlab.core.samples import PixelMap, Samples
+from mnistlab.core.samples import Samples
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import EpochRecord, Settings, Trainer, stack_parameters
 
@@ -76,7 +76,6 @@ def trainer(
     dtype: str = "float64",
     train: Samples | None = None,
     validation: Samples | None = None,
-    pixels: PixelMap | None = None,
     seed: int = 5,
     before_step: Callable[[], None] | None = None,
 ) -> Trainer:
@@ -85,7 +84,6 @@ def trainer(
         stack_parameters(weights, dtype),
         train or random_samples(),
         validation,
-        pixels or PixelMap(),
         np.random.default_rng(seed),
         before_step,
     )

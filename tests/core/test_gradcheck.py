@@ -15,7 +15,7 @@ from scipy import optimize, special
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective, Products, batch_gradient
-from mnistlab.core.samples import PixelMap, Samples
+from mnistlab.core.samples import Samples
 from mnistlab.gradcheck.check import METHODS, check
 from mnistlab.gradcheck.diagnosis import diagnose
 from mnistlab.gradcheck.mistakes import MISTAKES, Case
@@ -40,7 +40,7 @@ def problem_of(case, seed=0, C=10, scale=1.0, mistake=None, B=5):
         return activations_problem(case, generator.normal(0, scale, (B, C)), labels, mistake)
     images = generator.integers(0, 256, (B, D)).astype(np.uint8)
     parameters = generator.normal(0, scale / 2, (D + 1, C))
-    batch = Batch(Samples(images, labels), PixelMap(), parameters)
+    batch = Batch(Samples(images, labels), parameters)
     return parameters_problem(case, batch, mistake)
 
 
@@ -192,7 +192,6 @@ def test_a_whole_image_takes_seconds_at_most():
     images = generator.integers(0, 256, (4, 784)).astype(np.uint8)
     batch = Batch(
         Samples(images, generator.integers(10, size=4)),
-        PixelMap(),
         generator.normal(0, 0.05, (785, 10)),
     )
     case = Case("sigmoid", "softmax_cross_entropy", "weights", "mean", 0.01)

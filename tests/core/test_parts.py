@@ -21,7 +21,7 @@ from mnistlab.core.objective import (
 )
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.registry import Registry
-from mnistlab.core.samples import FeatureReader, PixelMap, one_hot, shuffled
+from mnistlab.core.samples import FeatureMap, FeatureReader, PixelMap, one_hot, shuffled
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import stack_parameters
 from mnistlab.errors import UnknownNameError
@@ -103,7 +103,7 @@ def test_a_batch_stays_whole_while_the_next_is_gathered():
 )
 def test_features_follow_the_pixel_map(pixels, dtype):
     rows = np.random.default_rng(0).integers(0, 256, (7, 5), np.uint8)
-    reader = FeatureReader(pixels, 5, 9, dtype)
+    reader = FeatureReader(FeatureMap(pixels), 5, 9, dtype)
     x = reader.factor * reader.read(rows)
     assert x.dtype == dtype
     np.testing.assert_allclose(x[:, :-1], rows * pixels.scale + pixels.shift, rtol=1e-6)
@@ -128,7 +128,7 @@ def test_evaluation_against_a_plain_loop():
     samples, K = random_samples(N=2310), 3
     parameters = copy_stack(np.random.default_rng(2).normal(size=(18, K, C)))
     objective = Objective(MODELS["sigmoid"], LOSSES["squared_error"], REDUCTIONS["mean"])
-    result = evaluate(parameters, objective, samples, PixelMap())
+    result = evaluate(parameters, objective, samples)
     x = np.c_[samples.images / 255, np.ones(len(samples))]
     for k in range(K):
         y = 1 / (1 + np.exp(-(x @ parameters[:, k, :])))
@@ -141,7 +141,7 @@ def test_evaluation_against_a_plain_loop():
 def test_a_tie_goes_to_the_lowest_class():
     samples = random_samples()
     objective = Objective(MODELS["linear"], LOSSES["squared_error"], REDUCTIONS["mean"])
-    result = evaluate(copy_stack(np.zeros((18, 1, C))), objective, samples, PixelMap())
+    result = evaluate(copy_stack(np.zeros((18, 1, C))), objective, samples)
     assert not result.predictions.any()
     np.testing.assert_allclose(result.metrics.loss, 1)
 
@@ -156,9 +156,9 @@ def test_largest_eigenvalue_against_numpy():
     samples = random_samples(N=500)
     x = np.c_[samples.images / 255, np.ones(500)]
     expected = np.linalg.eigvalsh(x.T @ x / 500)[-1]
-    found = curvature(samples, PixelMap())
+    found = curvature(samples)
     assert found.largest == pytest.approx(expected, rel=1e-5)
-    assert curvature(samples, PixelMap(), rows=300).largest == pytest.approx(expected, rel=0.1)
+    assert curvature(samples, rows=300).largest == pytest.approx(expected, rel=0.1)
     v = np.linalg.eigh(x.T @ x / 500)[1][:, -1]
     single = (np.square(x).sum(axis=1) * np.square(x @ v)).mean() / expected
     assert found.single == pytest.approx(single, rel=1e-4)
@@ -171,7 +171,7 @@ def test_the_limit_parts_stable_from_diverging_runs(optimizer, reduction):
     samples = random_samples(N=200)
     chosen = settings(optimizer=optimizer, reduction=reduction)
     limit = stability_limit(
-        curvature(samples, PixelMap()),
+        curvature(samples),
         chosen.objective,
         chosen.optimizer,
         momentum=0.9,
@@ -308,8 +308,8 @@ def test_each_images_scores_add_up_to_the_metrics(K):
     chosen = Objective(MODELS["linear"], LOSSES["squared_error"], REDUCTIONS["mean"])
     samples = random_samples(N=2345)
     parameters = stack_parameters(random_weights(K), "float64")
-    losses, right = score_images(parameters, chosen, samples, PixelMap())
-    metrics = evaluate(parameters, chosen, samples, PixelMap()).metrics
+    losses, right = score_images(parameters, chosen, samples)
+    metrics = evaluate(parameters, chosen, samples).metrics
     np.testing.assert_allclose(losses.mean(axis=0), metrics.loss)
     np.testing.assert_allclose(right.mean(axis=0), metrics.accuracy)
     assert losses.shape == right.shape == (2345, K)

@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.optimizers import OPTIMIZERS
-from mnistlab.core.samples import AS_THEY_ARE, PixelMap, Samples
+from mnistlab.core.samples import AS_THEY_ARE, FeatureMap, PixelMap, Samples
 from mnistlab.core.schedules import SCHEDULES
 
 from .helpers import C, only, random_samples, random_weights, run, settings, trainer
@@ -293,19 +294,18 @@ def test_initial_weights_have_their_scale(name):
 
 def test_a_pixel_map_of_arrays_equals_its_scalar_twin():
     chosen, weights = settings(), random_weights(1)
-    scalar = PixelMap(1 / 255, 0.0)
-    array = PixelMap(np.full(17, 1 / 255), np.zeros(17))
-    _, one = run(trainer(chosen, weights, pixels=scalar))
-    _, other = run(trainer(chosen, weights, pixels=array))
+    array = FeatureMap(PixelMap(np.full(17, 1 / 255), np.zeros(17)))
+    _, one = run(trainer(chosen, weights))
+    _, other = run(trainer(chosen, weights, train=replace(random_samples(), features=array)))
     np.testing.assert_allclose(one[0], other[0], rtol=1e-10)
 
 
 @pytest.mark.parametrize("N", [230, 2500])  # fewer and more than one chunk
 def test_floats_train_as_the_bytes_that_they_are_made_of(N):
     samples = random_samples(N)
-    floats = Samples((samples.rows / 255).astype(np.float32), samples.labels)
+    floats = Samples((samples.rows / 255).astype(np.float32), samples.labels, AS_THEY_ARE)
     chosen, weights = settings(learning_rate=[0.01, 0.02]), random_weights(2)
     _, expected = run(trainer(chosen, weights, train=samples))
-    _, final = run(trainer(chosen, weights, train=floats, pixels=AS_THEY_ARE))
+    _, final = run(trainer(chosen, weights, train=floats))
     for k in range(2):
         np.testing.assert_allclose(final[k], expected[k], rtol=1e-5, atol=1e-7)

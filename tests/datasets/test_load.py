@@ -44,7 +44,7 @@ def test_a_folder(tiny_folder):
         name: hashlib.sha256((tiny_folder / name).read_bytes()).hexdigest() for name in NAMES
     }
     assert data.classes == tuple("0123456789")
-    assert data.pixels == PixelMap()
+    assert data.features.pixels == PixelMap()
     assert data.preprocess == ()
 
 

@@ -116,7 +116,7 @@ def features(images, pixels):
 def test_standardize_is_fitted_on_the_training_part_alone():
     data = load("mnist-mini", validation=1000, preprocess=["standardize"])
     plain = data.train.images.reshape(5000, -1) / 255
-    x = features(data.train.images, data.pixels)
+    x = features(data.train.images, data.features.pixels)
     spread = plain.std(axis=0)
     varied = spread > SPREAD_FLOOR
     assert varied.sum() > 400
@@ -176,7 +176,7 @@ def test_every_step_works_on_images_of_any_size(tmp_path, name):
     data = load(str(folder), validation=10, preprocess=[name])
     assert data.train.images.shape == (30, 9, 9)
     assert PREPROCESSING[name].summary
-    assert np.isfinite(features(data.test.images, data.pixels)).all()
+    assert np.isfinite(features(data.test.images, data.features.pixels)).all()
 
 
 @pytest.fixture
@@ -265,8 +265,8 @@ def test_steps_apply_in_order(tiny_folder, monkeypatch):
 def test_standardize_sees_deskewed_images(tiny_folder):
     data = load(str(tiny_folder), validation=10, preprocess=["deskew", "standardize"])
     expected = standardize(deskew(tiny_arrays()["train-images-idx3-ubyte"])[:30])
-    np.testing.assert_array_equal(data.pixels.scale, expected.scale)
-    np.testing.assert_array_equal(data.pixels.shift, expected.shift)
+    np.testing.assert_array_equal(data.features.pixels.scale, expected.scale)
+    np.testing.assert_array_equal(data.features.pixels.shift, expected.shift)
 
 
 def test_a_step_that_returns_nonsense_is_named(tiny_folder, monkeypatch):

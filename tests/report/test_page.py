@@ -152,7 +152,7 @@ def test_packed_weights_give_the_runs_own_outputs(records, tmp_path):
         weights = unpack(model["weights"], "<f4").reshape(785, 10)
         images = run.dataset.test.rows[:200]
         ours = images.astype(np.float64) @ weights[:-1] + weights[-1]
-        theirs = pre_activations(run.parameters, images, run.dataset.pixels)
+        theirs = pre_activations(run.parameters, images, run.dataset.features)
         np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
 

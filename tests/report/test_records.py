@@ -49,7 +49,7 @@ def test_the_splits_are_those_of_the_run(tmp_path):
     for run in runs:
         claimed = run.facts["validation.accuracy"]
         validation = run.dataset.validation
-        A = pre_activations(run.parameters, validation.rows, run.dataset.pixels)
+        A = pre_activations(run.parameters, validation.rows, run.dataset.features)
         assert np.mean(A.argmax(axis=-1).ravel() == validation.labels) == pytest.approx(claimed)
     assert runs[0].optimum != runs[1].optimum
 
@@ -61,7 +61,7 @@ def test_with_a_penalty_the_whole_objective_is_compared(tmp_path):
     folder = train(tmp_path / "runs", "weight_decay=0.01", "epochs=3")
     (run,), _ = read_records(of_folders([folder]))
     rows = run.dataset.train
-    A = pre_activations(run.parameters.astype(np.float64), rows.rows, run.dataset.pixels)
+    A = pre_activations(run.parameters.astype(np.float64), rows.rows, run.dataset.features)
     loss = np.square(A - np.eye(10)[rows.labels]).sum(axis=1).mean()
     objective = loss + 0.005 * np.square(run.parameters[:-1].astype(np.float64)).sum()
     assert run.gap == pytest.approx(objective - run.optimum.objective, abs=1e-5)

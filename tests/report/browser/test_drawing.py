@@ -18,7 +18,7 @@ SIDE = 280  # pixels of the drawing field
 def predicted(run, seen):
     """Return the class that mnistlab finds for an image as the run's model sees it."""
     rows = seen.reshape(1, -1)
-    return int(pre_activations(run.parameters, rows, run.dataset.pixels).argmax())
+    return int(pre_activations(run.parameters, rows, run.dataset.features).argmax())
 
 
 def moved(run, image):
@@ -145,7 +145,7 @@ def _clearest(runs, digit):
     leads = []
     for run in runs:
         rows = run.dataset.test
-        A = pre_activations(run.parameters, rows.rows, run.dataset.pixels)
+        A = pre_activations(run.parameters, rows.rows, run.dataset.features)
         lead = A[:, digit] - np.delete(A, digit, axis=1).max(axis=1)
         leads.append(np.where(rows.labels == digit, lead / A.std(), -np.inf))
     return int(np.min(leads, axis=0).argmax())
