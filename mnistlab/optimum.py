@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
 from mnistlab.core.samples import Samples, one_hot
 from mnistlab.core.trainer import join_parameters
-from mnistlab.datasets import Dataset
+from mnistlab.datasets import Dataset, is_random
 from mnistlab.datasets.cache import data_dir
 from mnistlab.errors import MnistlabError
 from mnistlab.run_folders.files import write_json
@@ -311,7 +312,7 @@ _FINDERS = {"squared_error": _by_normal_equations, "softmax_cross_entropy": _by_
 
 def _place(config: Config, data_sha256: str) -> Path:
     """Return where the optimum is kept: by all that decides it, and the version of the code."""
-    decides = {
+    decides: dict[str, Any] = {
         "data": data_sha256,
         "splits": config.data.model_dump(exclude={"dataset"}),
         "loss": config.loss,
@@ -319,5 +320,7 @@ def _place(config: Config, data_sha256: str) -> Path:
         "code": mnistlab.__version__,
         "format": _FORMAT,
     }
+    if config.features:
+        decides["features"] = [config.features, config.seed if is_random(config.features) else None]
     name = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
     return data_dir() / "optima" / f"{name[:32]}.json"

@@ -31,6 +31,7 @@ from mnistlab.run_folders.weights import load_weights
 from mnistlab.store.export import check_target, format_of
 from mnistlab.store.facts import METRICS, Facts, read_facts
 from mnistlab.store.onnx_model import write_model
+from mnistlab.store.predict import open_model
 from mnistlab.store.selection import columns_of
 
 if TYPE_CHECKING:
@@ -176,25 +177,29 @@ class Run(_Folder):
         """Return images as rows (N, D) with their pixels moved, and the map to features."""
         config = load_config(self._folder.config)
         images = np.asarray(images)
-        side = int(np.sqrt(len(self.weights)))
+        pixels, features = len(self.weights), FeatureMap()
+        if config.features:
+            _, dataset, _ = open_model(self._folder)
+            features = dataset.features
+            pixels = dataset.test.rows.shape[1]
+        side = int(np.sqrt(pixels))
         if images.dtype != np.uint8:
             raise InputError(
                 f"images must be uint8, grey levels from 0 to 255, not {images.dtype}; "
                 "(x * 255).round().astype('uint8') makes them of numbers from 0 to 1"
             )
-        if images.ndim not in (2, 3) or images[:1].size != len(self.weights) * len(images[:1]):
+        if images.ndim not in (2, 3) or images[:1].size != pixels * len(images[:1]):
             raise InputError(
-                f"images must have the shape (N, H, W) or (N, D) with {len(self.weights)} pixels "
+                f"images must have the shape (N, H, W) or (N, D) with {pixels} pixels "
                 f"each, not {images.shape}"
             )
-        features = FeatureMap()
         for step in (PREPROCESSING[name] for name in config.data.preprocess):
             if isinstance(step, MovePixels):
                 squares = images if images.ndim == 3 else images.reshape(-1, side, side)
                 images = step.move(squares)
-            else:
+            elif not config.features:
                 features = open_data(config).features  # fitted on the training images
-        return images.reshape(len(images), len(self.weights)), features
+        return images.reshape(len(images), pixels), features
 
     def to_sklearn(self) -> "ShallowClassifier":
         """Return the run as a fitted scikit-learn classifier; needs the extra `sklearn`.

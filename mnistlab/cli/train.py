@@ -80,7 +80,8 @@ def train(
         from mnistlab.experiment import prepare, train_run
 
         reporter = ConsoleReporter(quiet=quiet)
-        plan = prepare([settled], reporter, exact_limit=exact_limit)
+        fitted = None if folder is None else folder.read_features()
+        plan = prepare([settled], reporter, exact_limit=exact_limit, fitted=fitted)
         if dry_run:
             _print_plan(plan, as_json=as_json)
             return
@@ -184,7 +185,6 @@ def _print_plan(plan: "Plan", *, as_json: bool) -> None:
 
     (config,) = plan.configs
     dataset = plan.dataset
-    height, width = dataset.train.images.shape[1:]
     facts = {
         "model": config.model,
         "loss": config.loss,
@@ -193,7 +193,8 @@ def _print_plan(plan: "Plan", *, as_json: bool) -> None:
         "train_images": len(dataset.train),
         "validation_images": 0 if dataset.validation is None else len(dataset.validation),
         "test_images": len(dataset.test),
-        "parameters": (height * width + 1) * len(dataset.classes),
+        "features": dataset.train.feature_count,
+        "parameters": (dataset.train.feature_count + 1) * len(dataset.classes),
         "epochs": config.epochs,
         "steps": config.epochs * plan.steps_per_epoch,
         "learning_rate": config.learning_rate,

@@ -247,7 +247,10 @@ class Config(StrictModel):
         description="The spread of initial weights; for init normal and uniform, usually 0.01.",
     )
     seed: Whole = Field(
-        default=0, ge=0, lt=2**63, description="Decides initial weights and data order."
+        default=0,
+        ge=0,
+        lt=2**63,
+        description="Decides initial weights, data order and what feature steps draw.",
     )
     dtype: Literal["float32", "float64"] = Field(
         default="float32", description="The number type of the training."
@@ -267,7 +270,23 @@ class Config(StrictModel):
         le=MOST,
         description="Stop after so many epochs without a better validation loss; null: never.",
     )
+    features: list[dict[str, dict[str, int | float]]] = Field(
+        default=[],
+        exclude_if=lambda steps: not steps,  # older runs do not name it
+        description="Steps between pixels and model, such as [{pca: {components: 40}}].",
+        json_schema_extra=lambda schema: schema.update(items=_schema_of_steps()),
+    )
     data: DataConfig = Field(default_factory=DataConfig, description="What to train on.")
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _read_features(cls, given: Any) -> Any:
+        from mnistlab.datasets.feature_steps import read_steps  # noqa: PLC0415 - as for the data
+
+        try:
+            return read_steps(given)
+        except InputError as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _settle_options(self) -> Self:
@@ -313,6 +332,12 @@ class Config(StrictModel):
             **SCHEDULES[self.schedule].options,
             **INITIALIZERS[self.init].options,
         }
+
+
+def _schema_of_steps() -> dict[str, Any]:
+    from mnistlab.datasets.feature_steps import schema_of_steps  # noqa: PLC0415 - as for the data
+
+    return schema_of_steps()
 
 
 def option_keys() -> set[str]:

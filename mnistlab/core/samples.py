@@ -5,6 +5,7 @@ features ends in a constant, so that a matrix product with the stacked parameter
 """
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
@@ -34,8 +35,15 @@ Values = NDArray[Any]
 class FeatureStep(Protocol):
     """What makes features of features, the same of a row whatever other rows are beside it."""
 
-    count: int
-    """D, the number of features that come out."""
+    @property
+    def name(self) -> str:
+        """What a config calls it."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """D, the number of features that come out."""
+        ...
 
     def __call__(self, x: Array) -> Array:
         """Return features (n, D) in float32 for n rows in float32."""
@@ -65,14 +73,15 @@ CHUNK_ROWS = 1000
 class Samples:
     """Values (N, H, W) or (N, V), bytes or floats, with labels (N,) and the map to features.
 
-    They are only read, and may be memory-mapped. `computed` are their features (N, D) where these
-    were worked out beforehand.
+    They are only read, and may be memory-mapped. `computed` is what they are after the first
+    `done` steps of the map, where that was worked out beforehand, (N, features so far).
     """
 
     images: Values
     labels: NDArray[np.integer]
     features: FeatureMap = FeatureMap()
     computed: Array | None = None
+    done: int = 0
 
     def __len__(self) -> int:
         """Return N."""
@@ -91,12 +100,14 @@ class Samples:
 
     @property
     def inputs(self) -> Values:
-        """What `reader` reads: the computed features if there are any, else the rows."""
+        """What `reader` reads: what was computed if anything was, else the rows."""
         return self.rows if self.computed is None else self.computed
 
     def reader(self, rows: int, dtype: DTypeLike) -> "FeatureReader":
         """Return what turns up to so many of the `inputs` into features."""
-        features = self.features if self.computed is None else AS_THEY_ARE
+        features = self.features
+        if self.computed is not None:
+            features = replace(AS_THEY_ARE, steps=features.steps[self.done :])
         return FeatureReader(features, self.feature_count, rows, dtype)
 
     def take(self, part: slice | NDArray[np.intp]) -> "Samples":
@@ -199,3 +210,10 @@ def shuffled(images: Values, order: NDArray[np.intp], batch: int) -> Iterator[Va
     finally:
         free.put(None)
         thread.join()
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -15,6 +15,7 @@ from mnistlab.core.registry import Registry
 from mnistlab.core.samples import FeatureMap, PixelMap, Samples, lit_pixels
 from mnistlab.datasets.cache import Progress, Silent, data_dir
 from mnistlab.datasets.catalog import DATASETS, DIGITS, ArrayDataset, NamedDataset
+from mnistlab.datasets.feature_steps import FittedStep
 from mnistlab.datasets.fetch import fetch, home_of, open_files, paths_of
 from mnistlab.datasets.idx import (
     NAMES,
@@ -29,57 +30,16 @@ from mnistlab.datasets.idx import (
 from mnistlab.datasets.moved import moved
 from mnistlab.datasets.npz import KEYS, read_npz
 from mnistlab.datasets.preprocess import PREPROCESSING, MovePixels, check_steps
-from mnistlab.datasets.sanity import Finding, find_oddities
+from mnistlab.datasets.sanity import (
+    Finding,
+    check_counts,
+    check_images,
+    check_labels,
+    check_same_size,
+    find_oddities,
+)
 from mnistlab.datasets.watched import State, WatchedFiles, states_of
 from mnistlab.errors import DataError, UnknownNameError, shown
-
-CLASSES = 10
-_CHUNK = 1000  # images looked at together
-
-
-def check_images(images: NDArray[np.uint8], label: str) -> None:
-    """Raise DataError unless `images` (N, H, W) holds at least one image that is not blank."""
-    if images.size == 0:
-        raise DataError(f"{label}: empty: its shape is {images.shape}; give at least one image")
-    if not any(images[at : at + _CHUNK].any() for at in range(0, len(images), _CHUNK)):
-        raise DataError(f"{label}: every image is blank (all pixels 0); is it the right file?")
-
-
-def check_labels(labels: NDArray[np.integer], label: str) -> None:
-    """Raise DataError unless `labels` (N,) are classes 0..9, and of more than one class."""
-    if labels.size == 0:
-        raise DataError(f"{label}: empty: there is no label in it")
-    lowest, highest = int(labels.min()), int(labels.max())
-    if lowest < 0 or highest >= CLASSES:
-        wrong = lowest if lowest < 0 else highest
-        at = int(np.flatnonzero(labels == wrong)[0])
-        hint = "; these count from 1: subtract it" if (lowest, highest) == (1, CLASSES) else ""
-        raise DataError(f"{label}: label {at} is {wrong}; labels must be 0 to {CLASSES - 1}{hint}")
-    if lowest == highest:
-        raise DataError(
-            f"{label}: all {len(labels)} labels are {lowest}; there is nothing to tell apart, "
-            "give at least two classes"
-        )
-
-
-def check_counts(images: NDArray[np.uint8], labels: NDArray[np.integer], label: str) -> None:
-    """Raise DataError unless there are as many labels as images."""
-    if len(images) != len(labels):
-        raise DataError(
-            f"{label}: {len(images):,} images but {len(labels):,} labels; "
-            "the two files do not belong together"
-        )
-
-
-def check_same_size(train: NDArray[np.uint8], test: NDArray[np.uint8], label: str) -> None:
-    """Raise DataError unless training and test images have the same height and width."""
-    if train.shape[1:] != test.shape[1:]:
-        ours, theirs = ("x".join(map(str, images.shape[1:])) for images in (train, test))
-        raise DataError(
-            f"{label}: training images are {ours} pixels but test images {theirs}; "
-            "give both the same size"
-        )
-
 
 DIMENSIONS = (3, 1, 3, 1)  # of training images and labels, test images and labels
 
@@ -115,6 +75,27 @@ class Dataset:
         """What can hardly be right about the data; of published files only about the split."""
         return find_oddities(
             self.train, self.validation, self.test, self.classes, pixels=not self.is_published
+        )
+
+    @property
+    def fitted_steps(self) -> tuple[FittedStep, ...]:
+        """The feature steps between its pixels and the model."""
+        return tuple(step for step in self.features.steps if isinstance(step, FittedStep))
+
+    @property
+    def splits(self) -> dict[str, Samples]:
+        """The splits that there are, by name."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: samples for name, samples in named.items() if samples is not None}
+
+    def with_splits(self, splits: Mapping[str, Samples]) -> "Dataset":
+        """Return the dataset with these splits in place of its own."""
+        return replace(
+            self,
+            train=splits["train"],
+            validation=splits.get("validation"),
+            test=splits["test"],
+            curvatures={},
         )
 
     @property

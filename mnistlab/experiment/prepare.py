@@ -3,6 +3,7 @@
 Shapes: D features, C classes, K configurations; parameters of one configuration are (D+1, C).
 """
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,17 @@ from mnistlab.core.objective import (
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Settings, Trainer, stack_parameters
-from mnistlab.datasets import DATASETS, Dataset, Progress, load
+from mnistlab.datasets import (
+    DATASETS,
+    Dataset,
+    FittedStep,
+    Progress,
+    Silent,
+    data_dir,
+    is_random,
+    load,
+    with_features,
+)
 from mnistlab.errors import ConfigError
 
 _OF_A_COLUMN = (
@@ -181,21 +192,44 @@ def prepare(
     *,
     exact_limit: bool = False,
     anew: bool = False,
+    fitted: Sequence[FittedStep] | None = None,
 ) -> Plan:
     """Load the data and return the plan of a stack; raise InputError or FetchError.
 
     The learning-rate limit comes from 10,000 images, or with `exact_limit` from the whole
-    training split. With `anew` nothing that the cache has of preprocessing is used.
+    training split. `anew` and `fitted` are those of `open_data`.
     """
-    data = open_data(configs[0], progress, anew=anew)
+    data = open_data(configs[0], progress, anew=anew, fitted=fitted)
     return plan_on(data, configs, exact_limit=exact_limit)
 
 
-def open_data(config: Config, progress: Progress | None = None, *, anew: bool = False) -> Dataset:
+def open_data(
+    config: Config,
+    progress: Progress | None = None,
+    *,
+    anew: bool = False,
+    fitted: Sequence[FittedStep] | None = None,
+) -> Dataset:
     """Return the data that a config trains on; raise InputError or FetchError.
 
-    With `anew` nothing that the cache has of preprocessing is used.
+    With `anew` nothing that the cache has of preprocessing and features is used. Its feature steps
+    are fitted, or they are the `fitted` ones of a run of that config.
     """
+    data = open_images(config, progress, anew=anew)
+    if not config.features:
+        return data
+    return with_features(
+        data,
+        config.features,
+        config.seed,
+        fitted=fitted,
+        cache=None if anew else data_dir(),
+        progress=progress or Silent(),
+    )
+
+
+def open_images(config: Config, progress: Progress | None = None, *, anew: bool = False) -> Dataset:
+    """Return the data that a config trains on, without its feature steps."""
     return load(
         config.data.dataset,
         validation=config.data.validation,
@@ -224,6 +258,12 @@ def plan_on(
             f"{images} images; choose at most that"
         )
     return Plan(configs, dataset, exact_limit, without_dark_pixels)
+
+
+def data_key(config: Config) -> str:
+    """Return a text that is the same for configs that train on the same features."""
+    seed = config.seed if is_random(config.features) else None
+    return json.dumps([config.data.model_dump(), config.features, seed])
 
 
 def stack_key(config: Config) -> str:

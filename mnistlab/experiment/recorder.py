@@ -3,8 +3,9 @@
 import hashlib
 import json
 import math
+import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,12 +20,18 @@ from mnistlab.config.load import to_yaml
 from mnistlab.config.schema import Config
 from mnistlab.core.metrics import Evaluation
 from mnistlab.core.trainer import EpochRecord, Snapshot
+from mnistlab.datasets import FittedStep
 from mnistlab.errors import describe_error
 from mnistlab.interrupts import deferred
 from mnistlab.run_folders import RunFolder, create_run_folder, files
 from mnistlab.run_folders.locks import remove_in_place
 from mnistlab.run_folders.places import cannot_keep
-from mnistlab.run_folders.weights import predictions_as_bytes, save_checkpoint, save_weights
+from mnistlab.run_folders.weights import (
+    predictions_as_bytes,
+    save_checkpoint,
+    save_features,
+    save_weights,
+)
 
 CHECKPOINT_SHARE = 0.03
 """The share of the time that checkpoints may take. They hold the rows of all epochs so far: after
@@ -143,6 +150,18 @@ class RunRecorder:
         files.write_json(self.folder.environment, content)
         if patch:
             files.write_text(self.folder.uncommitted_patch, patch)
+
+    def record_features(self, steps: Sequence[FittedStep], like: Path | None = None) -> None:
+        """Write down what the feature steps have learned, if there are any.
+
+        `like` is the file of another run with the same steps, which the two then share.
+        """
+        if steps and like is not None:
+            with suppress(OSError):  # another disk, or one without links
+                os.link(like, self.folder.features)
+                return
+        if steps:
+            save_features(self.folder.features, steps)
 
     def add_epoch(self, record: EpochRecord, position: int) -> dict[str, Any]:
         """Add the row of one epoch and return it.

@@ -86,6 +86,8 @@ def train_run(
             painter.load(run.folder.path)
         if resumption is None:
             run.record_origin(*origin)
+        if resumption is None or resumption.snapshot is None:
+            run.record_features(plan.dataset.fitted_steps)
         run.warnings = plan.warnings()
         for warning in [*run.warnings, *about_resuming]:
             reporter.warn(warning)

@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from mnistlab.datasets import describe_steps
 from mnistlab.plots import style
 from mnistlab.plots.style import Array, cut, number
 from mnistlab.plots.views import RunView
@@ -88,8 +89,16 @@ def weight_templates(view: RunView) -> Figure | None:
     """
     if view.parameters is None:
         return None
-    H, W = view.dataset.test.images.shape[1:]
-    templates = np.asarray(view.parameters[:-1].T, dtype=float).reshape(-1, H, W)
+    weights = np.asarray(view.parameters[:-1].T, dtype=float)
+    steps = view.config.get("features")
+    if steps:
+        D = weights.shape[1]
+        W = int(np.ceil(np.sqrt(D)))
+        H = -(-D // W)
+        weights = np.pad(weights, ((0, 0), (0, H * W - D)), constant_values=np.nan)
+    else:
+        H, W = view.dataset.test.images.shape[1:]
+    templates = weights.reshape(-1, H, W)
     templates = np.where(np.isfinite(templates), templates, np.nan)
     C = len(templates)
     sizes = np.abs(templates[np.isfinite(templates)])
@@ -98,6 +107,8 @@ def weight_templates(view: RunView) -> Figure | None:
     limit = limit or largest
     below, above = bool((templates < -limit).any()), bool((templates > limit).any())
     notes = ["Positive weights (red) raise the score of a class, negative ones (blue) lower it."]
+    if steps:
+        notes.append(f"A class' {D:,} features row by row: {cut(describe_steps(steps), 60)}.")
     if below or above:
         notes.append(
             f"The scale ends where 99.5 % of the weights lie within; the largest is "

@@ -4,6 +4,7 @@ D is the number of features, C that of classes, N that of test images, E that of
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from mnistlab.datasets import Dataset, load
 from mnistlab.plots.style import PERCENT, cut, format_value, numeric, spell
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import METRICS_COLUMNS, SweepFolder
-from mnistlab.run_folders.weights import load_weights, read_predictions
+from mnistlab.run_folders.weights import load_features, load_weights, read_predictions
 
 
 @lru_cache(maxsize=1)
@@ -99,7 +100,10 @@ class RunView:
         """Return A (n, C) of chosen test images; only of a run that has parameters."""
         images = self.dataset.test.rows[index]
         parameters: NDArray[Any] = np.asarray(self.parameters)
-        return pre_activations(parameters, images, self.dataset.features)
+        features = self.dataset.features
+        if self.config.get("features"):
+            features = replace(features, steps=load_features(self.folder.features))
+        return pre_activations(parameters, images, features)
 
 
 def rank(values: Sequence[Any]) -> tuple[list[Any], NDArray[np.intp]]:

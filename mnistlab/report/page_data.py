@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.config.schema import Config
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy
 from mnistlab.core.samples import Samples
-from mnistlab.datasets import PREPROCESSING, MovePixels
+from mnistlab.datasets import PREPROCESSING, Dataset, MovePixels, describe_steps
 from mnistlab.errors import MnistlabError
 from mnistlab.report.run_record import RunRecord
 from mnistlab.report.text import clean, clean_all
@@ -81,12 +82,8 @@ def _weights(run: RunRecord) -> dict[str, Any]:
     if config is None or dataset is None:
         return {"why": clean(run.config_problem) or "its data is missing or has changed"}
     moves = [name for name in dataset.preprocess if isinstance(PREPROCESSING[name], MovePixels)]
-    if dataset.test.images.shape[1:] != SHAPE or len(parameters) != SHAPE[0] * SHAPE[1] + 1:
-        return {"why": "its images are not of 28 by 28 pixels"}
-    if config.model not in MODELS or not MOVES.issuperset(moves):
-        return {"why": "the page cannot compute its model or its preprocessing"}
-    if parameters.shape[1] != len(dataset.classes) or not np.isfinite(parameters).all():
-        return {"why": "its weights do not fit its data, or are not finite"}
+    if why := _why_not(config, dataset, parameters, moves):
+        return {"why": why}
     pixels = dataset.features.pixels
     scale = np.broadcast_to(pixels.scale, len(parameters) - 1)
     shift = np.broadcast_to(pixels.shift, len(parameters) - 1)
@@ -99,6 +96,21 @@ def _weights(run: RunRecord) -> dict[str, Any]:
         "moves": moves,
         "probabilities": isinstance(LOSSES[config.loss], SoftmaxCrossEntropy),
     }
+
+
+def _why_not(
+    config: Config, dataset: Dataset, parameters: NDArray[np.floating], moves: list[str]
+) -> str | None:
+    """Return why the page cannot compute what a run does, None if it can."""
+    if config.features:
+        return f"the page cannot compute its features ({clean(describe_steps(config.features))})"
+    if config.model not in MODELS or not MOVES.issuperset(moves):
+        return "the page cannot compute its model or its preprocessing"
+    if dataset.test.images.shape[1:] != SHAPE or len(parameters) != SHAPE[0] * SHAPE[1] + 1:
+        return "its images are not of 28 by 28 pixels"
+    if parameters.shape[1] != len(dataset.classes) or not np.isfinite(parameters).all():
+        return "its weights do not fit its data, or are not finite"
+    return None
 
 
 def _embed_set(alike: Sequence[RunRecord]) -> dict[str, Any] | None:

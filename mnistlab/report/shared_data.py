@@ -6,8 +6,8 @@ from typing import Any
 from mnistlab.config.schema import Config
 from mnistlab.datasets import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.experiment.prepare import open_data
-from mnistlab.optimum import Optimum, find_optimum, ridge_of
+from mnistlab.experiment.prepare import data_key, open_data, open_images
+from mnistlab.optimum import Optimum, find_optimum, has_optimum, ridge_of
 
 
 class SharedData:
@@ -17,12 +17,12 @@ class SharedData:
         self._found: dict[object, Any] = {}
 
     def dataset(self, config: Config, sha256: object) -> Dataset:
-        """Return the data that a run was trained on.
+        """Return the data that a run was trained on, its feature steps aside.
 
         Raises MnistlabError where it cannot be loaded, or is not the data with this SHA-256.
         """
         key = config.data.model_dump_json()
-        dataset: Dataset = self._once(key, lambda: open_data(config))
+        dataset: Dataset = self._once(key, lambda: open_images(config))
         if dataset.sha256 != sha256:
             raise MnistlabError(f"{config.data.dataset} has changed since the run was made")
         return dataset
@@ -33,8 +33,13 @@ class SharedData:
         Raises MnistlabError where it cannot be computed.
         """
         dataset = self.dataset(config, sha256)
-        key = (sha256, config.data.model_dump_json(), config.model, config.loss, ridge_of(config))
-        optimum: Optimum | None = self._once(key, lambda: find_optimum(config, dataset))
+
+        def find() -> Optimum | None:
+            known = config.features and has_optimum(config)
+            return find_optimum(config, open_data(config) if known else dataset)
+
+        key = (sha256, data_key(config), config.model, config.loss, ridge_of(config))
+        optimum: Optimum | None = self._once(key, find)
         return optimum
 
     def _once(self, key: object, find: Callable[[], object]) -> Any:

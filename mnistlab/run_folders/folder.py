@@ -19,6 +19,8 @@ from mnistlab.run_folders.locks import is_locked, release_lock, take_lock
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
+    from mnistlab.datasets import FittedStep
+
 STATUSES = ("running", "completed", "diverged", "failed", "interrupted")
 """What a run can be; a status that says anything else is damaged."""
 
@@ -62,6 +64,7 @@ class RunFolder:
     summary: ClassVar = _File("summary.json")  # what `train --json` prints
     predictions: ClassVar = _File("predictions.npy")  # the class of each test image, (N,) uint8
     model: ClassVar = _File("model.safetensors")  # the weights W (D, C) and biases b (C,)
+    features: ClassVar = _File("features.safetensors")  # what its feature steps have learned
     checkpoint: ClassVar = _File("checkpoint.safetensors")  # what resuming needs
     plots: ClassVar = _File("plots")  # the folder of the plots
     log: ClassVar = _File("log.txt")  # epochs, warnings, and what the numbers mean
@@ -80,6 +83,7 @@ class RunFolder:
         return (
             *(self.config, self.environment, self.uncommitted_patch, self.metrics),
             *(self.divergence, self.summary, self.predictions, self.model),
+            self.features,
         )
 
     def plot(self, name: str) -> Path:
@@ -188,6 +192,17 @@ class RunFolder:
             and all(value is None or type(value) in (int, float) for value in values)
             and all(share is None or 0 <= share <= 1 for share in shares)
         )
+
+    def read_features(self) -> "tuple[FittedStep, ...] | None":
+        """Return what the run's feature steps have learned, None of a run that keeps none.
+
+        Raises RunFolderError if the file is damaged.
+        """
+        if not self.features.exists():
+            return None
+        from mnistlab.run_folders.weights import load_features  # noqa: PLC0415 - no list of runs needs it
+
+        return load_features(self.features)
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Replace metrics.csv; missing values are empty cells."""

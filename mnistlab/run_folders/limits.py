@@ -13,6 +13,7 @@ _MOST = {
     "summary.json": 4,
     "metrics.csv": 64,
     "model.safetensors": 256,
+    "features.safetensors": 256,
     "predictions.npy": 64,
     "uncommitted.patch": 256,
 }

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from mnistlab.core.trainer import Snapshot
-from mnistlab.errors import RunFolderError, describe_error, shown
+from mnistlab.datasets.feature_steps import FittedStep, read_steps
+from mnistlab.errors import InputError, RunFolderError, describe_error, shown
 from mnistlab.run_folders import files
 from mnistlab.run_folders.limits import is_oversized
 
@@ -39,6 +40,42 @@ def load_weights(path: Path) -> Array:
     if W is None or b is None or W.ndim != 2 or b.shape != W.shape[1:] or W.dtype.kind != "f":
         raise RunFolderError(f"{path}: does not hold W (D, C) and b (C,)")
     return np.concatenate([W, b[None]])
+
+
+def save_features(path: Path, steps: Sequence[FittedStep]) -> None:
+    """Write what the feature steps of a run have learned; the same steps give the same bytes."""
+    arrays = {
+        f"{position}.{name}": np.ascontiguousarray(array)
+        for position, step in enumerate(steps)
+        for name, array in step.arrays.items()
+    }
+    about = [[step.name, dict(step.options), step.count] for step in steps]
+    files.write_bytes(path, safetensors.numpy.save(arrays, {"steps": json.dumps(about)}))
+
+
+def load_features(path: Path) -> tuple[FittedStep, ...]:
+    """Return what `save_features` wrote; raise RunFolderError if the file holds anything else."""
+    arrays, metadata = _load(path)
+    try:
+        about = json.loads(metadata["steps"])
+        steps = read_steps([{name: options} for name, options, _ in about])
+        return tuple(
+            FittedStep(
+                name,
+                options,
+                {
+                    key.removeprefix(f"{position}."): array
+                    for key, array in arrays.items()
+                    if key.startswith(f"{position}.")
+                },
+                int(about[position][2]),
+            )
+            for position, step in enumerate(steps)
+            for name, options in step.items()
+        )
+    except (KeyError, TypeError, ValueError, IndexError, RecursionError, InputError) as error:
+        reason = shown(describe_error(error))
+        raise RunFolderError(f"{path}: does not hold the features of a run: {reason}") from None
 
 
 def predictions_as_bytes(predictions: NDArray[np.uint8]) -> bytes:

@@ -29,9 +29,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import indexable
 from sklearn.utils.metaestimators import _safe_split
 
+from mnistlab.core.samples import available_cores
 from mnistlab.errors import InputError
 from mnistlab.sklearn.estimators import ShallowClassifier, fit_together, outputs_together
-from mnistlab.sweeps.workers import Workers, available_cores
+from mnistlab.sweeps.workers import Workers
 
 _TOGETHER = 16
 """Candidates whose outputs are computed by one product: 20,000 rows of 10 classes are 13 MB."""

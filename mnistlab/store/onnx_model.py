@@ -138,6 +138,11 @@ class _Graph:
 
     def _preprocess(self, dataset: Dataset) -> tuple[int, int]:
         """Turn bytes (N, H, W) into features (N, D) as the run does; return H and W."""
+        if steps := dataset.features.steps:
+            raise InputError(
+                f"the feature step {steps[0].name} cannot be written as ONNX; a run without "
+                "`features` can be"
+            )
         self._add("Cast", "levels", to=self._number)
         H, W = dataset.test.images.shape[1:]  # after the moves
         for number, name in enumerate(self._config.data.preprocess):

@@ -21,14 +21,15 @@ from mnistlab.datasets import (
     Dataset,
     MovePixels,
     Progress,
+    with_fitted_steps,
 )
 from mnistlab.datasets.picture import as_digit, check_file, read_picture
 from mnistlab.errors import DataError, InputError, RunFolderError
-from mnistlab.experiment.prepare import open_data
+from mnistlab.experiment.prepare import open_images
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.integrity import check_same_data
-from mnistlab.run_folders.weights import load_weights
+from mnistlab.run_folders.weights import load_features, load_weights
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,9 @@ def open_model(
     """
     _check_has_weights(folder)
     config = load_config(folder.config)
-    dataset = open_data(config, progress)
+    dataset = open_images(config, progress)
+    if config.features:
+        dataset = with_fitted_steps(dataset, load_features(folder.features))
     parameters = _parameters(folder, dataset)
     check_same_data(folder, config.data.dataset, dataset.sha256)
     return config, dataset, parameters
@@ -159,8 +162,9 @@ def _check_has_weights(folder: RunFolder) -> None:
         raise RunFolderError(f"{name}: has diverged, so it has no weights to predict with")
     if not folder.model.exists():
         raise RunFolderError(f"{name}: is {status} and has no weights to predict with")
-    if folder.model.name in folder.damaged_files():
-        raise RunFolderError(f"{folder.model}: is not what the run wrote; it is damaged")
+    for path in (folder.model, folder.features):
+        if path.name in folder.damaged_files():
+            raise RunFolderError(f"{path}: is not what the run wrote; it is damaged")
 
 
 def _parameters(folder: RunFolder, dataset: Dataset) -> NDArray[np.floating]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from mnistlab.config.schema import Config
 from mnistlab.core.objective import format_limit
+from mnistlab.core.samples import available_cores
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.datasets import Dataset, Progress
-from mnistlab.experiment.prepare import open_data, plan_on, stack_key, with_absolute_data
+from mnistlab.experiment.prepare import data_key, open_data, plan_on, stack_key, with_absolute_data
 from mnistlab.sweeps.trials import Sweep
-from mnistlab.sweeps.workers import available_cores
 
 MOST_COLUMNS = 64
 """The widest stack. On MNIST with batches of 100 a column's epoch took 48 ms in a stack of 4 on one
@@ -236,7 +236,7 @@ def prepare_sweep(
     opened: dict[str, Dataset] = {}
 
     def data_of(config: Config) -> Dataset:
-        key = config.data.model_dump_json()
+        key = data_key(config)
         if key not in opened:
             opened[key] = open_data(config, progress)
         return opened[key]

@@ -133,6 +133,7 @@ class _StackTraining:
             RunRecorder(column.config, self.work.folder.run(column.runs[-1])) for column in columns
         ]
         self._checkpoints = CheckpointTimer()
+        self._features: Path | None = None
 
     def run(self, stretch: Stretch) -> None:
         """Train from the last checkpoint, if there is one, to the end of the stretch."""
@@ -249,6 +250,8 @@ class _StackTraining:
         run.folder.path.mkdir(parents=True)
         run.begin(self.started)
         run.record_origin(self._environment, self._data.sha256)
+        run.record_features(self._data.fitted_steps, like=self._features)
+        self._features = run.folder.features
         run.folder.write_metrics(run.rows)
         keep(run)
         run.write_summary()

@@ -5,7 +5,6 @@ the time of one stack whose products use both cores, because everything between 
 runs on both cores, too.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
@@ -134,10 +133,3 @@ class Workers:
         except BaseException:
             self.stop()
             raise
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

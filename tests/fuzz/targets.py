@@ -21,8 +21,8 @@ from mnistlab.config.load import load_config, parse_overrides
 from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
 from mnistlab.core.trainer import Snapshot
 from mnistlab.datasets.idx import read_idx
-from mnistlab.datasets.loading import check_images, check_labels
 from mnistlab.datasets.npz import KEYS, read_npz
+from mnistlab.datasets.sanity import check_images, check_labels
 from mnistlab.errors import MnistlabError
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder

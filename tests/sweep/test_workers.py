@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mnistlab.sweeps.workers import RunEnded, StoppedError, Workers, available_cores
+from mnistlab.core.samples import available_cores
+from mnistlab.sweeps.workers import RunEnded, StoppedError, Workers
 
 
 def workers_of(count):
