@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 import mnistlab
 from mnistlab.config.schema import Config
+from mnistlab.core.least_squares import least_squares, measure_moments
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.metrics import evaluate
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
-from mnistlab.core.samples import Samples, one_hot
+from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.core.samples import Samples
 from mnistlab.core.trainer import join_parameters
 from mnistlab.datasets import Dataset, is_random
 from mnistlab.datasets.cache import data_dir
@@ -30,74 +32,6 @@ from mnistlab.errors import MnistlabError
 from mnistlab.run_folders.files import write_json
 
 Matrix = NDArray[np.float64]
-
-_ROWS = 4000  # features that are held in float64 at once: 25 MB of MNIST's
-
-
-@dataclass(frozen=True)
-class Moments:
-    """What least squares needs to know of a split: means over its N samples, in float64.
-
-    `features` is the mean outer product of [x, 1], (D+1, D+1); `cross` that of [x, 1] with the
-    one-hot targets, (D+1, C); `targets` the mean squared length of a target, 1 for one-hot ones.
-    """
-
-    features: Matrix
-    cross: Matrix
-    targets: float
-
-
-@dataclass(frozen=True)
-class Solution:
-    """Parameters (D+1, C) that no others beat.
-
-    `loss` is their mean loss over the samples, `objective` that with the penalty added.
-    """
-
-    parameters: Matrix
-    loss: float
-    objective: float
-
-
-def measure_moments(samples: Samples, C: int) -> Moments:
-    """Return the moments of a split; the sums run over float64 and, for bytes, are exact."""
-    N, D = len(samples), samples.feature_count
-    reader = samples.reader(min(_ROWS, N), np.float64)
-    features, cross = np.zeros((D + 1, D + 1)), np.zeros((D + 1, C))
-    for start in range(0, N, _ROWS):
-        x = reader.read(samples.inputs[start : start + _ROWS])
-        targets = one_hot(samples.labels[start : start + _ROWS], C, np.float64)[:, 0, :]
-        features += x.T @ x
-        cross += x.T @ targets
-    return Moments(features * (reader.factor**2 / N), cross * (reader.factor / N), 1.0)
-
-
-def least_squares(moments: Moments, ridge: float = 0.0) -> Solution:
-    """Return the minimum of mean_j ||x_j W + b - t_j||^2 + ridge / 2 ||W||^2, in closed form.
-
-    Setting the gradient to zero gives the normal equations (2 M + ridge E) P = 2 R for M =
-    `features`, R = `cross` and E the identity with a zero for the biases, which go without
-    penalty (Hastie, Tibshirani and Friedman, "The elements of statistical learning", section
-    3.4.1). They are solved in units in which each feature has mean square 1, so that a pixel lit
-    in two images counts like any other (van der Sluis, "Condition numbers and equilibration of
-    matrices", Numer. Math. 14, 1969: no other scaling is much better). Directions in which the
-    data does not vary have an eigenvalue of zero but for rounding and are left out: of all minima
-    the one with the smallest parameters is returned.
-    """
-    penalty = np.full(len(moments.features), ridge)
-    penalty[-1] = 0.0
-    normal = 2 * moments.features + np.diag(penalty)
-    lit = np.sqrt(np.diag(normal))
-    unit = 1 / np.where(lit > 0, lit, 1.0)
-    values, vectors = np.linalg.eigh(unit[:, None] * normal * unit)
-    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
-    basis = unit[:, None] * vectors[:, kept]
-    P: Matrix = basis @ ((basis.T @ (2 * moments.cross)) / values[kept, None])
-    empty, _ = np.linalg.qr(unit[:, None] * vectors[:, ~kept])  # directions that change no output
-    P -= empty @ (empty.T @ P)
-    loss = float(moments.targets + np.sum(P * (moments.features @ P - 2 * moments.cross)))
-    return Solution(P, loss, loss + ridge / 2 * float(np.square(P[:-1]).sum()))
-
 
 LARGEST_GRADIENT = 1e-6
 """No coordinate of the gradient is larger at what is called the optimum.
@@ -225,8 +159,9 @@ def ridge_of(config: Config) -> float:
 
 def has_optimum(config: Config) -> bool:
     """Return whether the config's objective has an optimum that can be known."""
-    if config.model != "linear":
-        return False
+    decoupled = getattr(OPTIMIZERS[config.optimizer], "decouples_decay", False)
+    if config.model != "linear" or (decoupled and config.weight_decay):
+        return False  # where decay is no part of the objective, training ends elsewhere
     # without a penalty the least cross-entropy may lie at infinity
     return config.loss in _FINDERS and (config.weight_decay > 0 or config.loss == "squared_error")
 
@@ -272,7 +207,8 @@ def _by_normal_equations(
     at_step: Callable[[], None],  # noqa: ARG001 - done in half a second
 ) -> Optimum:
     rows, ridge = dataset.train, ridge_of(config)
-    found = least_squares(measure_moments(rows, len(dataset.classes)), ridge)
+    ((_, moments),) = measure_moments(rows, len(dataset.classes))
+    found = least_squares(moments, ridge)
     elsewhere = _metrics_elsewhere(found.parameters, config, dataset)
     return Optimum(found.loss, found.objective, ridge, **elsewhere)
 

@@ -21,9 +21,10 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
+from mnistlab.core.least_squares import Exact
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import INITIALIZERS, MODELS
-from mnistlab.core.objective import REDUCTIONS
+from mnistlab.core.objective import REDUCTIONS, check_pair
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.registry import Registry
 from mnistlab.core.schedules import SCHEDULES
@@ -209,7 +210,8 @@ class Config(StrictModel):
     weight_decay: float = Field(
         default=0.0,
         ge=0,
-        description="The factor w of the penalty w/2 ||W||^2; biases are free of it.",
+        description="The factor w of the L2 penalty w/2 ||W||^2 in the loss, biases free of it; "
+        "with adamw the weights shrink by learning_rate * w at each step instead.",
     )
     schedule: Annotated[str, NameIn(SCHEDULES)] = Field(
         default="constant", description="How the learning rate changes from epoch to epoch."
@@ -294,6 +296,10 @@ class Config(StrictModel):
 
         An option that is silently without effect would be the worst of answers.
         """
+        if problem := check_pair(MODELS[self.model], LOSSES[self.loss]):
+            raise ValueError(f"model {self.model} {problem}, not for {self.loss}")
+        if isinstance(OPTIMIZERS[self.optimizer], Exact):
+            self._settle_exact()
         used = self.part_options()
         for key in sorted(option_keys() & set(type(self).model_fields)):
             value = getattr(self, key)
@@ -314,6 +320,24 @@ class Config(StrictModel):
         if self.early_stopping is not None and self.data.validation == 0:
             raise ValueError("early_stopping needs a validation split: set data.validation above 0")
         return self
+
+    def _settle_exact(self) -> None:
+        """Refuse what a solution in closed form cannot be for, or does not read."""
+        coded = hasattr(MODELS[self.model], "coding")
+        if LOSSES[self.loss].curvature is None or not (MODELS[self.model].is_linear or coded):
+            raise ValueError(
+                f"optimizer {self.optimizer} solves the normal equations of a squared error and a "
+                f"linear model; {self.loss} of a {self.model} model has none, choose momentum, say"
+            )
+        fields = type(self).model_fields
+        for key in _OF_STEPS:
+            value, usual = getattr(self, key), fields[key].default
+            if value != usual and (key, value) != ("epochs", 1):
+                raise ValueError(
+                    f"{key} has no effect with optimizer {self.optimizer}; leave it out, which "
+                    f"means {usual if usual is not None else 'null'}"
+                )
+        self.epochs = 1
 
     def _check_range(self, key: str, value: float) -> None:
         """Refuse a number that the dtype turns into another: infinity, zero or one."""
@@ -367,6 +391,12 @@ def config_type() -> type[Config]:
                     )
     return _with_options(tuple(options.items()))
 
+
+_OF_STEPS = (
+    *("learning_rate", "schedule", "epochs", "stop_after", "batch_size", "reduction", "init"),
+    *("evaluate_every", "checkpoint_every", "early_stopping"),
+)
+"""Keys that mean nothing where the parameters are solved for at once."""
 
 _NO_OPTIONS = ("name", "stop_after", "early_stopping")
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.core.objective import Objective, Products
-from mnistlab.core.samples import FeatureMap, FeatureReader, Samples, Values, one_hot
+from mnistlab.core.samples import FeatureMap, FeatureReader, Samples, Values
 
 Array = NDArray[np.floating]
 
@@ -45,8 +45,9 @@ def evaluate(parameters: Array, objective: Objective, samples: Samples) -> Evalu
     The prediction is the class of the largest output, the lowest such class on a tie. Sums
     run in float64 whatever the dtype of the parameters.
     """
-    N, (_, K, C) = len(samples), parameters.shape
+    N, (_, K, P) = len(samples), parameters.shape
     total = np.zeros(K)
+    C = len(objective.coding.code(P))
     predictions = np.empty((N, K), np.min_scalar_type(C - 1))
     for part, losses, classes in _blocks(parameters, objective, samples):
         with np.errstate(over="ignore", invalid="ignore"):
@@ -79,7 +80,7 @@ def _blocks(
     parameters: Array, objective: Objective, samples: Samples
 ) -> Iterator[tuple[slice, Array, NDArray[np.integer]]]:
     """Yield a stretch of samples at a time with their losses (n, K) and predictions (n, K)."""
-    N, C = len(samples), parameters.shape[2]
+    N, P = len(samples), parameters.shape[2]
     block = min(BLOCK_ROWS, N)
     products = Products(parameters, block)
     tile = products.tile  # features that are used at once are still in the cache
@@ -92,9 +93,9 @@ def _blocks(
                 x = reader.read(inputs[start : start + tile])
                 products.pre_activations(x, reader.factor, start)
             outputs, _ = objective.model.forward(products.A[: len(labels)])
-            targets = one_hot(labels, C, parameters.dtype)
-            losses = objective.loss.value(outputs, targets)
-        yield part, losses, largest_class(outputs)
+            targets = objective.targets(labels, P, parameters.dtype)
+            losses = objective.loss_of(outputs, targets)
+        yield part, losses, largest_class(objective.coding.scores(outputs))
 
 
 def largest_class(outputs: Array) -> NDArray[np.integer]:

@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.core.coding import OneAgainstOne
 from mnistlab.core.registry import Registry
 
 Array = NDArray[np.floating]
@@ -19,7 +20,10 @@ Pullback = Callable[[Array], Array]
 
 
 class Model(Protocol):
-    """What the trainer, the gradient check and the tests ask of a model."""
+    """What the trainer, the gradient check and the tests ask of a model.
+
+    One that has `coding` tells classes apart in that way, all others by a column for each class.
+    """
 
     is_linear: bool
     """Whether the outputs are the pre-activations themselves."""
@@ -60,8 +64,21 @@ class Sigmoid:
         return outputs, lambda gradient: gradient * (e / (1 + e) ** 2)
 
 
+class Pairwise(Linear):
+    """y = a for each pair of classes, +1 for the first and -1 for the second; the votes decide.
+
+    Knerr, Personnaz and Dreyfus, "Single-layer learning revisited", 1990; the pairwise linear
+    classifier of LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
+    recognition", Proc. IEEE 86, 1998.
+    """
+
+    is_linear = False  # a column does not see all samples, so no limit of theirs holds for it
+    coding = OneAgainstOne()
+
+
 MODELS.add("linear", Linear())
 MODELS.add("sigmoid", Sigmoid())
+MODELS.add("pairwise", Pairwise())
 
 
 class Initializer(Protocol):

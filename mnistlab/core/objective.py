@@ -16,14 +16,17 @@ each class, M the mean outer product of [x, 1], so only its largest eigenvalue d
 learning rate gradient descent is stable.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mnistlab.core.losses import Loss
-from mnistlab.core.models import Model
+from mnistlab.core.coding import ONE_HOT, Coding, targets_of
+from mnistlab.core.least_squares import Exact
+from mnistlab.core.losses import LOSSES, Loss
+from mnistlab.core.models import MODELS, Model
 from mnistlab.core.optimizers import Optimizer
 from mnistlab.core.registry import Registry
 from mnistlab.core.samples import Samples
@@ -66,14 +69,58 @@ class Objective:
     loss: Loss
     reduction: Mean | Sum
 
+    @property
+    def coding(self) -> Coding:
+        """How the model's columns tell classes apart."""
+        return coding_of(self.model)
+
+    def targets(self, labels: NDArray[np.integer], columns: int, dtype: DTypeLike) -> Array:
+        """Return what so many columns are trained towards, (B, 1, columns)."""
+        return targets_of(self.coding, labels, columns, dtype)
+
     def values(self, A: Array, targets: Array) -> Array:
         """Return each sample's loss (B, K) from pre-activations."""
-        return self.loss.value(self.model.forward(A)[0], targets)
+        return self.loss_of(self.model.forward(A)[0], targets)
+
+    def loss_of(self, outputs: Array, targets: Array) -> Array:
+        """Return each sample's loss (B, K) from outputs; a column that does not count adds none."""
+        counted = self.coding.counted(targets)
+        return self.loss.value(outputs if counted is None else outputs * counted, targets)
 
     def gradient(self, A: Array, targets: Array) -> Array:
         """Return each sample's dL/dA (B, K, C), not yet reduced over the batch."""
         outputs, pullback = self.model.forward(A)
-        return pullback(self.loss.gradient(outputs, targets))
+        counted = self.coding.counted(targets)
+        if counted is None:
+            return pullback(self.loss.gradient(outputs, targets))
+        return pullback(self.loss.gradient(outputs * counted, targets) * counted)
+
+    def scores(self, A: Array) -> Array:
+        """Return how strongly pre-activations (B, K, columns) speak for each class, (B, K, C)."""
+        return self.coding.scores(self.model.forward(A)[0])
+
+
+def coding_of(model: Model) -> Coding:
+    """Return how a model's columns tell classes apart."""
+    coding: Coding = getattr(model, "coding", ONE_HOT)
+    return coding
+
+
+def trainable_pairs() -> list[tuple[str, str]]:
+    """Return the names of each model and each loss that it can be trained with."""
+    pairs = itertools.product(MODELS, LOSSES)
+    return [(one, other) for one, other in pairs if check_pair(MODELS[one], LOSSES[other]) is None]
+
+
+def check_pair(model: Model, loss: Loss) -> str | None:
+    """Return why a model cannot be trained with a loss, None if it can.
+
+    Where only some columns count for a sample, the loss must be a sum over columns in which one
+    that is as it should be adds nothing: that of a constant curvature.
+    """
+    if coding_of(model) is not ONE_HOT and loss.curvature is None:
+        return "tells classes apart in pairs, which only a squared error can be trained for"
+    return None
 
 
 def empty_stack(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -208,7 +255,7 @@ def curvature(samples: Samples, rows: int | None = None) -> Curvature:
 def stability_limit(
     curve: Curvature,
     objective: Objective,
-    optimizer: Optimizer,
+    optimizer: Optimizer | Exact,
     *,
     momentum: float,
     weight_decay: float,

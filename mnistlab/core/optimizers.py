@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.core.least_squares import Exact
 from mnistlab.core.registry import Registry
 
 Array = NDArray[np.floating]
@@ -21,7 +22,12 @@ Hyperparameters = Mapping[str, Array]
 
 
 class Optimizer(Protocol):
-    """What the trainer asks of an optimizer."""
+    """What the trainer asks of an optimizer.
+
+    One that has `decouples_decay` is given the gradient of the loss alone, and the trainer shrinks
+    the weights by learning_rate * weight_decay beside its step; for all others weight decay is a
+    penalty, whose gradient is part of theirs.
+    """
 
     options: ClassVar[Mapping[str, float]]
     """The hyperparameters it reads besides learning_rate, with their usual values."""
@@ -43,7 +49,7 @@ class Optimizer(Protocol):
         ...
 
 
-OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")
+OPTIMIZERS: Registry[Optimizer | Exact] = Registry("optimizer")
 
 
 class SGD:
@@ -169,7 +175,18 @@ class Adam:
         return gradient
 
 
+class AdamW(Adam):
+    """Adam's step on the loss alone, while the weights decay beside it.
+
+    Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
+    """
+
+    decouples_decay = True
+
+
 OPTIMIZERS.add("sgd", SGD())
 OPTIMIZERS.add("momentum", Momentum())
 OPTIMIZERS.add("nesterov", Nesterov())
 OPTIMIZERS.add("adam", Adam())
+OPTIMIZERS.add("adamw", AdamW())
+OPTIMIZERS.add("exact", Exact())

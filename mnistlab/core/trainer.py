@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from mnistlab.core.least_squares import Exact
 from mnistlab.core.metrics import Metrics, evaluate
 from mnistlab.core.objective import Objective, Products, batch_gradient, copy_stack, empty_stack
 from mnistlab.core.optimizers import Optimizer, State
-from mnistlab.core.samples import Samples, one_hot, shuffled
+from mnistlab.core.samples import Samples, shuffled
 from mnistlab.core.schedules import Schedule
 
 Array = NDArray[np.floating]
@@ -38,7 +39,7 @@ class Settings:
     """
 
     objective: Objective
-    optimizer: Optimizer
+    optimizer: Optimizer | Exact
     schedule: Schedule
     batch_size: int
     hyper: Mapping[str, PerColumn]
@@ -206,13 +207,14 @@ class Trainer:
         state = {name: _take_columns(array, [k]) for name, array in before.state.items()}
         hyper = {name: values[[column]] for name, values in self._settings.hyper.items()}
         losses: list[float] = []
-        self._take_steps(parameters, state, hyper, before.epoch, losses)
+        optimizer = self._settings.optimizer
+        if not isinstance(optimizer, Exact):
+            self._take_steps(optimizer, parameters, state, hyper, before.epoch, losses)
         return np.array(losses)
 
     def _run_epoch(self, index: int) -> EpochRecord:
         started = time.perf_counter()
-        self._order = self._generator.permutation(len(self._train))
-        self._take_steps(self.parameters, self._state, self._hyper, index)
+        self._train_epoch(index)
         trained = time.perf_counter()
         epoch = index + 1
         finished = epoch >= self._hyper["last_epoch"]
@@ -239,8 +241,22 @@ class Trainer:
             evaluate_seconds=time.perf_counter() - trained,
         )
 
+    def _train_epoch(self, index: int) -> None:
+        settings = self._settings
+        if isinstance(settings.optimizer, Exact):
+            columns, decays = self.parameters.shape[2], self._hyper["weight_decay"].tolist()
+            check = self._before_step or (lambda: None)
+            coding = settings.objective.coding
+            found = settings.optimizer.solve(self._train, coding, columns, decays, check)
+            for k, parameters in enumerate(found):
+                self.parameters[:, k, :] = parameters
+            return
+        self._order = self._generator.permutation(len(self._train))
+        self._take_steps(settings.optimizer, self.parameters, self._state, self._hyper, index)
+
     def _take_steps(
         self,
+        optimizer: Optimizer,
         parameters: Array,
         state: State,
         hyper: Mapping[str, PerColumn],
@@ -256,11 +272,13 @@ class Trainer:
         C, dtype = parameters.shape[2], parameters.dtype
         reader = self._train.reader(settings.batch_size, dtype)
         products = Products(parameters, settings.batch_size)
-        targets = one_hot(self._train.labels[self._order], C, dtype)
+        targets = objective.targets(self._train.labels[self._order], C, dtype)
         broadcast = {name: values.astype(dtype)[:, None] for name, values in hyper.items()}
         broadcast["learning_rate"] = self._learning_rate(epoch, hyper).astype(dtype)[:, None]
         penalised = bool(broadcast["weight_decay"].any())
-        weight_decay = broadcast["weight_decay"] if penalised else None
+        decoupled = getattr(optimizer, "decouples_decay", False)
+        weight_decay = broadcast["weight_decay"] if penalised and not decoupled else None
+        kept = 1 - broadcast["learning_rate"] * broadcast["weight_decay"]
         start = 0
         with np.errstate(over="ignore", invalid="ignore"):  # divergence is looked for afterwards
             for rows in shuffled(self._train.inputs, self._order, settings.batch_size):
@@ -277,7 +295,10 @@ class Trainer:
                 gradient = batch_gradient(
                     objective, products, x, reader.factor, A, t, parameters, weight_decay
                 )
-                parameters -= settings.optimizer.update(gradient, state, broadcast)
+                step = optimizer.update(gradient, state, broadcast)
+                if penalised and decoupled:
+                    parameters[:-1] *= kept
+                parameters -= step
 
     def _learning_rate(self, epoch: int, hyper: Mapping[str, PerColumn]) -> PerColumn:
         factor = self._settings.schedule.factor(epoch, hyper["epochs"], hyper)

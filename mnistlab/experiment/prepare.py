@@ -15,6 +15,7 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config, option_keys
+from mnistlab.core.least_squares import Exact
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import (
@@ -160,7 +161,8 @@ class Plan:
                 else f"early_stopping {patience} can end nothing within {last} epochs"
             )
         rest = len(self.dataset.train) % config.batch_size
-        if 0 < rest <= _FEW * config.batch_size:
+        solved = isinstance(self.settings.optimizer, Exact)
+        if 0 < rest <= _FEW * config.batch_size and not solved:
             found.append(
                 f"the last batch of an epoch has {rest} of {config.batch_size} images, and its "
                 "step counts as much as that of any other batch"
@@ -174,7 +176,8 @@ class Plan:
         return found
 
     def _initial_weights(self) -> list[NDArray[np.float64]]:
-        D, C = self.dataset.train.feature_count, len(self.dataset.classes)
+        D = self.dataset.train.feature_count
+        C = self.settings.objective.coding.columns(len(self.dataset.classes))
         return [
             INITIALIZERS[config.init].weights(
                 D, C, config.init_scale or 0.0, _generators(config.seed)[0]

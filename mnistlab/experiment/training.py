@@ -12,6 +12,7 @@ import threadpoolctl
 
 from mnistlab import interrupts
 from mnistlab.config.schema import Config
+from mnistlab.core.least_squares import Exact
 from mnistlab.core.metrics import evaluate
 from mnistlab.core.objective import copy_stack
 from mnistlab.core.trainer import EpochRecord, Trainer
@@ -73,8 +74,9 @@ def train_run(
     (config,) = plan.configs
     with ExitStack() as cleanup:
         cleanup.callback(reporter.stop)
-        # for one configuration a second thread only waits for the first
-        cleanup.enter_context(threadpoolctl.threadpool_limits(1, "blas"))
+        if not isinstance(plan.settings.optimizer, Exact):
+            # for one configuration a second thread only waits for the first
+            cleanup.enter_context(threadpoolctl.threadpool_limits(1, "blas"))
         environment = describe_environment() | {"stack_width": 1}
         origin = environment, plan.dataset.sha256, uncommitted_changes(environment)
         about_resuming = _warnings_of(resumption, environment)
@@ -186,7 +188,7 @@ def _loss_before_training(trainer: Trainer, plan: Plan) -> float:
 
 def _interpret(run: RunRecorder, plan: Plan, start_loss: float) -> list[str]:
     labels = plan.dataset.test.labels
-    return interpret(
+    sentences = interpret(
         run.summary,
         run.rows,
         commonest=float(np.bincount(labels).max() / len(labels)),
@@ -195,6 +197,12 @@ def _interpret(run: RunRecorder, plan: Plan, start_loss: float) -> list[str]:
         stop_after=run.config.stop_after,
         start_loss=start_loss,
     )
+    if isinstance(plan.settings.optimizer, Exact) and run.status == "completed":
+        sentences.append(
+            "These weights minimise the training loss and its penalty exactly: they solve the "
+            "normal equations."
+        )
+    return sentences
 
 
 def describe_epoch(row: Mapping[str, Any], epochs: int, *, short: bool = False) -> str:

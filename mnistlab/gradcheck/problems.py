@@ -1,6 +1,7 @@
 """Gradients of ours as problems for the check: the code that trains against plain formulas.
 
-Shapes: B batch, D features, C classes, P evaluations at once. The values come from models and
+Shapes: B batch, D features, C columns of a model (its classes, or their pairs), P evaluations at
+once. The values come from models and
 losses applied to features and parameters written out plainly; the gradients come from the very
 function that takes a training step.
 """
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective, Products, batch_gradient
-from mnistlab.core.samples import Samples, one_hot
+from mnistlab.core.samples import Samples
 from mnistlab.gradcheck.check import Problem
 from mnistlab.gradcheck.differences import Line
 from mnistlab.gradcheck.mistakes import Anatomy, Case, Mistake
@@ -53,7 +54,7 @@ def activations_problem(
     """Return the gradient by pre-activations: of a sample (C,), or of a batch (B, C)."""
     objective = _objective(case, mistake)
     B, C = A.shape
-    targets = one_hot(labels, C, np.float64)
+    targets = objective.targets(labels, C, np.float64)
     weight = objective.reduction.weight(B)
     shape = (C,) if case.reduction is None else (B, C)
 
@@ -87,7 +88,7 @@ def parameters_problem(case: Case, batch: Batch, mistake: Mistake | None = None)
     """Return the gradient by the weights (D, C) or by the biases (C,), penalty included."""
     objective = _objective(case, mistake)
     B, C = len(batch.samples), batch.parameters.shape[1]
-    targets = one_hot(batch.samples.labels, C, np.float64)
+    targets = objective.targets(batch.samples.labels, C, np.float64)
     weight = objective.reduction.weight(B)
     features, A = batch.features(), batch.pre_activations()
     by_weights = case.coordinates == "weights"
@@ -208,13 +209,13 @@ def _anatomy(
     outputs, pullback = objective.model.forward(A[:, None, :])
     nothing = np.zeros_like(targets)
     share = objective.loss.gradient(outputs, nothing) - objective.loss.gradient(outputs, targets)
-    hit = targets > 0
+    hit = targets != 0
     return Anatomy(
         coordinates=case.coordinates,
         backward=backward,
         per_sample=objective.gradient(A[:, None, :], targets)[:, 0],
         targets=targets[:, 0],
-        target_weights=(float(np.median(share[hit])),),
+        target_weights=(float(np.median(share[hit] / targets[hit])),),
         slope=pullback(np.ones_like(outputs))[:, 0],
         averaged=None if case.reduction is None else case.reduction == "mean",
         penalty=penalty,

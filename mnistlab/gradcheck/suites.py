@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.models import INITIALIZERS, MODELS
+from mnistlab.core.objective import coding_of, trainable_pairs
 from mnistlab.core.samples import Samples
 from mnistlab.gradcheck.check import check
 from mnistlab.gradcheck.mistakes import MISTAKES, Case, Mistake
@@ -79,7 +80,9 @@ def check_default(options: Options) -> Iterator[Verdict]:
 
 def check_all(options: Options) -> Iterator[Verdict]:
     """Yield every model with every loss, by all coordinates, for a sample and for batches."""
-    for model, loss, coordinates, reduction in product(MODELS, LOSSES, COORDINATES, REDUCTIONS):
+    for (model, loss), coordinates, reduction in product(
+        trainable_pairs(), COORDINATES, REDUCTIONS
+    ):
         yield from check_case(Case(model, loss, coordinates, reduction), options)
 
 
@@ -89,7 +92,8 @@ def check_config(config: "Config", options: Options, progress: "Progress") -> It
     from mnistlab.experiment.prepare import open_data  # noqa: PLC0415
 
     dataset = open_data(config, progress)
-    generator, C = np.random.default_rng(options.seed), len(dataset.classes)
+    generator = np.random.default_rng(options.seed)
+    C = coding_of(MODELS[config.model]).columns(len(dataset.classes))
     train = dataset.train
     init, scale = INITIALIZERS[config.init], config.init_scale or 0.0
     for _ in range(options.points):
@@ -133,25 +137,25 @@ def probe_ours(options: Options) -> list[Probe]:
 def check_case(case: Case, options: Options) -> Iterator[Verdict]:
     """Yield a case at random points; pre-activations have the spread that was asked for."""
     generator = np.random.default_rng(options.seed)
-    C = options.classes
+    C, P = options.classes, coding_of(MODELS[case.model]).columns(options.classes)
     B = 1 if case.reduction is None else _B
     for _ in range(options.points):
         if case.coordinates == "pre-activations":
-            A = generator.normal(0, options.scale, (B, C))
+            A = generator.normal(0, options.scale, (B, P))
             labels = generator.integers(C, size=B)
             problem = activations_problem(case, A, labels, options.made())
             yield Verdict.of(check(problem, options.method, generator))
         else:
-            batch = _random_batch(B, C, options.scale, generator)
+            batch = _random_batch(B, C, P, options.scale, generator)
             yield _check_batch(case, batch, options, generator)
 
 
-def _random_batch(B: int, C: int, scale: float, generator: np.random.Generator) -> Batch:
-    """Return random images and parameters whose pre-activations have the given spread."""
+def _random_batch(B: int, C: int, P: int, scale: float, generator: np.random.Generator) -> Batch:
+    """Return random images and parameters (D+1, P) whose pre-activations have this spread."""
     samples = Samples(
         generator.integers(0, 256, (B, _D)).astype(np.uint8), generator.integers(C, size=B)
     )
-    parameters = generator.normal(0, scale / np.sqrt(_D / 3), (_D + 1, C))
+    parameters = generator.normal(0, scale / np.sqrt(_D / 3), (_D + 1, P))
     return Batch(samples, parameters)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
-from mnistlab.core.objective import REDUCTIONS, Objective
+from mnistlab.core.objective import REDUCTIONS, Objective, coding_of
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.samples import Samples
 from mnistlab.core.schedules import SCHEDULES
@@ -99,5 +99,6 @@ def run(training: Trainer) -> tuple[list[EpochRecord], dict[int, np.ndarray]]:
     return records, final
 
 
-def random_weights(K: int, D: int = 17, seed: int = 1) -> list[np.ndarray]:
-    return list(np.random.default_rng(seed).normal(0, 0.1, (K, D, C)))
+def random_weights(K: int, D: int = 17, seed: int = 1, model: str = "linear") -> list[np.ndarray]:
+    P = coding_of(MODELS[model]).columns(C)
+    return list(np.random.default_rng(seed).normal(0, 0.1, (K, D, P)))

@@ -14,7 +14,14 @@ from scipy import optimize, special
 
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
-from mnistlab.core.objective import REDUCTIONS, Objective, Products, batch_gradient
+from mnistlab.core.objective import (
+    REDUCTIONS,
+    Objective,
+    Products,
+    batch_gradient,
+    coding_of,
+    trainable_pairs,
+)
 from mnistlab.core.samples import Samples
 from mnistlab.gradcheck.check import METHODS, check
 from mnistlab.gradcheck.diagnosis import diagnose
@@ -24,8 +31,7 @@ from mnistlab.gradcheck.save import study_steps
 
 CASES = [
     Case(model, loss, coordinates, reduction, decay)
-    for model in MODELS
-    for loss in LOSSES
+    for model, loss in trainable_pairs()
     for coordinates in ("pre-activations", "weights", "biases")
     for reduction in (None, "mean", "sum")
     for decay in ((0.0, 0.1) if coordinates != "pre-activations" else (0.0,))
@@ -36,10 +42,11 @@ def problem_of(case, seed=0, C=10, scale=1.0, mistake=None, B=5):
     generator = np.random.default_rng(seed)
     B, D = (1 if case.reduction is None else B), 7
     labels = generator.integers(C, size=B)
+    P = coding_of(MODELS[case.model]).columns(C)
     if case.coordinates == "pre-activations":
-        return activations_problem(case, generator.normal(0, scale, (B, C)), labels, mistake)
+        return activations_problem(case, generator.normal(0, scale, (B, P)), labels, mistake)
     images = generator.integers(0, 256, (B, D)).astype(np.uint8)
-    parameters = generator.normal(0, scale / 2, (D + 1, C))
+    parameters = generator.normal(0, scale / 2, (D + 1, P))
     batch = Batch(Samples(images, labels), parameters)
     return parameters_problem(case, batch, mistake)
 

@@ -54,7 +54,7 @@ def test_two_steps_of_an_optimizer_by_hand(name, steps):
         np.testing.assert_allclose(step, expected, rtol=1e-7)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "exact"])
 def test_an_optimizer_keeps_shape_and_dtype(name):
     parameters = np.zeros((4, 3, 2), np.float32)
     state = OPTIMIZERS[name].init(parameters)
