@@ -19,6 +19,7 @@ from mnistlab.console.tables import MISSING
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy, softmax
 from mnistlab.core.metrics import largest_class, pre_activations
 from mnistlab.core.models import MODELS
+from mnistlab.core.objective import coding_of
 from mnistlab.core.samples import FeatureMap, FeatureReader
 from mnistlab.datasets import PREPROCESSING, MovePixels
 from mnistlab.errors import InputError, MnistlabError, UnknownNameError, suggest
@@ -167,11 +168,16 @@ class Run(_Folder):
         return reader.read(rows)[:, :-1] * reader.factor
 
     def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
-        """Return what the model gives for images, (N, C); `images` as `features` takes them."""
+        """Return what the model gives for images, (N, C); `images` as `features` takes them.
+
+        Of a model that compares classes in pairs these are the votes for each class less those
+        against it, and less than half a vote for how clear they were.
+        """
         rows, features = self._seen(images)
         A = pre_activations(self._parameters, rows, features)
-        outputs, _ = MODELS[str(self["model"])].forward(A[:, None, :])
-        return np.asarray(outputs[:, 0])
+        model = MODELS[str(self["model"])]
+        outputs, _ = model.forward(A[:, None, :])
+        return np.asarray(coding_of(model).scores(outputs)[:, 0])
 
     def _seen(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], FeatureMap]:
         """Return images as rows (N, D) with their pixels moved, and the map to features."""

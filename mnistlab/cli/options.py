@@ -368,7 +368,9 @@ def evaluate_test_if_missing(
         load_plugins(plugins)
         config = load_config(folder.config)
         try:
-            evaluate_test(folder, config, open_data(config, ConsoleReporter()))
+            fitted = folder.read_features()
+            data = open_data(config, ConsoleReporter(), fitted=fitted)
+            evaluate_test(folder, config, data)
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise

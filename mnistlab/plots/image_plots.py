@@ -115,7 +115,7 @@ def weight_templates(view: RunView) -> Figure | None:
             f"{number(largest)}."
         )
     figure, image = _draw_tiles(
-        templates, [[cut(name, 24)] for name in view.dataset.classes],
+        templates, [[cut(name, 24)] for name in _column_names(view)],
         (view.title, view.details, notes), right=0.65, height=7.0, fill=np.nan, size=style.BODY,
         columns=min(C, max(5, int(np.ceil(np.sqrt(1.6 * C))))), cmap="RdBu_r", vmin=-limit,
         vmax=limit,
@@ -129,6 +129,16 @@ def weight_templates(view: RunView) -> Figure | None:
     return figure
 
 
+def _column_names(view: RunView) -> list[str]:
+    """Return what each column of the weights speaks for: a class, or one rather than another."""
+    names = list(view.dataset.classes)
+    code = view.coding.code(view.coding.columns(len(names)))
+    if (code >= 0).all():
+        return names
+    pairs = zip(code.argmax(axis=0), code.argmin(axis=0), strict=True)
+    return [f"{names[one]} or {names[other]}" for one, other in pairs]
+
+
 @style.house_style
 def worst_mistakes(view: RunView) -> Figure | None:
     """Return the 40 test images that the run was most sure of and wrong about, dark on light."""
@@ -140,7 +150,7 @@ def worst_mistakes(view: RunView) -> Figure | None:
     if not len(wrong):
         note = f"{count}: there is no mistake to show."
         return style.new_figure(0.1, view.title, view.details, [note])
-    outputs, rows = view.pre_activations(wrong), np.arange(len(wrong))
+    outputs, rows = view.scores(wrong), np.arange(len(wrong))
     margins = outputs[rows, view.predictions[wrong]] - outputs[rows, test.labels[wrong]]
     worst = np.argsort(-margins, kind="stable")[:MOST]
     chosen, margins = wrong[worst], margins[worst]

@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.config.strict_yaml import read_file
+from mnistlab.core.coding import ONE_HOT, Coding
 from mnistlab.core.metrics import pre_activations
+from mnistlab.core.models import MODELS
+from mnistlab.core.objective import coding_of
 from mnistlab.datasets import Dataset, load
 from mnistlab.plots.style import PERCENT, cut, format_value, numeric, spell
 from mnistlab.run_folders import RunFolder
@@ -96,14 +99,24 @@ class RunView:
         """Weights and, in the last row, biases, (D+1, C), if the run came that far."""
         return load_weights(self.folder.model) if self.folder.model.exists() else None
 
-    def pre_activations(self, index: NDArray[np.intp]) -> NDArray[Any]:
-        """Return A (n, C) of chosen test images; only of a run that has parameters."""
+    @property
+    def coding(self) -> Coding:
+        """How its model's columns tell classes apart, those of an unknown model one by one."""
+        model = self.config["model"]
+        return coding_of(MODELS[model]) if model in MODELS else ONE_HOT
+
+    def scores(self, index: NDArray[np.intp]) -> NDArray[Any]:
+        """Return how strongly a run with parameters speaks for each class of test images, (n, C).
+
+        Of a model with a column for each class these are the pre-activations.
+        """
         images = self.dataset.test.rows[index]
         parameters: NDArray[Any] = np.asarray(self.parameters)
         features = self.dataset.features
         if self.config.get("features"):
             features = replace(features, steps=load_features(self.folder.features))
-        return pre_activations(parameters, images, features)
+        A = pre_activations(parameters, images, features)
+        return np.asarray(self.coding.scores(A[:, None])[:, 0])
 
 
 def rank(values: Sequence[Any]) -> tuple[list[Any], NDArray[np.intp]]:

@@ -26,8 +26,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mnistlab.config.load import load_config, plain
 from mnistlab.config.schema import Config
+from mnistlab.core.least_squares import Exact
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy, softmax
 from mnistlab.core.models import MODELS
+from mnistlab.core.objective import coding_of
+from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.trainer import Snapshot
 from mnistlab.datasets import Dataset
 from mnistlab.errors import InputError
@@ -291,7 +294,10 @@ class ShallowClassifier(ClassifierMixin, BaseEstimator):
         )
         N = len(rows) - held_out_count(config, len(rows))
         batch_size, epochs = min(config.batch_size, N), config.epochs
-        if self.epochs is None:
+        is_exact = isinstance(OPTIMIZERS[config.optimizer], Exact)
+        if is_exact and is_partial:
+            raise InputError("the optimizer exact solves for all rows at once: use fit")
+        if self.epochs is None and not is_exact:
             epochs = max(LEAST_EPOCHS, math.ceil(LEAST_STEPS / math.ceil(N / batch_size)))
         return config.model_copy(update={"batch_size": batch_size, "epochs": epochs})
 
@@ -371,8 +377,8 @@ def outputs_together(
     A = values @ weights.T + np.hstack([one.intercept_ for one in classifiers])
     A = A.reshape(len(values), len(classifiers), -1)
     return [
-        np.asarray(MODELS[one.model].forward(A[:, [k], :])[0][:, 0])
-        for k, one in enumerate(classifiers)
+        np.asarray(coding_of(model).scores(model.forward(A[:, [k], :])[0])[:, 0])
+        for k, model in enumerate(MODELS[one.model] for one in classifiers)
     ]
 
 

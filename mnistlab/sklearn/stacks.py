@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config
+from mnistlab.core.coding import ONE_HOT
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
+from mnistlab.core.objective import coding_of
 from mnistlab.core.samples import AS_THEY_ARE, Samples, Values
 from mnistlab.core.trainer import Snapshot
 from mnistlab.datasets import SPLITS, Dataset
@@ -91,9 +93,12 @@ def held_out_count(config: Config, N: int) -> int:
 def loss_of_guessing(model: str, loss: str, shares: Array) -> float:
     """Return the mean loss of weights of zero, with biases that suit the classes' shares (C,).
 
-    Which biases do depends on model and loss: zeros, the shares, their logarithms or log-odds.
+    Which biases do depends on model and loss: zeros, the shares, their logarithms or log-odds. It
+    is infinite, so that nothing is worse, where a column of the model does not stand for a class.
     """
     C = len(shares)
+    if coding_of(MODELS[model]) is not ONE_HOT:
+        return np.inf
     with np.errstate(divide="ignore"):
         biases = np.stack([0 * shares, shares, np.log(shares), np.log(shares / (1 - shares))])
     outputs, _ = MODELS[model].forward(np.repeat(biases[:, None, :], C, axis=1))

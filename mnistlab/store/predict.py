@@ -15,7 +15,7 @@ from mnistlab.config.load import load_config
 from mnistlab.config.schema import Config
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy, softmax
 from mnistlab.core.metrics import largest_class, pre_activations
-from mnistlab.core.models import MODELS
+from mnistlab.core.objective import Objective
 from mnistlab.datasets import (
     PREPROCESSING,
     Dataset,
@@ -25,7 +25,7 @@ from mnistlab.datasets import (
 )
 from mnistlab.datasets.picture import as_digit, check_file, read_picture
 from mnistlab.errors import DataError, InputError, RunFolderError
-from mnistlab.experiment.prepare import open_images
+from mnistlab.experiment.prepare import objective_of, open_images
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.integrity import check_same_data
@@ -118,7 +118,7 @@ def predict(
     shown = np.stack(seen)
     with np.errstate(over="ignore", invalid="ignore"):  # of weights that all but diverged
         A = pre_activations(parameters, shown.reshape(len(shown), -1), dataset.features)
-        outputs, _ = MODELS[config.model].forward(A[:, None, :])
+        outputs = objective_of(config).scores(A[:, None, :])
         predicted = largest_class(outputs)[:, 0]
         are_probabilities = isinstance(LOSSES[config.loss], SoftmaxCrossEntropy)
         if are_probabilities:
@@ -148,7 +148,7 @@ def open_model(
     dataset = open_images(config, progress)
     if config.features:
         dataset = with_fitted_steps(dataset, load_features(folder.features))
-    parameters = _parameters(folder, dataset)
+    parameters = _parameters(folder, dataset, objective_of(config))
     check_same_data(folder, config.data.dataset, dataset.sha256)
     return config, dataset, parameters
 
@@ -167,10 +167,11 @@ def _check_has_weights(folder: RunFolder) -> None:
             raise RunFolderError(f"{path}: is not what the run wrote; it is damaged")
 
 
-def _parameters(folder: RunFolder, dataset: Dataset) -> NDArray[np.floating]:
+def _parameters(folder: RunFolder, dataset: Dataset, objective: Objective) -> NDArray[np.floating]:
     """Return weights and biases (D+1, C); raise RunFolderError if they do not fit the data."""
     parameters = load_weights(folder.model)
-    shape = (dataset.test.feature_count + 1, len(dataset.classes))
+    columns = objective.coding.columns(len(dataset.classes))
+    shape = (dataset.test.feature_count + 1, columns)
     if parameters.shape != shape or not np.issubdtype(parameters.dtype, np.floating):
         raise RunFolderError(
             f"{folder.model}: weights of shape {parameters.shape} in {parameters.dtype} do not fit "

@@ -72,7 +72,7 @@ def test_the_mistakes_come_worst_first(folder):
     figure = PLOTS["mistakes"](view)
     headings = next(strings_of(a) for a in short_texts(figure))
     labels = load("mnist-mini", validation=0).test.labels
-    scores = view.pre_activations(np.arange(len(labels)))
+    scores = view.scores(np.arange(len(labels)))
     margins = scores.max(axis=1) - scores[np.arange(len(labels)), labels]
     worst = np.argsort(-margins, kind="stable")[:40]
     assert headings == [f"{labels[at]} → {view.predictions[at]}" for at in worst]
@@ -84,7 +84,7 @@ def test_a_run_without_a_mistake_has_a_plot_that_says_so(folder, tmp_path):
     labels = load("mnist-mini", validation=0).test.labels
     write_bytes(flawless.predictions, predictions_as_bytes(labels))
     view = RunView(flawless)
-    assert view.pre_activations(np.array([], np.intp)).shape == (0, 10)
+    assert view.scores(np.array([], np.intp)).shape == (0, 10)
     figure = PLOTS["mistakes"](view)
     assert any("there is no mistake" in text.get_text() for text in figure.texts)
 
@@ -98,8 +98,8 @@ def test_the_view_scores_images_as_the_model_does(folder):
     index = np.array([3, 500, 999])
     x = test.images[index].reshape(3, -1) / 255
     expected = x @ view.parameters[:-1] + view.parameters[-1]
-    np.testing.assert_allclose(view.pre_activations(index), expected, rtol=1e-4, atol=1e-5)
-    outputs = view.pre_activations(np.arange(1000))
+    np.testing.assert_allclose(view.scores(index), expected, rtol=1e-4, atol=1e-5)
+    outputs = view.scores(np.arange(1000))
     assert np.mean(outputs.argmax(1) == view.predictions) > 0.998
 
 
