@@ -126,15 +126,16 @@ def ridge_path(moments: Moments, ridges: Sequence[float]) -> list[Solution]:
     """
     if len(ridges) == 1:
         return [least_squares(moments, ridges[0])]
-    mean, share = moments.features[-1, :-1], moments.cross[-1]
-    covariance = moments.features[:-1, :-1] - np.outer(mean, mean)
+    counted = moments.features[-1, -1]  # the share of samples that count
+    mean, target = moments.features[-1, :-1] / counted, moments.cross[-1] / counted
+    covariance = moments.features[:-1, :-1] - counted * np.outer(mean, mean)
     values, vectors = np.linalg.eigh(covariance)
-    rotated = vectors.T @ (2 * (moments.cross[:-1] - np.outer(mean, share)))
+    rotated = vectors.T @ (2 * (moments.cross[:-1] - counted * np.outer(mean, target)))
     found = {0.0: least_squares(moments)} if 0.0 in ridges else {}
     for ridge in ridges:
         if ridge not in found:
             W = vectors @ (rotated / (2 * np.maximum(values, 0) + ridge)[:, None])
-            P: Matrix = np.concatenate([W, (share - mean @ W)[None]])
+            P: Matrix = np.concatenate([W, (target - mean @ W)[None]])
             found[ridge] = _solution(P, moments, ridge)
     return [found[ridge] for ridge in ridges]
 

@@ -144,9 +144,11 @@ def _read_option(label: str, value: Any, usual: int | float) -> int | float:
 
 
 def describe_steps(steps: Sequence[Mapping[str, Options]]) -> str:
-    """Return the steps of a config on one line, such as `pca 40, polynomial 2`."""
+    """Return the steps of a config on one line, such as `pca (components 40), standardize`."""
     return ", ".join(
-        " ".join([name, *(f"{value:g}" for value in options.values())])
+        f"{name} ({', '.join(f'{key} {value:g}' for key, value in options.items())})"
+        if options
+        else name
         for step in steps
         for name, options in step.items()
     )

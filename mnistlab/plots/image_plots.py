@@ -12,7 +12,6 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from mnistlab.datasets import describe_steps
 from mnistlab.plots import style
 from mnistlab.plots.style import Array, cut, number
 from mnistlab.plots.views import RunView
@@ -106,16 +105,21 @@ def weight_templates(view: RunView) -> Figure | None:
     limit = float(np.percentile(sizes, 99.5)) if largest else 1.0
     limit = limit or largest
     below, above = bool((templates < -limit).any()), bool((templates > limit).any())
-    notes = ["Positive weights (red) raise the score of a class, negative ones (blue) lower it."]
+    names, in_pairs = _column_names(view)
+    notes = [
+        "Positive weights (red) speak for the first of two classes, negative ones for the second."
+        if in_pairs
+        else "Positive weights (red) raise the score of a class, negative ones (blue) lower it."
+    ]
     if steps:
-        notes.append(f"A class' {D:,} features row by row: {cut(describe_steps(steps), 60)}.")
+        notes.append(f"The {D:,} features stand row by row.")
     if below or above:
         notes.append(
             f"The scale ends where 99.5 % of the weights lie within; the largest is "
             f"{number(largest)}."
         )
     figure, image = _draw_tiles(
-        templates, [[cut(name, 24)] for name in _column_names(view)],
+        templates, [[cut(name, 24)] for name in names],
         (view.title, view.details, notes), right=0.65, height=7.0, fill=np.nan, size=style.BODY,
         columns=min(C, max(5, int(np.ceil(np.sqrt(1.6 * C))))), cmap="RdBu_r", vmin=-limit,
         vmax=limit,
@@ -129,14 +133,14 @@ def weight_templates(view: RunView) -> Figure | None:
     return figure
 
 
-def _column_names(view: RunView) -> list[str]:
-    """Return what each column of the weights speaks for: a class, or one rather than another."""
+def _column_names(view: RunView) -> tuple[list[str], bool]:
+    """Return what each column of the weights speaks for, and whether that is one of two classes."""
     names = list(view.dataset.classes)
     code = view.coding.code(view.coding.columns(len(names)))
     if (code >= 0).all():
-        return names
+        return names, False
     pairs = zip(code.argmax(axis=0), code.argmin(axis=0), strict=True)
-    return [f"{names[one]} or {names[other]}" for one, other in pairs]
+    return [f"{names[one]} or {names[other]}" for one, other in pairs], True
 
 
 @style.house_style

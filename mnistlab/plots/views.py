@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from mnistlab.config.strict_yaml import read_file
 from mnistlab.core.coding import ONE_HOT, Coding
+from mnistlab.core.least_squares import Exact
 from mnistlab.core.metrics import pre_activations
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import coding_of
-from mnistlab.datasets import Dataset, load
+from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.datasets import Dataset, describe_steps, load
 from mnistlab.plots.style import PERCENT, cut, format_value, numeric, spell
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import METRICS_COLUMNS, SweepFolder
@@ -32,13 +34,19 @@ def _load(dataset: str, preprocess: tuple[str, ...], **split: Any) -> Dataset:
 
 def _describe(config: dict[str, Any]) -> dict[str, str]:
     """Return what was trained and how in words, by the keys of the config."""
-    return {
+    described = {
         "model": f"{config['model']} model",
         "loss": spell(config["loss"]),
         "optimizer": config["optimizer"],
         "learning_rate": f"learning rate {config['learning_rate']:g}",
         "batch_size": f"batch size {config['batch_size']}",
     }
+    if isinstance(dict(OPTIMIZERS).get(config["optimizer"]), Exact):
+        described["optimizer"] = "solved exactly"
+        del described["learning_rate"], described["batch_size"]
+    if config.get("features"):
+        described["features"] = f"on {describe_steps(config['features'])}"
+    return described
 
 
 class RunView:

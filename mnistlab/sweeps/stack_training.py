@@ -69,7 +69,8 @@ class Work:
     """What all stacks of a sweep share.
 
     `done` holds the runs whose folders are whole already, `report` passes events on, and
-    `check` raises StoppedError when the sweep is to end.
+    `check` raises StoppedError when the sweep is to end. `features` has a file of what the feature
+    steps of a dataset have learned, which the runs on it share.
     """
 
     folder: SweepFolder
@@ -79,6 +80,7 @@ class Work:
     done: set[int]
     report: Callable[[Event], None]
     check: Callable[[], None]
+    features: dict[int, Path] = field(default_factory=dict)
 
 
 def train_stack(stack: Stack, work: Work, stretch: Stretch = WHOLE) -> list[Stack]:
@@ -133,7 +135,6 @@ class _StackTraining:
             RunRecorder(column.config, self.work.folder.run(column.runs[-1])) for column in columns
         ]
         self._checkpoints = CheckpointTimer()
-        self._features: Path | None = None
 
     def run(self, stretch: Stretch) -> None:
         """Train from the last checkpoint, if there is one, to the end of the stretch."""
@@ -250,8 +251,9 @@ class _StackTraining:
         run.folder.path.mkdir(parents=True)
         run.begin(self.started)
         run.record_origin(self._environment, self._data.sha256)
-        run.record_features(self._data.fitted_steps, like=self._features)
-        self._features = run.folder.features
+        shared = self.work.features
+        run.record_features(self._data.fitted_steps, like=shared.get(id(self._data)))
+        shared.setdefault(id(self._data), run.folder.features)
         run.folder.write_metrics(run.rows)
         keep(run)
         run.write_summary()

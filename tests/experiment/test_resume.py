@@ -22,6 +22,12 @@ SETTINGS = {
     "adam": ["epochs=5", "optimizer=adam", "model=sigmoid"],
     "seldom evaluated": ["epochs=5", "evaluate_every=2", "init=normal"],
     "early stopping": ["epochs=40", "early_stopping=2", "model=sigmoid", "learning_rate=3.0"],
+    "adamw, pairs": ["epochs=5", "optimizer=adamw", "weight_decay=0.1", "model=pairwise"],
+    "features": [
+        "epochs=5",
+        "learning_rate=0.001",
+        "features=[{pca: {components: 10}}, polynomial, {random_relu: {features: 50}}]",
+    ],
     "stopped": ["epochs=9", "stop_after=5", "schedule=cosine"],
 }
 
@@ -42,7 +48,7 @@ class Interrupter(Recorder):
 def resume(folder, *words, reporter=None):
     known = load_config(folder.config)
     config = load_config(folder.config, words)
-    plan = prepare([config])
+    plan = prepare([config], fitted=folder.read_features())
     resumption = plan_resumption(folder, known, config, plan)
     if resumption is None:
         return None
