@@ -140,7 +140,15 @@ def _fit(train: Samples, name: str, options: Options, generator: np.random.Gener
     rows, step = _TrainingRows(train), FEATURE_STEPS[name]
     with threadpoolctl.threadpool_limits(1, "blas"):
         arrays = step.fit(rows, options, generator)
-    return FittedStep(name, options, arrays, step.count(rows.shape, options))
+        fitted = FittedStep(name, options, arrays, step.count(rows.shape, options))
+        few = np.array(rows.take(np.arange(min(2, len(rows)))))
+        found = np.asarray(fitted(few))
+    if found.shape != (len(few), fitted.count) or found.dtype != np.float32:
+        raise DataError(
+            f"features: {name} makes {found.dtype} {found.shape} of {len(few)} rows; by its count "
+            f"it must be float32 {(len(few), fitted.count)}"
+        )
+    return fitted
 
 
 def _with_step(dataset: Dataset, step: FittedStep) -> Dataset:

@@ -242,6 +242,25 @@ def test_what_cannot_be_is_refused(data, steps, message):
         made(data, steps)
 
 
+@pytest.mark.parametrize("wrong", ["shape", "type"])
+def test_a_step_of_ones_own_that_breaks_its_word_is_named(data, monkeypatch, wrong):
+    class Half:
+        summary, options, is_random, is_kept, version = "halves", {}, False, False, 1
+
+        def count(self, shape, options):
+            return 392
+
+        def fit(self, rows, options, generator):
+            return {}
+
+        def apply(self, x, arrays, options):
+            return x[:, ::2].astype(np.float64) if wrong == "type" else x
+
+    monkeypatch.setitem(FEATURE_STEPS._entries, "half", Half())
+    with pytest.raises(InputError, match=r"half makes float.. \(2, .*must be float32 \(2, 392\)"):
+        made(data, ["half"])
+
+
 def test_a_config_names_all_options_and_none_where_there_are_no_steps():
     config = load_config(None, ["features=[pca, {polynomial: null}, {random_relu: {features: 5}}]"])
     assert config.features == [
