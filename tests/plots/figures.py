@@ -132,6 +132,7 @@ def data_view(images, labels, predictions, names, **values):
     """A view of a run with predictions for made-up test images."""
     test = Samples(np.asarray(images), np.asarray(labels))
     dataset = SimpleNamespace(test=test, classes=tuple(names))
+    values.setdefault("config", {"model": "linear"})
     return run_view(dataset=dataset, predictions=np.asarray(predictions), **values)
 
 
@@ -166,7 +167,7 @@ def mistakes(M, names=DIGITS, title="linear", images=None):
     predicted = np.where(np.arange(10_000) < M, (true + 3) % 10, true)
     view = data_view(
         np.concatenate([images, others]), true, predicted, names, parameters=0, title=title,
-        pre_activations=lambda wrong: np.eye(10)[predicted[wrong]] * (2 - wrong[:, None] / M),
+        scores=lambda wrong: np.eye(10)[predicted[wrong]] * (2 - wrong[:, None] / M),
     )  # fmt: skip
     return plots.worst_mistakes(view)
 

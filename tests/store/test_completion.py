@@ -141,12 +141,12 @@ def test_nothing_heavy_is_loaded():
     [
         ("mnistlab train -c linear learn", ["learning_rate="]),
         ("mnistlab train -c linear data.s", ["data.split=", "data.split_seed="]),
-        ("mnistlab train -c linear model=", ["model=linear", "model=sigmoid"]),
+        ("mnistlab train -c linear model=", ["model=linear", "model=sigmoid", "model=pairwise"]),
         (
             "mnistlab train -c linear data.dataset=mnist",
             ["data.dataset=mnist", "data.dataset=mnist-mini"],
         ),
-        ("mnistlab sweep -c linear optimizer=a", ["optimizer=adam"]),
+        ("mnistlab sweep -c linear optimizer=a", ["optimizer=adam", "optimizer=adamw"]),
         ("mnistlab config show linear_", ["linear_overflow"]),
         ("mnistlab train -c sof", ["softmax"]),
         ("mnistlab runs list --status d", ["diverged", "damaged"]),

@@ -85,8 +85,9 @@ def test_every_shipped_config_gives_what_the_run_gives(config, dtype, run, image
 
 
 def test_the_shipped_configs_are_all_tried():
-    # of the other two one overflows and has no weights, and one deskews, which no graph does
-    assert {path.stem for path in ROOT.glob("*.yaml")} == {*CONFIGS, "linear_overflow", "best"}
+    # one overflows and has no weights, the others deskew, vote or have feature steps
+    others = {"linear_overflow", "best", "pairwise", "quadratic", "patches", "patches_softmax"}
+    assert {path.stem for path in ROOT.glob("*.yaml")} == {*CONFIGS, *others}
 
 
 @pytest.fixture(scope="module")
