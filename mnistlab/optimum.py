@@ -20,7 +20,7 @@ import mnistlab
 from mnistlab.config.schema import Config
 from mnistlab.core.least_squares import least_squares, measure_moments
 from mnistlab.core.losses import LOSSES, softmax
-from mnistlab.core.metrics import evaluate
+from mnistlab.core.metrics import score_images
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective
 from mnistlab.core.optimizers import OPTIMIZERS
@@ -122,8 +122,8 @@ class _Objective:
         return total / N + self._ridge / 2 * float(np.square(P[:-1]).sum()), gradient
 
 
-_FORMAT = 2
-"""Counts up with the fields of a optimum: what an older one kept is found anew."""
+_FORMAT = 3
+"""Counts up with the fields of an optimum: what an older one kept is found anew."""
 
 
 @dataclass(frozen=True)
@@ -132,23 +132,22 @@ class Optimum:
 
     `loss` is the mean training loss at the optimum of the whole objective, `objective` adds the
     penalty to it; both are over a sample. `steepest` is the largest coordinate of the gradient
-    there, None for a solution in closed form. `validation_...` and `test_...` are the optimum's
-    mean loss and accuracy on the other splits, None without a validation split; `largest_weight`
-    is the size of its largest weight, biases aside.
+    there, None for a solution in closed form. `validation_...` and `test_...` are what the
+    optimum's parameters come to on the other splits, None without a validation split: the mean
+    loss, and a letter for each image, "1" where they classify it correctly and "0" where not.
     """
 
     loss: float
     objective: float
     ridge: float
-    steepest: float | None = None
+    test_loss: float
+    test_right: str
     validation_loss: float | None = None
-    validation_accuracy: float | None = None
-    test_loss: float | None = None
-    test_accuracy: float | None = None
-    largest_weight: float | None = None
+    validation_right: str | None = None
+    steepest: float | None = None
 
 
-_NEEDED = ("loss", "objective", "ridge", "test_loss", "test_accuracy", "largest_weight")
+_OPTIONAL = ("validation_loss", "validation_right", "steepest")
 
 
 def ridge_of(config: Config) -> float:
@@ -176,7 +175,7 @@ def find_optimum(
     if not has_optimum(config):
         return None
     place = _place(config, dataset.sha256)
-    if known := _kept(place):
+    if known := _kept(place, dataset):
         return known
     found = _FINDERS[config.loss](config, dataset, at_step)
     with suppress(OSError):  # a cache only
@@ -185,7 +184,7 @@ def find_optimum(
     return found
 
 
-def _kept(place: Path) -> Optimum | None:
+def _kept(place: Path, dataset: Dataset) -> Optimum | None:
     """Return what a file of the cache says, None unless it is what is written there."""
     try:
         content = json.loads(place.read_bytes())
@@ -194,9 +193,13 @@ def _kept(place: Path) -> Optimum | None:
     names = [one.name for one in fields(Optimum)]
     if not isinstance(content, dict) or sorted(content) != sorted(names):
         return None
+    images = {"test_right": len(dataset.test), "validation_right": len(dataset.validation or ())}
     for name, value in content.items():
-        known = isinstance(value, float) and math.isfinite(value)
-        if not known and (value is not None or name in _NEEDED):
+        if isinstance(value, str):
+            known = len(value) == images.get(name) and set(value) <= {"0", "1"}
+        else:
+            known = name not in images and isinstance(value, float) and math.isfinite(value)
+        if not known and (value is not None or name not in _OPTIONAL):
             return None
     return Optimum(**content)
 
@@ -209,7 +212,7 @@ def _by_normal_equations(
     rows, ridge = dataset.train, ridge_of(config)
     ((_, moments),) = measure_moments(rows, len(dataset.classes))
     found = least_squares(moments, ridge)
-    elsewhere = _metrics_elsewhere(found.parameters, config, dataset)
+    elsewhere = evaluate_elsewhere(found.parameters, config, dataset)
     return Optimum(found.loss, found.objective, ridge, **elsewhere)
 
 
@@ -217,30 +220,25 @@ def _by_descent(config: Config, dataset: Dataset, at_step: Callable[[], None]) -
     rows, ridge = dataset.train, ridge_of(config)
     parameters, objective, steepest = softmax_optimum(rows, len(dataset.classes), ridge, at_step)
     penalty = ridge / 2 * float(np.square(parameters[:-1]).sum())
-    elsewhere = _metrics_elsewhere(parameters, config, dataset)
-    return Optimum(objective - penalty, objective, ridge, steepest, **elsewhere)
+    elsewhere = evaluate_elsewhere(parameters, config, dataset)
+    return Optimum(objective - penalty, objective, ridge, steepest=steepest, **elsewhere)
 
 
-def _metrics_elsewhere(
-    parameters: NDArray[np.float64], config: Config, dataset: Dataset
-) -> dict[str, float | None]:
-    """Return what parameters (D+1, C) come to on validation and test split, by field."""
+def evaluate_elsewhere(
+    parameters: NDArray[np.floating], config: Config, dataset: Dataset
+) -> dict[str, Any]:
+    """Return what parameters (D+1, C) come to on validation and test split, by `Optimum`'s fields.
+
+    Those of a validation split are left out where there is none.
+    """
     objective = Objective(MODELS[config.model], LOSSES[config.loss], REDUCTIONS[config.reduction])
-    stack = join_parameters([parameters])
-
-    def measure(split: Samples) -> tuple[float, float]:
-        metrics = evaluate(stack, objective, split).metrics
-        return float(metrics.loss[0]), float(metrics.accuracy[0])
-
-    held_out = (None, None) if dataset.validation is None else measure(dataset.validation)
-    test = measure(dataset.test)
-    return {
-        "validation_loss": held_out[0],
-        "validation_accuracy": held_out[1],
-        "test_loss": test[0],
-        "test_accuracy": test[1],
-        "largest_weight": float(np.abs(parameters[:-1]).max()),
-    }
+    stack, found = join_parameters([parameters]), dict[str, Any]()
+    for name, split in (("validation", dataset.validation), ("test", dataset.test)):
+        if split is not None:
+            losses, right = score_images(stack, objective, split)
+            found[f"{name}_loss"] = float(losses.mean())
+            found[f"{name}_right"] = "".join("1" if one else "0" for one in right[:, 0])
+    return found
 
 
 _FINDERS = {"squared_error": _by_normal_equations, "softmax_cross_entropy": _by_descent}

@@ -6,7 +6,7 @@ from functools import cache
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 _TAIL = 0.025
 
@@ -25,6 +25,19 @@ def t_half_width(values: Sequence[float], comparisons: int = 1) -> float | None:
     if n < 2:
         return None
     return t_quantile(n - 1, comparisons) * float(np.std(values, ddof=1)) / math.sqrt(n)
+
+
+def paired_difference(
+    first: ArrayLike, second: ArrayLike, comparisons: int = 1
+) -> tuple[float, float]:
+    """Return the mean of first - second over n pairs, and half of its interval by `t_half_width`.
+
+    What the two scores of a pair have in common cancels (Student, Biometrika 6, 1908). With one
+    pair the interval is infinite.
+    """
+    differences = np.subtract(first, second, dtype=float)
+    half = t_half_width(differences.tolist(), comparisons)
+    return float(differences.mean()), math.inf if half is None else half
 
 
 def z_quantile(comparisons: int = 1) -> float:

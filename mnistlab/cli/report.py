@@ -92,7 +92,6 @@ def report(
             runs,
             reporter,
             partial(ConsoleSweepReporter, quiet=quiet),
-            reporter.message,
             partial(Painter, plugin or []),
         )
         given = of_folders(needed.values())

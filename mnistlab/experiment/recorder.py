@@ -24,6 +24,7 @@ from mnistlab.datasets import FittedStep
 from mnistlab.errors import describe_error
 from mnistlab.interrupts import deferred
 from mnistlab.run_folders import RunFolder, create_run_folder, files
+from mnistlab.run_folders.integrity import find_intact_runs
 from mnistlab.run_folders.locks import remove_in_place
 from mnistlab.run_folders.places import cannot_keep
 from mnistlab.run_folders.weights import (
@@ -280,6 +281,17 @@ def run_key(config: Config, data_sha256: str) -> str:
         "code": mnistlab.__version__,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def find_run_of(config: Config, runs_dir: Path) -> RunFolder | None:
+    """Return the newest whole run of a config, None if there is none.
+
+    Its key says so, with the data that it was made on, which need not be today's.
+    """
+    found = find_intact_runs(
+        runs_dir, lambda made: made.get("key") == run_key(config, str(made.get("data_sha256")))
+    )
+    return next(found, None)
 
 
 def now() -> str:

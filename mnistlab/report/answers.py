@@ -4,36 +4,39 @@ Shapes: B batch, D features, C classes.
 """
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mnistlab.core.objective import SUBSET_ROWS, format_limit
 from mnistlab.experiment.prepare import Plan, plan_on
+from mnistlab.optimum import evaluate_elsewhere
 from mnistlab.report.proofs import check_derivations, check_softmax, show_stabilisation
 from mnistlab.report.run_record import RunRecord
 from mnistlab.report.sweep_record import SweepRecord
 from mnistlab.report.text import show
+from mnistlab.statistics import paired_difference, t_half_width
 from mnistlab.store.diff import count_flips
 
-NEEDED = ("linear", "linear_overflow", "sigmoid", "sigmoid_sgd", "softmax", "best", "sweep")
-"""The runs that the answers rest on, by the names of their configs, and the sweep."""
+_LEVEL = 0.05  # of a test
 
 
 def answer_facts(found: Mapping[str, RunRecord | SweepRecord | None]) -> dict[str, Any]:
     """Return what the answers need, as plain data; None stands for what cannot be had.
 
-    `found` holds a record for each name of NEEDED that there is.
+    `found` holds the records of `complete_assignment`, by its names.
     """
     runs = {name: one for name, one in found.items() if isinstance(one, RunRecord)}
     linear, sweep = runs.get("linear"), found.get("sweep")
     facts = {
-        "runs": {name: None if (one := found.get(name)) is None else one.name for name in NEEDED},
+        "runs": {name: one.name for name, one in found.items() if one is not None},
         "checks": check_derivations(),
         "softmax": check_softmax(),
         "stabilisation": show_stabilisation(),
         "control": largest_weight(runs.get("sigmoid_sgd")),
-        **dict.fromkeys(("sizes", "optimum", "limit", "overflow", "comparison", "given")),
+        **dict.fromkeys(("sizes", "optimum", "limit", "overflow", "comparison", "given", "seeds")),
     }
     if linear is not None:
         facts |= {"sizes": _sizes(linear), "optimum": _optimum(linear)}
@@ -44,6 +47,8 @@ def answer_facts(found: Mapping[str, RunRecord | SweepRecord | None]) -> dict[st
     if linear is not None and isinstance(sweep, SweepRecord) and sweep.best is not None:
         facts |= {"comparison": _compare(sweep.best, linear)}
         facts |= {"given": find_given(sweep, sweep.best, linear)}
+        if isinstance(repeated := found.get("seeds"), SweepRecord):
+            facts |= {"seeds": compare_over_seeds(repeated, sweep.best, linear)}
     return facts
 
 
@@ -94,18 +99,40 @@ def _overflow(run: RunRecord | None, eigenvalue: float) -> dict[str, str] | None
 
 
 def _optimum(run: RunRecord) -> dict[str, Any] | None:
-    """Return the least training loss and what the weights that reach it are worth."""
-    best = run.optimum
-    if best is None or run.gap is None or not best.loss > 0:
+    """Return the least training loss, and what the weights that reach it are worth elsewhere.
+
+    For validation and test split these are the optimum's accuracy and its difference from that of
+    the run, with the interval over the same images.
+    """
+    best, data = run.optimum, run.dataset
+    if best is None or run.gap is None or not best.loss > 0 or data is None:
         return None
-    return {
+    if run.config is None or run.parameters is None or data.validation is None:
+        return None
+    facts = {
         "loss": show("loss", best.loss),
         "gap": show("loss", run.gap),
         "share": f"{run.gap / best.objective:.1%}",
         "is_near": run.gap < 0.05 * best.objective,
-        "validation_accuracy": show("accuracy", best.validation_accuracy),
-        "test_accuracy": show("accuracy", best.test_accuracy),
     }
+    own = evaluate_elsewhere(run.parameters, run.config, data)
+    for split in ("validation", "test"):
+        letters = getattr(best, f"{split}_right"), own[f"{split}_right"]
+        right, ours = (np.array(list(one), float) for one in letters)
+        facts[split] = {"accuracy": f"{right.mean():.2%}", **_difference(right, ours)}
+    return facts
+
+
+def _difference(first: ArrayLike, second: ArrayLike) -> dict[str, Any]:
+    """Return by how many percentage points paired shares differ, with the 95 % interval.
+
+    `sign` is that of the difference, 0 where the interval contains zero.
+    """
+    mean, half = (100 * one for one in paired_difference(first, second))
+    shown = f"{mean:+.2f} ± {half:.2f}", f"{mean - half:+.2f} to {mean + half:+.2f}"
+    value, interval = (one.replace("-", "\N{MINUS SIGN}") for one in shown)
+    sign = 0 if abs(mean) <= half else 1 if mean > 0 else -1
+    return {"shown": value, "interval": interval, "sign": sign}
 
 
 def largest_weight(run: RunRecord | None) -> str | None:
@@ -125,6 +152,42 @@ def _compare(best: RunRecord, linear: RunRecord) -> dict[str, Any] | None:
     flips = count_flips(best.predictions, linear.predictions, data.test.labels, data.classes)
     only = {"only_best": flips.only_first, "only_given": flips.only_second}
     return {"images": f"{flips.images:,}", **only, "p": f"{flips.p:.2g}"}
+
+
+def compare_over_seeds(
+    sweep: SweepRecord, best: RunRecord, given: RunRecord
+) -> dict[str, Any] | None:
+    """Return what a sweep over seeds says of two settings; None if it has fewer than two seeds.
+
+    For each split these are the accuracies of `best` and `given`, means with intervals, and the
+    difference paired by seed. `excess` is by how many points the accuracy by which the best was
+    chosen exceeds its mean. Of the `pairs` of runs that have the given setting and differ in the
+    seed alone, McNemar's p is below 5 % in `unlike`.
+    """
+    done = [run for run in sweep.runs if run.status == "completed" and "test.accuracy" in run.facts]
+    ours, theirs = (
+        {run.facts["seed"]: run for run in done if run.setting == one.setting}
+        for one in (best, given)
+    )
+    seeds = sorted(ours.keys() & theirs.keys())
+    if len(seeds) < 2:
+        return None
+    facts: dict[str, Any] = {"count": len(seeds), "seeds": f"{seeds[0]} to {seeds[-1]}"}
+    for key in ("validation.accuracy", "test.accuracy"):
+        first, second = ([runs[seed].facts[key] for seed in seeds] for runs in (ours, theirs))
+        means = {"best": _mean(first), "given": _mean(second)}
+        facts[key.partition(".")[0]] = {**means, **_difference(first, second)}
+        if key == "validation.accuracy":
+            excess = 100 * (best.facts.get(key, np.nan) - float(np.mean(first)))
+    pairs = [_compare(theirs[one], theirs[other]) for one, other in combinations(seeds, 2)]
+    p = [float(pair["p"]) for pair in pairs if pair is not None]
+    facts |= {"pairs": len(p), "unlike": sum(one < _LEVEL for one in p)}
+    is_same = best.setting == given.setting
+    return {**facts, "is_same": is_same, "excess": f"{excess:.2f}", "fell": excess > 0}
+
+
+def _mean(scores: list[float]) -> str:
+    return f"{np.mean(scores):.2%} ± {t_half_width(scores):.2%}"
 
 
 def find_given(sweep: SweepRecord, best: RunRecord, linear: RunRecord) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ there, its exact value and the text that is shown. Texts without these keys are 
 report.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -270,29 +270,22 @@ def _name_copies(entries: list[dict[str, Any]], runs: Sequence[RunRecord]) -> No
     or with weights that are equal to the last bit although the seeds differ. Two runs of one
     config and seed are equal anyway.
     """
-    started: dict[Any, list[int]] = {}
-    trained: dict[str, list[int]] = {}
-    for at, run in enumerate(runs):
+    started, trained = (defaultdict[Any, list[RunRecord]](list) for _ in range(2))
+    for run in runs:
         if run.facts.get("started") is not None:
-            started.setdefault((run.folder.name, run.facts["started"]), []).append(at)
+            started[run.folder.name, run.facts["started"]].append(run)
         if run.weights_sha256 is not None:
-            trained.setdefault(run.weights_sha256, []).append(at)
-
-    def remark(at: int, said: str) -> None:
-        entries[at]["remarks"] = [*entries[at]["remarks"], said]
-
-    for alike in started.values():
-        for at in alike if len(alike) > 1 else ():
-            others = ", ".join(runs[one].name for one in alike if one != at)
-            remark(
-                at, f"it has the name and the start time of {others}: they are copies of one run"
-            )
-    for alike in trained.values():
-        for at in alike:
-            seed = runs[at].facts.get("seed")
-            twins = [runs[one].name for one in alike if runs[one].facts.get("seed") != seed]
-            if twins:
-                remark(at, f"its weights are those of {', '.join(twins)} although the seeds differ")
+            trained[run.weights_sha256].append(run)
+    for entry, run in zip(entries, runs, strict=True):
+        start, seed = run.facts.get("started"), run.facts.get("seed")
+        copies = [one.name for one in started[run.folder.name, start] if one is not run]
+        twins = [one.name for one in trained[run.weights_sha256] if one.facts.get("seed") != seed]
+        same = (
+            f"it has the name and the start time of {', '.join(copies)}: they are copies of one run"
+        )
+        equal = f"its weights are those of {', '.join(twins)} although the seeds differ"
+        remarks = [*([same] if copies else []), *([equal] if twins else [])]
+        entry["remarks"] = [*entry["remarks"], *remarks]
 
 
 def _origins(records: Sequence[Record]) -> list[dict[str, Any]]:

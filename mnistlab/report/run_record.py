@@ -127,6 +127,11 @@ class RunRecord(FolderRecord):
         """The config under dotted keys."""
         return {key: value for key, value in self.facts.items() if is_of_config(key)}
 
+    @property
+    def setting(self) -> dict[str, Any]:
+        """The config but for what does not count as the setting: name and seed."""
+        return {key: one for key, one in self.flat_config.items() if key not in ("name", "seed")}
+
     @cached_property
     def _checked(self) -> Config | str:
         """The config, or why it cannot be used."""

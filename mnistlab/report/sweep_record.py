@@ -40,9 +40,16 @@ class SweepRecord(FolderRecord):
         """The best trial's first run, None where it is not there."""
         best = self.document.get("best")
         runs = best.get("runs") if isinstance(best, dict) else None
-        if not isinstance(runs, list) or not runs or runs[0] not in self.folder.runs():
+        if not isinstance(runs, list) or not runs:
             return None
-        return RunRecord(self.folder.run(runs[0]), self.shared, f"{self.name}/{runs[0]}", self.who)
+        return next((run for run in self.runs if run.folder.path.name == str(runs[0])), None)
+
+    @cached_property
+    def runs(self) -> list[RunRecord]:
+        """Its runs that are there, in the order of their numbers."""
+        numbers = self.folder.runs()
+        folders = {f"{self.name}/{number}": self.folder.run(number) for number in numbers}
+        return [RunRecord(one, self.shared, name, self.who) for name, one in folders.items()]
 
     @cached_property
     def ranked_trials(self) -> list[Mapping[str, Any]]:

@@ -13,6 +13,7 @@ import threadpoolctl
 
 from mnistlab import interrupts
 from mnistlab.errors import describe_error
+from mnistlab.experiment import Reporter
 from mnistlab.experiment.recorder import now
 from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
@@ -20,11 +21,20 @@ from mnistlab.run_folders.environment import describe_environment, describe_othe
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.finish import SweepResult, finish_sweep
 from mnistlab.sweeps.halving import budgets, pruned_at
-from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch
+from mnistlab.sweeps.metric import Metric
+from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch, prepare_sweep
 from mnistlab.sweeps.results import describe_parameters, read_rows
 from mnistlab.sweeps.sentences import sentences
 from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
-from mnistlab.sweeps.storage import begin, finished_runs, has_begun, open_folder, planned_stacks
+from mnistlab.sweeps.storage import (
+    begin,
+    find_sweep_of,
+    finished_runs,
+    has_begun,
+    open_folder,
+    planned_stacks,
+)
+from mnistlab.sweeps.trials import Sweep
 from mnistlab.sweeps.workers import (
     Event,
     RunEnded,
@@ -107,6 +117,33 @@ def run_sweep(
                     _give_up(folder, error, options.resume_options, created=resumed is None)
             raise
     return result
+
+
+def complete_sweep(
+    sweep: Sweep,
+    *,
+    runs_dir: Path,
+    reporter: Reporter,
+    sweep_reporter: Callable[[Metric], SweepReporter],
+    start_painter: Callable[[], Painter],
+) -> SweepFolder:
+    """Return this sweep's folder from the runs folder, trained first where it is not complete.
+
+    One that was interrupted goes on. Raises what cuts the training short.
+    """
+    if known := find_sweep_of(sweep, runs_dir):
+        return known
+    begun = find_sweep_of(sweep, runs_dir, status="interrupted")
+    verb = "training" if begun is None else "going on with"
+    seeds = f", {sweep.seeds} seeds each" if sweep.seeds > 1 else ""
+    reporter.message(f"{verb} the sweep {sweep.name} ({len(sweep.trials)} trials{seeds})")
+    return run_sweep(
+        prepare_sweep(sweep, reporter),
+        runs_dir=runs_dir,
+        reporter=sweep_reporter(sweep.metric),
+        start_painter=start_painter,
+        resumed=begun,
+    ).folder
 
 
 def _close(folder: SweepFolder, result: SweepResult, started: float) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ from mnistlab.run_folders.files import (
     write_text,
 )
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.run_folders.integrity import FINAL, find_intact_runs, is_intact
+from mnistlab.run_folders.integrity import FINAL, find_intact_runs, is_intact, plain_folders
 from mnistlab.run_folders.places import cannot_keep
 from mnistlab.sweeps.plan import PreparedSweep, Stack, from_plan, to_plan
+from mnistlab.sweeps.trials import Sweep
 
 _NOT_COPIED = {"run.lock", "checkpoint.safetensors", "status.json", "summary.json"}
 
@@ -136,6 +138,25 @@ def is_complete(
         return False
     done = finished_runs(folder, prepared, retry_failed=retry_failed)
     return done == set(prepared.configs)
+
+
+def find_sweep_of(sweep: Sweep, runs_dir: Path, *, status: str = "completed") -> SweepFolder | None:
+    """Return the newest sweep of this version with the same config and this status.
+
+    One that is complete is whole, too: no file was changed since.
+    """
+    wanted = sweep.to_yaml().encode()
+    for folder in plain_folders(runs_dir):
+        if not isinstance(folder, SweepFolder):
+            continue
+        with suppress(OSError):
+            same_code = folder.read_environment().get("mnistlab") == mnistlab.__version__
+            has_status = folder.read_status()["status"] == status
+            is_same = same_code and has_status and folder.config.read_bytes() == wanted
+            is_whole = folder.checksums() and not folder.damaged_files()
+            if is_same and (is_whole or status != "completed"):
+                return folder
+    return None
 
 
 def best_run(folder: SweepFolder) -> list[RunFolder]:

@@ -13,7 +13,7 @@ from mnistlab.datasets import Dataset
 from mnistlab.experiment.prepare import objective_of, stack_key
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
-from mnistlab.statistics import differs, pairs, t_half_width, z_quantile
+from mnistlab.statistics import differs, paired_difference, pairs, z_quantile
 from mnistlab.sweeps.metric import Metric
 from mnistlab.sweeps.results import TrialResult, column_of
 from mnistlab.sweeps.trials import Sweep
@@ -99,6 +99,5 @@ def _differ_by_seeds(
         [folder.run(run).read_summary()[split][name] for run in result.runs]
         for result in (one, best)
     )
-    differences = [a - b for a, b in zip(mine, other, strict=True)]
-    half = t_half_width(differences, comparisons)
-    return half is None or abs(float(np.mean(differences))) > half
+    mean, half = paired_difference(mine, other, comparisons)
+    return sweep.seeds == 1 or abs(mean) > half

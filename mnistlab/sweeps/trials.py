@@ -8,7 +8,7 @@ from typing import Any
 from mnistlab.config.load import name_from, settle, value_of
 from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import dump
-from mnistlab.config.validation import Fault, shown, try_config
+from mnistlab.config.validation import Fault, shown, try_config, valid_keys
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.functions import MOST_LISTED, count_in_words
 from mnistlab.sweeps.metric import Metric, metric_named
@@ -24,7 +24,7 @@ from mnistlab.sweeps.space import (
 )
 from mnistlab.sweeps.sweep_file import Draft, Halving, SweepFile, read_sweep
 
-__all__ = ["Halving", "Metric", "Sweep", "Trial", "load_sweep"]
+__all__ = ["Halving", "Metric", "Sweep", "Trial", "load_sweep", "repeat_settings"]
 
 MOST_RUNS = 10_000
 _LOOKED_AT = 10_000
@@ -125,6 +125,22 @@ def load_sweep(
         notes=tuple(filter(None, map(_note, draft.axes.values()))),
         document=_document(draft, settings),
     )
+
+
+def repeat_settings(first: Config, second: Config, seeds: int, name: str) -> Sweep:
+    """Return the sweep that repeats two settings over seeds, each of them a trial.
+
+    Both get the same seeds, which begin after the first config's. Settings that are the same make
+    one trial. Raises ConfigError where their data differ.
+    """
+    axes = {}
+    for key in sorted(set(valid_keys()) - {"name", "seed"}):
+        values = [value_of(config, tuple(key.split("."))) for config in (first, second)]
+        if values[0] != values[1]:
+            axes[key] = values
+    base = {**first.model_dump(exclude_none=True), "seed": first.seed + 1}
+    zipped = {"zip": [list(axes)]} if len(axes) > 1 else {}
+    return load_sweep({"base": base, "parameters": axes, **zipped}, seeds=seeds, name=name)
 
 
 def _settled(file: SweepFile, draft: Draft, groups: Sequence[Group]) -> SweepFile:

@@ -10,6 +10,7 @@ from scipy import stats
 
 from mnistlab.statistics import (
     differs,
+    paired_difference,
     pairs,
     t_half_width,
     t_quantile,
@@ -35,6 +36,16 @@ def test_the_interval_of_a_mean_by_hand():
     assert t_half_width([1.0, 2.0, 3.0]) == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
     assert t_half_width([2.0]) is None
     assert t_half_width([2.0, 2.0]) == 0
+
+
+def test_the_interval_of_a_paired_difference_is_that_of_the_differences():
+    ours, theirs = np.array([5.0, 3.0, 9.0, 6.5]), np.array([4.0, 3.5, 6.0, 5.0])
+    mean, half = paired_difference(ours, theirs)
+    low, high = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
+    assert (mean - half, mean + half) == pytest.approx((low, high))
+    assert paired_difference([True, False], [False, False])[0] == 0.5
+    assert paired_difference([1.0], [0.25]) == (0.75, math.inf)
+    assert paired_difference(ours, theirs, 3)[1] > half
 
 
 @given(right=st.integers(0, 500), n=st.integers(1, 500))

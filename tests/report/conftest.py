@@ -14,7 +14,7 @@ from mnistlab.report import assignment
 from tests.report.helpers import Parsed, read_facts_file, read_page
 
 CONFIGS = {
-    "linear": "learning_rate: 0.01\n",
+    "linear": "learning_rate: 0.01\nepochs: 1\n",
     "linear_overflow": "learning_rate: 0.1\nepochs: 6\n",
     "sigmoid": "model: sigmoid\nlearning_rate: 1.0\n",
     "sigmoid_sgd": "model: sigmoid\nlearning_rate: 0.1\n",

@@ -1,22 +1,25 @@
 """What the answers state beyond the numbers of the run folders, computed here in another way."""
 
 import json
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import mnistlab
+from mnistlab.config.load import load_config
 from mnistlab.datasets import load
-from mnistlab.report.answers import largest_weight
+from mnistlab.report.answers import compare_over_seeds, find_given, largest_weight
 from mnistlab.report.facts import gather
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
 from mnistlab.statistics import mcnemar_p, wilson_interval
 from mnistlab.store.opening import of_folders
-from tests.report.helpers import copy_run, pdf_text, rewrite, squeeze, the_run
+from tests.report.helpers import as_number, copy_run, pdf_text, rewrite, squeeze, the_run
 
 ROOT = Path(mnistlab.__file__).parents[1]
 
@@ -142,6 +145,16 @@ def test_the_optimum_is_that_of_the_normal_equations(answers, linear, data):
     assert float(told["loss"]) == pytest.approx(least, abs=2e-4)
     ended = linear.read_summary()["train"]["loss"]
     assert float(told["gap"]) == pytest.approx(ended - least, abs=2e-4)
+    theirs = load_weights(linear.model)
+    for name, split in (("validation", data.validation), ("test", data.test)):
+        X = np.hstack([split.rows / 255, np.ones((len(split), 1))])
+        right, ours = ((X @ one).argmax(axis=1) == split.labels for one in (P, theirs))
+        assert told[name]["accuracy"] == f"{right.mean():.2%}"
+        expected = 100 * (right.mean() - ours.mean())
+        error = 100 * np.std(right.astype(int) - ours, ddof=1) / np.sqrt(len(split))
+        mean, _, half = told[name]["shown"].partition(" ± ")
+        assert as_number(mean)[0] == pytest.approx(expected, abs=0.006)
+        assert float(half) == pytest.approx(stats.t.ppf(0.975, len(split) - 1) * error, abs=0.006)
 
 
 def test_the_largest_weight_is_no_bias(answers, reported):
@@ -151,15 +164,96 @@ def test_the_largest_weight_is_no_bias(answers, reported):
 
 
 def test_the_pair_is_counted_image_by_image(answers, reported, linear, data):
-    (sweep,) = reported.facts["sweeps"]
+    sweep, _ = reported.facts["sweeps"]
     name, _, number = sweep["best"].partition("/")
     best = np.load(reported.runs / name / "runs" / number / "predictions.npy")
     ours, theirs = best == data.test.labels, np.load(linear.predictions) == data.test.labels
     only_best, only_given = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    assert "concerns only these two sets of weights" in reported.page.text
+    assert "says nothing of the two settings" in reported.page.text
     told = answers["comparison"]
     assert (told["only_best"], told["only_given"]) == (only_best, only_given)
     assert told["p"] == f"{mcnemar_p(only_best, only_given):.2g}"
+
+
+# What seeds say of the best and the given setting.
+
+
+def over_seeds(reported, data, **setting):
+    """Return the runs of the second sweep with this setting: the seeds, and what is right."""
+    sweep = SweepFolder(the_run(reported.runs, "seeds"))
+    found = {}
+    for run in map(sweep.run, sweep.runs()):
+        config = load_config(run.config)
+        if all(getattr(config, key) == value for key, value in setting.items()):
+            found[config.seed] = np.load(run.predictions) == data.test.labels
+    return found
+
+
+def test_best_and_given_setting_are_compared_over_seeds_that_chose_neither(answers, reported, data):
+    sweep, _ = reported.facts["sweeps"]
+    rate, epochs, *_ = sweep["trials"][0]["values"]
+    best = over_seeds(reported, data, learning_rate=float(rate), epochs=int(epochs))
+    given = over_seeds(reported, data, learning_rate=0.01, epochs=1)
+    told = answers["seeds"]
+    assert list(best) == list(given) == list(range(1, 11))
+    assert (told["count"], told["seeds"]) == (10, "1 to 10")
+    ours, theirs = (np.array([one.mean() for one in runs.values()]) for runs in (best, given))
+    for name, scores in (("best", ours), ("given", theirs)):
+        low, high = stats.t.interval(0.95, 9, scores.mean(), stats.sem(scores))
+        assert told["test"][name] == f"{scores.mean():.2%} ± {(high - low) / 2:.2%}"
+    pairs = [
+        mcnemar_p(int((one & ~other).sum()), int((other & ~one).sum()))
+        for one, other in combinations(given.values(), 2)
+    ]
+    assert (told["pairs"], told["unlike"]) == (45, sum(p < 0.05 for p in pairs))
+
+
+def seed_runs(best, given, chosen_by=0.9):
+    """Return a sweep over seeds with these accuracies, and the runs of which it repeats two."""
+
+    def run(name, accuracy, seed):
+        splits = dict.fromkeys(("validation.accuracy", "test.accuracy"), accuracy)
+        return SimpleNamespace(
+            status="completed", setting=name, facts={"seed": seed, **splits},
+            dataset=None, predictions=None,
+        )  # fmt: skip
+
+    runs = [run("A", accuracy, seed) for seed, accuracy in best.items()]
+    runs += [run("B", accuracy, seed) for seed, accuracy in given.items()]
+    return SimpleNamespace(runs=runs), run("A", chosen_by, 0), run("B", 0.8, 0)
+
+
+def test_the_difference_is_paired_by_seed_with_students_interval():
+    best = {1: 0.81, 2: 0.84, 3: 0.86, 4: 0.5}  # the seed 4 has no other run
+    given = {3: 0.83, 2: 0.82, 1: 0.8, 9: 0.99}
+    told = compare_over_seeds(*seed_runs(best, given))
+    half = 4.302653 * 0.01 / np.sqrt(3)  # of differences 0.01, 0.02 and 0.03
+    assert told["test"]["shown"] == f"+2.00 ± {100 * half:.2f}"
+    assert (
+        told["test"]["interval"] == f"\N{MINUS SIGN}{100 * half - 2:.2f} to +{2 + 100 * half:.2f}"
+    )
+    assert (told["test"]["sign"], told["count"], told["is_same"]) == (0, 3, False)
+    assert (told["excess"], told["fell"]) == (f"{90 - 251 / 3:.2f}", True)
+
+
+@pytest.mark.parametrize(("added", "sign"), [(0.01, 1), (-0.01, -1), (0.0, 0)])
+def test_a_difference_beyond_its_interval_has_a_sign(added, sign):
+    given = {seed: 0.8 + seed / 100 for seed in range(5)}
+    best = {seed: one + added + seed / 10_000 * added for seed, one in given.items()}
+    assert compare_over_seeds(*seed_runs(best, given))["test"]["sign"] == sign
+
+
+def test_one_seed_or_a_run_that_has_not_ended_says_nothing_of_settings():
+    assert compare_over_seeds(*seed_runs({1: 0.8, 2: 0.9}, {1: 0.8, 3: 0.9})) is None
+    sweep, best, given = seed_runs({1: 0.8, 2: 0.9}, {1: 0.8, 2: 0.9})
+    sweep.runs[0].status = "diverged"
+    assert compare_over_seeds(sweep, best, given) is None
+
+
+def test_the_same_setting_is_not_compared_with_itself():
+    sweep, best, _ = seed_runs({1: 0.8, 2: 0.9}, {})
+    told = compare_over_seeds(sweep, best, best)
+    assert (told["is_same"], told["test"]["sign"], told["count"]) == (True, 0, 2)
 
 
 # What is said of the search.
@@ -176,7 +270,7 @@ def told_with(reported, tmp_path):
         sweep = SweepFolder(copy_run(the_run(reported.runs, "assignment"), tmp_path / "s").path)
         rewrite(sweep.summary, change)
         needed = {name: RunFolder(the_run(reported.runs, name)) for name in assignment.RUNS}
-        needed["sweep"] = sweep
+        needed |= {"sweep": sweep, "seeds": SweepFolder(the_run(reported.runs, "seeds"))}
         request = ReportRequest(of_folders(needed.values()), ["html"], "T", "A", needed)
         write_report(request, tmp_path, print, print)
         return read_page(tmp_path).text
@@ -188,9 +282,9 @@ def trial_of(document, **parameters):
     return next(one["trial"] for one in document["results"] if one["parameters"] == parameters)
 
 
-GIVEN = {"learning_rate": 0.01, "epochs": 2}
-NO_DIFFERENCE = "it does not differ significantly from the best one"
-CAUTION = "These tests do not account for the random order of the images"
+GIVEN = {"learning_rate": 0.01, "epochs": 1}
+NO_DIFFERENCE = "its weights do not differ significantly from those of the best combination"
+CAUTION = "They do not account for the random order of the images"
 
 
 def put(document, first, ties):
@@ -226,10 +320,32 @@ def test_where_the_given_setting_does_not_tie_only_the_images_are_judged(told_wi
 def test_the_given_setting_may_be_the_best(told_with):
     text = told_with(lambda document: put(document, trial_of(document, **GIVEN), []))
     assert "The given setting is itself the best one found." in text
+    assert "We trained this setting again with 10 seeds (1 to 10)" in text
+    assert "are the same, so there is no difference to judge" in text
+    assert "seed by seed" not in text
+
+
+@pytest.mark.parametrize(
+    ("sign", "words"),
+    [
+        (0, "therefore no evidence that either setting has the higher test accuracy"),
+        (1, "is therefore better in the mean over seeds than the given setting"),
+        (-1, "is therefore worse in the mean over seeds than the given setting"),
+    ],
+)
+def test_what_is_concluded_is_what_the_interval_allows(told_with, monkeypatch, sign, words):
+    found = {"shown": "+0.12 ± 0.34", "interval": "its ends", "sign": sign}
+    monkeypatch.setattr("mnistlab.report.answers._difference", lambda *_: found)
+    text = told_with(
+        lambda document: put(document, trial_of(document, learning_rate=0.01, epochs=2), [])
+    )
+    assert words in text
+    assert "+0.12 ± 0.34 percentage points" in text
+    assert f"its ends, {'does not contain' if sign else 'contains'} zero" in text
+    assert "selection bias, also called the winner" in text
 
 
 def test_another_seed_is_another_setting(reported):
-    from mnistlab.report.answers import find_given  # noqa: PLC0415
     from mnistlab.report.facts import read_records  # noqa: PLC0415
 
     needed = [RunFolder(the_run(reported.runs, "linear"))]
@@ -242,7 +358,7 @@ def test_another_seed_is_another_setting(reported):
 
 
 def test_values_at_the_edge_of_what_was_tried_are_named(reported):
-    (sweep,) = reported.facts["sweeps"]
+    sweep, _ = reported.facts["sweeps"]
     best = sweep["trials"][0]["values"]
     assert sweep["edges"] == [f"learning rate {best[0]}", f"epochs {best[1]}"]  # two values of each
 

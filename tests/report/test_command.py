@@ -51,7 +51,7 @@ def test_a_damaged_run_is_trained_again_for_the_assignment(reported, run, tmp_pa
     shutil.copytree(reported.runs, runs, symlinks=True)
     (the_run(runs, "linear") / "model.safetensors").unlink()
     code, _, err = run("report", "--format", "html", "--runs-dir", runs)
-    assert (code, "training linear (2 epochs)" in err) == (0, True)
+    assert (code, "training linear (1 epochs)" in err) == (0, True)
     assert not re.search("^training (the sweep|sigmoid|softmax|best)", err, re.MULTILINE)
     assert NOBODY in err
     assert len([path for path in run_paths(runs) if "-linear-" in path.name]) == 2
@@ -73,6 +73,26 @@ def test_a_sweep_that_was_cut_short_goes_on(reported, run, tmp_path, monkeypatch
     assert code == 0
     assert "going on with the sweep" in err
     assert the_run(tmp_path / "runs", "assignment") == begun
+
+
+@pytest.mark.usefixtures("small", "its_data")
+def test_runs_over_seeds_that_were_not_all_tested_are_tested_the_next_time(
+    reported, run, tmp_path, monkeypatch
+):
+    shutil.copytree(reported.runs, tmp_path / "runs", symlinks=True)
+    shutil.rmtree(the_run(tmp_path / "runs", "seeds"))
+    words = ["report", "--runs-dir", tmp_path / "runs", "--format", "html"]
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(assignment, "evaluate_test", stop)
+        assert run(*words, "-q")[0] == 130
+    code, _, err = run(*words)
+    assert (code, "training" in err) == (0, False)
+    told = read_facts_file(tmp_path / "runs" / "report")["answers"]["seeds"]
+    assert told == reported.facts["answers"]["seeds"]
 
 
 @pytest.mark.usefixtures("its_data")

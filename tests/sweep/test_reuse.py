@@ -7,11 +7,11 @@ import signal
 import pytest
 
 from mnistlab.config.load import load_config
-from mnistlab.report.assignment import find_run_of, find_sweep_of
+from mnistlab.experiment.recorder import find_run_of
 from mnistlab.run_folders.files import write_text
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.places import create_run_folder
-from mnistlab.sweeps.storage import copy_finished
+from mnistlab.sweeps.storage import copy_finished, find_sweep_of
 from tests.experiment.test_experiment import train
 from tests.sweep.helpers import settled
 

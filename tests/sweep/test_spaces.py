@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mnistlab.config.load import load_config
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.metric import metric_named
-from mnistlab.sweeps.trials import Halving, Metric, load_sweep
+from mnistlab.sweeps.trials import Halving, Metric, load_sweep, repeat_settings
 from tests.sweep.refusals import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -178,6 +179,30 @@ def test_a_mapping_sets_the_keys_that_it_names(base):
     sweep = load_sweep(base, ["data={preprocess: [deskew]}", "seed=1,2"])
     assert (sweep.base.data.dataset, sweep.base.data.validation) == ("mnist-mini", 100)
     assert sweep.base.data.preprocess == ["deskew"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["epochs=3"],
+        ["learning_rate=0.5", "batch_size=20", "epochs=3"],
+        ["optimizer=momentum", "momentum=0.5", "seed=9"],
+    ],
+)
+def test_two_settings_are_repeated_with_the_same_seeds_after_the_firsts(base, words):
+    first, second = load_config(base, ["seed=4"]), load_config(base, words)
+    sweep = repeat_settings(first, second, 3, "again")
+    assert (len(sweep.trials), sweep.seeds, sweep.name) == (2, 3, "again")
+    for trial, config in zip(sweep.trials, (first, second), strict=True):
+        assert trial.config == config.model_copy(update={"seed": 5, "name": "again"})
+
+
+def test_the_same_setting_is_one_trial_and_other_data_is_refused(base):
+    first = load_config(base)
+    sweep = repeat_settings(first, load_config(base, ["name=b", "seed=3"]), 2, "again")
+    assert (len(sweep.trials), sweep.keys) == (1, ())
+    with pytest.raises(ConfigError, match="different data cannot be compared"):
+        repeat_settings(first, load_config(base, ["data.dataset=mnist"]), 2, "again")
 
 
 def test_seeds_alone_are_a_sweep_of_one_trial(base):
