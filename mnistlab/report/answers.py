@@ -164,7 +164,11 @@ def compare_over_seeds(
     chosen exceeds its mean. Of the `pairs` of runs that have the given setting and differ in the
     seed alone, McNemar's p is below 5 % in `unlike`.
     """
-    done = [run for run in sweep.runs if run.status == "completed" and "test.accuracy" in run.facts]
+    keys = ("validation.accuracy", "test.accuracy")
+    done = [
+        run for run in sweep.runs
+        if run.status == "completed" and run.facts.keys() >= {"seed", *keys}
+    ]  # fmt: skip
     ours, theirs = (
         {run.facts["seed"]: run for run in done if run.setting == one.setting}
         for one in (best, given)
@@ -173,7 +177,7 @@ def compare_over_seeds(
     if len(seeds) < 2:
         return None
     facts: dict[str, Any] = {"count": len(seeds), "seeds": f"{seeds[0]} to {seeds[-1]}"}
-    for key in ("validation.accuracy", "test.accuracy"):
+    for key in keys:
         first, second = ([runs[seed].facts[key] for seed in seeds] for runs in (ours, theirs))
         means = {"best": _mean(first), "given": _mean(second)}
         facts[key.partition(".")[0]] = {**means, **_difference(first, second)}

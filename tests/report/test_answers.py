@@ -1,6 +1,7 @@
 """What the answers state beyond the numbers of the run folders, computed here in another way."""
 
 import json
+import shutil
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,12 +15,13 @@ from mnistlab.config.load import load_config
 from mnistlab.datasets import load
 from mnistlab.report.answers import compare_over_seeds, find_given, largest_weight
 from mnistlab.report.facts import gather
+from mnistlab.report.render import ReportRequest, write_report
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
 from mnistlab.statistics import mcnemar_p, wilson_interval
 from mnistlab.store.opening import of_folders
-from tests.report.helpers import as_number, copy_run, pdf_text, rewrite, squeeze, the_run
+from tests.report.helpers import as_number, copy_run, pdf_text, read_page, rewrite, squeeze, the_run
 
 ROOT = Path(mnistlab.__file__).parents[1]
 
@@ -248,6 +250,22 @@ def test_one_seed_or_a_run_that_has_not_ended_says_nothing_of_settings():
     sweep, best, given = seed_runs({1: 0.8, 2: 0.9}, {1: 0.8, 2: 0.9})
     sweep.runs[0].status = "diverged"
     assert compare_over_seeds(sweep, best, given) is None
+    sweep, best, given = seed_runs({1: 0.8, 2: 0.9}, {1: 0.8, 2: 0.9})
+    del sweep.runs[3].facts["test.accuracy"]
+    assert compare_over_seeds(sweep, best, given) is None
+
+
+def test_seeds_of_which_a_run_is_gone_are_left_out(reported, tmp_path):
+    names = ("linear", "assignment", "seeds")
+    needed = {name: copy_run(the_run(reported.runs, name), tmp_path / name) for name in names}
+    needed["sweep"] = needed.pop("assignment")
+    shutil.rmtree(needed["seeds"].run(3).path)
+    needed["seeds"].run(14).model.write_bytes(b"")
+    request = ReportRequest(of_folders(needed.values()), ["html"], "T", "A", needed)
+    write_report(request, tmp_path, print, print)
+    text = read_page(tmp_path).text
+    assert "again with 8 seeds (1 to 10)" in text
+    assert "The other 2 seeds are left out" in text
 
 
 def test_the_same_setting_is_not_compared_with_itself():
@@ -263,8 +281,6 @@ def test_the_same_setting_is_not_compared_with_itself():
 def told_with(reported, tmp_path):
     """Return a function that changes the sweep's document and returns the report's text."""
     from mnistlab.report import assignment  # noqa: PLC0415
-    from mnistlab.report.render import ReportRequest, write_report  # noqa: PLC0415
-    from tests.report.helpers import read_page  # noqa: PLC0415
 
     def tell(change):
         sweep = SweepFolder(copy_run(the_run(reported.runs, "assignment"), tmp_path / "s").path)
