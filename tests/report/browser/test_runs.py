@@ -7,7 +7,16 @@ from tests.report.browser.looks import column, names, overflow
 from tests.store.folders import make_run
 
 DASH = "\N{EN DASH}"
-ALL = ["linear", "linear_overflow", "sigmoid", "sigmoid_sgd", "softmax", "best", "assignment"]
+ALL = [
+    "linear",
+    "linear_overflow",
+    "sigmoid",
+    "sigmoid_sgd",
+    "softmax",
+    "best",
+    "assignment",
+    "seeds",
+]
 
 
 def heading(page, text):
@@ -34,8 +43,8 @@ SEARCHES = {
     "sigmoid": ["sigmoid", "sigmoid_sgd"],
     "SIGMOID": ["sigmoid", "sigmoid_sgd"],
     "diverged": ["linear_overflow"],
-    "  squared   linear ": ["linear", "linear_overflow", "assignment"],
-    "sweep": ["assignment"],
+    "  squared   linear ": ["linear", "linear_overflow", "assignment", "seeds"],
+    "sweep": ["assignment", "seeds"],
     "<b>": [],
     ".*": [],
     "": ALL,
@@ -46,7 +55,7 @@ def test_a_search_keeps_the_rows_with_every_word(page):
     for text, kept in SEARCHES.items():
         page.fill("#words", text)
         assert names(page) == kept, text
-        count = f"{len(kept)} of 7 shown"
+        count = f"{len(kept)} of {len(ALL)} shown"
         assert page.inner_text("#count") == count, text
 
 

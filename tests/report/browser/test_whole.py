@@ -72,7 +72,7 @@ def test_the_page_is_light_or_dark_as_the_system_is(page):
 
 def test_without_scripts_the_page_tells_everything_but_what_is_computed(open_page):
     page = open_page(java_script_enabled=False)
-    assert page.locator("#runs-table tbody tr").count() == 7
+    assert page.locator("#runs-table tbody tr").count() == 8
     assert page.locator("figure > img").count() > 20
     assert not page.locator("#search").is_visible()
     for note in ("#compare-note", "#draw-note"):
