@@ -20,8 +20,6 @@ from mnistlab.report.text import show
 from mnistlab.statistics import paired_difference, t_half_width
 from mnistlab.store.diff import count_flips
 
-_LEVEL = 0.05  # of a test
-
 
 def answer_facts(found: Mapping[str, RunRecord | SweepRecord | None]) -> dict[str, Any]:
     """Return what the answers need, as plain data; None stands for what cannot be had.
@@ -165,10 +163,8 @@ def compare_over_seeds(
     seed alone, McNemar's p is below 5 % in `unlike`.
     """
     keys = ("validation.accuracy", "test.accuracy")
-    done = [
-        run for run in sweep.runs
-        if run.status == "completed" and run.facts.keys() >= {"seed", *keys}
-    ]  # fmt: skip
+    known = {"seed", *keys}
+    done = [run for run in sweep.runs if run.status == "completed" and run.facts.keys() >= known]
     ours, theirs = (
         {run.facts["seed"]: run for run in done if run.setting == one.setting}
         for one in (best, given)
@@ -185,7 +181,7 @@ def compare_over_seeds(
             excess = 100 * (best.facts.get(key, np.nan) - float(np.mean(first)))
     pairs = [_compare(theirs[one], theirs[other]) for one, other in combinations(seeds, 2)]
     p = [float(pair["p"]) for pair in pairs if pair is not None]
-    facts |= {"pairs": len(p), "unlike": sum(one < _LEVEL for one in p)}
+    facts |= {"pairs": len(p), "unlike": sum(one < 0.05 for one in p)}
     is_same = best.setting == given.setting
     return {**facts, "is_same": is_same, "excess": f"{excess:.2f}", "fell": excess > 0}
 

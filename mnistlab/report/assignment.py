@@ -50,9 +50,8 @@ def complete_assignment(
             reporter.message(f"training {name} ({config.epochs} epochs)")
             with start_painter() as painter:
                 plan = prepare([config], reporter)
-                found = train_run(
-                    plan, runs_dir=runs_dir, reporter=reporter, painter=painter
-                ).folder
+                run = train_run(plan, runs_dir=runs_dir, reporter=reporter, painter=painter)
+            found = run.folder
         folders[name] = found
     complete = partial(
         complete_sweep, runs_dir=runs_dir, reporter=reporter,
