@@ -247,13 +247,13 @@ def test_a_step_of_ones_own_that_breaks_its_word_is_named(data, monkeypatch, wro
     class Half:
         summary, options, is_random, is_kept, version = "halves", {}, False, False, 1
 
-        def count(self, shape, options):
+        def count(self, *_):
             return 392
 
-        def fit(self, rows, options, generator):
+        def fit(self, *_):
             return {}
 
-        def apply(self, x, arrays, options):
+        def apply(self, x, *_):
             return x[:, ::2].astype(np.float64) if wrong == "type" else x
 
     monkeypatch.setitem(FEATURE_STEPS._entries, "half", Half())
