@@ -99,10 +99,24 @@ class DataConfig(StrictModel):
     )
     split: str = Field(
         default="tail",
-        description="Which images are held out: the tail of the file, random or stratified ones.",
+        description="Which images are held out: the tail of the file, random or stratified ones. "
+        "Folds are random or stratified; stratified is their default.",
     )
     split_seed: int = Field(
         default=0, ge=0, lt=2**63, description="Decides which images a drawn split holds out."
+    )
+    folds: Whole | None = Field(
+        default=None,
+        ge=2,
+        le=MOST,
+        description="Parts of the training file for cross-validation, in place of validation; "
+        "null: none.",
+    )
+    fold: Whole | None = Field(
+        default=None,
+        ge=0,
+        description="Which of the folds is the validation split, counted from 0; a sweep without "
+        "it trains on all folds.",
     )
     preprocess: list[str] = Field(
         default=[], description="Steps applied to the images in this order, such as [deskew]."
@@ -121,6 +135,31 @@ class DataConfig(StrictModel):
         amount = given.get("count", given.get("fraction"))
         split = {"split": "stratified"} if given.get("stratified") is True else {}
         return {**split, **data, "validation": amount}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settle_folds(cls, data: Any) -> Any:
+        """Read folds as stratified ones unless a split is named, and without a validation."""
+        if not isinstance(data, dict) or data.get("folds") is None:
+            return data
+        given = {k: v for k, v in data.items() if k != "validation" or v is not None}
+        return {"split": "stratified", **given}
+
+    @model_validator(mode="after")
+    def _check_folds(self) -> Self:
+        """Refuse folds beside a validation split of another kind, and a fold that is none."""
+        from mnistlab.datasets import FOLD_ORDERS  # noqa: PLC0415 - the schema alone needs no data
+
+        if self.folds is None:
+            if self.fold is not None:
+                raise ValueError("fold has no effect without folds; leave it out (or null)")
+            return self
+        if "validation" in self.model_fields_set:
+            raise ValueError("validation has no effect with folds; leave it out (or null)")
+        _as_value_error(FOLD_ORDERS.__getitem__, self.split)
+        if self.fold is not None and self.fold >= self.folds:
+            raise ValueError(f"fold {self.fold} is none of {self.folds}: they count from 0")
+        return self
 
     @field_validator("validation")
     @classmethod
@@ -148,8 +187,13 @@ class DataConfig(StrictModel):
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out a split that is the usual one: older runs do not name it."""
+        """Leave out a split that is the usual one, and folds that are none, or take its place."""
         written: dict[str, Any] = write(self)
+        for key in ("folds", "fold"):
+            if getattr(self, key) is None:
+                written.pop(key, None)
+        if self.folds is not None:
+            del written["validation"]
         if self.split == "tail":
             del written["split"], written["split_seed"]
         return written

@@ -7,13 +7,15 @@ from mnistlab.datasets.feature_steps import FEATURE_STEPS, FittedStep, describe_
 from mnistlab.datasets.features import PCA, Polynomial, RandomFourier, RandomReLU, Standardize
 from mnistlab.datasets.fetch import fetch, home_of, is_present, verify
 from mnistlab.datasets.idx import DataFile, read_idx, write_idx
-from mnistlab.datasets.loading import SPLITS, Dataset, load, resolve
+from mnistlab.datasets.loading import Dataset, load, resolve
 from mnistlab.datasets.patches import Patches
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, check_steps
+from mnistlab.datasets.splits import FOLD_ORDERS, SPLITS
 
 __all__ = [
     "DATASETS",
     "FEATURE_STEPS",
+    "FOLD_ORDERS",
     "PCA",
     "PREPROCESSING",
     "SPLITS",

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.core.objective import Curvature
-from mnistlab.core.registry import Registry
 from mnistlab.core.samples import FeatureMap, PixelMap, Samples, lit_pixels
 from mnistlab.datasets.cache import Progress, Silent, data_dir
 from mnistlab.datasets.catalog import DATASETS, DIGITS, ArrayDataset, NamedDataset
@@ -38,6 +37,7 @@ from mnistlab.datasets.sanity import (
     check_same_size,
     find_oddities,
 )
+from mnistlab.datasets.splits import SPLITS, check_fold, held_out_count, hold_out_fold
 from mnistlab.datasets.watched import State, WatchedFiles, states_of
 from mnistlab.errors import DataError, UnknownNameError, shown
 
@@ -135,6 +135,8 @@ def load(
     validation: int | float = 10_000,
     split: str = "tail",
     split_seed: int = 0,
+    folds: int | None = None,
+    fold: int | None = None,
     preprocess: Sequence[str] = (),
     cache: Path | None = None,
     progress: Progress | None = None,
@@ -143,23 +145,30 @@ def load(
     """Return the dataset `name`: a registered name, a folder of IDX files, or an .npz file.
 
     Of the training images `validation` are held out (0: none; below 1 it is a fraction): the last
-    ones, or a `split` named in SPLITS, drawn by `split_seed`. `preprocess` names steps of
-    PREPROCESSING, applied in that order; with `anew` without what the cache has of that. A named
-    dataset is fetched when `cache` (default: `data_dir()`) lacks it, and verified against the
-    catalog's hashes on every load.
+    ones, or a `split` named in SPLITS, drawn by `split_seed`. With `folds` these are instead the
+    part `fold`, counted from 0, of as many parts, which a `split` of FOLD_ORDERS draws.
+    `preprocess` names steps of PREPROCESSING, applied in that order; with `anew` without what the
+    cache has of that. A named dataset is fetched when `cache` (default: `data_dir()`) lacks it,
+    and verified against the catalog's hashes on every load.
 
     Raises UnknownNameError for a name that is neither, DataError for data that cannot be used,
     and FetchError when no source could hand a named dataset over.
     """
     progress = progress or Silent()
     steps = check_steps(preprocess)
+    check_fold(folds, fold)
     resolve(name)
     raw = _read(name, cache, progress)
     _check(raw, name)
 
     train_images, train_labels, test_images, test_labels = raw.arrays
-    count = _held_out_count(validation, len(train_images), name)
-    train_part, held_out = SPLITS[split](train_labels, count, np.random.default_rng(split_seed))
+    generator = np.random.default_rng(split_seed)
+    if folds is None:
+        count = held_out_count(validation, len(train_images), name)
+        train_part, held_out = SPLITS[split](train_labels, count, generator)
+    else:
+        train_part, held_out = hold_out_fold(train_labels, folds, fold, split, generator)
+        count = len(held_out)
     if count:
         remaining = f"{name}: without the {count:,} held-out images"
         check_images(train_images[train_part], remaining)
@@ -321,57 +330,3 @@ def _check(raw: _Raw, name: str) -> None:
         check_labels(labels, raw.labels[at + 1])
         check_counts(images, labels, raw.labels[at])
     check_same_size(raw.arrays[0], raw.arrays[2], name)
-
-
-def _held_out_count(validation: int | float, count: int, name: str) -> int:
-    """Return how many of `count` training images are held out."""
-    if validation < 0:
-        raise DataError(f"data.validation is {validation:,}; it must be 0 or more images")
-    wanted = round(validation * count) if validation < 1 else int(validation)
-    if validation > 0 and wanted == 0:
-        raise DataError(f"{name}: data.validation {validation:g} of {count:,} images is not one")
-    if wanted >= count:
-        raise DataError(
-            f"{name}: {wanted:,} images cannot be held out of a training file of {count:,}; "
-            f"choose a smaller data.validation, {count // 6:,} say"
-        )
-    return wanted
-
-
-Part = slice | NDArray[np.intp]
-Split = Callable[[NDArray[np.integer], int, np.random.Generator], tuple[Part, Part]]
-
-SPLITS: Registry[Split] = Registry("split")
-"""Ways to hold out so many of the training images, given their labels: what stays, what goes."""
-
-
-@SPLITS.register("tail")
-def _tail(labels: NDArray[np.integer], count: int, _: np.random.Generator) -> tuple[Part, Part]:
-    """Hold out the end of the file."""
-    return slice(0, len(labels) - count), slice(len(labels) - count, None)
-
-
-@SPLITS.register("random")
-def _random(
-    labels: NDArray[np.integer], count: int, generator: np.random.Generator
-) -> tuple[Part, Part]:
-    """Hold out images drawn at random."""
-    return _apart(generator.permutation(len(labels))[:count], len(labels))
-
-
-@SPLITS.register("stratified")
-def _stratified(
-    labels: NDArray[np.integer], count: int, generator: np.random.Generator
-) -> tuple[Part, Part]:
-    """Hold out the same share of each class, drawn at random."""
-    order = generator.permutation(len(labels))
-    by_class = order[np.argsort(labels[order], kind="stable")]
-    # every (N / count)-th image of the classes one after the other
-    places = (np.arange(count) + 0.5) * len(labels) / max(count, 1)
-    return _apart(by_class[places.astype(np.intp)], len(labels))
-
-
-def _apart(held_out: NDArray[np.intp], N: int) -> tuple[Part, Part]:
-    stays = np.ones(N, bool)
-    stays[held_out] = False
-    return np.flatnonzero(stays), np.sort(held_out)

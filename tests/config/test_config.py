@@ -146,6 +146,17 @@ def test_scalars_are_those_of_yaml_1_2(text, value):
             "data:\n  validation: 0\n  split: random\n",
             "data: split random has no effect: validation 0 holds out no image",
         ),
+        (
+            "data:\n  folds: 5\n  validation: 100\n",
+            "data: validation has no effect with folds; leave it out",
+        ),
+        (
+            "data: {folds: 5, split: tail}\n",
+            r"data: unknown .*'tail' \(valid: random, stratified\)",
+        ),
+        ("data: {folds: 1}\n", "data.folds must be at least 2, not 1"),
+        ("data: {folds: 5, fold: 5}\n", "data: fold 5 is none of 5: they count from 0"),
+        ("data: {fold: 0}\n", "data: fold has no effect without folds"),
         ("optimizer: momentum\nmomentum: 1.0\n", "line 2: momentum must be less than 1"),
         ("early_stopping: 2\ndata: {validation: 0}\n", "line 1: early_stopping needs a validation"),
         ("epochs: 2\nstop_after: 3\n", "line 2: stop_after 3 must be at most epochs, 2"),
@@ -438,3 +449,13 @@ def test_the_schema_lists_the_registries():
 def test_plain_yaml_readers_agree_on_the_output():
     config = load_config(None, ["learning_rate=1e-3", "name=no-one"])
     assert yaml.safe_load(to_yaml(config))["learning_rate"] == 0.001
+
+
+def test_folds_take_the_place_of_a_validation_split(write):
+    path = write("data: {dataset: mnist-mini, folds: 5}\n")
+    config = load_config(path, ["data.validation=null", "data.fold=2"])
+    assert (config.data.split, config.data.folds, config.data.fold) == ("stratified", 5, 2)
+    written = to_yaml(config)
+    assert "validation" not in written
+    assert load_config(write(written, "run.yaml")) == config
+    assert not {"folds", "fold"} & load_config(None).data.model_dump().keys()
