@@ -80,6 +80,7 @@ def sweep(
     *,
     method: str = "grid",
     seeds: int = 1,
+    folds: int | None = None,
     max_trials: int | None = None,
     random_seed: int = 0,
     metric: str = "validation.accuracy",
@@ -99,6 +100,8 @@ def sweep(
             {"distribution": "log_uniform_values", "min": 1e-4, "max": 1}.
         method: `grid`, `random` or `halving`.
         seeds: how many seeds each trial is repeated with, for intervals.
+        folds: on how many folds of the training file each trial is cross-validated; they take
+            the place of the config's `data.validation`. Not together with `seeds`.
         max_trials: how many trials at most; 64 where values are drawn, None: all of a grid.
         random_seed: decides what is drawn.
         metric: what trials are compared by, `validation.accuracy` or `validation.loss`.
@@ -116,6 +119,8 @@ def sweep(
     tried, same = _dotted(parameters), _dotted(overrides)
     for key in tried.keys() & same.keys():
         raise InputError(f"{key} is given twice: values to try, and one for all trials")
+    if folds is not None and "data.validation" in same:
+        raise InputError("data.validation has no effect with folds; leave one of them out")
     base = load_config(_source(config), same, name=name)
     document = {"base": base.model_dump(exclude_none=True), "parameters": tried}
     settled = load_sweep(
@@ -123,6 +128,7 @@ def sweep(
         method=method,
         max_trials=max_trials,
         seeds=seeds,
+        folds=folds,
         random_seed=random_seed,
         metric=metric_named(metric, where="metric"),
         name=name,

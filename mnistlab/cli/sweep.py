@@ -62,6 +62,14 @@ def sweep(
         int | None,
         typer.Option(metavar="N", help="Repeat every trial with so many seeds, for intervals."),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Cross-validate: train every trial K times, each time with another of K parts "
+            "of the training file as its validation split.",
+        ),
+    ] = None,
     random_seed: Annotated[
         int | None, typer.Option(metavar="N", help="Decides what is drawn (default 0).")
     ] = None,
@@ -118,6 +126,7 @@ def sweep(
         "method": method,
         "max_trials": max_trials,
         "seeds": seeds,
+        "folds": folds,
         "random_seed": random_seed,
         "metric": _metric(minimize, maximize),
         "name": name,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnistlab.config.validation import shown
 from mnistlab.console.tables import MISSING, align, format_fact, print_lines, shorten, table
-from mnistlab.store.facts import is_comparable, is_number
+from mnistlab.store.facts import SPLIT_KEYS, is_comparable, is_number
 
 if TYPE_CHECKING:
     from mnistlab.store.compare import Comparison
@@ -108,7 +108,7 @@ def _metrics(found: "Differences") -> list[str]:
         rows.append([f"  {_name(key)}", *(format_fact(key, value) for value in pair), gain])
     lines = table(("metrics", "A", "B", "B \N{MINUS SIGN} A"), rows) if rows else []
     if unlike:
-        why = [key for key in ("loss", "data_sha256", "data.validation") if key in differing]
+        why = [key for key in ("loss", "data_sha256", *SPLIT_KEYS) if key in differing]
         lines.append(f"not of the same thing, by {', '.join(why)}: {', '.join(unlike)}")
     if "metrics" in found.incomparable:
         lines.append(f"epochs: not compared: {found.incomparable['metrics']}")

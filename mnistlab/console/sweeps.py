@@ -17,7 +17,7 @@ from mnistlab.console.tables import (
 )
 from mnistlab.core.objective import format_limit
 from mnistlab.errors import RunFolderError
-from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.folder import SweepFolder, repeats_of
 from mnistlab.sweeps.estimate import Estimate
 from mnistlab.sweeps.plan import PreparedSweep, Stack
 from mnistlab.sweeps.results import column_of, shown_value
@@ -271,8 +271,9 @@ def _describe_sweep(folder: SweepFolder, document: Document) -> list[str]:
     lines += [f"sweep folder: {folder.path}", f"results: {folder.results}"]
     plots = describe_places(folder)[1:]
     if document["best"] is not None:
-        best, *seeds = map(folder.run, document["best"]["runs"])
-        lines.append(f"best run: {best.path}" + (", and its other seeds" if seeds else ""))
+        best, *others = map(folder.run, document["best"]["runs"])
+        _, _, repeated = repeats_of(document).partition(" ")
+        lines.append(f"best run: {best.path}" + (f", and its other {repeated}" if others else ""))
         plots += describe_places(best)[1:]
     return [*lines, *plots]
 

@@ -292,8 +292,8 @@ def all_learning_curves(view: SweepView) -> Figure:
             leaving += not inside.all()
     notes = []
     if view.best is not None:
-        seeds = [trial for trial, _ in view.runs].count(view.best)
-        each = f", its {seeds} runs and the mean of their last values" if seeds > 1 else ""
+        runs = [trial for trial, _ in view.runs].count(view.best)
+        each = f", its {runs} runs and the mean of their last values" if runs > 1 else ""
         notes.append(f"Blue: the best trial{each}.")
         seen[view.best] = False
     if others := (seen & ~view.diverged).sum():

@@ -288,9 +288,9 @@ def _explain(trials: _Trials, view: SweepView, *, merged: bool, shaded: bool) ->
         notes.append(f"Each dot is a trial{rest}.")
     if trials.lost.all():
         notes.append("Every trial diverged.")
-    elif view.seeds > 1:
+    elif view.repeats:
         bars = " with 95 % intervals" if np.isfinite(trials.half_widths).any() else ""
-        notes.append(f"Means over {view.seeds} seeds{bars}.")
+        notes.append(f"Means over {view.repeats}{bars}.")
     if trials.lost.any() and not shaded:
         notes.append("A cross at the top is a trial that diverged.")
     if trials.beyond.any():

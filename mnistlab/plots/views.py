@@ -22,7 +22,7 @@ from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.datasets import Dataset, describe_steps, load
 from mnistlab.plots.style import PERCENT, cut, format_value, numeric, spell
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.folder import METRICS_COLUMNS, SweepFolder
+from mnistlab.run_folders.folder import METRICS_COLUMNS, SweepFolder, repeats_of
 from mnistlab.run_folders.weights import load_features, load_weights, read_predictions
 
 
@@ -155,9 +155,10 @@ def place(values: Sequence[Any]) -> tuple[NDArray[np.float64], list[str]]:
 class SweepView:
     """What sweep.json holds of a sweep, and its runs' epochs; T is the number of its trials.
 
-    `results` tells what is known of each trial, `keys` the parameters that were varied, `seeds` how
-    many runs a trial has, `best` the number of the best one, if there is any, and `limit` the
-    highest learning rate at which theory promises stable steps, if it is known.
+    `results` tells what is known of each trial, `keys` the parameters that were varied,
+    `repeats` how often each trial was trained ("3 seeds", "" for once), `best` the number of the
+    best one, if there is any, and `limit` the highest learning rate at which theory promises stable
+    steps, if it is known.
     """
 
     def __init__(self, folder: SweepFolder) -> None:
@@ -165,7 +166,7 @@ class SweepView:
         self.document: dict[str, Any] = folder.read_summary()
         self.results: list[dict[str, Any]] = self.document["results"]
         self.keys = list(self.document["parameters"])
-        self.seeds = int(self.document["seeds"])
+        self.repeats = repeats_of(self.document)
         best = self.document["best"]
         self.best = None if best is None else int(best["trial"])
         self.limit: float | None = self.document["learning_rate_limit"]
@@ -193,7 +194,7 @@ class SweepView:
 
     @cached_property
     def half_widths(self) -> NDArray[np.float64]:
-        """Half of the 95 % intervals of `errors` over the seeds, (T,); NaN for want of it."""
+        """Half of the 95 % intervals of `errors` over seeds or folds, (T,); NaN for want of it."""
         found = [(result.get("half_width") or {}).get(self._metric) for result in self.results]
         return (100 if self.unit else 1) * np.array(found, float)
 
@@ -223,9 +224,9 @@ class SweepView:
         data = Path(self.config["data"]["dataset"]).name
         over = "" if "data.dataset" in self.keys else f" on {data}"
         many = len(self.results) != 1
-        seeds = f", {self.seeds} seeds{' each' if many else ''}" if self.seeds > 1 else ""
+        repeats = f", {self.repeats}{' each' if many else ''}" if self.repeats else ""
         trials = f"{len(self.results):,} trial{'s' if many else ''}"
-        return f"{self.config['name']}{over}: {trials}{seeds}"
+        return f"{self.config['name']}{over}: {trials}{repeats}"
 
     @cached_property
     def details(self) -> str:

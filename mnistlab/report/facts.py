@@ -31,7 +31,7 @@ from mnistlab.report.sweep_record import SweepRecord
 from mnistlab.report.text import clean, clean_all, number, show
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import to_json
-from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.folder import SweepFolder, repeats_of
 from mnistlab.statistics import wilson_interval
 from mnistlab.store.facts import METRICS, flatten, is_number, is_of_config
 from mnistlab.store.opening import Given
@@ -200,6 +200,7 @@ def _sweep(sweep: SweepRecord, pictures: Pictures) -> dict[str, Any]:
         "metric": show("", str(metric.get("name", "the metric")).replace(".", " ")),
         "goal": "lowest" if metric.get("goal") == "minimize" else "highest",
         "seeds": document.get("seeds") if isinstance(document.get("seeds"), int) else 1,
+        "repeats": repeats_of(document),
         "trials": [_trial(sweep, rank, one, list(tried)) for rank, one in enumerate(ranked, 1)],
         "count": len(results) if isinstance(results, list) else 0,
         "ties": len(sweep.ties),
@@ -241,7 +242,7 @@ def _edges(ranked: Sequence[Mapping[str, Any]], tried: Mapping[str, list[Any]]) 
 def _trial(
     sweep: SweepRecord, rank: int, trial: Mapping[str, Any], keys: Sequence[str]
 ) -> dict[str, Any]:
-    """Return a trial; the numbers of one with several seeds are means, and no run's own."""
+    """Return a trial; the numbers of one with several runs are means, and no run's own."""
     runs, widths = trial.get("runs"), trial.get("half_width")
     name = f"{sweep.name}/{runs[0]}" if isinstance(runs, list) and len(runs) == 1 else None
     values = dict(flatten({key: trial.get(key) for key in ("train", "validation", "test")}))

@@ -8,7 +8,7 @@ from typing import Any
 
 from mnistlab.errors import RunFolderError
 from mnistlab.report.run_record import FolderRecord, RunRecord
-from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.folder import SweepFolder, repeats_of
 
 _MOST_RUNS = 1_000_000  # of a sweep that anybody has made
 
@@ -29,7 +29,7 @@ class SweepRecord(FolderRecord):
     @cached_property
     def contradictions(self) -> list[str]:
         """Statements of its files that cannot all be true."""
-        if self.best is None or self.document.get("seeds") != 1:
+        if self.best is None or repeats_of(self.document):
             return []
         test = self.document["best"].get("test")
         claimed = test.get("accuracy") if isinstance(test, dict) else None

@@ -312,6 +312,18 @@ class SweepFolder(RunFolder):
         return plan
 
 
+def repeats_of(document: Mapping[str, Any]) -> str:
+    """Return how often a sweep trained each trial, as in "5 folds" or "3 seeds"; "" for once.
+
+    `document` is what sweep.json holds.
+    """
+    for what in ("folds", "seeds"):
+        count = document.get(what)
+        if isinstance(count, int) and count > 1:
+            return f"{count} {what}"
+    return ""
+
+
 def open_folder(path: Path) -> RunFolder:
     """Return the folder at `path` as a `SweepFolder` if it is one of a sweep, else as a run's."""
     return SweepFolder(path) if is_sweep(path) else RunFolder(path)

@@ -25,7 +25,7 @@ Facts = dict[str, Any]
 SPLITS = ("train", "validation", "test")
 """The parts of a dataset in the order in which tables show them."""
 
-_SPLIT_KEYS = ("data.validation", "data.split", "data.split_seed")
+SPLIT_KEYS = tuple(f"data.{key}" for key in ("validation", "split", "split_seed", "folds", "fold"))
 """The keys of a config that decide which images training and validation split hold."""
 
 METRICS = tuple(f"{split}.{name}" for split in SPLITS for name in ("loss", "accuracy"))
@@ -98,7 +98,7 @@ def is_comparable(metric: str, differing: Container[str]) -> bool:
     split, _, name = metric.partition(".")
     if split not in SPLITS:
         return True
-    decisive = ("data_sha256",) if split == "test" else ("data_sha256", *_SPLIT_KEYS)
+    decisive = ("data_sha256",) if split == "test" else ("data_sha256", *SPLIT_KEYS)
     if any(key in differing for key in decisive):
         return False
     return name != "loss" or "loss" not in differing
@@ -299,9 +299,9 @@ def _of_summary(summary: Mapping[str, Any], kind: str) -> Facts:
     """Return the metrics of a run, or those of a sweep's best trial."""
     facts: Facts = {}
     if kind == "sweep":
-        trials, seeds = summary.get("trials"), summary.get("seeds")
+        trials, seeds, folds = (summary.get(key) for key in ("trials", "seeds", "folds"))
         if isinstance(trials, int) and isinstance(seeds, int):
-            facts["runs"] = trials * seeds
+            facts["runs"] = trials * (folds if isinstance(folds, int) else seeds)
         source = summary.get("best")
     else:
         facts["trained_epochs"] = summary.get("epochs")

@@ -41,14 +41,31 @@ def estimate(prepared: PreparedSweep, stacks: Sequence[Stack]) -> Estimate:
     weights = sum(_one_configuration(prepared, column.config) * len(column.runs)
                   for stack in stacks for column in stack.columns)  # fmt: skip
     runs = sum(len(stack.runs) for stack in stacks)
-    # a copy of the images without dark pixels, which stacks with much to do train on
-    copy = prepared.data.train.images.nbytes if any(stack.is_compact for stack in stacks) else 0
     return Estimate(
         max(ends, default=0.0),
         # parameters, gradient, optimizer state, two snapshots, and a copy at each end
-        _PROCESS_BYTES + copy + sum(6 * size for size in sizes[: prepared.workers]),
+        _PROCESS_BYTES
+        + _copied_bytes(prepared, stacks)
+        + sum(6 * size for size in sizes[: prepared.workers]),
         weights + runs * _RUN_BYTES + _PLOT_BYTES,
     )
+
+
+def _copied_bytes(prepared: PreparedSweep, stacks: Sequence[Stack]) -> int:
+    """Return the bytes of images that are not those of the mapped file.
+
+    A split that is drawn, each fold for example, is a copy, and so is what stacks with much to do
+    train on: the images without dark pixels.
+    """
+    copies: dict[int, int] = {}
+    for stack in stacks:
+        data = prepared.data_of(stack.columns[0].config)
+        parts = [part.images for part in (data.train, data.validation) if part is not None]
+        for images in [one for one in parts if one.flags.owndata]:
+            copies[id(images)] = images.nbytes
+        if stack.is_compact:
+            copies[id(data)] = data.train.images.nbytes
+    return sum(copies.values())
 
 
 def _seconds(

@@ -65,7 +65,8 @@ def finish_sweep(
     ties = indistinguishable(ranked, sweep, folder, prepared.data_of)
 
     status, error = _status(results)
-    known = dict.fromkeys(("run", "trial", "seed", *sweep.keys, "status", "stopped", "epochs_run"))
+    repeat = ("seed",) if sweep.folds is None else ("seed", "fold")
+    known = dict.fromkeys(("run", "trial", *repeat, *sweep.keys, "status", "stopped", "epochs_run"))
     shown = [{**row, **_as_typed(row, sweep.keys)} for row in rows]
     columns = [*known, *METRICS, *TEST, "seconds", "error"]
     write_text(folder.results, to_csv(columns, shown))
@@ -97,6 +98,7 @@ def _facts(prepared: PreparedSweep, results: Sequence[TrialResult]) -> dict[str,
         "parameters": list(sweep.keys),
         "trials": len(results),
         "seeds": sweep.seeds,
+        "folds": sweep.folds,
         **count,
         "learning_rate_limit": prepared.common_limit,
         "warnings": prepared.warnings(),
@@ -114,7 +116,7 @@ def _best(
     accuracies = [rows[run]["test_accuracy"] for run in best.runs]
     mean = best.means["test_accuracy"] or 0.0
     low, high = wilson_interval(mean, images)
-    over_seeds = t_half_width(accuracies)
+    over_runs = t_half_width(accuracies)
     test = {
         "loss": best.means["test_loss"],
         "accuracy": mean,
@@ -125,7 +127,7 @@ def _best(
         **_describe(best, prepared.sweep.metric.name),
         "run": run.name,
         "path": str(run.path),
-        "test": test if over_seeds is None else {**test, "half_width": over_seeds},
+        "test": test if over_runs is None else {**test, "half_width": over_runs},
     }
 
 

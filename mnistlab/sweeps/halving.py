@@ -50,17 +50,14 @@ def pruned_at(
     sign = 1 if sweep.metric.goal == "minimize" else -1
     scores = {}
     for trial in sweep.trials:
-        runs = _runs_of(trial.number, sweep)
-        mine = [values.get(run, math.nan) for run in runs]
+        mine = [values.get(run, math.nan) for run in sweep.runs_of(trial)]
         if all(map(math.isfinite, mine)):
             scores[trial.number] = sign * sum(mine) / len(mine)
     pruned = choose_pruned(scores, sweep.halving.factor)
-    going_on = {run for trial in scores.keys() - pruned for run in _runs_of(trial, sweep)}
-    return frozenset(set(range(len(sweep.trials) * sweep.seeds)) - going_on)
-
-
-def _runs_of(trial: int, sweep: Sweep) -> range:
-    return range(trial * sweep.seeds, (trial + 1) * sweep.seeds)
+    going_on = {
+        run for trial in scores.keys() - pruned for run in sweep.runs_of(sweep.trials[trial])
+    }
+    return frozenset(set(range(len(sweep.trials) * sweep.repeats)) - going_on)
 
 
 def _from_checkpoints(

@@ -1,7 +1,7 @@
 """Prepares a sweep: its data, which runs train together, and what that will take.
 
-A run is one trial with one seed. Runs that differ only in their number of epochs share a column
-where the schedule allows it: the shorter ones are taken on the way. Columns that may train
+A run is one trial with one seed or fold. Runs that differ only in their number of epochs share a
+column where the schedule allows it: the shorter ones are taken on the way. Columns that may train
 together are dealt out to stacks of a few dozen, each of which one thread trains.
 """
 
@@ -80,12 +80,8 @@ class Stack:
 
 
 def configs_of_runs(sweep: Sweep) -> list[Config]:
-    """Return the config of every run: trial by trial, and for each trial seed by seed."""
-    return [
-        trial.config.model_copy(update={"seed": trial.config.seed + repeat})
-        for trial in sweep.trials
-        for repeat in range(sweep.seeds)
-    ]
+    """Return the config of every run: trial by trial, and for each by its seeds or its folds."""
+    return [config for trial in sweep.trials for config in sweep.runs_of(trial).values()]
 
 
 def last_epoch(config: Config) -> int:
@@ -200,9 +196,17 @@ class PreparedSweep:
 
     @property
     def common_limit(self) -> float | None:
-        """The largest stable learning rate, where it is the same for all runs."""
-        limits = set(self.limits.values())
-        return limits.pop() if len(limits) == 1 else None
+        """The largest stable learning rate, where it is the same for all runs of a fold.
+
+        Of several folds, whose images differ, it is the smallest one.
+        """
+        of_folds: dict[int | None, set[float | None]] = {}
+        for run, limit in self.limits.items():
+            of_folds.setdefault(self.configs[run].data.fold, set()).add(limit)
+        if any(len(limits) > 1 for limits in of_folds.values()):
+            return None
+        known = [limit for limits in of_folds.values() for limit in limits if limit is not None]
+        return min(known, default=None)
 
     def warnings(self) -> list[str]:
         """Return warnings of values and data that are odd and of runs beyond their limit."""

@@ -19,9 +19,10 @@ _WORST_FIRST = ("failed", "interrupted", "diverged", "completed")
 
 @dataclass(frozen=True)
 class TrialResult:
-    """A trial with the means over its seeds of each metric; None for what it does not have.
+    """A trial with the means over its runs of each metric; None for what it does not have.
 
-    `half_width` is half of Student's interval of the metric that chooses, over the seeds.
+    The runs differ in their seed or in their fold. `half_width` is half of Student's interval of
+    the metric that chooses, over these.
     `epochs` are those of its longest run; halving has `stopped` it before its last.
     """
 
@@ -50,13 +51,13 @@ def read_rows(folder: SweepFolder, sweep: Sweep) -> list[dict[str, Any]]:
     """Return a row a run, in the order of their numbers; of an unfinished run most is None."""
     rows = []
     for trial in sweep.trials:
-        for repeat in range(sweep.seeds):
-            number = trial.number * sweep.seeds + repeat
+        for number, config in sweep.runs_of(trial).items():
             rows.append(
                 {
                     "run": number,
                     "trial": trial.number,
-                    "seed": trial.config.seed + repeat,
+                    "seed": config.seed,
+                    **({} if sweep.folds is None else {"fold": config.data.fold}),
                     **trial.parameters,
                     **_outcome(folder, number),
                 }
@@ -93,7 +94,7 @@ def summarize(rows: Sequence[Mapping[str, Any]], sweep: Sweep) -> list[TrialResu
     chosen_by = column_of(sweep.metric)
     results = []
     for trial in sweep.trials:
-        mine = rows[trial.number * sweep.seeds : (trial.number + 1) * sweep.seeds]
+        mine = [rows[run] for run in sweep.runs_of(trial)]
         status = min((row["status"] for row in mine), key=_severity)
         values = [row[chosen_by] for row in mine]
         whole = status == "completed" and None not in values

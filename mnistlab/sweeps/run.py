@@ -12,6 +12,7 @@ from typing import Any
 import threadpoolctl
 
 from mnistlab import interrupts
+from mnistlab.config.schema import Config
 from mnistlab.errors import describe_error
 from mnistlab.experiment import Reporter
 from mnistlab.experiment.recorder import now
@@ -163,15 +164,22 @@ def _what_is_left(
 ) -> tuple[list[str], dict[int, dict[str, Any]], dict[int, int]]:
     """Return each run's label, what is known of those that are done, the others' epochs."""
     sweep = prepared.sweep
-    labels = []
-    for trial in sweep.trials:
-        for repeat in range(sweep.seeds):
-            seed = {"seed": trial.config.seed + repeat} if sweep.seeds > 1 else {}
-            labels.append(describe_parameters({**trial.parameters, **seed}))
+    labels = [
+        describe_parameters({**trial.parameters, **_repeat(config, sweep)})
+        for trial in sweep.trials
+        for config in sweep.runs_of(trial).values()
+    ]
     rows = enumerate(read_rows(folder, sweep))
     known = {run: {**row, "epoch": row["epochs_run"]} for run, row in rows if run in done}
     epochs = {run: last_epoch(one) for run, one in prepared.configs.items() if run not in done}
     return labels, known, epochs
+
+
+def _repeat(config: Config, sweep: Sweep) -> dict[str, Any]:
+    """Return what tells a run from the others of its trial."""
+    if sweep.folds is not None:
+        return {"data.fold": config.data.fold}
+    return {"seed": config.seed} if sweep.seeds > 1 else {}
 
 
 @dataclass

@@ -4,12 +4,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mnistlab.run_folders.folder import repeats_of
 from mnistlab.sweeps.results import describe_parameters
 
 SHOWN = 10
 """Trials in the table of the best."""
 
 _NAMED = 12
+
+_OF_FOLDS = (
+    "Each fold is training data of the others, so intervals over folds are approximate: the "
+    "variance of cross-validation has no unbiased estimator (Bengio and Grandvalet, 2004)."
+)
 
 Document = Mapping[str, Any]
 
@@ -21,12 +27,14 @@ def sentences(document: Document) -> list[str]:
 
 def findings(document: Document) -> list[str]:
     """Return what sweep.json says, in sentences that are true wherever they stand."""
-    best, seeds, results = document["best"], document["seeds"], document["results"]
+    best, results, repeats = document["best"], document["results"], repeats_of(document)
     lines = []
     if best is not None:
         lines += _about_best(document, best)
-    if seeds > 1:
-        lines.append(f"Numbers are means over {seeds} seeds, ± the 95 % interval of the mean.")
+    if repeats:
+        lines.append(f"Numbers are means over {repeats}, ± the 95 % interval of the mean.")
+    if document.get("folds"):
+        lines.append(_OF_FOLDS)
     stopped = Counter(result["epochs"] for result in results if result["stopped"])
     if stopped:
         after = ", ".join(
@@ -37,7 +45,7 @@ def findings(document: Document) -> list[str]:
         numbers = [one["trial"] for one in results if one["status"] == status]
         if numbers:
             lines.append(f"{_trials(numbers)} {status}.")
-    seconds, runs = document["seconds"], len(results) * seeds
+    seconds, runs = document["seconds"], sum(len(one["runs"]) for one in results)
     lines.append(
         f"{runs} {'run' if runs == 1 else 'runs'} in {seconds['total']:.2f} s (on each core: "
         f"training {seconds['train']:.2f} s, evaluation {seconds['evaluate']:.2f} s, writing "
@@ -52,23 +60,24 @@ def _notes(document: Document) -> list[str]:
     if len(document["ranking"]) > SHOWN:
         notes.append(f"The table shows the first {SHOWN} trials, results.csv has all.")
     if document["best"] is not None and document["indistinguishable"]:
-        more = "; --seeds 3 would show the chance of the seed" if document["seeds"] == 1 else ""
+        more = "" if repeats_of(document) else "; --seeds 3 would show the chance of the seed"
         notes.append(f"~ marks what cannot be told from the best{more}.")
     return notes
 
 
 def _about_best(document: Document, best: Document) -> list[str]:
     way = "highest" if document["metric"]["goal"] == "maximize" else "lowest"
-    count, seeds, ties = len(document["results"]), document["seeds"], document["indistinguishable"]
+    count, ties = len(document["results"]), document["indistinguishable"]
+    _, _, repeated = repeats_of(document).partition(" ")
     name = document["metric"]["name"].replace(".", " ")
     first = f"Best{f' of {count} trials' if count > 1 else ''}, by the {way} {name}: trial "
     setting = describe_parameters(best["parameters"]) or "the config as it is"
     lines = [f"{first}{best['trial']}, {setting}."]
     if ties:
         chance = (
-            "the chance of the seed comes on top"
-            if seeds == 1
-            else "neither these images nor the seeds tell them apart"
+            f"neither these images nor the {repeated} tell them apart"
+            if repeated
+            else "the chance of the seed comes on top"
         )
         lines.append(
             f"{_trials(ties)} cannot be told from it on these validation images (at 95 % for "
@@ -76,7 +85,7 @@ def _about_best(document: Document, best: Document) -> list[str]:
         )
     test = best["test"]
     low, high = test["interval"]
-    over = f", ± {test['half_width']:.2%} over the seeds" if "half_width" in test else ""
+    over = f", ± {test['half_width']:.2%} over the {repeated}" if "half_width" in test else ""
     lines.append(
         f"Test accuracy of the best: {test['accuracy']:.2%}{over} (with {test['images']:,} images "
         f"the 95 % interval is {low:.2%} to {high:.2%}), loss {test['loss']:.4f}. When the "

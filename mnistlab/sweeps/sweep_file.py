@@ -26,7 +26,7 @@ from mnistlab.sweeps.space import (
 from mnistlab.sweeps.trial_list import read_trial_list
 
 METHODS = ("grid", "random", "halving")
-OPTIONS = ("method", "metric", "max_trials", "seeds", "random_seed")
+OPTIONS = ("method", "metric", "max_trials", "seeds", "folds", "random_seed")
 """Keys of a sweep file that are options on the command line."""
 
 _NO_AXIS = {
@@ -36,6 +36,7 @@ _NO_AXIS = {
         ("data.validation", "data.split", "data.split_seed"),
         "trials on different data cannot be compared; sweep each split by itself",
     ),
+    **dict.fromkeys(("data.folds", "data.fold"), "--folds K trains every trial on all of K folds"),
 }
 
 
@@ -108,6 +109,7 @@ class SweepFile(StrictModel):
     zip: list[list[str]] = Field(default_factory=list)
     trials: str | None = Field(default=None, min_length=1)
     seeds: Whole = Field(default=1, ge=1)
+    folds: Whole | None = Field(default=None, ge=2)
     max_trials: Whole | None = Field(default=None, ge=1)
     random_seed: Whole = Field(default=0, ge=0)
     halving: Halving = Halving()
@@ -157,6 +159,14 @@ class Draft:
         if self.axes.pop(key, None):
             left = [(given, [k for k in keys if k != key]) for given, keys in self.zips]
             self.zips = [(given, keys) for given, keys in left if keys]
+
+    def divide(self, folds: int, where: str) -> None:
+        """Have all trials validated by so many folds, in place of what the base says of that."""
+        data = self.base.get("data")
+        if isinstance(data, dict):
+            kept = {key: data[key] for key in data if key not in ("validation", "fold")}
+            self.base["data"] = kept
+        self.fix("data.folds", folds, where)
 
     def vary(self, axis: Axis) -> None:
         """Add an axis, or replace the one of its key."""
@@ -220,6 +230,8 @@ def read_sweep(
         data[key], origins[key,] = value, f"--{key.replace('_', '-')}"
     file = settle_as(SweepFile, data, origins, str(path))
     draft = _draft(file, origins, path)
+    if file.folds is not None:
+        draft.divide(file.folds, origins["folds",])
     _add_words(draft, changes)
     return file, draft
 

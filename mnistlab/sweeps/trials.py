@@ -65,6 +65,27 @@ class Sweep:
     document: Mapping[str, Any] = field(repr=False)
     """The sweep as a sweep file says it, base and lists of trials included."""
 
+    @property
+    def folds(self) -> int | None:
+        """K where each trial is trained K times, with each of K folds as the validation split."""
+        return self.base.data.folds if self.base.data.fold is None else None
+
+    @property
+    def repeats(self) -> int:
+        """How many runs each trial has: they differ in the seed or in the fold."""
+        return self.folds or self.seeds
+
+    def runs_of(self, trial: Trial) -> dict[int, Config]:
+        """Return the config of each of a trial's runs by the run's number."""
+        first, config = trial.number * self.repeats, trial.config
+        if self.folds is None:
+            seeds = range(config.seed, config.seed + self.seeds)
+            configs = [config.model_copy(update={"seed": seed}) for seed in seeds]
+        else:
+            data = [config.data.model_copy(update={"fold": one}) for one in range(self.folds)]
+            configs = [config.model_copy(update={"data": one}) for one in data]
+        return dict(enumerate(configs, first))
+
     def to_yaml(self) -> str:
         """Return a sweep file that `load_sweep` reads back to an equal sweep."""
         return dump(self.document)
@@ -77,6 +98,7 @@ def load_sweep(
     method: str | None = None,
     max_trials: int | None = None,
     seeds: int | None = None,
+    folds: int | None = None,
     random_seed: int | None = None,
     metric: Metric | None = None,
     name: str | None = None,
@@ -90,6 +112,7 @@ def load_sweep(
         "method": method,
         "max_trials": max_trials,
         "seeds": seeds,
+        "folds": folds,
         "random_seed": random_seed,
         "metric": metric and {"name": metric.name, "goal": metric.goal},
     }
@@ -101,7 +124,8 @@ def load_sweep(
     groups = group_axes(draft.axes, draft.zips)
     settings = _settled(file, draft, groups)
     base = _base(draft)
-    _check_size(draft, groups, settings)
+    folds = _folds(draft, settings)
+    _check_size(draft, groups, settings, folds)
     _check_values(draft, groups)
     trials = _trials(draft, groups, settings)
     if base is None:
@@ -166,12 +190,33 @@ def _base(draft: Draft) -> Config | None:
     return settle(draft.base, draft.origins, draft.source)
 
 
-def _check_size(draft: Draft, groups: Sequence[Group], settings: SweepFile) -> None:
+def _folds(draft: Draft, settings: SweepFile) -> int | None:
+    """Return on how many folds each trial is trained; refuse seeds and folds together."""
+    data = draft.base.get("data")
+    data = data if isinstance(data, dict) else {}
+    folds = data.get("folds") if data.get("fold") is None else None
+    if settings.folds not in (None, folds):
+        raise ConfigError(
+            f"{draft.source}: folds {settings.folds} trains every trial on all folds; leave out "
+            "data.folds and data.fold"
+        )
+    if folds and settings.seeds > 1:
+        raise ConfigError(
+            f"{draft.source}: seeds and folds exclude each other: their runs are no independent "
+            "repeats of a trial; choose one of them"
+        )
+    return folds
+
+
+def _check_size(
+    draft: Draft, groups: Sequence[Group], settings: SweepFile, folds: int | None
+) -> None:
     """Refuse a sweep of nothing, and one of more runs than anybody means to start."""
-    if not groups and settings.seeds == 1:
+    repeats, what = (settings.seeds, "seeds") if folds is None else (folds, "folds")
+    if not groups and repeats == 1:
         raise ConfigError(
             f"{draft.source}: nothing to sweep; give an axis, such as learning_rate=0.01,0.1, "
-            "or --seeds 5 to repeat one trial"
+            "or --seeds 5 or --folds 5 to repeat one trial"
         )
     listed = sum(len(axis.entry.get("values", ())) for axis in draft.axes.values())
     if listed > MOST_LISTED:
@@ -184,10 +229,10 @@ def _check_size(draft: Draft, groups: Sequence[Group], settings: SweepFile) -> N
             "--max-trials N"
         )
     count = min(n for n in (points, settings.max_trials) if n is not None)
-    if count * settings.seeds > MOST_RUNS:
+    if count * repeats > MOST_RUNS:
         raise ConfigError(
-            f"{draft.source}: {count_in_words(count)} trials x {count_in_words(settings.seeds)} "
-            f"seeds are {count_in_words(count * settings.seeds)} runs, {MOST_RUNS:,} at most"
+            f"{draft.source}: {count_in_words(count)} trials x {count_in_words(repeats)} {what} "
+            f"are {count_in_words(count * repeats)} runs, {MOST_RUNS:,} at most"
         )
 
 
@@ -339,6 +384,8 @@ def _document(draft: Draft, settings: SweepFile) -> dict[str, Any]:
     base = {**defaults, **draft.base}
     if isinstance(draft.base.get("data"), dict):
         base["data"] = {**defaults["data"], **draft.base["data"]}
+        if base["data"].get("folds") is not None:
+            del base["data"]["validation"]  # the schema has let only null pass
     limit = {} if settings.max_trials is None else {"max_trials": settings.max_trials}
     zips = [list(keys) for _, keys in draft.zips if len(keys) > 1]
     return {

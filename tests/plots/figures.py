@@ -229,7 +229,7 @@ def sweep(parameters, errors, **more):
         "diverged": ~np.isfinite(errors),
         "stopped": np.zeros(len(errors), dtype=bool),
         "half_widths": np.full(len(errors), NAN),
-        "seeds": 1,
+        "repeats": "",
         "best": None,
         "limit": None,
         "title": "sweep",

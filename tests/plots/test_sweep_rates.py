@@ -98,13 +98,15 @@ def intervals(axes):
 
 def test_means_over_seeds_have_intervals():
     halves = np.array([0.5, 1, NAN])
-    figure = rates([0.1, 0.2, 0.3], [9, 8, NAN], half_widths=halves, seeds=3)
+    figure = rates([0.1, 0.2, 0.3], [9, 8, NAN], half_widths=halves, repeats="3 seeds")
     np.testing.assert_allclose(intervals(figure.axes[0]), [(8.5, 9.5), (7, 9)])
     assert figure.axes[0].get_ylim()[0] < 7
     assert says(figure, "Means over 3 seeds with 95 % intervals.")
-    assert not says(rates([0.1], [9], seeds=3), "interval")
+    assert not says(rates([0.1], [9], repeats="3 seeds"), "interval")
     for huge in (1e3, 1e300):
-        figure = rates([0.1, 0.2], [9, 8], half_widths=np.array([huge, 1]), seeds=2, best=1)
+        figure = rates(
+            [0.1, 0.2], [9, 8], half_widths=np.array([huge, 1]), repeats="2 folds", best=1
+        )
         assert_inside(figure)
         assert figure.axes[0].get_ylim()[1] < 30
 

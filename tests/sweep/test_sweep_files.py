@@ -113,7 +113,7 @@ P = "base: plain.yaml\nparameters:\n  "
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("base: plain.yaml\nfoo: 1\n", "line 2: unknown key 'foo' (valid: base, "),
+        ("base: plain.yaml\nqux: 1\n", "line 2: unknown key 'qux' (valid: base, "),
         ("base: plain.yaml\nseed: 1\n", "unknown key 'seed'; did you mean 'seeds'?"),
         ("base: plain.yaml\nepochs: 1\n", "a config's keys stand below base or parameters"),
         ("base: plian.yaml\n", "line 1: base: "),

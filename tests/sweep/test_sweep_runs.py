@@ -469,9 +469,8 @@ def test_ties_are_never_lost_to_the_quick_look(tmp_path):
         means = {"validation_loss": 1.0, "validation_accuracy": accuracy}
         results.append(TrialResult(replace(trial, number=number), [number], "completed", 1, False,
                                    means, None))  # fmt: skip
-    prepared = prepare_sweep(settled(tmp_path, RATES))
     metric = Metric("validation.accuracy", "maximize")
-    kept = comparison._within_reach(results, metric, prepared.data_of)
+    kept = comparison._within_reach(results, metric, VALIDATION)
     # answers that disagree on each of N images have a standard error of 1/sqrt(N)
     reach = z_quantile(15) / np.sqrt(VALIDATION)
     assert [one.trial.number for one in kept] == [

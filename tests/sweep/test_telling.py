@@ -7,10 +7,10 @@ import pytest
 from mnistlab.sweeps.sentences import SHOWN, findings, sentences
 
 
-def document(trials=12, seeds=1, ties=(2, 3)):
+def document(trials=12, seeds=1, ties=(2, 3), **more):
     results = [
         {"trial": at, "parameters": {"epochs": at}, "status": "completed", "epochs": at,
-         "stopped": False}
+         "stopped": False, "runs": list(range(at * seeds, (at + 1) * seeds))}
         for at in range(trials)
     ]  # fmt: skip
     test = {"accuracy": 0.9, "loss": 0.3, "images": 1000, "interval": [0.88, 0.92]}
@@ -22,6 +22,7 @@ def document(trials=12, seeds=1, ties=(2, 3)):
         "results": results,
         "best": {**copy.deepcopy(results[0]), "test": test},
         "seconds": {"total": 1.0, "train": 0.5, "evaluate": 0.3, "write": 0.1},
+        **more,
     }
 
 
@@ -49,3 +50,12 @@ def test_what_needs_no_explanation_gets_none():
     assert sentences(few) == findings(few)
     several = [one for one in sentences(document(seeds=3)) if one.startswith("~")]
     assert several == ["~ marks what cannot be told from the best."]
+
+
+def test_intervals_over_folds_are_said_to_be_approximate():
+    told = " ".join(sentences(document(folds=5)))
+    assert "neither these images nor the folds tell them apart" in told
+    assert "Numbers are means over 5 folds, ± the 95 % interval of the mean." in told
+    assert "intervals over folds are approximate" in told
+    assert "--seeds" not in told
+    assert "approximate" not in " ".join(sentences(document(seeds=5)))
