@@ -51,6 +51,8 @@ def quick(command, files):
         words += [] if "--no-plots" in words or "plot:" in command.shown else ["--no-plots"]
     elif trains and not is_small:
         words += [*MINI[:2], *(["epochs=2"] if words[0] == "train" else [])]
+    if "--folds" in words:
+        words = [word for word in words if word not in MINI[1:2]]
     words += ["--yes"] if words[:2] == ["runs", "delete"] else []
     if not command.is_row:
         return None, ["mnistlab", *words]
