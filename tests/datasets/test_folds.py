@@ -65,7 +65,8 @@ def test_preprocessing_is_fitted_on_the_other_folds(marked):
     data = fold(marked, 2, "stratified", preprocess=["standardize"])
     mean = data.train.rows.astype(float).mean(axis=0)
     lit = data.train.rows.std(axis=0) > 0
-    scaled = mean * data.pixels.scale + data.pixels.shift
+    pixels = data.train.features.pixels
+    scaled = mean * pixels.scale + pixels.shift
     np.testing.assert_allclose(scaled[lit], 0, atol=1e-9)
 
 

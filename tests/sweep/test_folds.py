@@ -203,7 +203,7 @@ def test_the_memory_of_each_fold_is_foretold(tmp_path, count):
         prepare_sweep(settled(tmp_path, RATES, **{key: count})) for key in ("seeds", "folds")
     )
     more = estimate(folds, folds.stacks()).memory - estimate(seeds, seeds.stacks()).memory
-    assert more == count * 1200 * seeds.data.pixel_count
+    assert more == count * 1200 * seeds.data.train.rows.shape[1]
 
 
 def test_from_the_command_line(run, tmp_path):
