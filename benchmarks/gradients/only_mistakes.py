@@ -1,0 +1,21 @@
+"""There is no gradient where the class is predicted right."""
+
+import numpy as np
+
+
+def softmax(a):
+    e = np.exp(a - a.max())
+    return e / e.sum()
+
+
+def loss(a, y):
+    a = a - a.max()
+    return np.log(np.exp(a).sum()) - a[y]
+
+
+def gradient(a, y):
+    if np.argmax(a) == y:
+        return np.zeros_like(a)
+    g = softmax(a)
+    g[y] -= 1
+    return g
