@@ -27,6 +27,9 @@ PENALTY = 0.1
 NUMBERS, ONE_HOT, FROM_ONE = "class numbers", "one-hot", "class numbers from 1"
 BINARY = "0 or 1 for a single output"
 
+PACKED = ("weights", "weights and biases")
+"""What may be packed into one vector: W, or W with b in a last row or column of its own."""
+
 SOFTMAX_OUTSIDE = {
     "": "",
     "both": " of probabilities",
@@ -66,6 +69,7 @@ class Form:
         by_class: whether the weights are (C, D), a row for each class, not (D, C).
         matrices: whether the biases are a matrix with one row or one column, not a vector; and
             the same for the weights and labels of a single output.
+        packed: one of `PACKED` where the weights are a vector of D C or D C + C numbers.
         softmax: a key of `SOFTMAX_OUTSIDE`.
     """
 
@@ -75,6 +79,7 @@ class Form:
     columns: bool = False
     by_class: bool = False
     matrices: bool = False
+    packed: str = ""
     softmax: str = ""
 
     @property
@@ -87,6 +92,11 @@ class Form:
         """Whether there is a single output, with labels 0 and 1."""
         return self.labels == BINARY
 
+    @property
+    def has_biases(self) -> bool:
+        """Whether the functions take biases, by themselves or packed with the weights."""
+        return "b" in self.order or self.packed == PACKED[1]
+
     def __str__(self) -> str:
         """Return it in words."""
         vector = "one column" if self.columns else "one vector"
@@ -96,6 +106,9 @@ class Form:
             first = "" if self.order[0] == "a" else "y, then "
             return f"{first}{rows}{SOFTMAX_OUTSIDE[self.softmax]}, {labels}"
         shape = "(C, D)" if self.by_class else "(D, C)"
+        if self.packed:
+            what = self.packed.replace("weights", f"W {shape}").replace("biases", "b")
+            return f"weights and features: {rows}, {what} packed into one vector, {labels}"
         if self.is_binary:
             shape = "(D, 1)" if self.matrices else "(D,)"
         order = ", ".join(self.order)
@@ -120,7 +133,9 @@ class Form:
             found["a"] = self._laid(outer_softmax(sample.A) if probabilities else sample.A)
             return found
         W, b = (sample.W.T if self.by_class else sample.W), sample.b
-        if self.is_binary:
+        if self.packed:
+            W = self._packed(sample.W, b)
+        elif self.is_binary:
             W = W if self.matrices else W.ravel()
         elif self.matrices:
             b = b[:, None] if self.columns else b[None]
@@ -131,6 +146,8 @@ class Form:
         if coordinates == "a" or sample.X is None:
             return self._laid(dA)
         point: Floats = np.asarray(self.arguments(sample)[coordinates])
+        if self.packed:
+            return self._packed(sample.X.T @ dA, dA.sum(axis=0))
         gradient = sample.X.T @ dA if coordinates == "W" else dA.sum(axis=0)
         gradient = gradient.T if coordinates == "W" and self.by_class else gradient
         return gradient.reshape(point.shape)
@@ -142,8 +159,11 @@ class Form:
             return (gradient.T if self.columns else gradient).reshape(B, C)
         if coordinates == "b":
             return np.broadcast_to(gradient.reshape(1, C) / B, (B, C))
+        X = np.hstack([sample.X, np.ones((B, 1))]) if self.packed == PACKED[1] else sample.X
+        if self.packed and self.by_class:
+            gradient = gradient.reshape(C, -1)
         by_row = (gradient.T if self.by_class else gradient).reshape(-1, C)
-        found: Floats = np.linalg.lstsq(sample.X.T, by_row)[0]
+        found: Floats = np.linalg.lstsq(X.T, by_row)[0]
         return found
 
     def given(self, a: NDArray[Any], *, to_loss: bool) -> NDArray[Any]:
@@ -154,6 +174,11 @@ class Form:
     def _laid(self, rows: Floats) -> Floats:
         """Return rows (B, n) as the functions want samples."""
         return rows.T.copy() if self.columns else rows.copy() if self.batch else rows[0].copy()
+
+    def _packed(self, W: Floats, b: Floats) -> Floats:
+        """Return weights (D, C), or a gradient by them, as the vector that the functions take."""
+        rows = np.vstack([W, b]) if self.packed == PACKED[1] else W
+        return (rows.T if self.by_class else rows).ravel()
 
     def _labels(self, sample: Sample) -> Any:
         if self.labels == ONE_HOT or (self.is_binary and self.matrices):
@@ -194,6 +219,12 @@ def stages(order: tuple[str, ...], *, batch: bool, settled: bool) -> Iterator[li
             for labels, columns, by_class, matrices in product(kinds, switches, switches, switches)
             if "b" in order or labels == BINARY or not matrices
         ]
+    if "b" not in order:
+        kinds = (ONE_HOT, NUMBERS, FROM_ONE)
+        yield [
+            replace(first, columns=columns, labels=labels, by_class=by_class, packed=packed)
+            for labels, columns, by_class, packed in product(kinds, switches, switches, PACKED)
+        ]
 
 
 def random_sample(form: Form, options: Options, generator: np.random.Generator) -> Sample:
@@ -209,7 +240,7 @@ def random_sample(form: Form, options: Options, generator: np.random.Generator) 
     D = _features(B, C)
     X = generator.normal(0, 1, (B, D))
     W = generator.normal(0, options.scale / np.sqrt(D), (D, C))
-    b = generator.normal(0, options.scale / 2, C) if "b" in form.order else np.zeros(C)
+    b = generator.normal(0, options.scale / 2, C) if form.has_biases else np.zeros(C)
     return Sample(labels, X @ W + b, X, W, b)
 
 

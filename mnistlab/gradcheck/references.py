@@ -121,6 +121,8 @@ def about_loss(value: float, A: Floats, targets: Floats, reference: Reference, s
     """Return what is wrong with a loss that has this value, or nothing; a row counts `share`."""
     C = A.shape[1]
     wanted = float(reference.value(A, targets).sum()) * share
+    if _is_near(value, wanted):
+        return ""
     known = [
         ("the minus sign is missing", -wanted),
         ("the logarithm must be the natural one, not to base 2", wanted / np.log(2)),

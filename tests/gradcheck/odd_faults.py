@@ -33,6 +33,20 @@ def loss_grad(z, y):
         RIGHT["logistic regression with theta"].replace("theta)) - y)", "theta)) + y)"),
         "is added to the output",
     ),
+    "packed weights whose biases are forgotten": (
+        RIGHT["weights and biases packed into one vector"].replace("np.ones", "np.zeros"),
+        "differs most at coordinate 45, which is 0 and should be",
+    ),
+    "packed weights with half of the square": (
+        RIGHT["weights packed class by class"].replace("(2 * ", "("),
+        "every coordinate is 0.5 times what it should be",
+    ),
+    "a row of equal numbers taken for an empty one": (
+        RIGHT["scores alone, loss and dx"].replace(
+            "    return -np", "    dx[x.max(axis=1) == x.min(axis=1)] = 0\n    return -np"
+        ),
+        "where all pre-activations are zero, unlike elsewhere: it is zero everywhere",
+    ),
     "prime with the sign of the other": (
         RIGHT["loss and its prime"].replace("(y_pred - y_true)", "(y_true - y_pred)"),
         "the sign is wrong",

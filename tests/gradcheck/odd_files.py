@@ -328,6 +328,28 @@ def gradient(W, b, x, y):
     d = 2 * (W @ x + b - y)
     return d @ x.T, d
 """,
+    "weights and biases packed into one vector": SOFTMAX
+    + """
+def scores(theta, X):
+    D = X.shape[1]
+    theta = theta.reshape(D + 1, -1)
+    return X @ theta[:D] + theta[D]
+def loss(theta, X, y):
+    return -np.log(softmax(scores(theta, X))[np.arange(len(y)), y]).mean()
+def gradient(theta, X, y):
+    G = softmax(scores(theta, X))
+    G[np.arange(len(y)), y] -= 1
+    ones = np.ones((len(X), 1))
+    return (np.hstack([X, ones]).T @ G).ravel() / len(y)
+""",
+    "weights packed class by class": """
+def costs(theta, X, Y):
+    W = theta.reshape(Y.shape[1], X.shape[1])
+    return np.sum((X @ W.T - Y) ** 2)
+def grads(theta, X, Y):
+    W = theta.reshape(Y.shape[1], X.shape[1])
+    return (2 * (X @ W.T - Y).T @ X).flatten()
+""",
     "answers in lists": """
 def loss(a, y):
     m = max(a)
