@@ -55,7 +55,14 @@ def main() -> int:
             _say(f"error: {error}")
             return 2
         parts[suite.title] = render(
-            suite.title, date, machine, one.rounds, one.outcomes, one.skipped, suite.how
+            suite.title,
+            date,
+            machine,
+            one.rounds,
+            one.outcomes,
+            one.skipped,
+            suite.how,
+            suite.details(one.rounds) if suite.details else "",
         )
         if keeps:  # each suite as it ends: another one may fail
             before = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
@@ -127,8 +134,8 @@ def _measure(
         if suite.prepare is not None:
             _say("preparation")
             suite.prepare(environment)
-        for index in range(count + 1):
-            _say("warm-up" if index == 0 else f"round {index} of {count}")
+        for index in range(count + 1) if suite.timed else (1,):
+            _say("warm-up" if index == 0 else f"round {index} of {count if suite.timed else 1}")
             for one in ready:
                 measures = one.run_round(environment)
                 _say(f"  {one.label}: {measures['process']:.3f} s")

@@ -1,9 +1,10 @@
-"""What the project claims of its speed, and how measurements decide each claim."""
+"""What the project claims of its speed and its checks, and how measurements decide each claim."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.contestants import BOTH, PEAK, PROCESS, STEPS, TREE
+from harness.gradients import ACCEPTED, REFUSED
 from harness.many import OPENING
 from harness.measure import Spread, ratios, spread
 from harness.search import ERROR
@@ -249,6 +250,22 @@ SEARCH_CLAIMS = (
                 bound=1.0,
             ),
         )
+    ),
+)
+
+
+GRADIENT_CLAIMS = (
+    Claim(
+        "wrong gradients accepted, of 24",
+        ("gradients_mnistlab", ACCEPTED),
+        None,
+        bound=0,
+    ),
+    Claim(
+        "right gradients refused, of 24",
+        ("gradients_mnistlab", REFUSED),
+        None,
+        bound=None,
     ),
 )
 

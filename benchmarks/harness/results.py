@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.claims import Outcome, Rounds
 from harness.contestants import BOTH, EVALUATION, PEAK, PROCESS, STEPS, TREE
+from harness.gradients import ACCEPTED, NAMED, REFUSED
 from harness.many import OPENING
 from harness.measure import Spread, spread
 from harness.search import ERROR, SEARCH
@@ -24,8 +25,15 @@ SECONDS = (
     OPENING,
     SEARCH,
 )
-COLUMNS = (TRAINED, *SECONDS, ALL, EACH, ERROR, GFLOPS, PEAK, TREE)
-SCALES = {PEAK: (1e6, 0), TREE: (1e6, 0), TRAINED: (1, 0), GFLOPS: (1, 0)}
+COUNTS = (ACCEPTED, REFUSED, NAMED)
+COLUMNS = (TRAINED, *COUNTS, *SECONDS, ALL, EACH, ERROR, GFLOPS, PEAK, TREE)
+SCALES = {
+    PEAK: (1e6, 0),
+    TREE: (1e6, 0),
+    TRAINED: (1, 0),
+    GFLOPS: (1, 0),
+    **dict.fromkeys(COUNTS, (1, 1)),
+}
 """What a part is divided by for the table, and its digits; seconds have three."""
 
 HEADINGS = {
@@ -55,6 +63,7 @@ def render(
     outcomes: Sequence[Outcome],
     skipped: Sequence[str],
     how: str,
+    details: str = "",
 ) -> str:
     """Return the part of the page that one suite fills, as Markdown."""
     counted = max(
@@ -67,7 +76,8 @@ def render(
             f"## {title}\n",
             f"Measured on {date} in {counted} round{'s' if counted > 1 else ''}.\n\n{facts}{notes}",
             *([f"### Claims\n\n{claims_table(outcomes)}"] if outcomes else []),
-            f"### Seconds and memory\n\nMedians (smallest-largest).\n\n{medians_table(rounds)}",
+            f"### {_contents(rounds)}\n\nMedians (smallest-largest).\n\n{medians_table(rounds)}",
+            *([f"### One by one\n\n{details}"] if details else []),
             f"### How it is measured\n\n{how}",
         ]
     )
@@ -105,6 +115,12 @@ def medians_table(rounds: Rounds) -> str:
         for label, parts in rounds.items()
     ]
     return _table(["", *(HEADINGS.get(part, part) for part in used)], rows)
+
+
+def _contents(rounds: Rounds) -> str:
+    """Return what the table of medians is about."""
+    is_counted = any(part in parts for parts in rounds.values() for part in COUNTS)
+    return "Counts and seconds" if is_counted else "Seconds and memory"
 
 
 def _bound(outcome: Outcome) -> str:

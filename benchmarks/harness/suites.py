@@ -1,18 +1,21 @@
-"""The suites of `make bench`: one configuration, a sweep, a search, a folder of 10,000 runs."""
+"""The suites of `make bench`: one configuration, a sweep, a search, 10,000 runs, gradients."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.claims import (
     CLAIMS,
+    GRADIENT_CLAIMS,
     MANY_CLAIMS,
     MEMORY,
     SEARCH_CLAIMS,
     SWEEP_CLAIMS,
     SWEEP_MEMORY,
     Claim,
+    Rounds,
 )
 from harness.contestants import Contestant, contestants, mnistlab_train
+from harness.gradients import files_table, gradient_contestants
 from harness.many import make_many, many_contestants
 from harness.search import search_contestants
 from harness.sweep import mnistlab_sweep, sweep_contestants
@@ -23,7 +26,8 @@ class Suite:
     """Contestants whose rounds belong together, the claims they decide, and a part of the page.
 
     `watched` is the one whose memory is measured, as `memory`; `prepare` is called before the
-    first round, with everyone's environment.
+    first round, with everyone's environment. `details` returns one more table of what was
+    measured. A suite that is not `timed` gives the same each time, so it takes one round.
     """
 
     name: str
@@ -34,6 +38,8 @@ class Suite:
     memory: str = ""
     watched: Callable[[], Contestant] | None = None
     prepare: Callable[[Mapping[str, str]], None] | None = None
+    details: Callable[[Rounds], str] | None = None
+    timed: bool = True
 
     @property
     def names(self) -> list[str]:
@@ -119,6 +125,33 @@ opened in headless Chromium: the seconds are those from asking for it until its 
 without those of the browser's start.
 """
 
+GRADIENTS_HOW = """\
+There are 48 files in `benchmarks/gradients/`, each with a loss and its gradient in NumPy, as
+students write them; `files.csv` has the truth of each, and tests work it out anew by differences of
+their own. A gradient is right if it is the derivative of its loss wherever both are finite. 24 are
+right, in plain and in awkward forms. Of the 24 wrong ones 15 are wrong everywhere, and nine only at
+special points: ties, a true class that is the largest, class 0, labels that occur twice,
+pre-activations of ±30 or of very different sizes. `mnistlab` tries most of these points on purpose,
+so the nine show what random points miss, not how common such mistakes are. All files were written,
+with their truth, before any checker had seen them, and none was dropped. Left out is what one may
+call right or wrong: a number against log(0) in the loss alone, and functions that write into their
+arguments.
+
+`mnistlab gradcheck --target` runs as it is, with its three random points. For
+`torch.autograd.gradcheck` the functions are a `torch.autograd.Function`, for
+`jax.test_util.check_grads` a `custom_vjp` with `pure_callback`, both in float64 and with the
+checkers' own settings (JAX's of first order in reverse mode). They get three random points, too:
+normal pre-activations, or weights and features, and random labels. A file is accepted if it passes
+at all three. All of this is done with five seeds, 0 to 4, and counts are means over them. A file
+that a checker cannot judge counts as refused. This takes one round, as verdicts do not change.
+
+A mistake counts as named where the diagnosis has the words that `files.csv` lists for it; of
+mistakes at special points these say where. The words were settled after the diagnoses had been
+read. The other two print both gradients and no reason. `mnistlab` also refuses what overflows at
+pre-activations of ±1000. One file led to a change before this was measured: `packed` was called
+wrong, because weights in one vector were not known.
+"""
+
 SUITES = (
     Suite("train", "One configuration", contestants, CLAIMS, HOW, MEMORY, mnistlab_train),
     Suite(
@@ -138,4 +171,13 @@ SUITES = (
         SEARCH_HOW,
     ),
     Suite("many", "Ten thousand runs", many_contestants, MANY_CLAIMS, MANY_HOW, prepare=make_many),
+    Suite(
+        "gradients",
+        "Gradients, right and wrong",
+        gradient_contestants,
+        GRADIENT_CLAIMS,
+        GRADIENTS_HOW,
+        details=files_table,
+        timed=False,
+    ),
 )
