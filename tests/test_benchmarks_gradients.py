@@ -21,6 +21,7 @@ from harness.gradients import (
     read_verdicts,
 )
 from harness.measure import BenchmarkError, Finished
+from harness.results import COLUMNS
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 spec = importlib.util.spec_from_file_location("rival", BENCHMARKS / "rivals" / "gradients.py")
@@ -31,7 +32,7 @@ TABLE = {row["file"]: row for row in read_table()}
 C = rival.C
 SPECIAL = {
     "tie": [(np.zeros(C), 3)],
-    "argmax": [(np.linspace(0, 2, C), C - 1)],
+    "argmax = y": [(np.linspace(0, 2, C), C - 1)],
     "label 0": [(np.linspace(0, 2, C), 0)],
     "saturation": [(np.where(np.arange(C) % 2, -30.0, 30.0), y) for y in (0, 1)],
     "mixed scales": [(np.where(np.arange(C) % 2, -1, 1) * np.geomspace(1e-3, 100, C), 4)],
@@ -123,6 +124,7 @@ def judged(**changed):
 def test_what_is_misjudged_and_named_is_counted():
     right = judged()
     assert (right[ACCEPTED], right[REFUSED], right[NAMED]) == (0, 0, 24)
+    assert set(COLUMNS) & right.keys() == {"process", ACCEPTED, REFUSED, NAMED}
     other = judged(
         sign={"verdict": "right", "diagnosis": ""},
         plain={"verdict": "cannot be judged", "diagnosis": "sign is wrong"},
@@ -135,7 +137,7 @@ def test_what_is_misjudged_and_named_is_counted():
 
 def test_the_table_shows_what_is_misjudged_in_bold():
     measures = judged(no_target={"verdict": "wrong", "diagnosis": "something else"})
-    measures |= {"sign": 0.4, "sign, named": 0.6, "plain": 0.0, "tie_guard": 1.0}
+    measures |= {"sign accepted": 0.4, "plain accepted": 0.0, "tie_guard accepted": 1.0}
     table = files_table({"gradients_mnistlab": {part: [one] for part, one in measures.items()}})
     lines = {line.split("`")[1]: line for line in table.splitlines() if "`" in line}
     assert len(lines) == 48

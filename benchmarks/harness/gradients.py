@@ -62,8 +62,8 @@ def read_verdicts(finished: Finished, rows: Sequence[Mapping[str, str]]) -> Meas
         is_named = not (is_accepted or is_right) and bool(
             re.search(row["says"], found["diagnosis"])
         )
-        measures[row["file"]] = float(is_accepted)
-        measures[f"{row['file']}, named"] = float(is_named)
+        accepted, named = _parts(row)
+        measures[accepted], measures[named] = float(is_accepted), float(is_named)
         measures[ACCEPTED] += is_accepted and not is_right
         measures[REFUSED] += is_right and not is_accepted
         measures[NAMED] += is_named
@@ -73,7 +73,7 @@ def read_verdicts(finished: Finished, rows: Sequence[Mapping[str, str]]) -> Meas
 def files_table(rounds: Rounds) -> str:
     """Return a Markdown table of what each checker says of each file, bold where it is wrong."""
     rows = sorted(read_table(), key=lambda one: (one["truth"] == "right", one["wrong_at"]))
-    ran = [name for name in NAMES if rows[0]["file"] in rounds.get(name, {})]
+    ran = [name for name in NAMES if _parts(rows[0])[0] in rounds.get(name, {})]
     if not ran:
         return ""
     heads = ["file", "what it does", "truth", *(NAMES[name] for name in ran)]
@@ -88,13 +88,17 @@ def files_table(rounds: Rounds) -> str:
 
 
 def _cell(measured: Mapping[str, Sequence[float]], row: Mapping[str, str]) -> str:
-    accepted = spread(measured[row["file"]]).median
-    named = spread(measured[f"{row['file']}, named"]).median
+    accepted, named = (spread(measured[part]).median for part in _parts(row))
     if row["truth"] == "right":
         return "accepted" if accepted == 1 else f"**refused{_share(1 - accepted)}**"
     if accepted:
         return f"**accepted{_share(accepted)}**"
     return f"refused, named{_share(named)}" if named else "refused"
+
+
+def _parts(row: Mapping[str, str]) -> tuple[str, str]:
+    """Return under which names it is kept whether a file is accepted, and its mistake named."""
+    return f"{row['file']} accepted", f"{row['file']} named"
 
 
 def _share(share: float) -> str:

@@ -148,8 +148,8 @@ that a checker cannot judge counts as refused. This takes one round, as verdicts
 A mistake counts as named where the diagnosis has the words that `files.csv` lists for it; of
 mistakes at special points these say where. The words were settled after the diagnoses had been
 read. The other two print both gradients and no reason. `mnistlab` also refuses what overflows at
-pre-activations of ±1000. One file led to a change before this was measured: `packed` was called
-wrong, because weights in one vector were not known.
+pre-activations of ±1000, as the right files do that it refuses. One file led to a change before
+this was measured: `packed` was called wrong, because weights in one vector were not known.
 """
 
 SUITES = (
