@@ -52,7 +52,7 @@ def estimate(prepared: PreparedSweep, stacks: Sequence[Stack]) -> Estimate:
 
 
 def _copied_bytes(prepared: PreparedSweep, stacks: Sequence[Stack]) -> int:
-    """Return the bytes of images that are not those of the mapped file.
+    """Return the bytes of images and features that are not those of a mapped file.
 
     A split that is drawn, each fold for example, is a copy, and so is what stacks with much to do
     train on: the images without dark pixels.
@@ -60,9 +60,10 @@ def _copied_bytes(prepared: PreparedSweep, stacks: Sequence[Stack]) -> int:
     copies: dict[int, int] = {}
     for stack in stacks:
         data = prepared.data_of(stack.columns[0].config)
-        parts = [part.images for part in (data.train, data.validation) if part is not None]
-        for images in [one for one in parts if one.flags.owndata]:
-            copies[id(images)] = images.nbytes
+        for part in filter(None, (data.train, data.validation)):
+            for one in (part.images, part.computed):
+                if one is not None and one.flags.owndata:
+                    copies[id(one)] = one.nbytes
         if stack.is_compact:
             copies[id(data)] = data.train.images.nbytes
     return sum(copies.values())

@@ -240,6 +240,7 @@ def prepare_sweep(
     opened: dict[str, Dataset] = {}
 
     def data_of(config: Config) -> Dataset:
+        config = with_absolute_data(config)
         key = data_key(config)
         if key not in opened:
             opened[key] = open_data(config, progress)

@@ -10,7 +10,7 @@ from mnistlab.config.schema import Config
 from mnistlab.core.metrics import score_images
 from mnistlab.core.trainer import join_parameters
 from mnistlab.datasets import Dataset
-from mnistlab.experiment.prepare import objective_of, stack_key
+from mnistlab.experiment.prepare import data_key, objective_of, stack_key
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
 from mnistlab.statistics import differs, paired_difference, pairs, z_quantile
@@ -82,7 +82,7 @@ def _scores(
     configs: dict[str, Config] = {}
     for result in results:
         for run, config in sweep.runs_of(result.trial).items():
-            key = stack_key(config.model_copy(update={"seed": 0}))
+            key = data_key(config) + stack_key(config.model_copy(update={"seed": 0}))
             configs.setdefault(key, config)
             alike.setdefault(key, []).append((result.trial.number, run))
     scores: dict[int, list[Scores]] = {result.trial.number: [] for result in results}

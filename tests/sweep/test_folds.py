@@ -107,6 +107,27 @@ def test_trials_are_compared_on_the_images_of_all_folds(cross_validated, tmp_pat
     assert len(alike.ties) == 1
 
 
+@pytest.mark.parametrize("repeats", [{"seeds": 2}, {"folds": 2}])
+def test_scores_are_those_of_each_runs_own_features(tmp_path, repeats):
+    """A random projection depends on the seed, so that seeds do not share their features."""
+    words = ("learning_rate=0.01,0.02", "features=[{random_relu: {features: 50}}]")
+    result = sweep(tmp_path, *words, text="epochs: 2\n", **repeats)
+    chosen = load_sweep(result.folder.config)
+    scores = _scores(result.results, chosen, result.folder, prepare_sweep(chosen).data_of)
+    for one in result.results:
+        expected = one.means["validation_accuracy"]
+        assert scores[one.trial.number].mean() == pytest.approx(expected, abs=2 / 400)
+
+
+def test_data_named_by_a_relative_path_is_opened_once(tmp_path, monkeypatch):
+    (tmp_path / "digits.npz").symlink_to(write_digits())
+    monkeypatch.chdir(tmp_path)
+    chosen = load_sweep({"base": {"data": {"dataset": "digits.npz", "folds": 2}}}, [RATES])
+    prepared = prepare_sweep(chosen)
+    fold = chosen.runs_of(chosen.trials[0])[1]
+    assert prepared.data_of(fold) is prepared.data_of(prepared.configs[1])
+
+
 def test_a_sweep_reads_back_equal(cross_validated):
     found = load_sweep(cross_validated.folder.config)
     assert (found.folds, found.repeats, found.seeds) == (3, 3, 1)
