@@ -18,7 +18,8 @@ from mnistlab.sweeps import stack_training
 from mnistlab.sweeps.estimate import estimate
 from mnistlab.sweeps.metric import Metric
 from mnistlab.sweeps.plan import prepare_sweep
-from mnistlab.sweeps.ties import _scores
+from mnistlab.sweeps.results import TrialResult
+from mnistlab.sweeps.ties import _differ_by_runs, _scores
 from mnistlab.sweeps.trials import load_sweep
 from mnistlab.sweeps.workers import EpochEnded
 from tests.digits import as_yaml, write_digits
@@ -105,6 +106,22 @@ def test_trials_are_compared_on_the_images_of_all_folds(cross_validated, tmp_pat
     assert 0 not in cross_validated.ties  # so slow that no image and no fold leaves a doubt
     alike = sweep(tmp_path, "learning_rate=0.02,0.02000001", text="epochs: 2\n", folds=2)
     assert len(alike.ties) == 1
+
+
+@pytest.mark.parametrize("repeats", [{"seeds": 2}, {"folds": 2}])
+def test_runs_that_disagree_do_not_tell_trials_apart(tmp_path, repeats):
+    """One trial is better with the first seed or fold, the other with the second."""
+    chosen = settled(tmp_path, "learning_rate=0.01,0.02", **repeats)
+    folder, results = SweepFolder(tmp_path / "sweep"), []
+    for number, accuracies in enumerate([(0.5, 0.9), (0.6, 0.8)]):
+        runs = list(chosen.runs_of(chosen.trials[number]))
+        for run, accuracy in zip(runs, accuracies, strict=True):
+            folder.run(run).path.mkdir(parents=True)
+            summary = {"epochs": 1, "train": {}, "test": {}, "seconds": {}}
+            summary["validation"] = {"accuracy": accuracy}
+            folder.run(run).summary.write_text(json.dumps(summary))
+        results.append(TrialResult(chosen.trials[number], runs, "completed", 1, False, {}, None))
+    assert not _differ_by_runs(*results, chosen, folder, 1)
 
 
 @pytest.mark.parametrize("repeats", [{"seeds": 2}, {"folds": 2}])
