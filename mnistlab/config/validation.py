@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mnistlab.config.schema import Config, NameIn, StrictModel, config_type
+from mnistlab.config.data_schema import StrictModel
+from mnistlab.config.schema import Config, NameIn, config_type
 from mnistlab.config.strict_yaml import KeyPath, dump
 from mnistlab.errors import suggest
 

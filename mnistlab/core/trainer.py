@@ -278,7 +278,6 @@ class Trainer:
         penalised = bool(broadcast["weight_decay"].any())
         decoupled = getattr(optimizer, "decouples_decay", False)
         weight_decay = broadcast["weight_decay"] if penalised and not decoupled else None
-        kept = 1 - broadcast["learning_rate"] * broadcast["weight_decay"]
         start = 0
         with np.errstate(over="ignore", invalid="ignore"):  # divergence is looked for afterwards
             for rows in shuffled(self._train.inputs, self._order, settings.batch_size):
@@ -297,7 +296,7 @@ class Trainer:
                 )
                 step = optimizer.update(gradient, state, broadcast)
                 if penalised and decoupled:
-                    parameters[:-1] *= kept
+                    parameters[:-1] *= 1 - broadcast["learning_rate"] * broadcast["weight_decay"]
                 parameters -= step
 
     def _learning_rate(self, epoch: int, hyper: Mapping[str, PerColumn]) -> PerColumn:
