@@ -16,6 +16,7 @@ from mnistlab.console.tables import (
     table,
 )
 from mnistlab.core.objective import format_limit
+from mnistlab.datasets import describe_steps
 from mnistlab.errors import RunFolderError
 from mnistlab.run_folders.folder import SweepFolder, repeats_of
 from mnistlab.sweeps.estimate import Estimate
@@ -267,6 +268,8 @@ def _describe_sweep(folder: SweepFolder, document: Document) -> list[str]:
     results = document["results"]
     ranked = [results[number] for number in document["ranking"]]
     lines = [*_best_trials(document, ranked[:SHOWN]), ""] if ranked else []
+    if "published" in document:
+        lines += [*_beside_the_literature(document), ""]
     lines += [line for sentence in sentences(document) for line in fill(sentence)]
     lines += [f"sweep folder: {folder.path}", f"results: {folder.results}"]
     plots = describe_places(folder)[1:]
@@ -278,13 +281,36 @@ def _describe_sweep(folder: SweepFolder, document: Document) -> list[str]:
     return [*lines, *plots]
 
 
+def _cell(key: str, value: Any) -> str:
+    """Return a parameter's value for a table, short where it is a list of feature steps."""
+    return describe_steps(value) or "none" if key == "features" else shown_value(value)
+
+
+def _beside_the_literature(document: Document) -> list[str]:
+    """Return a table of the trials' test errors and the published ones."""
+    keys, results = document["parameters"], document["results"]
+    rows = []
+    for one in document["published"]["trials"]:
+        parameters = results[one["trial"]]["parameters"]
+        theirs, ours, interval = one["published"], one["error"], one["interval"]
+        rows.append(
+            [
+                *(_cell(key, parameters[key]) for key in keys),
+                "" if theirs is None else f"{theirs:.1%}",
+                "" if ours is None else f"{ours:.2%}",
+                "" if interval is None else f"{interval[0]:.2%} to {interval[1]:.2%}",
+            ]
+        )
+    return table([*keys, "published", "test error", "95 % interval"], rows, left=tuple(keys))
+
+
 def _best_trials(document: Document, ranked: Sequence[Document]) -> list[str]:
     """Return a table of the best trials; the numbers that did not choose give way first."""
     chosen, keys = document["metric"]["name"], document["parameters"]
     epochs = "epochs" not in keys and len({result["epochs"] for result in ranked}) > 1
     rows = []
     for at, result in enumerate(ranked):
-        row = [str(result["trial"]), *(shown_value(result["parameters"][key]) for key in keys)]
+        row = [str(result["trial"]), *(_cell(key, result["parameters"][key]) for key in keys)]
         row += [str(result["epochs"])] if epochs else []
         for name in _METRICS:
             split, _, part = name.partition(".")

@@ -143,14 +143,14 @@ def _read_option(label: str, value: Any, usual: int | float) -> int | float:
     return int(value)
 
 
-def describe_steps(steps: Sequence[Mapping[str, Options]]) -> str:
-    """Return the steps of a config on one line, such as `pca (components 40), standardize`."""
+def describe_steps(steps: Sequence[Any]) -> str:
+    """Return steps on one line, such as `pca (components 40), standardize`, whatever they are."""
     return ", ".join(
-        f"{name} ({', '.join(f'{key} {value:g}' for key, value in options.items())})"
-        if options
-        else name
+        f"{name} ({', '.join(f'{key} {value}' for key, value in options.items())})"
+        if isinstance(options, Mapping) and options
+        else str(name)
         for step in steps
-        for name, options in step.items()
+        for name, options in (step.items() if isinstance(step, Mapping) else [(step, None)])
     )
 
 

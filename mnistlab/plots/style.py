@@ -34,6 +34,8 @@ from matplotlib.ticker import (
 )
 from numpy.typing import NDArray
 
+from mnistlab.datasets import describe_steps
+
 WIDTH = 8.0  # inches; readable when printed at half of it
 DPI = 150
 MARGIN = 0.3  # inches
@@ -110,6 +112,8 @@ def format_error(error: float, unit: str) -> str:
 
 def format_value(value: Any) -> str:
     """Return the value of a parameter as a label: a number to three digits, a name with spaces."""
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        return spell(describe_steps(value))
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(format_value, value))}]"
     numbers = numeric([value])

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from mnistlab.core.registry import Registry
 from mnistlab.plots.epoch_curves import all_learning_curves
 from mnistlab.plots.sweep_one_parameter import error_by_parameter
+from mnistlab.plots.sweep_published import published_errors
 from mnistlab.plots.sweep_several_parameters import (
     error_map,
     error_maps,
@@ -22,13 +23,15 @@ SWEEP_PLOTS: Registry[Callable[[SweepView], Figure | None]] = Registry("plot of 
 @SWEEP_PLOTS.register("learning_rate")
 def draw_learning_rate(view: SweepView) -> Figure | None:
     """Return the error against the learning rate, where that was varied."""
-    return error_by_parameter(view, "learning_rate") if "learning_rate" in view.keys else None
+    if "learning_rate" not in view.keys or view.is_compared:
+        return None
+    return error_by_parameter(view, "learning_rate")
 
 
 @SWEEP_PLOTS.register("parameter")
 def draw_parameter(view: SweepView) -> Figure | None:
     """Return the error against the only parameter, if that is not the learning rate."""
-    if len(view.keys) != 1 or view.keys == ["learning_rate"]:
+    if len(view.keys) != 1 or view.keys == ["learning_rate"] or view.is_compared:
         return None
     return error_by_parameter(view, view.keys[0])
 
@@ -39,6 +42,8 @@ def draw_heat_map(view: SweepView) -> Figure | None:
 
     Not where they were varied in step.
     """
+    if view.is_compared:
+        return None
     if _is_plane(view):
         return error_map(view)
     panel = panel_key(view)
@@ -48,10 +53,18 @@ def draw_heat_map(view: SweepView) -> Figure | None:
 @SWEEP_PLOTS.register("parallel_coordinates")
 def draw_parallel_coordinates(view: SweepView) -> Figure | None:
     """Return a line a trial through all its parameters, where one heat map cannot hold them."""
-    return parallel_coordinates(view) if len(view.keys) > 1 and not _is_plane(view) else None
+    if len(view.keys) < 2 or _is_plane(view) or view.is_compared:
+        return None
+    return parallel_coordinates(view)
 
 
-SWEEP_PLOTS.add("all_learning_curves", all_learning_curves)
+@SWEEP_PLOTS.register("all_learning_curves")
+def draw_learning_curves(view: SweepView) -> Figure | None:
+    """Return the curves of all trials, where there is a validation split."""
+    return None if view.is_compared else all_learning_curves(view)
+
+
+SWEEP_PLOTS.add("published", published_errors)
 
 
 def _is_plane(view: SweepView) -> bool:

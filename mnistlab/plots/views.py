@@ -174,6 +174,11 @@ class SweepView:
         self._split, _, self._measure = self._metric.partition(".")
         self.unit = PERCENT if self._measure == "accuracy" else ""
 
+    @property
+    def is_compared(self) -> bool:
+        """Whether its trials stand beside published figures, so that none was chosen."""
+        return "published" in self.document
+
     @cached_property
     def diverged(self) -> NDArray[np.bool_]:
         """Which trials diverged, (T,)."""

@@ -28,7 +28,7 @@ from mnistlab.report.pictures import Pictures
 from mnistlab.report.run_record import RunRecord
 from mnistlab.report.shared_data import SharedData
 from mnistlab.report.sweep_record import SweepRecord
-from mnistlab.report.text import clean, clean_all, number, show
+from mnistlab.report.text import DASH, clean, clean_all, number, show
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import to_json
 from mnistlab.run_folders.folder import SweepFolder, repeats_of
@@ -209,9 +209,28 @@ def _sweep(sweep: SweepRecord, pictures: Pictures) -> dict[str, Any]:
             for key, values in tried.items()
         ],
         "edges": _edges(ranked, tried),
+        "published": _published(document, list(tried)),
         "config": {key: show(key, one) for key, one in sweep.facts.items() if is_of_config(key)},
         "pictures": pictures.of(sweep.folder, sweep.title) if is_over else [],
     }
+
+
+def _published(document: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any] | None:
+    """Return the published test errors beside those of the trials, None where there are none."""
+    try:
+        results, given = document["results"], document["published"]
+        rows = [
+            {
+                "values": [show(key, results[one["trial"]]["parameters"][key]) for key in keys],
+                "theirs": DASH if one["published"] is None else f"{one['published']:.1%}",
+                "ours": DASH if one["error"] is None else f"{one['error']:.2%}",
+                "interval": " to ".join(f"{end:.2%}" for end in one["interval"] or ()) or DASH,
+            }
+            for one in given["trials"]
+        ]
+        return {"source": str(given["source"]), "images": f"{int(given['images']):,}", "rows": rows}
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _tried(results: Sequence[Any]) -> dict[str, list[Any]]:

@@ -3,6 +3,7 @@
 import unicodedata
 from typing import Any
 
+from mnistlab.datasets import describe_steps
 from mnistlab.store.facts import is_number
 
 LONGEST = 300
@@ -38,7 +39,7 @@ def clean_all(data: Any) -> Any:
 def show(key: str, value: Any) -> str:
     """Return a value as reports show what stands under this key; a dash where there is none."""
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
+        return describe_steps(value) or "none"
     if isinstance(value, str | bool):
         return str(value).replace("_", " ")
     if not is_number(value):

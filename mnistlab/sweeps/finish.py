@@ -20,6 +20,7 @@ from mnistlab.sweeps.results import (
     summarize,
 )
 from mnistlab.sweeps.ties import indistinguishable
+from mnistlab.sweeps.trials import Sweep
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,21 @@ def finish_sweep(
     """Read the runs, choose by the validation split, test the winner, write the results.
 
     The test split is looked at once, for the winner: choosing by it would make its numbers too
-    good. `seconds` are those of the training, `started` when all began (time.perf_counter).
+    good. Where the trials stand beside published figures none is chosen, and all are tested.
+    `seconds` are those of the training, `started` when all began (time.perf_counter).
     """
     sweep = prepared.sweep
     rows = [{**row, **dict.fromkeys(TEST)} for row in read_rows(folder, sweep)]
-    ranked = rank(summarize(rows, sweep), sweep.metric)
-    for number in ranked[0].runs if ranked else ():
+    ranked = _ranked(summarize(rows, sweep), sweep)
+    chosen = ranked[0].runs if ranked else ()
+    if sweep.published is not None:
+        chosen = [row["run"] for row in rows if row["status"] == "completed"]
+    for number in chosen:
         config = prepared.configs[number]
         numbers = evaluate_test(folder.run(number), config, prepared.data_of(config))
         rows[number].update({f"test_{name}": value for name, value in numbers.items()})
     results = summarize(rows, sweep)
-    ranked = rank(results, sweep.metric)
+    ranked = _ranked(results, sweep)
     ties = indistinguishable(ranked, sweep, folder, prepared.data_of)
 
     status, error = _status(results)
@@ -80,10 +85,38 @@ def finish_sweep(
         "ranking": [result.trial.number for result in ranked],
         "indistinguishable": ties,
         "results": [_describe(result, sweep.metric.name) for result in results],
+        **_beside_the_literature(prepared, results),
         "seconds": {"total": time.perf_counter() - started, **seconds},
     }
     write_json(folder.summary, document)
     return SweepResult(folder, results, ranked, ties, status, error, document)
+
+
+def _ranked(results: Sequence[TrialResult], sweep: Sweep) -> list[TrialResult]:
+    return [] if sweep.published is not None else rank(results, sweep.metric)
+
+
+def _beside_the_literature(
+    prepared: PreparedSweep, results: Sequence[TrialResult]
+) -> dict[str, Any]:
+    """Return the published figures with ours, each with its 95 % interval; errors are shares."""
+    published = prepared.sweep.published
+    if published is None:
+        return {}
+    images = len(prepared.data.test)
+    rows = []
+    for result, percent in zip(results, published.test_error, strict=True):
+        accuracy = result.means["test_accuracy"]
+        low, high = (None, None) if accuracy is None else wilson_interval(accuracy, images)
+        rows.append(
+            {
+                "trial": result.trial.number,
+                "published": None if percent is None else percent / 100,
+                "error": None if accuracy is None else 1 - accuracy,
+                "interval": None if low is None or high is None else [1 - high, 1 - low],
+            }
+        )
+    return {"published": {"source": published.source, "images": images, "trials": rows}}
 
 
 def _facts(prepared: PreparedSweep, results: Sequence[TrialResult]) -> dict[str, Any]:

@@ -146,6 +146,9 @@ def shown_value(value: Any) -> str:
     """Return a parameter's value as one would type it, numbers to four digits."""
     if isinstance(value, list):
         return f"[{','.join(map(shown_value, value))}]"
+    if isinstance(value, dict):
+        inside = ", ".join(f"{key}: {shown_value(one)}" for key, one in value.items())
+        return f"{{{inside}}}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -31,6 +31,12 @@ def findings(document: Document) -> list[str]:
     lines = []
     if best is not None:
         lines += _about_best(document, best)
+    if "published" in document:
+        lines.append(
+            f"Published: {document['published']['source']}. Every trial was tested, as none was "
+            f"chosen by it; the 95 % intervals are those of "
+            f"{document['published']['images']:,} test images."
+        )
     if repeats:
         lines.append(f"Numbers are means over {repeats}, ± the 95 % interval of the mean.")
     if document.get("folds"):

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from mnistlab.config.load import Origins, is_sweep, read_config, set_key, settle_as, split_word
 from mnistlab.config.data_schema import StrictModel, Whole
+from mnistlab.config.load import Origins, is_sweep, read_config, set_key, settle_as, split_word
 from mnistlab.config.shipped import find_config
 from mnistlab.config.strict_yaml import MAX_BYTES, MAX_SWEEP_BYTES, read_file, read_value
 from mnistlab.config.validation import describe_unknown_key, shorten, shown, valid_keys, validate
@@ -99,6 +99,14 @@ class Parameter(StrictModel):
         return "int_uniform" if type(self.min) is type(self.max) is int else "uniform"
 
 
+class Published(StrictModel):
+    """Figures from the literature, to stand beside those of the trials."""
+
+    source: str = Field(min_length=1)
+    test_error: list[float | None]
+    """Per cent of the test images, one for each trial in their order; null where there is none."""
+
+
 class SweepFile(StrictModel):
     """What a sweep file can say; a plain config is one that says its base alone."""
 
@@ -113,6 +121,7 @@ class SweepFile(StrictModel):
     max_trials: Whole | None = Field(default=None, ge=1)
     random_seed: Whole = Field(default=0, ge=0)
     halving: Halving = Halving()
+    published: Published | None = None
 
     @field_validator("base")
     @classmethod

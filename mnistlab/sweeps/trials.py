@@ -22,7 +22,7 @@ from mnistlab.sweeps.space import (
     group_axes,
     values_at,
 )
-from mnistlab.sweeps.sweep_file import Draft, Halving, SweepFile, read_sweep
+from mnistlab.sweeps.sweep_file import Draft, Halving, Published, SweepFile, read_sweep
 
 __all__ = ["Halving", "Metric", "Sweep", "Trial", "load_sweep", "repeat_settings"]
 
@@ -58,6 +58,7 @@ class Sweep:
     max_trials: int | None
     random_seed: int
     halving: Halving | None
+    published: Published | None
     trials: tuple[Trial, ...]
     keys: tuple[str, ...]
     ranges: Mapping[str, str] = field(repr=False)
@@ -143,6 +144,7 @@ def load_sweep(
         max_trials=settings.max_trials,
         random_seed=settings.random_seed,
         halving=settings.halving if settings.method == "halving" else None,
+        published=settings.published,
         trials=trials,
         keys=tuple(draft.axes),
         ranges={key: axis.describe() for key, axis in draft.axes.items()},
@@ -324,6 +326,14 @@ def _check_comparable(
     draft: Draft, base: Config, trials: Sequence[Trial], settings: SweepFile
 ) -> None:
     """Raise ConfigError if there is nothing to choose a best trial by."""
+    if settings.published is not None:
+        figures = len(settings.published.test_error)
+        if settings.method != "grid" or figures != len(trials):
+            raise ConfigError(
+                f"{draft.source}: published has {figures} figures for {len(trials)} trials by "
+                f"{settings.method}; it needs a grid and a figure or null for each trial"
+            )
+        return  # nothing is chosen, so all are tested
     if base.data.validation == 0:
         where = draft.origins.get(("data", "validation"), draft.source)
         raise ConfigError(
@@ -394,6 +404,7 @@ def _document(draft: Draft, settings: SweepFile) -> dict[str, Any]:
         "metric": settings.metric.model_dump(),
         "parameters": {key: dict(axis.entry) for key, axis in draft.axes.items()},
         **({"zip": zips} if zips else {}),
+        **({"published": settings.published.model_dump()} if settings.published else {}),
         "seeds": settings.seeds,
         **limit,
         "random_seed": settings.random_seed,

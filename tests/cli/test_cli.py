@@ -16,9 +16,10 @@ from mnistlab import __version__, interrupts
 from mnistlab.__main__ import main
 from mnistlab.core.losses import LOSSES
 from mnistlab.run_folders import RunFolder, files
+from mnistlab.sweeps.sweep_file import is_sweep_file
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-SHIPPED = sorted(CONFIGS.glob("*.yaml"))
+SHIPPED = [path for path in sorted(CONFIGS.glob("*.yaml")) if not is_sweep_file(path)]
 MINI = ["data.dataset=mnist-mini", "data.validation=1000", "epochs=1"]
 
 

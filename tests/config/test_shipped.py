@@ -10,6 +10,7 @@ from mnistlab.cli.completion import complete_config
 from mnistlab.config.load import load_config
 from mnistlab.config.shipped import describe_config, find_config, shipped_configs
 from mnistlab.errors import ConfigError
+from mnistlab.sweeps.sweep_file import is_sweep_file
 from mnistlab.sweeps.trials import load_sweep
 
 MINI = ("data.dataset=mnist-mini", "data.validation=1000", "epochs=1")
@@ -59,7 +60,7 @@ def test_what_show_prints_is_a_config_of_ones_own(run, tmp_path):
         code, out, err = run("config", "show", name)
         assert (code, err) == (0, ""), err
         (tmp_path / "mine.yaml").write_text(out)
-        if name.startswith("sweeps/"):
+        if is_sweep_file(find_config(Path(name))):
             own, theirs = (load_sweep(one) for one in (Path("mine.yaml"), find_config(Path(name))))
             assert [one.config for one in own.trials] == [one.config for one in theirs.trials]
         else:
