@@ -216,8 +216,7 @@ class Config(StrictModel):
             value, usual = getattr(self, key), fields[key].default
             if value != usual and (key, value) != ("epochs", 1):
                 raise ValueError(
-                    f"{key} has no effect with optimizer {self.optimizer}; leave it out, which "
-                    f"means {usual if usual is not None else 'null'}"
+                    f"{key} has no effect with optimizer {self.optimizer}; leave it out"
                 )
         self.epochs = 1
 

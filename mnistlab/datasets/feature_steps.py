@@ -103,7 +103,7 @@ def read_steps(given: Any) -> list[dict[str, dict[str, int | float]]]:
     neither, for an option that the step does not have, and for a value out of its range.
     """
     if not isinstance(given, list | tuple):
-        raise DataError("features must be a list of steps, such as [{pca: {components: 40}}]")
+        raise DataError("must be a list of steps, such as [{pca: {components: 40}}]")
     return [_read_step(one) for one in given]
 
 
@@ -111,17 +111,15 @@ def _read_step(given: Any) -> dict[str, dict[str, int | float]]:
     if isinstance(given, str):
         given = {given: {}}
     if not isinstance(given, Mapping) or len(given) != 1:
-        raise DataError(
-            f"features: a step is its name or {{name: {{option: value}}}}, not {given!r}"
-        )
+        raise DataError(f"a step is its name or {{name: {{option: value}}}}, not {given!r}")
     ((name, options),) = given.items()
     usual = FEATURE_STEPS[str(name)].options
     if not isinstance(options or {}, Mapping):
-        raise DataError(f"features: {name} takes options by name, not {options!r}")
+        raise DataError(f"{name} takes options by name, not {options!r}")
     chosen = dict(options or {})
     if unknown := [key for key in chosen if key not in usual]:
         known = f"it has {', '.join(usual)}" if usual else "it has none"
-        raise DataError(f"features: {name} has no option {unknown[0]!r}; {known}")
+        raise DataError(f"{name} has no option {unknown[0]!r}; {known}")
     return {
         str(name): {
             key: _read_option(f"{name}.{key}", chosen.get(key, value), value)
@@ -133,13 +131,11 @@ def _read_step(given: Any) -> dict[str, dict[str, int | float]]:
 def _read_option(label: str, value: Any, usual: int | float) -> int | float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or value <= 0:
-        raise DataError(f"features: {label} must be a number above 0, not {value!r}")
+        raise DataError(f"{label} must be a number above 0, not {value!r}")
     if isinstance(usual, float):
         return float(value)
     if value != int(value) or value > MOST_FEATURES:
-        raise DataError(
-            f"features: {label} must be a whole number up to {MOST_FEATURES:,}, not {value!r}"
-        )
+        raise DataError(f"{label} must be a whole number up to {MOST_FEATURES:,}, not {value!r}")
     return int(value)
 
 

@@ -282,6 +282,10 @@ def _of_config(config: Mapping[str, Any], kind: str) -> Facts:
     shown = _of_sweep(config) if kind == "sweep" else dict(flatten(config))
     if len(shown) > _MOST_CONFIG_KEYS:
         raise InputError("more keys than a config can have")
+    if isinstance(steps := shown.get("features"), list):
+        from mnistlab.datasets import describe_steps  # noqa: PLC0415 - a warm listing reads no YAML
+
+        shown["features"] = describe_steps(steps)
     ours = {*STATE_KEYS, *RESULT_KEYS} - {"method"}
     return _plain({key: value for key, value in shown.items() if key not in ours})
 

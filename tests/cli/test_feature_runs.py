@@ -94,6 +94,19 @@ def test_a_stack_on_features_equals_its_single_runs(run, train, tmp_path, name):
         np.testing.assert_allclose(stacked["W"], alone["W"], rtol=1e-4, atol=1e-6)
 
 
+def test_features_are_text_that_a_filter_finds(run, train):
+    folder = train(*MINI, features("polynomial"), "learning_rate=0.001")
+    other = train(*MINI)
+    words = ("--columns", "run,features", "--json", "--filter")
+    found = json.loads(run("runs", "list", *words, "features contains pca")[1])
+    assert [(one["run"], one["features"]) for one in found] == [
+        (folder.name, "pca (components 8), polynomial (degree 2)")
+    ]
+    code, out, _ = run("runs", "compare", folder.name, other.name)
+    assert code == 0
+    assert "pca (components 8)" in out
+
+
 def test_a_sweep_may_vary_its_features_and_its_seeds(run, tmp_path):
     (tmp_path / "sweep.yaml").write_text(
         "base: linear\n"
