@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,7 @@ class Work:
     report: Callable[[Event], None]
     check: Callable[[], None]
     features: dict[int, Path] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
 
 
 def train_stack(stack: Stack, work: Work, stretch: Stretch = WHOLE) -> list[Stack]:
@@ -252,8 +254,9 @@ class _StackTraining:
         run.begin(self.started)
         run.record_origin(self._environment, self._data.sha256)
         shared = self.work.features
-        run.record_features(self._data.fitted_steps, like=shared.get(id(self._data)))
-        shared.setdefault(id(self._data), run.folder.features)
+        with self.work.lock:
+            run.record_features(self._data.fitted_steps, like=shared.get(id(self._data)))
+            shared.setdefault(id(self._data), run.folder.features)
         run.folder.write_metrics(run.rows)
         keep(run)
         run.write_summary()
