@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mnistlab.__main__ import main as mnistlab
+from mnistlab.sweeps.sweep_file import is_sweep_file
 
 ROOT = Path(__file__).resolve().parent.parent
 SWEEP = ("sweep", "--config", "configs/linear.yaml", "learning_rate=0.005,0.01,0.02,0.5")
@@ -85,6 +86,8 @@ def make() -> dict[str, Any]:
     records = {}
     with tempfile.TemporaryDirectory() as kept:
         for config in sorted((ROOT / "configs").glob("*.yaml")):
+            if is_sweep_file(config):
+                continue
             runs = Path(kept) / config.stem
             run("train", "--config", f"configs/{config.name}", "--runs-dir", str(runs),
                 "--no-plots", "-q")  # fmt: skip

@@ -25,6 +25,16 @@ Name = Annotated[
 ]
 
 
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FOLDER",
+        help="A dataset that `data list` shows, or a folder of IDX files.",
+        autocompletion=_names,
+    ),
+]
+
+
 @app.command("list", short_help="Show the named datasets.")
 def list_datasets(as_json: AsJson = False) -> None:
     """Show the named datasets: images, whether they are at hand, what they are, their licence."""
@@ -79,16 +89,18 @@ def _print_path(name: str, home: Path, *, as_json: bool) -> None:
 
 
 @app.command(short_help="Hash its files anew and compare.")
-def verify(name: Name, as_json: AsJson = False) -> None:
+def verify(name: Source, as_json: AsJson = False) -> None:
     """Hash a dataset's files anew and compare; the exit code is 1 when one is not as published.
 
-    Copies in the cache whose pixels were moved (deskew) are made anew and compared, too.
+    Copies in the cache whose pixels were moved (deskew) are made anew and compared, too. Of a
+    folder, files above 1 GB are compared with the hash that is kept since they were first used.
     """
-    from mnistlab.datasets import home_of
+    from mnistlab.datasets import DATASETS, home_of
     from mnistlab.datasets import verify as verify_dataset
-    from mnistlab.errors import DataError, FetchError
+    from mnistlab.errors import DataError, FetchError, MnistlabError
 
-    found, home = verify_dataset(name), home_of(name)
+    found = verify_dataset(name)
+    home = home_of(name) if name in DATASETS else Path(name)
     whole = all(state == "ok" for state in found.values())
     if as_json:
         echo_json({"name": name, "path": str(home), "ok": whole, "files": found})
@@ -100,6 +112,8 @@ def verify(name: Name, as_json: AsJson = False) -> None:
         raise DataError(
             f"{copies[0]}: is not what its step makes of the images; remove it, to get a new one"
         )
+    if not whole and name not in DATASETS:
+        raise MnistlabError(f"{home}: has changed since it was last hashed")
     if not whole:
         raise FetchError(f"{name} is not complete in {home}; run: mnistlab data fetch {name}")
 

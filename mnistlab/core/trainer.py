@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mnistlab.core.least_squares import Exact
-from mnistlab.core.metrics import Metrics, evaluate
+from mnistlab.core.metrics import Metrics, measure
 from mnistlab.core.objective import Objective, Products, batch_gradient, copy_stack, empty_stack
 from mnistlab.core.optimizers import Optimizer, State
 from mnistlab.core.samples import Samples, shuffled
@@ -26,6 +26,9 @@ from mnistlab.core.schedules import Schedule
 
 Array = NDArray[np.floating]
 PerColumn = NDArray[np.float64]
+
+
+_TARGETS = 100_000  # samples whose targets are made at once: 4 MB of ten classes
 
 
 @dataclass(frozen=True)
@@ -251,7 +254,7 @@ class Trainer:
             for k, parameters in enumerate(found):
                 self.parameters[:, k, :] = parameters
             return
-        self._order = self._generator.permutation(len(self._train))
+        self._order = self._train.draw_order(self._generator)
         self._take_steps(settings.optimizer, self.parameters, self._state, self._hyper, index)
 
     def _take_steps(
@@ -272,7 +275,9 @@ class Trainer:
         C, dtype = parameters.shape[2], parameters.dtype
         reader = self._train.reader(settings.batch_size, dtype)
         products = Products(parameters, settings.batch_size)
-        targets = objective.targets(self._train.labels[self._order], C, dtype)
+        labels = self._train.labels
+        stretch = _TARGETS // settings.batch_size * settings.batch_size or settings.batch_size
+        targets = np.empty(0, dtype)
         broadcast = {name: values.astype(dtype)[:, None] for name, values in hyper.items()}
         broadcast["learning_rate"] = self._learning_rate(epoch, hyper).astype(dtype)[:, None]
         penalised = bool(broadcast["weight_decay"].any())
@@ -284,7 +289,11 @@ class Trainer:
                 if self._before_step is not None and losses is None:
                     self._before_step()
                 x = reader.read(rows)
-                t = targets[start : start + len(rows)]
+                at = start % stretch
+                if at == 0:
+                    part = self._order[start : start + stretch]
+                    targets = objective.targets(labels[part], C, dtype)
+                t = targets[at : at + len(rows)]
                 start += len(rows)
                 A = products.pre_activations(x, reader.factor)
                 if losses is not None:
@@ -304,7 +313,7 @@ class Trainer:
         return hyper["learning_rate"] * factor
 
     def _evaluate(self, samples: Samples) -> Metrics:
-        return evaluate(self.parameters, self._settings.objective, samples).metrics
+        return measure(self.parameters, self._settings.objective, samples)
 
     def _has_stalled(
         self, epoch: int, loss: PerColumn, due: NDArray[np.bool_]

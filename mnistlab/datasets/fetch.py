@@ -9,9 +9,19 @@ from pathlib import Path
 
 from mnistlab.datasets.cache import Progress, Silent, data_dir, replacing
 from mnistlab.datasets.catalog import DATASETS, ArrayDataset, NamedDataset
-from mnistlab.datasets.idx import NAMES, Content, DataFile, find, is_there, parse
+from mnistlab.datasets.idx import (
+    NAMES,
+    Content,
+    DataFile,
+    find,
+    find_all,
+    is_there,
+    parse,
+    read_content,
+)
 from mnistlab.datasets.moved import verify_copies
 from mnistlab.datasets.sources import Folder, Source, SourceError
+from mnistlab.datasets.watched import recorded_sha256, sha256_of
 from mnistlab.errors import DataError, FetchError, InputError
 
 OK, MISSING, DIFFERS = "ok", "missing", "differs"
@@ -32,11 +42,16 @@ def home_of(name: str, cache: Path | None = None) -> Path:
 
 
 def verify(name: str, cache: Path | None = None) -> dict[str, str]:
-    """Return "ok", "missing" or "differs" for each file of the named dataset, hashed anew.
+    """Return "ok", "missing" or "differs" for each file of a dataset, hashed anew.
+
+    Of a folder of IDX files those have a hash to compare with that are mapped, as the cache keeps
+    it; the others are hashed whenever they are used.
 
     So does it for each copy with moved pixels in the cache, by its whole path: these are made anew
     and compared.
     """
+    if name not in DATASETS and Path(name).is_dir():
+        return _verify_folder(Path(name))
     dataset, home = dataset_of_files(name), home_of(name, cache)
     contents, problems = open_files(dataset, home)
     found = {
@@ -49,6 +64,15 @@ def verify(name: str, cache: Path | None = None) -> dict[str, str]:
             images, sha256 = parse(content, file.name, 3), hashlib.sha256(content).hexdigest()
             copies = verify_copies(images, sha256, cache or data_dir())
             found |= {str(path): OK if same else DIFFERS for path, same in copies.items()}
+    return found
+
+
+def _verify_folder(folder: Path) -> dict[str, str]:
+    found = {}
+    for path in find_all(folder).values():
+        known = recorded_sha256(path)
+        digest = sha256_of(path, read_content(path), None, anew=True)
+        found[path.name] = OK if known in (None, digest) else DIFFERS
     return found
 
 

@@ -38,7 +38,7 @@ from mnistlab.datasets.sanity import (
     find_oddities,
 )
 from mnistlab.datasets.splits import SPLITS, check_fold, held_out_count, hold_out_fold
-from mnistlab.datasets.watched import State, WatchedFiles, states_of
+from mnistlab.datasets.watched import State, WatchedFiles, sha256_of, states_of
 from mnistlab.errors import DataError, UnknownNameError, shown
 
 DIMENSIONS = (3, 1, 3, 1)  # of training images and labels, test images and labels
@@ -105,8 +105,13 @@ class Dataset:
 
     @cached_property
     def lit_pixels(self) -> NDArray[np.intp] | None:
-        """The pixels that are lit in a training image; None where a dark pixel is no zero."""
-        return lit_pixels(self.train.rows) if self.features.is_one_factor else None
+        """The pixels that are lit in a training image; None where a dark pixel is no zero.
+
+        None of large sets either: a copy with fewer pixels would not fit into memory.
+        """
+        if not self.features.is_one_factor or self.train.is_large:
+            return None
+        return lit_pixels(self.train.rows)
 
     @cached_property
     def lit(self) -> tuple[Samples, Samples | None]:
@@ -189,6 +194,11 @@ def load(
                 raise DataError(f"preprocess: {step_name} must return a PixelMap, not {pixels!r}")
 
     train = Samples(train_images, train_labels, FeatureMap(pixels))
+    if train.is_large and not isinstance(train_part, slice):
+        raise DataError(
+            f"{name}: is mapped, as it has {train_images.nbytes / 1e9:.1f} GB; what a {split} "
+            "split leaves would be a copy of it in memory: use data.split=tail"
+        )
     return Dataset(
         name=name,
         train=train.take(train_part),
@@ -282,7 +292,7 @@ def _read_folder(folder: Path) -> _Raw:
     paths = find_all(folder)
     states = states_of(paths.values())
     contents = {name: unpack(read_content(path), str(path)) for name, path in paths.items()}
-    hashes = tuple(hashlib.sha256(contents[name]).hexdigest() for name in NAMES)
+    hashes = tuple(sha256_of(paths[name], contents[name], states[paths[name]]) for name in NAMES)
     labels = {name: str(path) for name, path in paths.items()}
     return _raw_from_idx(contents, labels, hashes, states)
 

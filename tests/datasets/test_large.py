@@ -1,0 +1,167 @@
+"""Sets larger than memory: mapped, hashed once, shuffled in blocks, never copied; made small here."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from mnistlab.core import samples as core
+from mnistlab.core.metrics import evaluate, measure
+from mnistlab.core.samples import Samples
+from mnistlab.datasets import idx, load, write_idx
+from mnistlab.datasets.sanity import find_oddities
+from mnistlab.datasets.watched import recorded_sha256
+from mnistlab.errors import DataError
+from tests.core.helpers import random_samples, random_weights, run, settings, trainer
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Take everything above 100 kB for a large set."""
+    monkeypatch.setattr(idx, "MOST_READ", 100_000)
+    monkeypatch.setattr(core, "LARGE", 100_000)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    data = load("mnist-mini", validation=0)
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    for name, split in (("train", data.train), ("t10k", data.test)):
+        write_idx(folder / f"{name}-images-idx3-ubyte", split.images)
+        write_idx(folder / f"{name}-labels-idx1-ubyte", split.labels)
+    return folder
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("N", [300, 50_000, 4096 * 40])
+def test_each_row_comes_once_from_blocks_in_a_drawn_order(N):
+    samples = Samples(np.zeros((N, 400), np.uint8), np.zeros(N, np.uint8))
+    order = samples.draw_order(np.random.default_rng(3))
+    np.testing.assert_array_equal(np.sort(order), np.arange(N))
+    np.testing.assert_array_equal(order, samples.draw_order(np.random.default_rng(3)))
+    assert not np.array_equal(order, samples.draw_order(np.random.default_rng(4)))
+    window = core._BLOCK_ROWS * core._WINDOW_BLOCKS
+    blocks = len(np.unique(order[:window] // core._BLOCK_ROWS))
+    assert blocks <= core._WINDOW_BLOCKS + 1  # rows of few stretches at a time
+    assert (np.diff(order[:window]) != 1).mean() > 0.9  # which are mixed
+
+
+def test_a_set_that_fits_into_memory_is_shuffled_as_ever():
+    samples = random_samples(N=500)
+    expected = np.random.default_rng(3).permutation(500)
+    np.testing.assert_array_equal(samples.draw_order(np.random.default_rng(3)), expected)
+
+
+def test_targets_made_in_stretches_change_no_bit(monkeypatch):
+    chosen, weights = settings(batch_size=30, learning_rate=[0.01, 0.02]), random_weights(2)
+    _, whole = run(trainer(chosen, weights))
+    monkeypatch.setattr("mnistlab.core.trainer._TARGETS", 70)  # stretches of two batches
+    _, stretched = run(trainer(chosen, weights))
+    monkeypatch.setattr("mnistlab.core.trainer._TARGETS", 7)  # fewer than a batch
+    _, single = run(trainer(chosen, weights))
+    for k in range(2):
+        np.testing.assert_array_equal(stretched[k], whole[k])
+        np.testing.assert_array_equal(single[k], whole[k])
+
+
+@pytest.mark.parametrize("K", [1, 9])
+def test_metrics_alone_are_those_of_an_evaluation(K):
+    training = trainer(settings(), random_weights(K))
+    samples = random_samples(N=2345)
+    whole = evaluate(training.parameters, settings().objective, samples).metrics
+    alone = measure(training.parameters, settings().objective, samples)
+    np.testing.assert_array_equal(alone.loss, whole.loss)
+    np.testing.assert_array_equal(alone.accuracy, whole.accuracy)
+
+
+@pytest.mark.usefixtures("large")
+def test_a_large_file_is_mapped_and_hashed_once(folder, monkeypatch):
+    first = load(str(folder), validation=1000)
+    assert first.lit_pixels is None  # a copy with fewer pixels would be as large
+    path = folder / "train-images-idx3-ubyte"
+    assert recorded_sha256(path) == first.files["train-images-idx3-ubyte"]
+    assert recorded_sha256(folder / "train-labels-idx1-ubyte") is None  # small: it is read
+    with monkeypatch.context() as patch:
+        patch.setattr("mnistlab.datasets.watched.hashlib", Counted)
+        Counted.sizes = []
+        again = load(str(folder), validation=1000)
+        assert max(Counted.sizes) < 100_000
+    assert again.sha256 == first.sha256
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    assert load(str(folder), validation=1000).sha256 != first.sha256
+
+
+class Counted:
+    """Stands for hashlib and keeps how much it was given."""
+
+    sizes: list[int]
+
+    @staticmethod
+    def sha256(content):
+        import hashlib  # noqa: PLC0415 - the one that is replaced
+
+        Counted.sizes.append(len(content))
+        return hashlib.sha256(content)
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("broken", ["{", "[]", '{"x": 3}', None])
+def test_a_broken_record_costs_a_hash(folder, broken):
+    first = load(str(folder), validation=1000)
+    record = next(iter(_records()))
+    if broken is None:
+        known = json.loads(record.read_text())
+        record.write_text(json.dumps({key: value[:-1] for key, value in known.items()}))
+    else:
+        record.write_text(broken)
+    assert load(str(folder), validation=1000).sha256 == first.sha256
+    assert recorded_sha256(folder / "train-images-idx3-ubyte") is not None
+
+
+def _records():
+    from mnistlab.datasets import data_dir  # noqa: PLC0415
+
+    return data_dir().glob("hashes.json")
+
+
+@pytest.mark.usefixtures("large")
+def test_a_split_that_would_copy_it_is_refused(folder):
+    with pytest.raises(DataError, match=r"is mapped.*use data\.split=tail"):
+        load(str(folder), validation=1000, split="random")
+
+
+@pytest.mark.usefixtures("large")
+def test_oddities_are_looked_for_in_a_part(folder):
+    write_idx(
+        folder / "train-images-idx3-ubyte", load("mnist-mini", validation=0).train.images // 255
+    )
+    data = load(str(folder), validation=1000)
+    names = [
+        one.name for one in find_oddities(data.train, data.validation, data.test, data.classes)
+    ]
+    assert "pixels_too_dark" in names
+
+
+@pytest.mark.usefixtures("large")
+def test_it_trains_and_is_verified(folder, run, tmp_path):
+    words = [f"data.dataset={folder}", "data.validation=1000", "epochs=2", "--no-plots", "--json"]
+    code, out, err = run("train", "-c", "linear", *words)
+    assert code == 0, err
+    name = json.loads(out)["run"]
+    code, out, _ = run("runs", "verify", name, "--json")
+    assert (code, json.loads(out)[0]["verdict"]) == (0, "identical")
+    code, out, err = run("data", "verify", folder, "--json")
+    assert (code, set(json.loads(out)["files"].values())) == (0, {"ok"}), err
+    path = folder / "train-images-idx3-ubyte"
+    state = path.stat()
+    with path.open("r+b") as file:
+        file.seek(-7, os.SEEK_END)
+        file.write(b"\x55")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    code, out, _ = run("data", "verify", folder, "--json")
+    assert code == 1
+    assert json.loads(out)["files"]["train-images-idx3-ubyte"] == "differs"
