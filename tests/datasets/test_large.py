@@ -1,4 +1,4 @@
-"""Sets larger than memory: mapped, hashed once, shuffled in blocks, never copied; made small here."""
+"""Sets larger than memory: mapped, hashed once, shuffled in blocks, never copied; here small."""
 
 import json
 import os
@@ -136,18 +136,15 @@ def test_a_split_that_would_copy_it_is_refused(folder):
 
 @pytest.mark.usefixtures("large")
 def test_oddities_are_looked_for_in_a_part(folder):
-    write_idx(
-        folder / "train-images-idx3-ubyte", load("mnist-mini", validation=0).train.images // 255
-    )
+    images = load("mnist-mini", validation=0).train.images // 255
+    write_idx(folder / "train-images-idx3-ubyte", images)
     data = load(str(folder), validation=1000)
-    names = [
-        one.name for one in find_oddities(data.train, data.validation, data.test, data.classes)
-    ]
-    assert "pixels_too_dark" in names
+    found = find_oddities(data.train, data.validation, data.test, data.classes)
+    assert "pixels_too_dark" in [one.name for one in found]
 
 
 @pytest.mark.usefixtures("large")
-def test_it_trains_and_is_verified(folder, run, tmp_path):
+def test_it_trains_and_is_verified(folder, run):
     words = [f"data.dataset={folder}", "data.validation=1000", "epochs=2", "--no-plots", "--json"]
     code, out, err = run("train", "-c", "linear", *words)
     assert code == 0, err
