@@ -84,7 +84,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--suite", choices=[suite.name for suite in SUITES], help="measure one suite (default all)"
     )
-    parser.add_argument("--only", choices=names, help="measure one contestant, write no file")
+    parser.add_argument(
+        "--only", choices=names, metavar="NAME", help="measure one contestant, write no file"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
     chosen = parser.parse_args()
     if chosen.rounds < 1:

@@ -15,6 +15,7 @@ import run
 from harness.claims import Claim, best_setting, judge
 from harness.contestants import Contestant, read_mnistlab, read_sklearn, read_torch
 from harness.gradients import ACCEPTED
+from harness.large import PRIVATE
 from harness.many import OPENING
 from harness.measure import BenchmarkError, Finished, Spread, ratios, run_process, spread
 from harness.memory import TreeMemory, is_available
@@ -207,7 +208,7 @@ def test_the_page_is_written_and_the_exit_code_says_whether_all_holds(
 @pytest.mark.parametrize(
     ("options", "measured"),
     [
-        ([], ["train", "sweep", "search", "many", "gradients"]),
+        ([], ["train", "sweep", "search", "many", "large", "gradients"]),
         (["--suite", "train"], ["train"]),
         (["--suite", "sweep"], ["sweep"]),
         (["--suite", "many"], ["many"]),
@@ -240,6 +241,7 @@ def test_the_json_holds_all_suites(monkeypatch, capsys):
         "sweep": {"mnistlab_sweep": {ALL: [12.0]}, "jax_sweep, vmap": {ALL: [24.0]}},
         "search": {"fused_search": {ALL: [10.0]}, "grid_search_of_ours": {ALL: [40.0]}},
         "many": {"open_page": {OPENING: [3.5]}},
+        "large": {"train_of_8000000": {PRIVATE: [2e8]}},
         "gradients": {"gradients_mnistlab": {ACCEPTED: [0.5]}},
     }
     monkeypatch.setattr(run, "_measure", lambda suite, *_, **__: rounds[suite.name])
@@ -247,7 +249,14 @@ def test_the_json_holds_all_suites(monkeypatch, capsys):
     assert run.main() == 1
     found = json.loads(capsys.readouterr().out)
     assert found["rounds"] == {who: parts for one in rounds.values() for who, parts in one.items()}
-    assert [claim["measured"]["median"] for claim in found["claims"]] == [2.0, 2.0, 4.0, 3.5, 0.5]
+    assert [claim["measured"]["median"] for claim in found["claims"]] == [
+        2.0,
+        2.0,
+        4.0,
+        3.5,
+        200.0,
+        0.5,
+    ]
 
 
 def test_a_rival_that_is_not_installed_is_named(monkeypatch, tmp_path, capsys):

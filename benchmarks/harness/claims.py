@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from harness.contestants import BOTH, PEAK, PROCESS, STEPS, TREE
 from harness.gradients import ACCEPTED, REFUSED
+from harness.large import A_MILLION, PRIVATE
 from harness.many import OPENING
 from harness.measure import Spread, ratios, spread
 from harness.search import ERROR
@@ -218,6 +219,34 @@ MANY_CLAIMS = (
         ("open_page", OPENING),
         None,
         bound=3.0,
+    ),
+)
+
+LARGE_CLAIMS = (
+    Claim(
+        "training with `--dry-run` on 8 million rows, seconds of the whole process",
+        ("dry_run_of_8000000", PROCESS),
+        None,
+        bound=3.0,
+    ),
+    *(
+        claim
+        for what in ("train", "sweep")
+        for claim in (
+            Claim(
+                f"`mnistlab {what}`, seconds a row of 8 million over those of 500,000",
+                (f"{what}_of_8000000", A_MILLION),
+                (f"{what}_of_500000", A_MILLION),
+                bound=1.3,
+            ),
+            Claim(
+                f"`mnistlab {what}` on 8 million rows, MB of private memory",
+                (f"{what}_of_8000000", PRIVATE),
+                None,
+                bound=400,
+                unit=1e6,
+            ),
+        )
     ),
 )
 
