@@ -20,6 +20,7 @@ from mnistlab.datasets.idx import (
     read_content,
 )
 from mnistlab.datasets.moved import verify_copies
+from mnistlab.datasets.npz import find_npy
 from mnistlab.datasets.sources import Folder, Source, SourceError
 from mnistlab.datasets.watched import recorded_sha256, sha256_of
 from mnistlab.errors import DataError, FetchError, InputError
@@ -69,7 +70,7 @@ def verify(name: str, cache: Path | None = None) -> dict[str, str]:
 
 def _verify_folder(folder: Path) -> dict[str, str]:
     found = {}
-    for path in find_all(folder).values():
+    for path in (find_npy(folder) or find_all(folder)).values():
         known = recorded_sha256(path)
         digest = sha256_of(path, read_content(path), None, anew=True)
         found[path.name] = OK if known in (None, digest) else DIFFERS

@@ -27,7 +27,7 @@ from mnistlab.datasets.idx import (
     unpack,
 )
 from mnistlab.datasets.moved import moved
-from mnistlab.datasets.npz import KEYS, read_npz
+from mnistlab.datasets.npz import KEYS, find_npy, parse_npy, read_npz
 from mnistlab.datasets.preprocess import PREPROCESSING, MovePixels, check_steps
 from mnistlab.datasets.sanity import (
     Finding,
@@ -289,12 +289,27 @@ def _read_named(name: str, cache: Path | None, progress: Progress) -> _Raw:
 
 
 def _read_folder(folder: Path) -> _Raw:
+    npy = find_npy(folder)
+    if npy is not None:
+        return _read_npy(npy)
     paths = find_all(folder)
     states = states_of(paths.values())
     contents = {name: unpack(read_content(path), str(path)) for name, path in paths.items()}
     hashes = tuple(sha256_of(paths[name], contents[name], states[paths[name]]) for name in NAMES)
     labels = {name: str(path) for name, path in paths.items()}
     return _raw_from_idx(contents, labels, hashes, states)
+
+
+def _read_npy(paths: Mapping[str, Path]) -> _Raw:
+    states = states_of(paths.values())
+    contents = {key: read_content(path) for key, path in paths.items()}
+    found = {key: parse_npy(contents[key], key, str(path)) for key, path in paths.items()}
+    hashes = tuple(sha256_of(path, contents[key], states[path]) for key, path in paths.items())
+    for key in KEYS[1::2]:
+        check_labels(found[key], str(paths[key]))  # before 256 could turn into a 0
+    arrays = tuple(np.ascontiguousarray(found[key], np.uint8) for key in KEYS)
+    names = {path.name: digest for path, digest in zip(paths.values(), hashes, strict=True)}
+    return _Raw(arrays, tuple(map(str, paths.values())), hashes, names, states, DIGITS)
 
 
 def _raw_from_idx(

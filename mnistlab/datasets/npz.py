@@ -1,9 +1,11 @@
 """Keras hands MNIST out as one .npz, so such a file can be named where a dataset is asked for.
 
-An .npz is a zip archive of .npy files. Each one's header says how many bytes follow; nothing is
-unpacked before that fits what the archive says, what images and labels are, and the file's size.
+So can a folder of its four arrays as .npy files, which are mapped if they are large. An .npz is a
+zip archive of .npy files. Each one's header says how many bytes follow; nothing is unpacked before
+that fits what the archive says, what images and labels are, and the file's size.
 """
 
+import io
 import math
 import warnings
 import zipfile
@@ -13,7 +15,14 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.datasets.idx import looks_like_web_page, most_unpacked, number, read_content
+from mnistlab.datasets.idx import (
+    Content,
+    is_there,
+    looks_like_web_page,
+    most_unpacked,
+    number,
+    read_content,
+)
 from mnistlab.errors import DataError, shown
 
 # In the order of the four IDX files: training images and labels, test images and labels.
@@ -21,6 +30,7 @@ KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 _ENCRYPTED = 0x1
+LONGEST_HEADER = 1 << 16  # bytes; what NumPy writes for an array of numbers takes 128
 
 
 def read_npz(path: Path) -> dict[str, NDArray[np.integer]]:
@@ -42,6 +52,35 @@ def read_npz(path: Path) -> dict[str, NDArray[np.integer]]:
     except Exception as error:  # an archive can be damaged in more ways than zipfile has names for
         reason = shown(str(error).partition("\n")[0] or type(error).__name__)
         raise DataError(f"{path}: the .npz is damaged ({reason}); get it again") from error
+
+
+def find_npy(folder: Path) -> dict[str, Path] | None:
+    """Return the .npy file of each key in a folder; None if there is not one, DataError if some."""
+    paths = {key: folder / f"{key}.npy" for key in KEYS}
+    missing = [key for key, path in paths.items() if not is_there(path)]
+    if len(missing) == len(KEYS):
+        return None
+    if missing:
+        raise DataError(f"{folder}: lacks {', '.join(f'{key}.npy' for key in missing)}")
+    return paths
+
+
+def parse_npy(content: Content, key: str, label: str) -> NDArray[np.integer]:
+    """Return the array of a .npy file for one of the keys, sharing the content's memory.
+
+    Raises DataError when it is no such file or holds other things.
+    """
+    member = io.BytesIO(content[:LONGEST_HEADER])
+    shape, in_columns, dtype = _read_header(member, label)
+    check_array(shape, dtype, label, images=key.startswith("x"))
+    promised, follow = math.prod(shape) * dtype.itemsize, len(content) - member.tell()
+    if promised != follow:
+        raise DataError(
+            f"{label}: promises {number(promised)} bytes and {number(follow)} follow; the file is "
+            "damaged, get it again"
+        )
+    values: NDArray[np.integer] = np.frombuffer(content, dtype, offset=member.tell())
+    return values.reshape(shape, order="F" if in_columns else "C")
 
 
 def _find(archive: zipfile.ZipFile, path: Path, most: int) -> dict[str, zipfile.ZipInfo]:

@@ -128,6 +128,46 @@ def _records():
     return data_dir().glob("hashes.json")
 
 
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_folder_of_npy_files_is_a_dataset(tmp_path, monkeypatch, mapped):
+    if mapped:
+        monkeypatch.setattr(idx, "MOST_READ", 100_000)
+    data = load("mnist-mini", validation=0)
+    for name, split in (("train", data.train), ("test", data.test)):
+        np.save(tmp_path / f"x_{name}.npy", split.images)
+        np.save(tmp_path / f"y_{name}.npy", split.labels.astype(np.int64))
+    found = load(str(tmp_path), validation=1000)
+    np.testing.assert_array_equal(found.train.images, data.train.images[:5000])
+    np.testing.assert_array_equal(found.test.labels, data.test.labels)
+    assert (recorded_sha256(tmp_path / "x_train.npy") is not None) == mapped
+    assert load(str(tmp_path), validation=0).sha256 == found.sha256
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path: (path / "y_test.npy").unlink(), r"lacks y_test\.npy"),
+        (lambda path: (path / "x_test.npy").write_bytes(b"PK"), "is not an array"),
+        (lambda path: _cut(path / "x_train.npy"), "and .* follow; the file is damaged"),
+        (lambda path: np.save(path / "x_test.npy", np.zeros((5, 784))), "images must be uint8"),
+        (lambda path: np.save(path / "y_test.npy", np.array([{}])), "Python objects"),
+        (lambda path: np.save(path / "y_train.npy", np.full(6000, 256)), "is 256"),
+    ],
+)
+def test_npy_files_that_are_no_dataset_are_refused(tmp_path, change, message):
+    data = load("mnist-mini", validation=0)
+    for name, split in (("train", data.train), ("test", data.test)):
+        np.save(tmp_path / f"x_{name}.npy", split.images)
+        np.save(tmp_path / f"y_{name}.npy", split.labels)
+    change(tmp_path)
+    with pytest.raises(DataError, match=message):
+        load(str(tmp_path), validation=1000)
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-3])
+
+
 @pytest.mark.usefixtures("large")
 def test_a_split_that_would_copy_it_is_refused(folder):
     with pytest.raises(DataError, match=r"is mapped.*use data\.split=tail"):
