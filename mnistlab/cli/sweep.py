@@ -48,14 +48,15 @@ def sweep(
         str | None,
         typer.Option(
             metavar="METHOD",
-            help="grid (all combinations, the default), random, or halving (those that look worst "
-            "early are stopped; halving.factor=3 halving.min_epochs=1).",
+            help="grid (all combinations, the default), random, halving (those that look worst "
+            "early are stopped; halving.factor=3 halving.min_epochs=1), or tpe (Optuna's sampler "
+            "asks for trials by what earlier ones came to).",
         ),
     ] = None,
     max_trials: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Try at most so many (random: 64; a larger grid is drawn from)."
+            metavar="N", help="Try at most so many (random, tpe: 64; a larger grid is drawn from)."
         ),
     ] = None,
     seeds: Annotated[
@@ -72,6 +73,10 @@ def sweep(
     ] = None,
     random_seed: Annotated[
         int | None, typer.Option(metavar="N", help="Decides what is drawn (default 0).")
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Trials that tpe asks for, and trains, at a time."),
     ] = None,
     minimize: Annotated[
         str | None,
@@ -128,6 +133,7 @@ def sweep(
         "seeds": seeds,
         "folds": folds,
         "random_seed": random_seed,
+        "batch": batch,
         "metric": _metric(minimize, maximize),
         "name": name,
     }

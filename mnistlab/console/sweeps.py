@@ -81,6 +81,10 @@ class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
         self._live = Live(console=console, get_renderable=self._render, transient=True)
         self._live.start()
 
+    def extend(self, labels: Mapping[int, str]) -> None:
+        """Take note of what more runs are called."""
+        self._labels = [labels.get(run, known) for run, known in enumerate(self._labels)]
+
     def event(self, event: Event) -> None:
         """Take note of an event; what has failed is named at once."""
         if isinstance(event, EpochEnded):

@@ -263,6 +263,7 @@ class SweepFolder(RunFolder):
     plan: ClassVar = _File("plan.json")  # which runs train together: what resuming keeps to
     summary: ClassVar = _File("sweep.json")  # what `sweep --json` prints
     results: ClassVar = _File("results.csv")  # a row a run: its parameters and metrics
+    study: ClassVar = _File("optuna.log")  # a search's trials, for optuna-dashboard to read
     checkpoints: ClassVar = _File("checkpoints")  # a file a stack; removed at the end
 
     @property

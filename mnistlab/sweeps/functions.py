@@ -30,7 +30,11 @@ class Distribution:
             drawn = math.exp(generator.uniform(math.log(self.low), math.log(self.high)))
         else:
             drawn = generator.uniform(self.low, self.high)
-        return min(max(_rounded(drawn), self.low), self.high)
+        return self.nearest(drawn)
+
+    def nearest(self, value: float) -> float:
+        """Return the number of 12 significant digits between the ends that is nearest."""
+        return min(max(_rounded(value), self.low), self.high)
 
 
 Values = Sequence[Any] | Distribution

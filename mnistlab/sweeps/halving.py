@@ -37,7 +37,7 @@ def choose_pruned(scores: Mapping[int, float], factor: int) -> set[int]:
 def pruned_at(
     epoch: int, stacks: Sequence[Stack], folder: SweepFolder, sweep: Sweep, done: Set[int]
 ) -> frozenset[int]:
-    """Return the runs that do not go on after this epoch.
+    """Return the runs of a sweep, or of a batch of its trials, that do not go on after this epoch.
 
     The values of runs that are `done` come from their folders, those of the others from
     checkpoints: a folder that was being written when the process died is not read.
@@ -54,10 +54,12 @@ def pruned_at(
         if all(map(math.isfinite, mine)):
             scores[trial.number] = sign * sum(mine) / len(mine)
     pruned = choose_pruned(scores, sweep.halving.factor)
-    going_on = {
-        run for trial in scores.keys() - pruned for run in sweep.runs_of(sweep.trials[trial])
-    }
-    return frozenset(set(range(len(sweep.trials) * sweep.repeats)) - going_on)
+    return frozenset(
+        run
+        for trial in sweep.trials
+        if trial.number in pruned or trial.number not in scores
+        for run in sweep.runs_of(trial)
+    )
 
 
 def _from_checkpoints(

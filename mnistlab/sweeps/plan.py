@@ -233,10 +233,33 @@ class PreparedSweep:
 
 
 def prepare_sweep(
-    sweep: Sweep, progress: Progress | None = None, *, exact_limit: bool = False
+    sweep: Sweep,
+    progress: Progress | None = None,
+    *,
+    exact_limit: bool = False,
+    earlier: PreparedSweep | None = None,
 ) -> PreparedSweep:
-    """Load the data of a sweep and check every run against it; raise InputError or FetchError."""
+    """Load the data of a sweep and check every run against it; raise InputError or FetchError.
+
+    With `earlier`, which has some of its trials, the data and limits of those are taken from there.
+    """
     configs = {run: with_absolute_data(one) for run, one in enumerate(configs_of_runs(sweep))}
+    data_of = _opener(progress) if earlier is None else earlier.data_of
+    limits: dict[int, float | None] = {} if earlier is None else dict(earlier.limits)
+    alike: dict[str, list[int]] = {}
+    for run, config in configs.items():
+        if run not in limits:
+            alike.setdefault(stack_key(config), []).append(run)
+    for runs in alike.values():
+        plan = plan_on(
+            data_of(configs[runs[0]]), [configs[run] for run in runs], exact_limit=exact_limit
+        )
+        limits |= dict(zip(runs, plan.limits, strict=True))
+    return PreparedSweep(sweep, configs, data_of, limits, available_cores())
+
+
+def _opener(progress: Progress | None) -> Callable[[Config], Dataset]:
+    """Return a function that opens the data of a config, each only once."""
     opened: dict[str, Dataset] = {}
 
     def data_of(config: Config) -> Dataset:
@@ -246,13 +269,4 @@ def prepare_sweep(
             opened[key] = open_data(config, progress)
         return opened[key]
 
-    alike: dict[str, list[int]] = {}
-    for run, config in configs.items():
-        alike.setdefault(stack_key(config), []).append(run)
-    limits: dict[int, float | None] = {}
-    for runs in alike.values():
-        plan = plan_on(
-            data_of(configs[runs[0]]), [configs[run] for run in runs], exact_limit=exact_limit
-        )
-        limits |= dict(zip(runs, plan.limits, strict=True))
-    return PreparedSweep(sweep, configs, data_of, limits, available_cores())
+    return data_of

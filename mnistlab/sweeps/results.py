@@ -92,9 +92,10 @@ def _numbers(summary: Mapping[str, Any], status: str, error: str | None) -> dict
 def summarize(rows: Sequence[Mapping[str, Any]], sweep: Sweep) -> list[TrialResult]:
     """Return the result of every trial."""
     chosen_by = column_of(sweep.metric)
+    of_run = {row["run"]: row for row in rows}
     results = []
     for trial in sweep.trials:
-        mine = [rows[run] for run in sweep.runs_of(trial)]
+        mine = [of_run[run] for run in sweep.runs_of(trial)]
         status = min((row["status"] for row in mine), key=_severity)
         values = [row[chosen_by] for row in mine]
         whole = status == "completed" and None not in values

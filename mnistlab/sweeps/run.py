@@ -12,7 +12,6 @@ from typing import Any
 import threadpoolctl
 
 from mnistlab import interrupts
-from mnistlab.config.schema import Config
 from mnistlab.errors import describe_error
 from mnistlab.experiment import Reporter
 from mnistlab.experiment.recorder import now
@@ -20,11 +19,12 @@ from mnistlab.interrupts import deferred
 from mnistlab.plots.painter import Painter
 from mnistlab.run_folders.environment import describe_environment, describe_other_blas
 from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.sweeps.batches import batches, check_sampler, labels_of
 from mnistlab.sweeps.finish import SweepResult, finish_sweep
 from mnistlab.sweeps.halving import budgets, pruned_at
 from mnistlab.sweeps.metric import Metric
 from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch, prepare_sweep
-from mnistlab.sweeps.results import describe_parameters, read_rows
+from mnistlab.sweeps.results import read_rows
 from mnistlab.sweeps.sentences import sentences
 from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
 from mnistlab.sweeps.storage import (
@@ -34,6 +34,7 @@ from mnistlab.sweeps.storage import (
     has_begun,
     open_folder,
     planned_stacks,
+    with_known_trials,
 )
 from mnistlab.sweeps.trials import Sweep
 from mnistlab.sweeps.workers import (
@@ -78,6 +79,7 @@ def run_sweep(
     kept and can be resumed. Raises what cut it short.
     """
     started = time.perf_counter()
+    check_sampler(prepared.sweep)
     folder: SweepFolder | None = None
     with ExitStack() as cleanup:
         cleanup.callback(reporter.stop)
@@ -90,10 +92,11 @@ def run_sweep(
                 cleanup.callback(lock.release)
             environment = describe_environment()
             other_blas = describe_other_blas(folder.read_environment(), environment)
+            take_from = runs_dir if options.needed else None
             if not has_begun(folder):
-                begin(folder, prepared, environment, runs_dir if options.needed else None)
+                begin(folder, prepared, environment, take_from)
+            prepared = with_known_trials(folder, prepared)
             done = finished_runs(folder, prepared, retry_failed=options.retry_failed)
-            stacks = planned_stacks(folder, prepared, done)
             about_resuming = [f"{folder.name} {other_blas}"] if other_blas else []
             for warning in [*prepared.warnings(), *about_resuming]:
                 reporter.warn(warning)
@@ -101,7 +104,11 @@ def run_sweep(
             training = _Training(prepared, folder, reporter, options, Workers(executor))
             reporter.start(*_what_is_left(prepared, folder, done))
             try:
-                training.run(stacks, set(done), environment)
+                with suppress(StoppedError):  # a run failed, and that was to end it
+                    for prepared, batch in batches(prepared, folder, reporter, take_from):
+                        training.run(prepared, batch, done, environment)
+                with suppress(OSError):
+                    folder.checkpoints.rmdir()
             except StorageError as error:
                 raise error.cause from None
             reporter.stop()
@@ -164,27 +171,18 @@ def _what_is_left(
 ) -> tuple[list[str], dict[int, dict[str, Any]], dict[int, int]]:
     """Return each run's label, what is known of those that are done, the others' epochs."""
     sweep = prepared.sweep
-    labels = [
-        describe_parameters({**trial.parameters, **_repeat(config, sweep)})
-        for trial in sweep.trials
-        for config in sweep.runs_of(trial).values()
-    ]
+    labels = list(labels_of(sweep).values())
+    to_come = range(len(labels), sweep.wanted * sweep.repeats)
+    labels += [""] * len(to_come)
     rows = enumerate(read_rows(folder, sweep))
     known = {run: {**row, "epoch": row["epochs_run"]} for run, row in rows if run in done}
     epochs = {run: last_epoch(one) for run, one in prepared.configs.items() if run not in done}
-    return labels, known, epochs
-
-
-def _repeat(config: Config, sweep: Sweep) -> dict[str, Any]:
-    """Return what tells a run from the others of its trial."""
-    if sweep.folds is not None:
-        return {"data.fold": config.data.fold}
-    return {"seed": config.seed} if sweep.seeds > 1 else {}
+    return labels, known, epochs | dict.fromkeys(to_come, last_epoch(sweep.base))
 
 
 @dataclass
 class _Training:
-    """A sweep's training, from one decision of halving to the next, and its workers' seconds."""
+    """A sweep's training, one batch of trials after the other, and its workers' seconds."""
 
     prepared: PreparedSweep
     folder: SweepFolder
@@ -195,26 +193,30 @@ class _Training:
     def __post_init__(self) -> None:
         self.seconds = dict.fromkeys(("train", "evaluate", "write"), 0.0)
 
-    def run(self, stacks: list[Stack], done: set[int], environment: Mapping[str, Any]) -> None:
-        """Train all stacks; with halving, decide after each budget who goes on."""
+    def run(
+        self, prepared: PreparedSweep, batch: Sweep, done: set[int], environment: Mapping[str, Any]
+    ) -> None:
+        """Train a batch of trials, `done` gains its runs; halving decides who goes on.
+
+        Raises StoppedError where the sweep is to end.
+        """
         work = Work(
-            self.folder, self.prepared.configs, self.prepared.data_of, environment, done,
+            self.folder, prepared.configs, prepared.data_of, environment, done,
             self.workers.report, self.workers.check,
         )  # fmt: skip
-        sweep = self.prepared.sweep
-        ends = budgets(sweep.halving, last_epoch(sweep.base)) if sweep.halving else []
+        runs = {run for trial in batch.trials for run in batch.runs_of(trial)}
+        planned = planned_stacks(self.folder, prepared, done)
+        stacks = [stack for stack in planned if runs.intersection(stack.runs)]
+        ends = budgets(batch.halving, last_epoch(batch.base)) if batch.halving else []
         stretch = Stretch(until=ends[0] if ends else None)
-        with suppress(StoppedError):  # a run failed, and that was to end it
-            for following in [*ends[1:], None] if ends else []:
-                stacks = self._train(stacks, work, stretch)
-                until = stretch.until or 0
-                pruned = pruned_at(until, stacks, self.folder, sweep, work.done)
-                for stack in stacks:
-                    end_runs(stack, work, pruned, until)
-                stretch = Stretch(following, until, pruned)
-            self._train(stacks, work, stretch)
-            with suppress(OSError):
-                self.folder.checkpoints.rmdir()
+        for following in [*ends[1:], None] if ends else []:
+            stacks = self._train(stacks, work, stretch)
+            until = stretch.until or 0
+            pruned = pruned_at(until, stacks, self.folder, batch, work.done)
+            for stack in stacks:
+                end_runs(stack, work, pruned, until)
+            stretch = Stretch(following, until, pruned)
+        self._train(stacks, work, stretch)
 
     def _train(self, stacks: list[Stack], work: Work, stretch: Stretch) -> list[Stack]:
         tasks = [partial(train_stack, stack, work, stretch) for stack in stacks]

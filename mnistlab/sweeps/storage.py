@@ -11,7 +11,8 @@ from typing import Any
 from filelock import BaseFileLock
 
 import mnistlab
-from mnistlab.errors import RunFolderError
+from mnistlab.config.schema import Config
+from mnistlab.errors import ConfigError, RunFolderError
 from mnistlab.experiment.recorder import now, run_key
 from mnistlab.run_folders import RunFolder, create_run_folder
 from mnistlab.run_folders.environment import uncommitted_changes
@@ -26,7 +27,7 @@ from mnistlab.run_folders.files import (
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.integrity import FINAL, find_intact_runs, is_intact, plain_folders
 from mnistlab.run_folders.places import cannot_keep
-from mnistlab.sweeps.plan import PreparedSweep, Stack, from_plan, to_plan
+from mnistlab.sweeps.plan import PreparedSweep, Stack, from_plan, prepare_sweep, to_plan
 from mnistlab.sweeps.trials import Sweep
 
 _NOT_COPIED = {"run.lock", "checkpoint.safetensors", "status.json", "summary.json"}
@@ -58,7 +59,7 @@ def open_folder(
             )
     try:
         if has_begun(resumed):
-            planned_stacks(resumed, prepared, set())
+            planned_stacks(resumed, with_known_trials(resumed, prepared), set())
     except RunFolderError:
         lock.release()
         raise
@@ -88,17 +89,77 @@ def begin(
         write_text(folder.uncommitted_patch, patch)
     sync_folder(folder.path)
     write_text(folder.config, prepared.sweep.to_yaml())
-    found = finished_runs(folder, prepared)  # those that a process which was killed has copied
-    if take_from is not None:
-        keys = {run_key(config, sha256): run for run, config in prepared.configs.items()}
-        wanted = {key: run for key, run in keys.items() if run not in found}
-        found |= copy_finished(folder, take_from, wanted)
-    stacks = prepared.stacks([run for run in prepared.configs if run not in found])
+    stacks, found = _plan(folder, prepared, prepared.configs, take_from)
     width = max((len(stack.columns) for stack in stacks), default=0)
     write_json(folder.environment, {**facts, "stack_width": width, "workers": prepared.workers})
     plan = {"stacks": to_plan(stacks), "taken_over": sorted(found)}
-    write_json(folder.plan, {**plan, "config_sha256": _config_hash(folder)})
+    write_json(
+        folder.plan, {**plan, **_points(prepared.sweep), "config_sha256": _config_hash(folder)}
+    )
     sync_folder(folder.path)
+
+
+def extend(folder: SweepFolder, prepared: PreparedSweep, take_from: Path | None) -> None:
+    """Add the trials that are not in the plan of a search yet to it."""
+    plan = folder.read_plan()
+    planned = {run for stack in plan["stacks"] for column in stack for run in column}
+    runs = {run: config for run, config in prepared.configs.items() if run not in planned}
+    for run in plan["taken_over"]:
+        runs.pop(run, None)
+    stacks, found = _plan(folder, prepared, runs, take_from)
+    stacks_and_runs = {
+        "stacks": [*plan["stacks"], *to_plan(stacks)],
+        "taken_over": sorted({*plan["taken_over"], *found}),
+    }
+    write_json(folder.plan, {**plan, **stacks_and_runs, **_points(prepared.sweep)})
+    sync_folder(folder.path)
+
+
+def _plan(
+    folder: SweepFolder,
+    prepared: PreparedSweep,
+    runs: Mapping[int, Config],
+    take_from: Path | None,
+) -> tuple[list[Stack], set[int]]:
+    """Return how these runs will be trained, and which of them are finished already.
+
+    Those are in the folder, or were copied there from the runs folder `take_from`.
+    """
+    # a process that was killed may have copied some
+    found = finished_runs(folder, prepared).intersection(runs)
+    if take_from is not None:
+        keys = {run_key(config, prepared.data.sha256): run for run, config in runs.items()}
+        wanted = {key: run for key, run in keys.items() if run not in found}
+        found |= copy_finished(folder, take_from, wanted)
+    return prepared.stacks([run for run in runs if run not in found]), found
+
+
+def _points(sweep: Sweep) -> dict[str, Any]:
+    """Return what plan.json holds of a search: its trials so far, and how many runs are to be."""
+    if sweep.search is None:
+        return {}
+    points = [list(trial.point) for trial in sweep.trials]
+    return {"points": points, "runs": sweep.wanted * sweep.repeats}
+
+
+def with_known_trials(folder: SweepFolder, prepared: PreparedSweep) -> PreparedSweep:
+    """Return a sweep with the trials that its search has asked for so far, as plan.json has them.
+
+    Raises RunFolderError where the plan is not that of this sweep.
+    """
+    sweep = prepared.sweep
+    if sweep.search is None or not has_begun(folder):
+        return prepared
+    try:
+        points = [tuple(point) for point in folder.read_plan()["points"]]
+        known = sweep.at(points)
+    except (KeyError, TypeError, ValueError, IndexError, ConfigError):
+        raise _not_the_plan(folder) from None
+    return prepare_sweep(known, earlier=replace(prepared, limits={}))
+
+
+def _not_the_plan(folder: SweepFolder) -> RunFolderError:
+    return RunFolderError(f"{folder.plan}: is not the plan of this sweep")
 
 
 def _config_hash(folder: SweepFolder) -> str:
@@ -123,7 +184,7 @@ def planned_stacks(folder: SweepFolder, prepared: PreparedSweep, done: set[int])
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         runs, stacks, taken_over = [], [], []
     if sorted(runs) != sorted(prepared.configs):
-        raise RunFolderError(f"{folder.plan}: is not the plan of this sweep")
+        raise _not_the_plan(folder)
     lost = prepared.stacks([run for run in taken_over if run not in done])
     return stacks + [replace(stack, name=f"taken-over-{stack.name}") for stack in lost]
 
@@ -136,6 +197,7 @@ def is_complete(
         return False
     if not folder.checksums() or folder.damaged_files():
         return False
+    prepared = with_known_trials(folder, prepared)
     done = finished_runs(folder, prepared, retry_failed=retry_failed)
     return done == set(prepared.configs)
 

@@ -25,8 +25,8 @@ from mnistlab.sweeps.space import (
 )
 from mnistlab.sweeps.trial_list import read_trial_list
 
-METHODS = ("grid", "random", "halving")
-OPTIONS = ("method", "metric", "max_trials", "seeds", "folds", "random_seed")
+METHODS = ("grid", "random", "halving", "tpe")
+OPTIONS = ("method", "metric", "max_trials", "seeds", "folds", "random_seed", "batch")
 """Keys of a sweep file that are options on the command line."""
 
 _NO_AXIS = {
@@ -120,7 +120,8 @@ class SweepFile(StrictModel):
     folds: Whole | None = Field(default=None, ge=2)
     max_trials: Whole | None = Field(default=None, ge=1)
     random_seed: Whole = Field(default=0, ge=0)
-    halving: Halving = Halving()
+    batch: Whole | None = Field(default=None, ge=1)
+    halving: Halving | None = None
     published: Published | None = None
 
     @field_validator("base")
@@ -142,6 +143,7 @@ class SweepFile(StrictModel):
     @field_validator("method")
     @classmethod
     def _check_method(cls, name: str | None) -> str | None:
+        name = "tpe" if name == "bayes" else name  # as W&B calls it
         if name is not None and name not in METHODS:
             raise ValueError(str(UnknownNameError("method", name, METHODS)))
         return name

@@ -1,7 +1,7 @@
 """Settles a sweep: all of its trials, each with its config checked, before anything runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from mnistlab.sweeps.space import (
     draw_points,
     grid_points,
     group_axes,
-    values_at,
 )
 from mnistlab.sweeps.sweep_file import Draft, Halving, Published, SweepFile, read_sweep
+from mnistlab.sweeps.trial_space import Search, Trial, TrialSpace, check_value, with_values
 
 __all__ = ["Halving", "Metric", "Sweep", "Trial", "load_sweep", "repeat_settings"]
 
@@ -30,15 +30,8 @@ MOST_RUNS = 10_000
 _LOOKED_AT = 10_000
 """Of an axis with more values, only those that are picked are looked at."""
 _DRAWN = 64  # trials of a random sweep that does not say how many
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One config of a sweep: its number from 0, the axes' values by key, and the whole of it."""
-
-    number: int
-    parameters: Mapping[str, Any]
-    config: Config
+_BATCH = 16
+"""Trials that a sampler is asked for at a time."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +40,7 @@ class Sweep:
 
     `base` holds what all trials share; where it is valid only together with the axes' values, it
     is the first trial's config. `ranges` describes the values of each axis, `notes` what is worth
-    a second look before it starts.
+    a second look before it starts. With a `search` the trials are those that are known so far.
     """
 
     base: Config
@@ -63,6 +56,7 @@ class Sweep:
     keys: tuple[str, ...]
     ranges: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...] = field(repr=False)
+    search: Search | None = field(repr=False, compare=False)
     document: Mapping[str, Any] = field(repr=False)
     """The sweep as a sweep file says it, base and lists of trials included."""
 
@@ -87,6 +81,20 @@ class Sweep:
             configs = [config.model_copy(update={"data": one}) for one in data]
         return dict(enumerate(configs, first))
 
+    @property
+    def wanted(self) -> int:
+        """How many trials there are in the end."""
+        return len(self.trials if self.search is None else self.search.drawn)
+
+    def at(self, points: Sequence[Point]) -> "Sweep":
+        """Return a searching sweep whose trials are those at these points.
+
+        Raises ConfigError for points that give no trials, and TypeError, IndexError or ValueError
+        for what are no points.
+        """
+        assert self.search is not None  # noqa: S101 - of all other sweeps the trials are known
+        return replace(self, trials=self.search.space.trials(points))
+
     def to_yaml(self) -> str:
         """Return a sweep file that `load_sweep` reads back to an equal sweep."""
         return dump(self.document)
@@ -101,6 +109,7 @@ def load_sweep(
     seeds: int | None = None,
     folds: int | None = None,
     random_seed: int | None = None,
+    batch: int | None = None,
     metric: Metric | None = None,
     name: str | None = None,
 ) -> Sweep:
@@ -115,6 +124,7 @@ def load_sweep(
         "seeds": seeds,
         "folds": folds,
         "random_seed": random_seed,
+        "batch": batch,
         "metric": metric and {"name": metric.name, "goal": metric.goal},
     }
     file, draft = read_sweep(source, words, {k: v for k, v in options.items() if v is not None})
@@ -128,13 +138,15 @@ def load_sweep(
     folds = _folds(draft, settings)
     _check_size(draft, groups, settings, folds)
     _check_values(draft, groups)
-    trials = _trials(draft, groups, settings)
+    space = TrialSpace(draft, groups)
+    trials = space.trials(_points(draft, groups, settings))
     if base is None:
         base = trials[0].config
     _check_comparable(draft, base, trials, settings)
     _check_seeds(draft, trials, settings)
-    if settings.method == "halving":
+    if settings.halving is not None:
         _check_halving(draft, base, settings.halving)
+    search = None if settings.batch is None else Search(settings.batch, space, trials)
     return Sweep(
         base=base,
         name=str(base.name),
@@ -143,9 +155,10 @@ def load_sweep(
         seeds=settings.seeds,
         max_trials=settings.max_trials,
         random_seed=settings.random_seed,
-        halving=settings.halving if settings.method == "halving" else None,
+        halving=settings.halving,
         published=settings.published,
-        trials=trials,
+        trials=trials[: settings.batch],
+        search=search,
         keys=tuple(draft.axes),
         ranges={key: axis.describe() for key, axis in draft.axes.items()},
         notes=tuple(filter(None, map(_note, draft.axes.values()))),
@@ -177,11 +190,17 @@ def _settled(file: SweepFile, draft: Draft, groups: Sequence[Group]) -> SweepFil
         raise ConfigError(
             f"{drawn.where}: a grid cannot list a continuous distribution; use --method random"
         )
-    if method != "halving" and draft.halving_word:
+    if method not in ("halving", "tpe") and draft.halving_word:
         raise ConfigError(f"{draft.halving_word}: has no effect with method {method}")
-    is_random = method == "random" or (method == "halving" and drawn)
+    if method != "tpe" and file.batch is not None:
+        raise ConfigError(f"{draft.source}: batch {file.batch} has no effect with method {method}")
+    is_random = method in ("random", "tpe") or (method == "halving" and drawn)
     most = file.max_trials or (_DRAWN if is_random else None)
-    return file.model_copy(update={"method": method, "max_trials": most})
+    halving = {"halving": file.halving or Halving(), "tpe": file.halving}.get(method)
+    batch = file.batch or _BATCH if method == "tpe" else None
+    return file.model_copy(
+        update={"method": method, "max_trials": most, "halving": halving, "batch": batch}
+    )
 
 
 def _base(draft: Draft) -> Config | None:
@@ -249,7 +268,7 @@ def _check_values(draft: Draft, groups: Sequence[Group]) -> None:
             values = [axis.at(position) for axis in group]
             for axis, value in zip(group, values, strict=True):
                 # several keys that do not go together by themselves may do so in a trial
-                _check_value(axis, position, try_config(_with(draft.base, {axis.key: value})))
+                check_value(axis, position, try_config(with_values(draft.base, {axis.key: value})))
             # 1 and 1.0 are one learning rate
             alike = repr([float(v) if type(v) is int and abs(v) < 2**53 else v for v in values])
             earlier = seen.setdefault(alike, position)
@@ -260,66 +279,20 @@ def _check_values(draft: Draft, groups: Sequence[Group]) -> None:
                 raise ConfigError(f"{first.place(position)}: {given} {also} too")
 
 
-def _check_value(axis: Axis, part: Any, found: Config | list[Fault]) -> None:
-    """Raise ConfigError if an axis's own value is what is wrong with a config."""
-    for fault in [] if isinstance(found, Config) else found:
-        if fault.path == tuple(axis.key.split(".")):
-            raise ConfigError(f"{axis.place(part)}: {fault.problem}")
-
-
-def _trials(draft: Draft, groups: Sequence[Group], settings: SweepFile) -> tuple[Trial, ...]:
-    trials: list[Trial] = []
-    same: dict[str, int] = {}
-    for number, point in enumerate(_points(draft, groups, settings)):
-        config = _config_at(draft, groups, point)
-        parameters = {key: value_of(config, tuple(key.split("."))) for key in draft.axes}
-        earlier = same.setdefault(config.model_dump_json(), number)
-        if earlier != number:
-            both = ", ".join(f"{key}={value}" for key, value in parameters.items())
-            raise ConfigError(
-                f"{draft.source}: trials {earlier:,} and {number:,} are the same: {both}"
-            )
-        trials.append(Trial(number, parameters, config))
-    return tuple(trials)
-
-
 def _points(draft: Draft, groups: Sequence[Group], settings: SweepFile) -> Sequence[Point]:
     """Return the points to try: all of them, or as many of them as were asked for."""
     points, wanted = count_points(groups), settings.max_trials
-    if points is not None and (wanted is None or points <= wanted):
+    is_whole = points is not None and (wanted is None or points <= wanted)
+    if is_whole and settings.batch is None:
         return list(grid_points(groups))
     assert wanted is not None, "what is drawn has a limit"  # noqa: S101 - for the types
+    wanted = wanted if points is None else min(points, wanted)
     try:
         drawn = draw_points(groups, wanted, settings.random_seed)
     except ValueError as error:
         raise ConfigError(f"{draft.source}: {error}; ask for fewer by --max-trials") from None
-    return drawn if settings.method == "random" or points is None else sorted(drawn)
-
-
-def _config_at(draft: Draft, groups: Sequence[Group], point: Point) -> Config:
-    """Return a point's config; raise ConfigError that names the faulty value, or all of them."""
-    given = values_at(groups, point)
-    found = try_config(_with(draft.base, given))
-    if isinstance(found, Config):
-        return found
-    for group, part in zip(groups, point, strict=True):
-        for axis in group:
-            _check_value(axis, part, found)
-    values = ", ".join(f"{key}={shown(value)}" for key, value in given.items())
-    raise ConfigError(f"{draft.source}: trial {values}: {found[0]}")
-
-
-def _with(data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config's data with dotted keys set, `data` itself left as it is."""
-    changed = dict(data)
-    for key, value in values.items():
-        parent, dot, last = key.rpartition(".")
-        if dot:
-            nested = changed.get(parent, {})
-            changed[parent] = {**nested, last: value} if isinstance(nested, dict) else nested
-        else:
-            changed[last] = value
-    return changed
+    in_order = settings.method in ("random", "tpe") or points is None
+    return drawn if in_order else sorted(drawn)
 
 
 def _check_comparable(
@@ -408,5 +381,6 @@ def _document(draft: Draft, settings: SweepFile) -> dict[str, Any]:
         "seeds": settings.seeds,
         **limit,
         "random_seed": settings.random_seed,
-        **({"halving": settings.halving.model_dump()} if settings.method == "halving" else {}),
+        **({"batch": settings.batch} if settings.batch else {}),
+        **({"halving": settings.halving.model_dump()} if settings.halving else {}),
     }

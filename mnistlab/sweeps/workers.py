@@ -64,8 +64,11 @@ class SweepReporter(Progress, Protocol):
 
         `labels` says of each run what is special about it, `done` has the status and the last
         metrics of those that are finished already, `epochs` how many epochs each of the others
-        takes at most.
+        takes at most. The labels of runs that are still to be asked for are empty.
         """
+
+    def extend(self, labels: Mapping[int, str]) -> None:
+        """More runs have been asked for: these have the labels given, by their numbers."""
 
     def event(self, event: Event) -> None:
         """Something has happened."""

@@ -18,7 +18,7 @@ class SweepRecorder(Recorder):
 
     def __init__(self, *, raise_at=None, kind=None, error=KeyboardInterrupt):
         super().__init__()
-        self.events, self.messages, self.started = [], [], None
+        self.events, self.messages, self.started, self.extended = [], [], None, []
         self._raise_at, self._kind, self._error = raise_at, kind, error
 
     def message(self, text):
@@ -26,6 +26,9 @@ class SweepRecorder(Recorder):
 
     def start(self, labels, done, epochs):
         self.started = (list(labels), set(done), dict(epochs))
+
+    def extend(self, labels):
+        self.extended.append(dict(labels))
 
     def event(self, event):
         self.events.append(event)
