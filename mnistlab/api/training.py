@@ -83,6 +83,7 @@ def sweep(
     folds: int | None = None,
     max_trials: int | None = None,
     random_seed: int = 0,
+    batch: int | None = None,
     metric: str = "validation.accuracy",
     runs_dir: PathLike | None = None,
     name: str | None = None,
@@ -98,12 +99,13 @@ def sweep(
         parameters: the values to try, by keys (`data__preprocess` for a nested one): a list, a
             text such as "logspace(1e-3, 1e-1, 8)", or a mapping as in a sweep file, such as
             {"distribution": "log_uniform_values", "min": 1e-4, "max": 1}.
-        method: `grid`, `random` or `halving`.
+        method: `grid`, `random`, `halving`, or `tpe`, which needs the extra `optuna`.
         seeds: how many seeds each trial is repeated with, for intervals.
         folds: on how many folds of the training file each trial is cross-validated; they take
             the place of the config's `data.validation`. Not together with `seeds`.
         max_trials: how many trials at most; 64 where values are drawn, None: all of a grid.
         random_seed: decides what is drawn.
+        batch: how many trials `tpe` asks for, and trains, at a time.
         metric: what trials are compared by, `validation.accuracy` or `validation.loss`.
         runs_dir: as for `train`.
         name: the sweep's name.
@@ -130,6 +132,7 @@ def sweep(
         seeds=seeds,
         folds=folds,
         random_seed=random_seed,
+        batch=batch,
         metric=metric_named(metric, where="metric"),
         name=name,
     )

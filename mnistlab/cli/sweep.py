@@ -143,8 +143,8 @@ def sweep(
         if retry_failed:
             raise InputError("sweep: --retry-failed goes with --resume SWEEP")
     else:
-        chosen = [key.replace("_", "-") for key, value in settings.items() if value is not None]
-        given = [*(["--config"] if config else []), *(words or []), *(f"--{key}" for key in chosen)]
+        named = [key.replace("_", "-") for key, value in settings.items() if value is not None]
+        given = [*(["--config"] if config else []), *(words or []), *(f"--{key}" for key in named)]
         refuse_changes("sweep", given, _VARY)
         folder = find_sweep_folder(resume, runs_dir)
         check_own_file(folder.config)
@@ -158,7 +158,8 @@ def sweep(
     from mnistlab.sweeps.storage import best_run, is_complete
 
     reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
-    prepared = prepare_sweep(settled, reporter, exact_limit=exact_limit)
+    chosen = settled.with_all_trials() if dry_run else settled
+    prepared = prepare_sweep(chosen, reporter, exact_limit=exact_limit)
     if dry_run:
         stacks = prepared.stacks()
         facts = estimate_facts(prepared, stacks, estimate(prepared, stacks))

@@ -23,14 +23,15 @@ def check_sampler(sweep: Sweep) -> None:
 def batches(
     prepared: PreparedSweep,
     folder: SweepFolder,
+    done: set[int],
     reporter: SweepReporter,
     take_from: Path | None = None,
 ) -> Iterator[tuple[PreparedSweep, Sweep]]:
     """Yield the sweep with all trials that are known, and as a second one the batch to train.
 
     A search goes by what the folder has of the batches before, so each must be trained when the
-    next one is asked for. Its trials are in the plan before they are yielded, finished runs taken
-    over from the runs folder `take_from`.
+    next one is asked for. Its trials are in the plan before they are yielded. Those of its runs
+    that are finished in the runs folder `take_from` are taken over, and `done` gains them.
     """
     search, sweep = prepared.sweep.search, prepared.sweep
     if search is None:
@@ -51,7 +52,7 @@ def batches(
             points = [trial.point for trial in sweep.trials]
             sweep = sweep.at([*points, *study.ask(sweep)])
             prepared = prepare_sweep(sweep, earlier=prepared)
-            extend(folder, prepared, take_from)
+            done |= extend(folder, prepared, take_from)
             labels = labels_of(sweep)
             reporter.extend({run: labels[run] for run in labels if run >= first * sweep.repeats})
 

@@ -7,7 +7,7 @@ together are dealt out to stacks of a few dozen, each of which one thread trains
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mnistlab.config.schema import Config
 from mnistlab.core.objective import format_limit
@@ -189,10 +189,17 @@ class PreparedSweep:
         return self.data_of(self.configs[0])
 
     def stacks(self, runs: Sequence[int] | None = None) -> list[Stack]:
-        """Return how these runs (all of them) are best trained together."""
-        chosen = self.configs if runs is None else {run: self.configs[run] for run in runs}
+        """Return how these runs (all of them) are best trained together, each batch by itself."""
+        batches: dict[int, dict[int, Config]] = {}
+        for run in self.configs if runs is None else runs:
+            batches.setdefault(self.sweep.batch_of(run), {})[run] = self.configs[run]
         images = len(self.data.train)
-        return plan_stacks(chosen, workers=self.workers, images=images)
+        stacks = [
+            stack
+            for chosen in batches.values()
+            for stack in plan_stacks(chosen, workers=self.workers, images=images)
+        ]
+        return [replace(stack, name=str(number)) for number, stack in enumerate(stacks)]
 
     @property
     def common_limit(self) -> float | None:

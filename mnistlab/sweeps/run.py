@@ -95,8 +95,8 @@ def run_sweep(
             take_from = runs_dir if options.needed else None
             if not has_begun(folder):
                 begin(folder, prepared, environment, take_from)
-            prepared = with_known_trials(folder, prepared)
-            done = finished_runs(folder, prepared, retry_failed=options.retry_failed)
+            begun = prepared = with_known_trials(folder, prepared)
+            done = finished_runs(folder, begun, retry_failed=options.retry_failed)
             about_resuming = [f"{folder.name} {other_blas}"] if other_blas else []
             for warning in [*prepared.warnings(), *about_resuming]:
                 reporter.warn(warning)
@@ -105,7 +105,7 @@ def run_sweep(
             reporter.start(*_what_is_left(prepared, folder, done))
             try:
                 with suppress(StoppedError):  # a run failed, and that was to end it
-                    for prepared, batch in batches(prepared, folder, reporter, take_from):
+                    for prepared, batch in batches(begun, folder, done, reporter, take_from):
                         training.run(prepared, batch, done, environment)
                 with suppress(OSError):
                     folder.checkpoints.rmdir()

@@ -99,8 +99,12 @@ def begin(
     sync_folder(folder.path)
 
 
-def extend(folder: SweepFolder, prepared: PreparedSweep, take_from: Path | None) -> None:
-    """Add the trials that are not in the plan of a search yet to it."""
+def extend(folder: SweepFolder, prepared: PreparedSweep, take_from: Path | None) -> set[int]:
+    """Add the trials that are not in the plan of a search yet to it.
+
+    Returns which of their runs are finished, those among them that were taken over from the runs
+    folder `take_from`.
+    """
     plan = folder.read_plan()
     planned = {run for stack in plan["stacks"] for column in stack for run in column}
     runs = {run: config for run, config in prepared.configs.items() if run not in planned}
@@ -113,6 +117,7 @@ def extend(folder: SweepFolder, prepared: PreparedSweep, take_from: Path | None)
     }
     write_json(folder.plan, {**plan, **stacks_and_runs, **_points(prepared.sweep)})
     sync_folder(folder.path)
+    return found
 
 
 def _plan(

@@ -8,7 +8,7 @@ from typing import Any
 from mnistlab.config.load import name_from, settle, value_of
 from mnistlab.config.schema import Config
 from mnistlab.config.strict_yaml import dump
-from mnistlab.config.validation import Fault, shown, try_config, valid_keys
+from mnistlab.config.validation import shown, try_config, valid_keys
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.functions import MOST_LISTED, count_in_words
 from mnistlab.sweeps.metric import Metric, metric_named
@@ -85,6 +85,14 @@ class Sweep:
     def wanted(self) -> int:
         """How many trials there are in the end."""
         return len(self.trials if self.search is None else self.search.drawn)
+
+    def batch_of(self, run: int) -> int:
+        """Return the number of the batch that a run is of, from 0."""
+        return 0 if self.search is None else run // self.repeats // self.search.batch
+
+    def with_all_trials(self) -> "Sweep":
+        """Return the sweep with as many trials as there will be, where need be drawn at random."""
+        return self if self.search is None else replace(self, trials=self.search.drawn)
 
     def at(self, points: Sequence[Point]) -> "Sweep":
         """Return a searching sweep whose trials are those at these points.

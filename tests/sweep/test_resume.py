@@ -31,12 +31,19 @@ KINDS = {
     "grid": (WORDS, {}, "optimizer: momentum\nmomentum: 0.5\n"),
     "halving": (HALVING, {"method": "halving"}, "epochs: 6\nschedule: cosine\n"),
     "seeds": (("learning_rate=0.005,0.01",), {"seeds": 2}, "optimizer: adam\nepochs: 3\n"),
+    "tpe": (
+        ("learning_rate=log_uniform(0.003,0.03)", "halving.factor=2"),
+        {"method": "tpe", "max_trials": 16, "batch": 5},
+        "epochs: 6\n",
+    ),
 }
 
 
 @pytest.fixture(params=KINDS, scope="module")
 def kind(request, tmp_path_factory):
     """Return the arguments of a sweep and what it comes to when nothing disturbs it."""
+    if request.param == "tpe":
+        pytest.importorskip("optuna")
     words, options, text = KINDS[request.param]
     whole = sweep(tmp_path_factory.mktemp("whole"), *words, text=text, **options)
     return words, {**options, "text": text}, content(whole.folder)
