@@ -22,6 +22,7 @@ from harness.memory import TreeMemory, is_available
 from harness.results import claims_table, join_parts, medians_table, render
 from harness.suites import SUITES
 from harness.sweep import ALL
+from harness.tpe import BETTER
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 FASTER = Claim("whole process", ("ours", "process"), ("peer", "process"), bound=2.0, faster=True)
@@ -208,7 +209,7 @@ def test_the_page_is_written_and_the_exit_code_says_whether_all_holds(
 @pytest.mark.parametrize(
     ("options", "measured"),
     [
-        ([], ["train", "sweep", "search", "many", "large", "gradients"]),
+        ([], ["train", "sweep", "search", "many", "large", "gradients", "tpe", "tpe-speed"]),
         (["--suite", "train"], ["train"]),
         (["--suite", "sweep"], ["sweep"]),
         (["--suite", "many"], ["many"]),
@@ -243,20 +244,16 @@ def test_the_json_holds_all_suites(monkeypatch, capsys):
         "many": {"open_page": {OPENING: [3.5]}},
         "large": {"train_of_8000000": {PRIVATE: [2e8]}},
         "gradients": {"gradients_mnistlab": {ACCEPTED: [0.5]}},
+        "tpe": {"search_of_48": {BETTER: [2.5]}},
+        "tpe-speed": {"sweep_tpe": {"process": [1.5]}, "sweep_random": {"process": [1.0]}},
     }
     monkeypatch.setattr(run, "_measure", lambda suite, *_, **__: rounds[suite.name])
     monkeypatch.setattr(sys, "argv", ["run.py", "--json", "--rounds", "1"])
     assert run.main() == 1
     found = json.loads(capsys.readouterr().out)
     assert found["rounds"] == {who: parts for one in rounds.values() for who, parts in one.items()}
-    assert [claim["measured"]["median"] for claim in found["claims"]] == [
-        2.0,
-        2.0,
-        4.0,
-        3.5,
-        200.0,
-        0.5,
-    ]
+    medians = [claim["measured"]["median"] for claim in found["claims"]]
+    assert medians == [2.0, 2.0, 4.0, 3.5, 200.0, 0.5, 2.5, 1.5]
 
 
 def test_a_rival_that_is_not_installed_is_named(monkeypatch, tmp_path, capsys):

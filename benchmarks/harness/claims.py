@@ -10,6 +10,7 @@ from harness.many import OPENING
 from harness.measure import Spread, ratios, spread
 from harness.search import ERROR
 from harness.sweep import ALL, TOTAL, WRITE
+from harness.tpe import BETTER
 
 Rounds = Mapping[str, Mapping[str, Sequence[float]]]
 """Contestant's label -> part -> a value a round."""
@@ -21,8 +22,8 @@ MEMORY, SWEEP_MEMORY = "mnistlab_memory", "sweep_memory"
 class Claim:
     """A bound on a ratio to a rival, or on a value of our own where there is no rival.
 
-    With `faster` the ratio is theirs over ours and must reach the bound; without it is ours
-    over theirs, or our value, and must not exceed it. Without a bound it is only reported.
+    With `faster` the ratio is theirs over ours, or our value, and must reach the bound; without it
+    is ours over theirs, or our value, and must not exceed it. Without a bound it is only reported.
     """
 
     text: str
@@ -295,6 +296,26 @@ GRADIENT_CLAIMS = (
         ("gradients_mnistlab", REFUSED),
         None,
         bound=None,
+    ),
+)
+
+
+TPE_CLAIMS = (
+    Claim(
+        "problems of three in which Optuna's trials are better than random ones",
+        ("search_of_48", BETTER),
+        None,
+        bound=2,
+        faster=True,
+    ),
+)
+
+TPE_SPEED_CLAIMS = (
+    Claim(
+        "256 trials that Optuna asks for, over random ones",
+        ("sweep_tpe", PROCESS),
+        ("sweep_random", PROCESS),
+        bound=3,
     ),
 )
 

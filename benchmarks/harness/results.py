@@ -10,6 +10,7 @@ from harness.many import OPENING
 from harness.measure import Spread, spread
 from harness.search import ERROR, SEARCH
 from harness.sweep import ALL, EACH, GFLOPS, TOTAL, TRAINED, WRITE
+from harness.tpe import BETTER
 
 BEFORE = ("import", "load", "model", "compile")
 SECONDS = (
@@ -25,7 +26,7 @@ SECONDS = (
     OPENING,
     SEARCH,
 )
-COUNTS = (ACCEPTED, REFUSED, NAMED)
+COUNTS = (ACCEPTED, REFUSED, NAMED, BETTER)
 COLUMNS = (TRAINED, *COUNTS, *SECONDS, ALL, EACH, ERROR, GFLOPS, PEAK, TREE)
 SCALES = {
     PEAK: (1e6, 0),
