@@ -217,6 +217,7 @@ class _Training:
                 end_runs(stack, work, pruned, until)
             stretch = Stretch(following, until, pruned)
         self._train(stacks, work, stretch)
+        self.workers.check()  # all may have ended before they heard of it
 
     def _train(self, stacks: list[Stack], work: Work, stretch: Stretch) -> list[Stack]:
         tasks = [partial(train_stack, stack, work, stretch) for stack in stacks]

@@ -121,7 +121,7 @@ class SweepFile(StrictModel):
     max_trials: Whole | None = Field(default=None, ge=1)
     random_seed: Whole = Field(default=0, ge=0)
     batch: Whole | None = Field(default=None, ge=1)
-    halving: Halving | None = None
+    halving: Halving = Halving()
     published: Published | None = None
 
     @field_validator("base")
@@ -143,7 +143,6 @@ class SweepFile(StrictModel):
     @field_validator("method")
     @classmethod
     def _check_method(cls, name: str | None) -> str | None:
-        name = "tpe" if name == "bayes" else name  # as W&B calls it
         if name is not None and name not in METHODS:
             raise ValueError(str(UnknownNameError("method", name, METHODS)))
         return name
@@ -233,6 +232,8 @@ def read_sweep(
     """
     path = source if isinstance(source, Path) else Path("sweep")
     data, origins = _read(source) if isinstance(source, Path) else _take(source)
+    if data.get("method") == "bayes":  # as W&B calls it
+        data["method"] = "tpe"
     changes = [_split(word) for word in words]
     halving = [change for change in changes if change[1].partition(".")[0] == "halving"]
     for where, key, text in halving:

@@ -152,8 +152,9 @@ def load_sweep(
         base = trials[0].config
     _check_comparable(draft, base, trials, settings)
     _check_seeds(draft, trials, settings)
-    if settings.halving is not None:
-        _check_halving(draft, base, settings.halving)
+    halving = _halving(settings)
+    if halving is not None:
+        _check_halving(draft, base, halving)
     search = None if settings.batch is None else Search(settings.batch, space, trials)
     return Sweep(
         base=base,
@@ -163,7 +164,7 @@ def load_sweep(
         seeds=settings.seeds,
         max_trials=settings.max_trials,
         random_seed=settings.random_seed,
-        halving=settings.halving,
+        halving=halving,
         published=settings.published,
         trials=trials[: settings.batch],
         search=search,
@@ -204,11 +205,14 @@ def _settled(file: SweepFile, draft: Draft, groups: Sequence[Group]) -> SweepFil
         raise ConfigError(f"{draft.source}: batch {file.batch} has no effect with method {method}")
     is_random = method in ("random", "tpe") or (method == "halving" and drawn)
     most = file.max_trials or (_DRAWN if is_random else None)
-    halving = {"halving": file.halving or Halving(), "tpe": file.halving}.get(method)
     batch = file.batch or _BATCH if method == "tpe" else None
-    return file.model_copy(
-        update={"method": method, "max_trials": most, "halving": halving, "batch": batch}
-    )
+    return file.model_copy(update={"method": method, "max_trials": most, "batch": batch})
+
+
+def _halving(settings: SweepFile) -> Halving | None:
+    """Return how trials are halved: by that method, and in a search that says so."""
+    is_asked = settings.method == "tpe" and "halving" in settings.model_fields_set
+    return settings.halving if settings.method == "halving" or is_asked else None
 
 
 def _base(draft: Draft) -> Config | None:
@@ -377,6 +381,7 @@ def _document(draft: Draft, settings: SweepFile) -> dict[str, Any]:
         base["data"] = {**defaults["data"], **draft.base["data"]}
         if base["data"].get("folds") is not None:
             del base["data"]["validation"]  # the schema has let only null pass
+    halving = _halving(settings)
     limit = {} if settings.max_trials is None else {"max_trials": settings.max_trials}
     zips = [list(keys) for _, keys in draft.zips if len(keys) > 1]
     return {
@@ -390,5 +395,5 @@ def _document(draft: Draft, settings: SweepFile) -> dict[str, Any]:
         **limit,
         "random_seed": settings.random_seed,
         **({"batch": settings.batch} if settings.batch else {}),
-        **({"halving": settings.halving.model_dump()} if settings.halving else {}),
+        **({"halving": halving.model_dump()} if halving else {}),
     }

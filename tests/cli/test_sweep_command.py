@@ -1,12 +1,14 @@
 """`mnistlab sweep` and `mnistlab runs` as they are typed."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.sweep_file import is_sweep_file
+from mnistlab.sweeps.workers import RunEnded, Workers
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = [path for path in sorted(CONFIGS.rglob("*.yaml")) if is_sweep_file(path)]
@@ -106,6 +108,51 @@ def test_halving_and_seeds_from_the_command_line(run):
     assert (code, found["method"], found["seeds"]) == (0, "halving", 2)
     epochs = sorted(len(read_epochs(found, run)) for one in found["results"] for run in one["runs"])
     assert epochs == [1, 1, 1, 1, 4, 4]
+
+
+SEARCH = ("learning_rate=log_uniform(0.001,0.02)", "--method", "tpe", "--max-trials", "10")
+
+
+def test_a_dry_run_of_a_search_shows_all_of_its_trials(run):
+    code, out, _ = run(*QUICK, *SEARCH, "--batch", "4", "--dry-run", "--json")
+    found = json.loads(out)
+    assert (code, found["trials"], found["runs"]) == (0, 10, 10)
+    assert sum(found["widths"]) == 10
+    assert max(found["widths"]) <= 4  # a batch trains by itself
+
+
+def test_a_search_from_the_command_line_goes_on_where_it_was(run, monkeypatch):
+    pytest.importorskip("optuna")
+    report = Workers.report
+
+    def interrupt(workers, event):
+        if isinstance(event, RunEnded) and event.number > 5:
+            raise KeyboardInterrupt
+        report(workers, event)
+
+    monkeypatch.setattr(Workers, "report", interrupt)
+    assert run(*QUICK, *SEARCH, "--batch", "4")[0] == 130
+    monkeypatch.undo()
+    _, out, _ = run("runs", "show", "latest")
+    assert " of 10 runs are done; to go on: mnistlab sweep --resume" in " ".join(out.split())
+    code, out, err = run("sweep", "--resume", "latest", "--json")
+    assert (code, json.loads(out)["trials"]) == (0, 10)
+    assert "10/10 runs done" in err
+    assert "best so far" in err
+    code, out, _ = run("sweep", "--resume", "latest")
+    assert code == 0
+    assert "It was complete already." in out
+    assert run("sweep", "--resume", "latest", "--batch", "3")[0] == 2
+
+
+def test_a_search_without_optuna_says_what_to_install(run, runs_dir, monkeypatch):
+    monkeypatch.delitem(sys.modules, "mnistlab.sweeps.tpe", raising=False)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    code, out, err = run(*QUICK, *SEARCH)
+    assert (code, out) == (2, "")
+    assert "pip install 'mnistlab[optuna]'" in err
+    assert not runs_dir.exists()
+    assert run(*QUICK, "learning_rate=0.01,0.02")[0] == 0
 
 
 def read_epochs(found, run):

@@ -148,6 +148,7 @@ def test_a_grid_refuses_what_can_only_be_drawn(base):
         (["data.dataset=mnst", "seed=1,2"], "unknown dataset 'mnst'"),
         (["method=random", "seed=1,2"], "is an option of the command: --method random"),
         (["max_trials=3", "seed=1,2"], "is an option of the command: --max-trials 3"),
+        (["batch=3", "seed=1,2"], "is an option of the command: --batch 3"),
         (["halving.factor=2", "seed=1,2"], "has no effect with method grid"),
         (["halving.faktor=2"], "unknown key 'halving.faktor'; did you mean 'halving.factor'?"),
         (["halving=2"], "halving must be a mapping of keys, not 2"),
@@ -220,11 +221,21 @@ def test_more_runs_than_anybody_means_are_refused(base):
     assert "10,001 runs" in told(base, "learning_rate=uniform(1,2)", **many)
 
 
-@pytest.mark.parametrize("key", ["seeds", "max_trials", "random_seed"])
+@pytest.mark.parametrize("key", ["seeds", "max_trials", "random_seed", "batch"])
 def test_an_option_out_of_range_is_refused(base, key):
     assert told(base, "seed=1,2", **{key: -1}).startswith(
         f"--{key.replace('_', '-')}: {key} must be at"
     )
+
+
+def test_only_a_search_has_batches(base):
+    assert told(base, "seed=1,2", batch=4).endswith("batch 4 has no effect with method grid")
+    assert len(load_sweep(base, ["seed=range(9)"], method="tpe", batch=4).trials) == 4
+
+
+@pytest.mark.parametrize("word", ["momentum=uniform(0,2)", "learning_rate=uniform(-1,1)"])
+def test_what_a_search_may_ask_for_is_checked_before_it_starts(base, word):
+    assert f"'{word}'" in told(base, "optimizer=momentum", word, method="tpe", batch=1)
 
 
 def test_an_unknown_method_is_refused(base):

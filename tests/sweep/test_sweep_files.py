@@ -12,7 +12,7 @@ from mnistlab.config.load import load_config
 from mnistlab.config.schema import Config
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.sweep_file import SweepFile, is_sweep_file
-from mnistlab.sweeps.trials import Metric, load_sweep
+from mnistlab.sweeps.trials import Halving, Metric, load_sweep
 from tests.sweep.refusals import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -121,7 +121,7 @@ P = "base: plain.yaml\nparameters:\n  "
         ("base: {epoch: 3}\nseeds: 2\n", "line 1: unknown key 'epoch'; did you mean 'epochs'?"),
         ("base: many.yaml\n", "line 1: base: {path}: is a sweep file"),
         ("base: {parameters: {}}\nseeds: 2\n", "unknown key 'parameters'"),
-        ("base: plain.yaml\nmethod: bayes\n", "line 2: method: unknown method 'bayes'"),
+        ("base: plain.yaml\nmethod: bayesian\n", "line 2: method: unknown method 'bayesian'"),
         ("base: plain.yaml\nmethod: [grid]\n", "method must be text, not [grid]"),
         ("base: plain.yaml\nmetric: accuracy\n", "metric must be a mapping of keys, not accuracy"),
         ("base: plain.yaml\nmetric: {goal: maximize}\n", "line 2: metric.name is missing"),
@@ -276,6 +276,28 @@ def test_everything_a_sweep_can_say_reads_back(write, tmp_path):
     assert load_sweep(again).to_yaml() == sweep.to_yaml()
     assert set(sweep.document["base"]) >= set(Config().model_dump(exclude_none=True))
     assert set(sweep.document) < set(SweepFile.model_fields)
+
+
+def test_a_search_reads_back(write):
+    path = write(
+        P + "learning_rate: {min: 0.001, max: 0.1}\nmethod: tpe\nmax_trials: 40\nbatch: 7\n"
+    )
+    sweep = load_sweep(path)
+    assert (sweep.method, sweep.wanted, len(sweep.trials), sweep.halving) == ("tpe", 40, 7, None)
+    again = load_sweep(write(sweep.to_yaml(), "elsewhere.yaml"))
+    assert (again, again.search.batch) == (sweep, 7)
+    assert again.at([(0.05,), (0.06,)]).trials[1].config.learning_rate == 0.06
+    halved = load_sweep(path, ["halving.factor=4"])
+    assert halved.halving == Halving(factor=4)
+    assert load_sweep(write(halved.to_yaml(), "halved.yaml")).halving == halved.halving
+
+
+def test_bayes_is_what_w_and_b_calls_it(write):
+    path = write(P + "learning_rate: {min: 0.001, max: 0.1}\nmethod: bayes\n")
+    sweep = load_sweep(path)
+    assert (sweep.method, sweep.document["method"]) == ("tpe", "tpe")
+    assert (sweep.wanted, len(sweep.trials), sweep.document["batch"]) == (64, 16, 16)
+    assert load_sweep(path, method="random").search is None
 
 
 def test_a_float_that_is_whole_is_a_whole_number(write):
