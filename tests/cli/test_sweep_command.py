@@ -121,7 +121,7 @@ def test_a_dry_run_of_a_search_shows_all_of_its_trials(run):
     assert max(found["widths"]) <= 4  # a batch trains by itself
 
 
-def test_a_search_from_the_command_line_goes_on_where_it_was(run, monkeypatch):
+def test_a_search_from_the_command_line_goes_on_where_it_was(run):
     pytest.importorskip("optuna")
     report = Workers.report
 
@@ -130,9 +130,9 @@ def test_a_search_from_the_command_line_goes_on_where_it_was(run, monkeypatch):
             raise KeyboardInterrupt
         report(workers, event)
 
-    monkeypatch.setattr(Workers, "report", interrupt)
-    assert run(*QUICK, *SEARCH, "--batch", "4")[0] == 130
-    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workers, "report", interrupt)
+        assert run(*QUICK, *SEARCH, "--batch", "4")[0] == 130
     _, out, _ = run("runs", "show", "latest")
     assert " of 10 runs are done; to go on: mnistlab sweep --resume" in " ".join(out.split())
     code, out, err = run("sweep", "--resume", "latest", "--json")
