@@ -17,6 +17,7 @@ def describe_machine() -> dict[str, str]:
         "torch": _version("torch"),
         "jax": _version("jax"),
         "scikit-learn": _version("scikit-learn"),
+        "optuna": _version("optuna"),
         "typer": _version("typer"),
         "matplotlib": _version("matplotlib"),
     }

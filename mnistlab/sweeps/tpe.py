@@ -73,7 +73,7 @@ class Study:
             seed=(self._seed + number) % 2**32, multivariate=True, constant_liar=True
         )
         study = self._study(optuna.storages.InMemoryStorage(), sampler)
-        study.add_trials(self._log.trials)
+        study.add_trials(self._log.get_trials(deepcopy=False))
         tried = {trial.point for trial in sweep.trials}
         count = min(self._search.batch, sweep.wanted - len(tried))
         found: dict[Point, None] = {}
@@ -190,22 +190,22 @@ def _values_by_epoch(metrics: Sequence[Mapping[str, list[float]]], name: str) ->
 
 
 class _Journal(BaseJournalBackend):
-    """Optuna's journal in memory: written live, each of its lines waits for the disk."""
+    """Optuna's journal in memory, as its lines: in a file each of them would wait for the disk."""
 
     def __init__(self) -> None:
-        self._logs: list[dict[str, Any]] = []
+        self._lines: list[str] = []
 
     def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
         """Return the entries from this one on."""
-        return self._logs[log_number_from:]
+        return [json.loads(line) for line in self._lines[log_number_from:]]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Add entries."""
-        self._logs += logs
+        self._lines += [json.dumps(log, separators=(",", ":")) + "\n" for log in logs]
 
     def to_text(self) -> str:
         """Return what Optuna's JournalFileBackend reads: a line of JSON for each entry."""
-        return "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in self._logs)
+        return "".join(self._lines)
 
 
 @contextmanager

@@ -355,9 +355,42 @@ def test_a_failed_run_ends_a_search_that_is_to_fail_fast(tmp_path, monkeypatch):
         raise ArithmeticError(run.config.learning_rate)
 
     monkeypatch.setattr(RunRecorder, "add_epoch", fail)
-    found = sweep(tmp_path, *WORDS, text=TEXT, **{**OPTIONS, "fail_fast": True})
+    found = sweep(tmp_path, *WORDS, text=TEXT, **{**OPTIONS, "batch": 1, "fail_fast": True})
     assert found.status == "failed"
-    assert len(points_of(found.folder)) == 6
+    assert len(points_of(found.folder)) == 1  # it had ended before it was asked to
+
+
+def test_what_failed_is_told_and_the_search_goes_on(tmp_path, monkeypatch):
+    add_epoch = RunRecorder.add_epoch
+
+    def fail(run, *arguments):
+        if run.config.weight_decay < 0.05:
+            raise ArithmeticError
+        return add_epoch(run, *arguments)
+
+    monkeypatch.setattr(RunRecorder, "add_epoch", fail)
+    failed = sweep(tmp_path, *WORDS, text=TEXT, **{**OPTIONS, "max_trials": 12})
+    assert failed.status == "failed"
+    monkeypatch.undo()
+    asked = points_of(failed.folder)
+    states = [trial.state.name for trial in read_study(failed.folder).trials]
+    few = [decay < 0.05 for _, decay in asked]
+    assert 0 < sum(few) < 12
+    assert {state for state, is_failed in zip(states, few, strict=True) if is_failed} == {"FAIL"}
+    mended = resume(failed.folder, retry_failed=True)
+    assert mended.status == "completed"
+    assert points_of(failed.folder) == asked
+    states = [trial.state.name for trial in read_study(failed.folder).trials]
+    expected = {"completed": "COMPLETE", "diverged": "FAIL"}
+    assert states == [expected[result.status] for result in mended.results]
+
+
+def test_an_epoch_counts_that_all_runs_have():
+    metrics = [
+        {"epoch": [1.0, 2.0, 3.0], "validation_loss": [4.0, 2.0, 1.0]},
+        {"epoch": [1.0, 2.0], "validation_loss": [6.0, math.nan]},
+    ]
+    assert tpe._values_by_epoch(metrics, "validation_loss") == {1: 5.0}
 
 
 def test_a_study_that_cannot_be_written_ends_the_search_which_can_go_on(
