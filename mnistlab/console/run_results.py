@@ -76,9 +76,10 @@ def _describe_unfinished(folder: SweepFolder) -> list[str]:
         plan = folder.read_plan()
         if not plan:
             return [f"it was cut short before it began; to go on: {resume}"]
-        planned = sum(len(column) for stack in plan["stacks"] for column in stack)
-        runs = int(plan.get("runs", planned))  # a search plans only what it has asked for
-    except (RunFolderError, KeyError, TypeError, ValueError):
+        runs = sum(len(column) for stack in plan["stacks"] for column in stack)
+        if isinstance(plan.get("runs"), int):  # a search has planned only what it has asked for
+            runs = plan["runs"]
+    except (RunFolderError, KeyError, TypeError):
         return [f"{done} runs are done; plan.json is missing or damaged"]
     return [
         f"{done} of {max(runs, done)} runs are done; to go on: {resume}",
