@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import mnistlab
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.run_folders.folder import SweepFolder
@@ -18,6 +19,7 @@ from mnistlab.sweeps.metric import Metric
 from mnistlab.sweeps.plan import prepare_sweep
 from mnistlab.sweeps.storage import extend, is_complete
 from mnistlab.sweeps.trials import load_sweep
+from tests.digits import VALIDATION, write_digits
 from tests.sweep.helpers import (
     SweepRecorder,
     content,
@@ -406,6 +408,16 @@ def test_a_study_that_cannot_be_written_ends_the_search_which_can_go_on(
     cut = the_only(tmp_path / "runs")
     assert resume(cut).status == "completed"
     assert content(cut) == content(searched[0].folder)
+
+
+def test_a_search_from_python(tmp_path):
+    config = {"data": {"dataset": str(write_digits()), "validation": VALIDATION}, "epochs": 1}
+    rates = {"learning_rate": "log_uniform(0.001,0.02)"}
+    found = mnistlab.sweep(config, rates, method="tpe", max_trials=5, batch=2, plots=False,
+                           runs_dir=tmp_path, progress=False)  # fmt: skip
+    assert found.status == "completed"
+    assert len(points_of(SweepFolder(found.path))) == 5
+    assert len(read_study(SweepFolder(found.path)).trials) == 5
 
 
 def test_optuna_says_nothing(tmp_path, capfd):
