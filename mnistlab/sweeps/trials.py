@@ -93,14 +93,14 @@ class Sweep:
         return 0 if self.search is None else run // self.repeats // self.search.batch
 
     def with_all_trials(self) -> "Sweep":
-        """Return the sweep with as many trials as there will be, where need be drawn at random."""
+        """Return the sweep with as many trials as there will be; those of a search are random."""
         return self if self.search is None else replace(self, trials=self.search.drawn)
 
     def at(self, points: Sequence[Point]) -> "Sweep":
-        """Return a searching sweep whose trials are those at these points.
+        """Return the sweep with the trials at these points in place of those that are known.
 
-        Raises ConfigError for points that give no trials, and TypeError, IndexError or ValueError
-        for what are no points.
+        Raises ConfigError for points whose configs are wrong or the same, and TypeError,
+        IndexError or ValueError for what is no point of this space.
         """
         assert self.search is not None  # noqa: S101 - of all other sweeps the trials are known
         return replace(self, trials=self.search.space.trials(points))
