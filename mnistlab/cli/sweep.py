@@ -76,7 +76,7 @@ def sweep(
     ] = None,
     batch: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Trials that tpe asks for, and trains, at a time."),
+        typer.Option(metavar="N", help="Trials that tpe asks for, and trains, at a time (16)."),
     ] = None,
     minimize: Annotated[
         str | None,
