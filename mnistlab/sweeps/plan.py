@@ -233,9 +233,16 @@ class PreparedSweep:
 
 
 def prepare_sweep(
-    sweep: Sweep, progress: Progress | None = None, *, exact_limit: bool = False
+    sweep: Sweep,
+    progress: Progress | None = None,
+    *,
+    exact_limit: bool = False,
+    workers: int | None = None,
 ) -> PreparedSweep:
-    """Load the data of a sweep and check every run against it; raise InputError or FetchError."""
+    """Load the data of a sweep and check every run against it; raise InputError or FetchError.
+
+    `workers` is how many stacks are trained at once, by default one on each core.
+    """
     configs = {run: with_absolute_data(one) for run, one in enumerate(configs_of_runs(sweep))}
     opened: dict[str, Dataset] = {}
 
@@ -255,4 +262,4 @@ def prepare_sweep(
             data_of(configs[runs[0]]), [configs[run] for run in runs], exact_limit=exact_limit
         )
         limits |= dict(zip(runs, plan.limits, strict=True))
-    return PreparedSweep(sweep, configs, data_of, limits, available_cores())
+    return PreparedSweep(sweep, configs, data_of, limits, workers or available_cores())
