@@ -4,6 +4,7 @@ A stack goes to a worker as a task of plain data, comes back in parts of some se
 written here by what writes the stacks that are trained here.
 """
 
+import asyncio
 import logging
 import re
 import secrets
@@ -34,6 +35,10 @@ from mnistlab.sweeps.stack_epochs import TrainedEpoch, from_plain
 
 CONNECT_SECONDS = 10
 """How long a scheduler may take to answer, and then how long there may be no worker."""
+
+PART_SECONDS = 10.0
+"""How long a task trains before it hands over what it has. A worker that dies, or a sweep that is
+interrupted, loses no more than that."""
 
 _POLL = 0.1  # seconds until a thread that waits for a worker hears that the sweep is to end
 _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
@@ -74,6 +79,7 @@ class Cluster:
             "version": mnistlab.__version__,
             "token": self._token,
             "stack": stack.name,
+            "seconds": PART_SECONDS,
             "configs": [column.config.model_dump(exclude_none=True) for column in stack.columns],
             "ends": ends,
             "is_compact": stack.is_compact,
@@ -89,7 +95,7 @@ class Cluster:
                 continue
             for one in answer["epochs"]:
                 epoch = from_plain(one, answer["machine"])
-                start = epoch.snapshot
+                start = epoch.snapshot and epoch.snapshot.keep(epoch.staying)
                 yield epoch
             if "data_error" in answer:
                 raise DataError(answer["data_error"])
@@ -174,20 +180,32 @@ def connect(address: str, plugins: Sequence[Path] = ()) -> Iterator[Cluster]:
             target = cleanup.enter_context(_start_workers(distributed, address))
         else:
             target = address
-        try:
-            client = distributed.Client(
-                target, timeout=CONNECT_SECONDS, set_as_default=False, name="mnistlab"
-            )
-        except Exception as error:  # what listens there may be anything
-            raise InputError(
-                f"{where}: no Dask scheduler answers there ({_reason(error)}); the address is that "
-                "which `dask scheduler` says, such as tcp://HOST:8786"
-            ) from error
+            _check_answer(distributed, address, where)
+        client = distributed.Client(target, timeout=CONNECT_SECONDS, set_as_default=False)
         cleanup.callback(_close, client)
         plain = [(path.name, path.read_text(encoding="utf-8")) for path in plugins]
         machines = _greet_all(client, where, plain)
         threads = sum(client.nthreads().values())
         yield Cluster(client, max(1, threads), plain, _differences(machines))
+
+
+def _check_answer(distributed: Any, address: str, where: str) -> None:
+    """Raise InputError unless a Dask scheduler answers; a client would wait for any other server."""
+
+    async def ask() -> Any:
+        security = distributed.Security().get_connection_args("client")
+        async with distributed.rpc(address, connection_args=security) as scheduler:
+            return await scheduler.identity()
+
+    try:
+        asyncio.run(asyncio.wait_for(ask(), CONNECT_SECONDS))
+    except Exception as error:  # what listens there may be anything
+        is_late = isinstance(error, TimeoutError)
+        reason = f"nothing within {CONNECT_SECONDS} s" if is_late else _reason(error)
+        raise InputError(
+            f"{where}: no Dask scheduler answers there ({reason}); the address is the one "
+            "that `dask scheduler` prints, such as tcp://HOST:8786"
+        ) from error
 
 
 def _import_distributed() -> Any:
@@ -215,7 +233,8 @@ def _start_workers(distributed: Any, address: str) -> Iterator[Any]:
         n_workers=int(match[1] or available_cores()),
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # the default listens to other machines, too
+        worker_dashboard_address="127.0.0.1:0",
         memory_limit=0,  # a sweep on threads has no limit, either
         silence_logs=logging.CRITICAL,
     ) as started:
@@ -270,6 +289,7 @@ def _wait(future: Any, check: Callable[[], None]) -> None:
     ended = Event()
     future.add_done_callback(lambda _future: ended.set())
     try:
+        check()  # answers may come faster than it is asked for below
         while not ended.wait(_POLL):
             check()
     except BaseException:

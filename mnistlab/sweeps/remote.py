@@ -24,14 +24,10 @@ from mnistlab.datasets.transfer import find_data, keep_received
 from mnistlab.errors import DataError, MnistlabError, describe_error
 from mnistlab.experiment.prepare import open_data, plan_on
 from mnistlab.plugins import load_plugins
-from mnistlab.run_folders.environment import describe_environment
+from mnistlab.run_folders.environment import describe_machine
 from mnistlab.sweeps.plan import Column, Stack
 from mnistlab.sweeps.stack_epochs import to_plain, train_epochs
 from mnistlab.sweeps.workers import StoppedError
-
-PART_SECONDS = 10.0
-"""How long a task trains before it hands over what it has. A worker that dies, or a sweep that is
-interrupted, loses no more than that."""
 
 MOST_KILLED = 3
 """How many workers in a row a stack may kill."""
@@ -61,10 +57,10 @@ def train_part(task: Plain, shared: Plain) -> dict[str, Any]:
     """Train a stack from a snapshot on, for some seconds or to its end.
 
     `task` has mnistlab's version, the names of sweep and stack, the configs, the epochs in which
-    the runs of each column end, and the snapshot. `shared` has what all stacks on the same data
-    need. The answer has the epochs, the machine, and whether the stack `is_over`; `error` says why
-    it failed, `data_error` what is wrong with the data. A worker that cannot do it answers instead
-    with its `version`, the number of workers `killed`, or that the data are `missing`.
+    the runs of each column end, the snapshot, and the seconds. `shared` has what all stacks on the
+    same data need. The answer has the epochs, the machine, and whether the stack `is_over`; `error`
+    says why it failed, `data_error` what is wrong with the data. A worker that cannot do it answers
+    instead with its `version`, the number of workers `killed`, or that the data are `missing`.
     """
     from distributed import get_worker  # noqa: PLC0415 - an extra
 
@@ -99,7 +95,7 @@ def _train(task: Plain, data: Dataset, answer: dict[str, Any], check: Callable[[
     stack = Stack(task["stack"], tuple(Column((), config) for config in configs))
     plan = plan_on(data, configs, without_dark_pixels=task["is_compact"])
     start = None if task["start"] is None else Snapshot(**task["start"])
-    end = time.monotonic() + PART_SECONDS
+    end = time.monotonic() + task["seconds"]
     for epoch in train_epochs(
         stack, plan, task["ends"], start=start, until=task["until"], check=check
     ):
@@ -159,9 +155,7 @@ def _machine() -> dict[str, Any]:
     numbers of threads may give other bits.
     """
     threadpoolctl.threadpool_limits(1, "blas")
-    known = describe_environment()
-    kept = ("python", "packages", "platform", "machine", "processors", "blas")
-    return {**{key: known[key] for key in kept}, "host": platform.node()}
+    return describe_machine()
 
 
 def _load_plugins(plugins: Sequence[tuple[str, str]], worker: Any) -> None:

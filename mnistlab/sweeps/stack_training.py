@@ -19,6 +19,7 @@ from mnistlab.errors import ClusterError, DataError, RunFolderError, WorkersKill
 from mnistlab.experiment.prepare import plan_on
 from mnistlab.experiment.recorder import CheckpointTimer, RunRecorder, check_notes, now
 from mnistlab.experiment.training import describe_epoch
+from mnistlab.run_folders.environment import MACHINE
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.locks import check_in_place, remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint, save_checkpoint
@@ -137,7 +138,7 @@ class _StackTraining:
         self._data = self.work.data_of(columns[0].config)
         configs = [column.config for column in columns]
         self._plan = plan_on(self._data, configs, without_dark_pixels=self.stack.is_compact)
-        self._environment = {**self.work.environment, "stack_width": len(columns)}
+        self._machine: Mapping[str, Any] = {}
         self._logs = [
             RunRecorder(column.config, self.work.folder.run(column.runs[-1])) for column in columns
         ]
@@ -211,7 +212,7 @@ class _StackTraining:
         """Keep an epoch's rows, and write the runs that end with it."""
         record = epoch.record
         self._data.watched.check()
-        self._environment |= epoch.machine
+        self._machine = epoch.machine
         self.seconds["train"] += record.train_seconds
         self.seconds["evaluate"] += record.evaluate_seconds
         rows: dict[int, Mapping[str, Any]] = {}
@@ -266,7 +267,9 @@ class _StackTraining:
         _clear(run.folder.path)  # left half written by a process that was killed
         run.folder.path.mkdir(parents=True)
         run.begin(self.started)
-        run.record_origin(self._environment, self._data.sha256)
+        width = {"stack_width": len(self.stack.columns)}
+        environment = {**self.work.environment, **self._machine, **width}
+        run.record_origin(environment, self._data.sha256)
         shared = self.work.features
         run.record_features(self._data.fitted_steps, like=shared.get(id(self._data)))
         shared.setdefault(id(self._data), run.folder.features)
@@ -285,7 +288,8 @@ class _StackTraining:
         if epoch.snapshot is None or not epoch.staying.any():
             return
         snapshot = epoch.snapshot.keep(epoch.staying)
-        notes = [{"rows": log.rows, "seconds": log.seconds} for log in self._logs]
+        machine = {"machine": self._machine} if self._machine else {}
+        notes = [{"rows": log.rows, "seconds": log.seconds, **machine} for log in self._logs]
         with _storing(self.seconds), self._checkpoints.saving():
             self.work.folder.sync_runs()  # what has left the stack is in its folder alone
             self._path.parent.mkdir(exist_ok=True)
@@ -302,6 +306,7 @@ class _StackTraining:
             return None
         for log, kept in zip(self._logs, notes, strict=True):
             log.rows, log.seconds = kept["rows"], kept["seconds"]
+            self._machine = kept.get("machine", {})
         return snapshot
 
     def _check(self, snapshot: Snapshot, notes: Any) -> None:
@@ -313,6 +318,8 @@ class _StackTraining:
         left = set(snapshot.columns.tolist())
         for column, (member, note) in enumerate(zip(self.stack.columns, notes, strict=True)):
             check_notes(note, snapshot.epoch if column in left else len(note["rows"]))
+            if not dict(note.get("machine", {})).keys() <= set(MACHINE):
+                raise ValueError("its machine is none")
             missing = [run for run in member.runs if run not in self.work.done]
             if any(
                 column not in left or last_epoch(self.work.configs[run]) <= snapshot.epoch
