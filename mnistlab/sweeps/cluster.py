@@ -190,7 +190,7 @@ def connect(address: str, plugins: Sequence[Path] = ()) -> Iterator[Cluster]:
 
 
 def _check_answer(distributed: Any, address: str, where: str) -> None:
-    """Raise InputError unless a Dask scheduler answers; a client would wait for any other server."""
+    """Raise InputError unless a Dask scheduler answers; a client waits for any other server."""
 
     async def ask() -> Any:
         security = distributed.Security().get_connection_args("client")

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -302,6 +304,27 @@ def test_ctrl_c_cancels_and_the_sweep_goes_on_later(cluster, tmp_path, monkeypat
         time.sleep(0.05)
     assert not any(cluster.client.processing().values())
     check_resumes(tmp_path, cluster=cluster)
+
+
+def tasks_of(dask_worker):
+    """Return how many tasks a worker is at, cancelled ones that have not ended included."""
+    return sum(task.state != "memory" for task in dask_worker.state.tasks.values())
+
+
+def test_ctrl_c_ends_a_part_that_would_take_for_ever(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(clusters, "PART_SECONDS", 600.0)
+
+    class Presser(SweepRecorder):
+        def start(self, labels, done, epochs):
+            super().start(labels, done, epochs)
+            threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep_on(cluster, tmp_path, "learning_rate=0.005,0.01", "epochs=100000", reporter=Presser())
+    deadline = time.monotonic() + 10
+    while any(cluster.client.run(tasks_of).values()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(cluster.client.run(tasks_of).values())
 
 
 def test_a_scheduler_that_is_gone_interrupts_the_sweep(tmp_path, monkeypatch):
