@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -36,6 +37,9 @@ from mnistlab.sweeps.stack_epochs import TrainedEpoch, from_plain
 CONNECT_SECONDS = 10
 """How long a scheduler may take to answer, and then how long there may be no worker."""
 
+DESERTED_SECONDS = 60
+"""How long worker processes of this machine may all be gone; one takes some 2 s to start."""
+
 PART_SECONDS = 10.0
 """How long a task trains before it hands over what it has. A worker that dies, or a sweep that is
 interrupted, loses no more than that."""
@@ -59,6 +63,7 @@ class Cluster:
     _shared: dict[tuple[str, bool], Any] = field(default_factory=dict)
     _contents: dict[str, str] = field(default_factory=dict)
     _sharing: Lock = field(default_factory=Lock)
+    _last_seen: float = field(default_factory=time.monotonic)
 
     def train_epochs(
         self,
@@ -110,7 +115,7 @@ class Cluster:
         for _ in range(MOST_KILLED):
             future = self.client.submit(train_part, task, shared, pure=False)
             try:
-                _wait(future, check)
+                _wait(future, check, self._check_workers)
                 answer = future.result()
             except distributed.KilledWorker:
                 continue  # it may only have waited on workers that others have killed
@@ -129,6 +134,17 @@ class Cluster:
             f"{MOST_KILLED} Dask workers in a row ended while they trained its stack; "
             "it may need more memory than they have"
         )
+
+    def _check_workers(self) -> None:
+        """Raise ClusterError where no process that was started here is left.
+
+        Dask starts one again that dies, unless it dies while it starts. To another cluster workers
+        may come back at any time.
+        """
+        if self.client.cluster is None or self.client.cluster.scheduler.workers:
+            self._last_seen = time.monotonic()
+        elif time.monotonic() - self._last_seen > DESERTED_SECONDS:
+            raise ClusterError("all worker processes have ended, and none has started again")
 
     def _share(self, plan: Plan, *, has_arrays: bool) -> Any:
         """Return the future of what all stacks on the same data need.
@@ -237,6 +253,7 @@ def _start_workers(distributed: Any, address: str) -> Iterator[Any]:
         worker_dashboard_address="127.0.0.1:0",
         memory_limit=0,  # a sweep on threads has no limit, either
         silence_logs=logging.CRITICAL,
+        preload="mnistlab.sweeps.remote",  # for its dask_setup
     ) as started:
         yield started
 
@@ -284,14 +301,16 @@ def _differences(machines: Sequence[Any]) -> list[str]:
     return [f"the workers differ in linear algebra ({known}), and so may the last bits of runs"]
 
 
-def _wait(future: Any, check: Callable[[], None]) -> None:
-    """Wait until a future has ended; cancel it if `check` raises."""
+def _wait(future: Any, *checks: Callable[[], None]) -> None:
+    """Wait until a future has ended; cancel it if one of the checks raises."""
     ended = Event()
     future.add_done_callback(lambda _future: ended.set())
     try:
-        check()  # answers may come faster than it is asked for below
-        while not ended.wait(_POLL):
-            check()
+        while True:  # at least once, as answers may come faster than they are waited for
+            for check in checks:
+                check()
+            if ended.wait(_POLL):
+                return
     except BaseException:
         with suppress(Exception):
             future.cancel()

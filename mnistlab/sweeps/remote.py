@@ -5,6 +5,7 @@ A task is plain data: names, configs as mappings, arrays. So is the answer.
 
 import hashlib
 import platform
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -36,6 +37,11 @@ _MOST_DATASETS = 8
 """Datasets that a process keeps open; each fold of a sweep is one."""
 
 Plain = Mapping[str, Any]
+
+
+def dask_setup(worker: Any) -> None:  # noqa: ARG001 - Dask's own form
+    """Leave Ctrl-C to the process that has started this one; Dask calls it in workers of that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def hand_over(shared: Plain) -> Plain:

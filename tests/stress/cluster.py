@@ -47,8 +47,7 @@ def _kill(
     expected: dict[str, object],
 ) -> list[str] | None:
     """Kill a worker in the midst of a sweep; return what is wrong, None if it was over by then."""
-    cluster.client.wait_for_workers(2)
-    pid = list(cluster.client.run(os.getpid).values())[which]
+    pid = _started(cluster)[which]
     killed = threading.Event()
 
     def kill() -> None:
@@ -64,6 +63,17 @@ def _kill(
     problems = promises.differing(folder, expected) + promises.untrue(runs)
     problems += promises.half_files(runs) + promises.litter(runs)
     return [f"worker {which} killed after {moment:.2f} s: {problem}" for problem in problems]
+
+
+def _started(cluster: Cluster) -> list[int]:
+    """Return the processes of both workers once they run: Dask restarts none that dies earlier."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        processes = [nanny.process for nanny in cluster.client.cluster.workers.values()]
+        if all(one is not None and one.status.name == "running" for one in processes):
+            return [one.pid for one in processes]
+        time.sleep(0.05)
+    raise AssertionError("a worker was not started again")
 
 
 def _train(config: Path, runs: Path, cluster: Cluster) -> Path:

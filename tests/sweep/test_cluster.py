@@ -265,6 +265,20 @@ def test_a_worker_that_is_killed_loses_nothing(tmp_path):
     assert content(done.folder) == content(whole.folder)
 
 
+def test_workers_that_do_not_come_back_end_the_sweep(tmp_path, monkeypatch):
+    monkeypatch.setattr(clusters, "DESERTED_SECONDS", 0.5)
+    with start(tmp_path, "local:1") as one:
+
+        class Ender(SweepRecorder):
+            def start(self, labels, done, epochs):
+                super().start(labels, done, epochs)
+                one.client.cluster.scale(0)
+
+        with pytest.raises(ClusterError, match="all worker processes have ended"):
+            sweep_on(one, tmp_path, "learning_rate=0.005,0.01", "epochs=20000", reporter=Ender())
+    assert the_only(tmp_path / "cluster").read_status()["status"] == "interrupted"
+
+
 def interrupt(cluster, tmp_path, monkeypatch, end):
     """Start a sweep that does not end by itself, and call `end` once a run is done."""
     monkeypatch.setattr(clusters, "PART_SECONDS", 0.0)
