@@ -271,7 +271,16 @@ def _greet_all(client: Any, where: str, plugins: Sequence[tuple[str, str]]) -> l
         if version != mnistlab.__version__:
             who = one if one == "the scheduler" else f"the worker {one}"
             raise InputError(f"{where}: {_other_version(who, version)}")
-    greetings = client.run(greet, plugins, on_error="ignore")
+    who = "the scheduler"
+    try:
+        client.run_on_scheduler(hand_over, {})  # it reads each task before a worker does
+        greetings = client.run(greet, plugins, on_error="return")
+        for who, greeting in greetings.items():  # noqa: B007 - named in the error
+            if isinstance(greeting, Exception):
+                raise greeting
+    except Exception as error:
+        whose = who if who == "the scheduler" else f"the worker {who}"
+        raise InputError(f"{where}: {whose} cannot run mnistlab: {_reason(error)}") from error
     for one, greeting in greetings.items():
         if greeting["version"] != mnistlab.__version__:
             raise InputError(f"{where}: {_other_version(f'worker {one}', greeting['version'])}")

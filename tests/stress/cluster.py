@@ -31,7 +31,10 @@ def measure(scale: float, scratch: Path) -> list[Figure]:
         began = time.monotonic()
         expected = promises.content(_train(config, scratch / "undisturbed", cluster))
         seconds = time.monotonic() - began
-        for index in range(max(1, round(_KILLS * scale))):
+        kills = max(1, round(_KILLS * scale))
+        for index in range(4 * kills):  # some sweeps have ended by their moment
+            if tally.tries == kills:
+                break
             moment = moments.uniform(0.0, seconds)
             runs = scratch / str(index)
             tally.add(_kill(config, runs, cluster, moment, moments.randrange(2), expected))

@@ -381,6 +381,17 @@ def test_a_worker_without_mnistlab_is_named(cluster, monkeypatch):
             pass
 
 
+def test_a_worker_that_cannot_import_mnistlab_is_named(cluster, monkeypatch):
+    def run(_client, _function, *_words, **_options):
+        return {"tcp://10.0.0.7:1234": ModuleNotFoundError("No module named 'mnistlab'")}
+
+    monkeypatch.setattr(distributed.Client, "run", run)
+    expected = r"the worker tcp://10\.0\.0\.7:1234 cannot run mnistlab: ModuleNotFoundError"
+    with pytest.raises(InputError, match=expected):  # noqa: SIM117
+        with clusters.connect(cluster.client.scheduler.address):
+            pass
+
+
 def test_the_command_trains_on_a_cluster_that_is_there(cluster, run, tmp_path):
     words = (
         "learning_rate=0.005,0.01",
