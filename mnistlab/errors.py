@@ -4,6 +4,9 @@ MnistlabError            the work failed or was refused by its own check (exit 1
 ├── FetchError           no source could hand over a dataset
 ├── RunDivergedError     training left the range of its number type
 ├── SweepFailedError     a run of a sweep failed, or every one diverged
+├── ClusterError         a Dask cluster is gone, or cannot do its work any more
+├── StackFailedError     a stack failed on a worker of a Dask cluster
+│   └── WorkersKilledError   it killed one worker after another
 └── InputError           usage, configuration or bad input (exit 2)
     ├── ConfigError      a config file or an override
     ├── DataError        a file of images or labels
@@ -34,6 +37,18 @@ class RunDivergedError(MnistlabError):
 
 class SweepFailedError(MnistlabError):
     """A run of a sweep failed, or every one diverged."""
+
+
+class ClusterError(MnistlabError):
+    """A Dask cluster is gone or cannot do its work any more; a sweep can go on without it."""
+
+
+class StackFailedError(MnistlabError):
+    """A stack failed on a worker of a Dask cluster; the message is that of the error there."""
+
+
+class WorkersKilledError(StackFailedError):
+    """A stack killed one worker of a Dask cluster after another."""
 
 
 class InputError(MnistlabError, ValueError):

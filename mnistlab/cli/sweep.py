@@ -1,5 +1,6 @@
 """`mnistlab sweep`: many configs, trained together, the best one named."""
 
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -104,6 +105,14 @@ def sweep(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="End with the first run that fails.")
     ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Train on a Dask cluster: the address of its scheduler, tcp://HOST:PORT, or "
+            "local:4 for 4 worker processes on this machine.",
+        ),
+    ] = None,
     name: options.Name = None,
     runs_dir: options.RunsDir = None,
     plugin: options.Plugins = None,
@@ -158,28 +167,41 @@ def sweep(
     from mnistlab.sweeps.storage import best_run, is_complete
 
     reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
-    chosen = settled.with_all_trials() if dry_run else settled
-    prepared = prepare_sweep(chosen, reporter, exact_limit=exact_limit)
-    if dry_run:
-        stacks = prepared.stacks()
-        facts = estimate_facts(prepared, stacks, estimate(prepared, stacks))
-        (echo_json if as_json else print_estimate)(facts)
-        return
-    if folder is not None and is_complete(folder, prepared, retry_failed=retry_failed):
-        if not no_plots:
-            draw_missing_plots([folder, *best_run(folder)], runs_dir, plugins)
-        if not (as_json or quiet):
-            echo("It was complete already.\n")
-        _print(folder, folder.read_summary(), as_json=as_json, quiet=quiet)
-        return
-    result = run_sweep(
-        prepared,
-        runs_dir=runs_folder(runs_dir),
-        reporter=reporter,
-        start_painter=None if no_plots else partial(Painter, plugins),
-        resumed=folder,
-        options=SweepOptions(needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)),
-    )
+    with ExitStack() as cleanup:
+        cluster = None
+        if scheduler is not None:
+            from mnistlab.sweeps.cluster import connect
+
+            cluster = cleanup.enter_context(connect(scheduler, plugins))
+        prepared = prepare_sweep(
+            settled.with_all_trials() if dry_run else settled,
+            reporter,
+            exact_limit=exact_limit,
+            workers=None if cluster is None else cluster.threads,
+        )
+        if dry_run:
+            stacks = prepared.stacks()
+            facts = estimate_facts(prepared, stacks, estimate(prepared, stacks))
+            (echo_json if as_json else print_estimate)(facts)
+            return
+        if folder is not None and is_complete(folder, prepared, retry_failed=retry_failed):
+            if not no_plots:
+                draw_missing_plots([folder, *best_run(folder)], runs_dir, plugins)
+            if not (as_json or quiet):
+                echo("It was complete already.\n")
+            _print(folder, folder.read_summary(), as_json=as_json, quiet=quiet)
+            return
+        result = run_sweep(
+            prepared,
+            runs_dir=runs_folder(runs_dir),
+            reporter=reporter,
+            start_painter=None if no_plots else partial(Painter, plugins),
+            resumed=folder,
+            options=SweepOptions(
+                needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)
+            ),
+            cluster=cluster,
+        )
     _print(result.folder, result.document, as_json=as_json, quiet=quiet)
     if result.status != "completed":
         raise SweepFailedError(f"the sweep {result.status}: {result.error}")

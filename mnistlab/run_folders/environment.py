@@ -40,6 +40,16 @@ def describe_environment() -> dict[str, Any]:
     }
 
 
+MACHINE = ("python", "packages", "platform", "machine", "processors", "blas", "host")
+"""What a run's environment says of another machine that trained it, `host` being its name."""
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return what the environment of a run says of the machine that trained it."""
+    known = {**describe_environment(), "host": platform.node()}
+    return {key: known[key] for key in MACHINE}
+
+
 def describe_other_blas(known: Mapping[str, Any], ours: Mapping[str, Any]) -> str | None:
     """Return a warning if two environments differ in linear algebra: so may the last bits."""
     then, now = ([_kernel(one) for one in each.get("blas") or ()] for each in (known, ours))

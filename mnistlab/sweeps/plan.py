@@ -245,10 +245,12 @@ def prepare_sweep(
     *,
     exact_limit: bool = False,
     earlier: PreparedSweep | None = None,
+    workers: int | None = None,
 ) -> PreparedSweep:
     """Load the data of a sweep and check every run against it; raise InputError or FetchError.
 
     With `earlier`, which has some of its trials, the data and limits of those are taken from there.
+    `workers` is how many stacks are trained at once, by default one on each core.
     """
     configs = {run: with_absolute_data(one) for run, one in enumerate(configs_of_runs(sweep))}
     data_of = _opener(progress) if earlier is None else earlier.data_of
@@ -262,7 +264,9 @@ def prepare_sweep(
             data_of(configs[runs[0]]), [configs[run] for run in runs], exact_limit=exact_limit
         )
         limits |= dict(zip(runs, plan.limits, strict=True))
-    return PreparedSweep(sweep, configs, data_of, limits, available_cores())
+    if workers is None:
+        workers = available_cores() if earlier is None else earlier.workers
+    return PreparedSweep(sweep, configs, data_of, limits, workers)
 
 
 def _opener(progress: Progress | None) -> Callable[[Config], Dataset]:

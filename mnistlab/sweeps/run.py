@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any
 import threadpoolctl
 
 from mnistlab import interrupts
-from mnistlab.errors import describe_error
+from mnistlab.errors import ClusterError, describe_error
 from mnistlab.experiment import Reporter
 from mnistlab.experiment.recorder import now
 from mnistlab.interrupts import deferred
@@ -20,12 +20,14 @@ from mnistlab.plots.painter import Painter
 from mnistlab.run_folders.environment import describe_environment, describe_other_blas
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.batches import batches, check_sampler, labels_of
+from mnistlab.sweeps.cluster import Cluster
 from mnistlab.sweeps.finish import SweepResult, finish_sweep
 from mnistlab.sweeps.halving import budgets, pruned_at
 from mnistlab.sweeps.metric import Metric
 from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch, prepare_sweep
 from mnistlab.sweeps.results import read_rows
 from mnistlab.sweeps.sentences import sentences
+from mnistlab.sweeps.stack_epochs import TrainEpochs, train_epochs
 from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
 from mnistlab.sweeps.storage import (
     begin,
@@ -70,11 +72,11 @@ def run_sweep(
     start_painter: Callable[[], Painter] | None = None,
     resumed: SweepFolder | None = None,
     options: SweepOptions = SweepOptions(),
-    executor: Executor | None = None,
+    cluster: Cluster | None = None,
 ) -> SweepResult:
     """Train all runs of a sweep that are not done yet, and name the best trial.
 
-    Stacks are trained on the `executor`, by default a thread for each of the sweep's workers.
+    Stacks are trained by threads, one for each of the sweep's workers, or on the `cluster`.
     With `resumed` the sweep in that folder goes on. However this ends, what was reached is
     kept and can be resumed. Raises what cut it short.
     """
@@ -84,8 +86,9 @@ def run_sweep(
     with ExitStack() as cleanup:
         cleanup.callback(reporter.stop)
         cleanup.enter_context(threadpoolctl.threadpool_limits(1, "blas"))
-        if executor is None:
-            executor = cleanup.enter_context(ThreadPoolExecutor(prepared.workers))
+        # of a cluster each worker has one stack to train and one that waits for it
+        threads = prepared.workers if cluster is None else 2 * prepared.workers
+        executor = cleanup.enter_context(ThreadPoolExecutor(threads))
         try:
             with deferred():
                 folder, lock = open_folder(prepared, runs_dir, resumed)
@@ -98,10 +101,12 @@ def run_sweep(
             begun = prepared = with_known_trials(folder, prepared)
             done = finished_runs(folder, begun, retry_failed=options.retry_failed)
             about_resuming = [f"{folder.name} {other_blas}"] if other_blas else []
-            for warning in [*prepared.warnings(), *about_resuming]:
+            about_cluster = [] if cluster is None else cluster.warnings
+            for warning in [*prepared.warnings(), *about_resuming, *about_cluster]:
                 reporter.warn(warning)
                 folder.write_log(f"warning: {warning}")
-            training = _Training(prepared, folder, reporter, options, Workers(executor))
+            train = train_epochs if cluster is None else cluster.train_epochs
+            training = _Training(prepared, folder, reporter, options, Workers(executor), train)
             reporter.start(*_what_is_left(prepared, folder, done))
             try:
                 with suppress(StoppedError):  # a run failed, and that was to end it
@@ -189,6 +194,7 @@ class _Training:
     reporter: SweepReporter
     options: SweepOptions
     workers: Workers
+    train_epochs: TrainEpochs
 
     def __post_init__(self) -> None:
         self.seconds = dict.fromkeys(("train", "evaluate", "write"), 0.0)
@@ -202,7 +208,7 @@ class _Training:
         """
         work = Work(
             self.folder, prepared.configs, prepared.data_of, environment, done,
-            self.workers.report, self.workers.check,
+            self.workers.report, self.workers.check, self.train_epochs,
         )  # fmt: skip
         runs = {run for trial in batch.trials for run in batch.runs_of(trial)}
         planned = planned_stacks(self.folder, prepared, done)
@@ -251,7 +257,7 @@ def _give_up(
     folder: SweepFolder, error: BaseException, resume_options: str, *, created: bool
 ) -> None:
     """Mark the sweep as interrupted or failed, and note on the error how to go on."""
-    interrupted = isinstance(error, KeyboardInterrupt)
+    interrupted = isinstance(error, KeyboardInterrupt | ClusterError)
     message = describe_error(error)
     if created and not has_begun(folder):
         folder.remove()

@@ -14,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config
-from mnistlab.core.trainer import EpochRecord, Snapshot, Trainer
+from mnistlab.core.trainer import Snapshot
 from mnistlab.datasets import Dataset
-from mnistlab.errors import DataError, RunFolderError
+from mnistlab.errors import ClusterError, DataError, RunFolderError, WorkersKilledError
 from mnistlab.experiment.prepare import plan_on
 from mnistlab.experiment.recorder import CheckpointTimer, RunRecorder, check_notes, now
 from mnistlab.experiment.training import describe_epoch
+from mnistlab.run_folders.environment import MACHINE
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.locks import check_in_place, remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint, save_checkpoint
 from mnistlab.sweeps.plan import Column, Stack, last_epoch
+from mnistlab.sweeps.stack_epochs import TrainedEpoch, TrainEpochs, train_epochs
 from mnistlab.sweeps.workers import EpochEnded, Event, RunEnded, StackEnded, StoppedError
 
 CHECKPOINT_SECONDS = 0.25
@@ -70,8 +72,9 @@ class Work:
     """What all stacks of a sweep share.
 
     `done` holds the runs whose folders are whole already, `report` passes events on, and
-    `check` raises StoppedError when the sweep is to end. `features` has a file of what the feature
-    steps of a dataset have learned, which the runs on it share.
+    `check` raises StoppedError when the sweep is to end. `train` trains a stack, in this process
+    or elsewhere. `features` has a file of what the feature steps of a dataset have learned, which
+    the runs on it share.
     """
 
     folder: SweepFolder
@@ -81,6 +84,7 @@ class Work:
     done: set[int]
     report: Callable[[Event], None]
     check: Callable[[], None]
+    train: TrainEpochs = train_epochs
     features: dict[int, Path] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
@@ -89,7 +93,8 @@ def train_stack(stack: Stack, work: Work, stretch: Stretch = WHOLE) -> list[Stac
     """Train a stack to the end of a stretch, and write the runs that end on the way.
 
     When anything but the disk fails, its halves are trained instead, down to the columns that
-    fail alone: those are marked as failed. Returns the stacks that were trained in the end.
+    fail alone: those are marked as failed. So is a whole stack that kills the processes that train
+    it. Returns the stacks that were trained in the end.
     """
     if work.done.issuperset(stack.runs):
         remove_in_place(work.folder.checkpoint_of(stack.name))
@@ -97,8 +102,11 @@ def train_stack(stack: Stack, work: Work, stretch: Stretch = WHOLE) -> list[Stac
     training = _StackTraining(stack, work)
     try:
         training.run(stretch)
-    except (StoppedError, StorageError, RunFolderError, DataError):
+    except (StoppedError, StorageError, RunFolderError, DataError, ClusterError):
         raise
+    except WorkersKilledError as error:  # its halves might kill as many again, each
+        remove_in_place(work.folder.checkpoint_of(stack.name))
+        training.fail(error)
     except (Exception, SystemExit) as error:  # a plugin may call exit()
         remove_in_place(work.folder.checkpoint_of(stack.name))
         if len(stack.columns) > 1:
@@ -132,7 +140,7 @@ class _StackTraining:
         self._data = self.work.data_of(columns[0].config)
         configs = [column.config for column in columns]
         self._plan = plan_on(self._data, configs, without_dark_pixels=self.stack.is_compact)
-        self._environment = {**self.work.environment, "stack_width": len(columns)}
+        self._machine: Mapping[str, Any] = {}
         self._logs = [
             RunRecorder(column.config, self.work.folder.run(column.runs[-1])) for column in columns
         ]
@@ -140,23 +148,32 @@ class _StackTraining:
 
     def run(self, stretch: Stretch) -> None:
         """Train from the last checkpoint, if there is one, to the end of the stretch."""
-        trainer = self._plan.trainer(self.work.check)
-        snapshot = self._load()
-        if snapshot is not None:
-            if stretch.until is not None and snapshot.epoch >= stretch.until:
+        start = self._load()
+        if start is not None:
+            if stretch.until is not None and start.epoch >= stretch.until:
                 return
-            trainer.restore(self._without_pruned(snapshot, stretch))
+            start = self._without_pruned(start, stretch)
+        ends = [[last_epoch(self.work.configs[run]) for run in column.runs]
+                for column in self.stack.columns]  # fmt: skip
+        epoch: TrainedEpoch | None = None
         try:
-            for record in trainer.epochs():
-                staying = self._note(record, trainer)
-                at_end = record.epoch == stretch.until
-                if staying.any() and (at_end or self._checkpoints.is_due(CHECKPOINT_SECONDS)):
-                    self._save(trainer.snapshot.keep(staying))
-                    if at_end:
-                        return
+            for epoch in self.work.train(
+                self.stack,
+                self._plan,
+                ends,
+                start=start,
+                until=stretch.until,
+                check=self.work.check,
+            ):
+                self._note(epoch)
+                at_end = epoch.record.epoch == stretch.until
+                if at_end or self._checkpoints.is_due(CHECKPOINT_SECONDS):
+                    self._save(epoch)
+                if at_end and epoch.staying.any():
+                    return
         except StoppedError:
-            if trainer.snapshot.epoch:
-                self._save(trainer.snapshot)
+            if epoch is not None:
+                self._save(epoch)
             raise
         with _storing(self.seconds):
             self.work.folder.sync_runs()
@@ -193,9 +210,11 @@ class _StackTraining:
     def _path(self) -> Path:
         return self.work.folder.checkpoint_of(self.stack.name)
 
-    def _note(self, record: EpochRecord, trainer: Trainer) -> NDArray[np.bool_]:
-        """Keep an epoch's rows, write the runs that end with it; return which columns stay."""
+    def _note(self, epoch: TrainedEpoch) -> None:
+        """Keep an epoch's rows, and write the runs that end with it."""
+        record = epoch.record
         self._data.watched.check()
+        self._machine = epoch.machine
         self.seconds["train"] += record.train_seconds
         self.seconds["evaluate"] += record.evaluate_seconds
         rows: dict[int, Mapping[str, Any]] = {}
@@ -206,18 +225,16 @@ class _StackTraining:
             rows |= dict.fromkeys(going, row)
         self.work.report(EpochEnded(rows))
         for position, column in enumerate(record.columns.tolist()):
-            self._end_column(record, position, self.stack.columns[column], column, trainer)
-        return ~(record.diverged | record.finished)
+            self._end_column(epoch, position, self.stack.columns[column], column)
 
-    def _end_column(
-        self, record: EpochRecord, position: int, member: Column, column: int, trainer: Trainer
-    ) -> None:
+    def _end_column(self, epoch: TrainedEpoch, position: int, member: Column, column: int) -> None:
         """Write the runs of a column that end with this epoch."""
+        record = epoch.record
         configs = {run: self.work.configs[run] for run in member.runs}
         later = [run for run, config in configs.items() if last_epoch(config) > record.epoch]
         ending = [run for run, config in configs.items() if last_epoch(config) == record.epoch]
         if record.diverged[position]:
-            losses = trainer.trace_last_epoch(column)
+            losses = epoch.losses[position]
             steps = self._plan.steps_per_epoch
             for run in ending + later:
                 self._end(run, configs[run], column, partial(_diverge, losses=losses, steps=steps))
@@ -225,7 +242,7 @@ class _StackTraining:
         if record.finished[position]:
             ending += later  # stopped early: the longer ones would have been, too
         if ending:
-            parameters = self._plan.with_all_pixels(trainer.parameters[:, position, :])
+            parameters = epoch.parameters[position]
             for run in ending:
                 self._end(run, configs[run], column, partial(_complete, parameters=parameters))
 
@@ -252,7 +269,9 @@ class _StackTraining:
         _clear(run.folder.path)  # left half written by a process that was killed
         run.folder.path.mkdir(parents=True)
         run.begin(self.started)
-        run.record_origin(self._environment, self._data.sha256)
+        width = {"stack_width": len(self.stack.columns)}
+        environment = {**self.work.environment, **self._machine, **width}
+        run.record_origin(environment, self._data.sha256)
         shared = self.work.features
         with self.work.lock:
             run.record_features(self._data.fitted_steps, like=shared.get(id(self._data)))
@@ -267,8 +286,13 @@ class _StackTraining:
         )
         run.close()
 
-    def _save(self, snapshot: Snapshot) -> None:
-        notes = [{"rows": log.rows, "seconds": log.seconds} for log in self._logs]
+    def _save(self, epoch: TrainedEpoch) -> None:
+        """Write a checkpoint of the columns that go on, if any do and the epoch's end is known."""
+        if epoch.snapshot is None or not epoch.staying.any():
+            return
+        snapshot = epoch.snapshot.keep(epoch.staying)
+        machine = {"machine": self._machine} if self._machine else {}
+        notes = [{"rows": log.rows, "seconds": log.seconds, **machine} for log in self._logs]
         with _storing(self.seconds), self._checkpoints.saving():
             self.work.folder.sync_runs()  # what has left the stack is in its folder alone
             self._path.parent.mkdir(exist_ok=True)
@@ -285,6 +309,7 @@ class _StackTraining:
             return None
         for log, kept in zip(self._logs, notes, strict=True):
             log.rows, log.seconds = kept["rows"], kept["seconds"]
+            self._machine = kept.get("machine", {})
         return snapshot
 
     def _check(self, snapshot: Snapshot, notes: Any) -> None:
@@ -296,6 +321,8 @@ class _StackTraining:
         left = set(snapshot.columns.tolist())
         for column, (member, note) in enumerate(zip(self.stack.columns, notes, strict=True)):
             check_notes(note, snapshot.epoch if column in left else len(note["rows"]))
+            if not dict(note.get("machine", {})).keys() <= set(MACHINE):
+                raise ValueError("its machine is none")
             missing = [run for run in member.runs if run not in self.work.done]
             if any(
                 column not in left or last_epoch(self.work.configs[run]) <= snapshot.epoch

@@ -32,6 +32,12 @@ def _fuzz(scale: float, scratch: Path) -> list[Figure]:  # noqa: ARG001 - it has
     return fuzzing.measure(round(_INPUTS * scale))
 
 
+def _cluster(scale: float, scratch: Path) -> list[Figure]:
+    from tests.stress import cluster  # noqa: PLC0415 - takes packages that the others do not
+
+    return cluster.measure(scale, scratch)
+
+
 PARTS: dict[str, Callable[[float, Path], list[Figure]]] = {
     "calls": failing.measure,
     "power": unsynced.measure,
@@ -43,6 +49,7 @@ PARTS: dict[str, Callable[[float, Path], list[Figure]]] = {
     "races": races.measure,
     "late faults": late.measure,
     "gradients": gradients.measure,
+    "cluster": _cluster,
     "fuzzing": _fuzz,
 }
 
