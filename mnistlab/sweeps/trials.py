@@ -31,9 +31,8 @@ _LOOKED_AT = 10_000
 """Of an axis with more values, only those that are picked are looked at."""
 _DRAWN = 64  # trials of a random sweep that does not say how many
 _BATCH = 16
-"""Trials that a sampler is asked for at a time. On two cores 256 trials on mnist-mini took 13 s so,
-11 s with 32 at a time, 9 s with 64, and 8 s at random. In 48 trials 32 at a time found a little
-less than 16 in each of three problems: benchmarks/RESULTS.md has the figures."""
+"""Trials that a sampler is asked for at a time: on two cores 256 on mnist-mini took 13 s so, 11 s
+with 32 at a time, but in 48 trials 32 found a little less in each of three problems."""
 
 
 @dataclass(frozen=True)
