@@ -23,7 +23,7 @@ from mnistlab.sweeps.plan import PreparedSweep, prepare_sweep
 from mnistlab.sweeps.run import run_sweep
 from mnistlab.sweeps.trials import load_sweep
 
-_ROUNDS = 7
+_ROUNDS = 3
 _CONFIGS = Path(__file__).parents[1] / "configs"
 
 
@@ -65,6 +65,7 @@ def speed(scratch: Path) -> None:
             _train(prepared, cluster, scratch)
             times["cluster, started for it"].append(time.perf_counter() - began)
             times["cluster"].append(_train(prepared, cluster, scratch))
+        print(*(f"{name} {found[-1]:.2f} s" for name, found in times.items()), sep=", ", flush=True)
     for name, found in times.items():
         ratios = [one / base for one, base in zip(found, times["threads"], strict=True)]
         shown = " ".join(f"{one:.2f}" for one in found)
@@ -96,7 +97,7 @@ def _small(scratch: Path, stacks: int, width: int) -> PreparedSweep:
 def stacks(scratch: Path) -> None:
     """Print what a tiny stack takes on threads and on a cluster."""
     prepared = _small(scratch, 1000, 1)
-    for _ in range(3):
+    for _ in range(2):
         threads = _train(prepared, None, scratch)
         with connect("local:2") as cluster:
             before = _memory()
@@ -105,7 +106,8 @@ def stacks(scratch: Path) -> None:
             grown = _memory() - before
         print(
             f"1,000 stacks: threads {threads:.1f} s, cluster {ours:.1f} s: "
-            f"{ours - threads:.1f} ms more a stack; memory grown by {grown:.0f} kB a stack"
+            f"{ours - threads:.1f} ms more a stack; memory grown by {grown / 1000:.0f} kB a stack",
+            flush=True,
         )
 
 

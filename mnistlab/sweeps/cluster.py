@@ -19,7 +19,7 @@ from typing import Any
 import mnistlab
 from mnistlab.core.samples import available_cores
 from mnistlab.core.trainer import Snapshot
-from mnistlab.datasets.transfer import arrays_sha256, find_data, raw_arrays
+from mnistlab.datasets.transfer import arrays_sha256, raw_arrays
 from mnistlab.errors import (
     ClusterError,
     DataError,
@@ -45,6 +45,12 @@ PART_SECONDS = 10.0
 interrupted, loses no more than that."""
 
 _POLL = 0.1  # seconds until a thread that waits for a worker hears that the sweep is to end
+_LOCAL_SETTINGS: dict[str, Any] = {
+    # nobody looks at the profile, for which Dask interrupts a worker every 10 ms
+    "distributed.worker.profile.enabled": False,
+    # in place of Dask's, which also has each array that is freed go back to the system at once
+    "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1},
+}
 _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 
 
@@ -95,7 +101,7 @@ class Cluster:
             plain = None if start is None else asdict(start)
             shared = self._share(plan, has_arrays=has_arrays)
             answer = self._ask({**task, "start": plain}, shared, check)
-            if "missing" in answer:  # by a worker that has joined the others meanwhile
+            if "missing" in answer:
                 has_arrays = True
                 continue
             for one in answer["epochs"]:
@@ -149,7 +155,7 @@ class Cluster:
     def _share(self, plan: Plan, *, has_arrays: bool) -> Any:
         """Return the future of what all stacks on the same data need.
 
-        The raw images go along where a worker has not got them in its cache.
+        The raw images go along where a worker has said that it has not got them in its cache.
         """
         config, data = plan.configs[0], plan.dataset
         name, key = config.data.dataset, data_key(config)
@@ -158,7 +164,7 @@ class Cluster:
                 self._contents[name] = arrays_sha256(raw_arrays(name))
             sha256 = self._contents[name]
             if (key, has_arrays) not in self._shared:
-                arrays = raw_arrays(name) if has_arrays or self._is_missing(name, sha256) else None
+                arrays = raw_arrays(name) if has_arrays else None
                 shared = {
                     "key": key,
                     "plugins": self.plugins,
@@ -174,11 +180,6 @@ class Cluster:
                 future = self.client.submit(hand_over, shared, pure=False)
                 self._shared[key, has_arrays] = future
             return self._shared[key, has_arrays]
-
-    def _is_missing(self, name: str, sha256: str) -> bool:
-        """Return whether a worker has not got these data."""
-        found = self.client.run(find_data, name, sha256, on_error="ignore")
-        return None in found.values()
 
 
 @contextmanager
@@ -245,6 +246,9 @@ def _start_workers(distributed: Any, address: str) -> Iterator[Any]:
         raise InputError(
             f"--scheduler {shown(address)}: write local, or local:4 for 4 worker processes"
         )
+    import dask  # noqa: PLC0415 - an extra
+
+    dask.config.set(_LOCAL_SETTINGS)
     with distributed.LocalCluster(
         n_workers=int(match[1] or available_cores()),
         threads_per_worker=1,
