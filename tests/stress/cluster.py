@@ -72,8 +72,11 @@ def _started(cluster: Cluster) -> list[int]:
     """Return the processes of both workers once they run: Dask restarts none that dies earlier."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
+        cluster.client.cluster.scale(2)  # Dask gives up a worker that dies at a bad moment
         processes = [nanny.process for nanny in cluster.client.cluster.workers.values()]
-        if all(one is not None and one.status.name == "running" for one in processes):
+        if len(processes) == 2 and all(
+            one is not None and one.status.name == "running" for one in processes
+        ):
             return [one.pid for one in processes]
         time.sleep(0.05)
     raise AssertionError("a worker was not started again")
