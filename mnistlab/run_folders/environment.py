@@ -32,12 +32,18 @@ def describe_environment() -> dict[str, Any]:
                 for key in ("internal_api", "version", "num_threads", "architecture")
                 if key in library
             }
-            for library in threadpoolctl.threadpool_info()
-            if library["user_api"] == "blas"
+            for library in _blas()
         ],
         "git": _git_state(),
         "command": sys.argv,
     }
+
+
+def _blas() -> list[dict[str, Any]]:
+    """Return the linear algebra that NumPy multiplies with; SciPy brings one of its own along."""
+    found = [one for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+    numpys = [one for one in found if "numpy" in str(one.get("filepath"))]
+    return numpys or found
 
 
 MACHINE = ("python", "packages", "platform", "machine", "processors", "blas", "host")
