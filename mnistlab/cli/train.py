@@ -189,7 +189,7 @@ def _print_plan(plan: "Plan", *, as_json: bool) -> None:
         "model": config.model,
         "loss": config.loss,
         "dataset": dataset.name,
-        "data_sha256": dataset.sha256,
+        "data_sha256": None if dataset.is_large else dataset.sha256,  # it is read whole for that
         "train_images": len(dataset.train),
         "validation_images": 0 if dataset.validation is None else len(dataset.validation),
         "test_images": len(dataset.test),

@@ -1,10 +1,11 @@
 """From a name or a path to checked images, labels and their hash: the main path of the package."""
 
 import hashlib
+import mmap
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -48,17 +49,15 @@ DIMENSIONS = (3, 1, 3, 1)  # of training images and labels, test images and labe
 class Dataset:
     """A dataset ready to train on.
 
-    `sha256` stands for the raw images and labels, whatever file format or preprocessing they
-    came through; `files` has the SHA-256 of each file's raw content. `classes` are the ten class
-    names.
+    `hashes` returns the SHA-256 of each file's content; a mapped file is read whole for that, so
+    it is left until they are needed. `classes` are the ten class names.
     """
 
     name: str
     train: Samples
     validation: Samples | None
     test: Samples
-    sha256: str
-    files: dict[str, str]
+    hashes: Callable[[], tuple[str, ...]]
     classes: tuple[str, ...]
     preprocess: tuple[str, ...]
     curvatures: dict[bool, Curvature] = field(default_factory=dict)
@@ -69,6 +68,16 @@ class Dataset:
 
     watched: WatchedFiles = field(default_factory=lambda: WatchedFiles({}, lambda: True))
     """The files that it was read from."""
+
+    @cached_property
+    def sha256(self) -> str:
+        """What stands for the raw images and labels, whatever preprocessing they came through."""
+        return hashlib.sha256("".join(self.hashes()).encode()).hexdigest()
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a split is mapped from its file, as it would take too much memory."""
+        return any(samples.is_large for samples in self.splits.values())
 
     @cached_property
     def oddities(self) -> list[Finding]:
@@ -128,8 +137,7 @@ class _Raw:
 
     arrays: tuple[NDArray[np.uint8], ...]
     labels: tuple[str, ...]
-    hashes: tuple[str, ...]
-    files: dict[str, str]
+    hashes: Callable[[], tuple[str, ...]]
     states: dict[Path, State]
     classes: tuple[str, ...] = DIGITS
 
@@ -178,9 +186,9 @@ def load(
         remaining = f"{name}: without the {count:,} held-out images"
         check_images(train_images[train_part], remaining)
         check_labels(train_labels[train_part], remaining)
-    train_hash, test_hash = raw.hashes[0], raw.hashes[2]
     pixels = PixelMap()
     where = None if anew else cache or data_dir()
+    train_hash, _, test_hash, _ = raw.hashes() if steps else ("", "", "", "")
     for step_name in steps:
         step = PREPROCESSING[step_name]
         if isinstance(step, MovePixels):
@@ -204,8 +212,7 @@ def load(
         train=train.take(train_part),
         validation=train.take(held_out) if count else None,
         test=replace(train, images=test_images, labels=test_labels),
-        sha256=hashlib.sha256("".join(raw.hashes).encode()).hexdigest(),
-        files=raw.files,
+        hashes=raw.hashes,
         classes=raw.classes,
         preprocess=steps,
         is_published=name in DATASETS and isinstance(DATASETS[name], NamedDataset),
@@ -234,12 +241,12 @@ def resolve(name: str) -> None:
     raise error
 
 
-def _is_same(name: str, cache: Path | None, hashes: tuple[str, ...]) -> bool:
+def _is_same(name: str, cache: Path | None, hashes: Callable[[], tuple[str, ...]]) -> bool:
     """Return whether the files of a dataset still have these hashes; nothing is fetched."""
     try:
         if name in DATASETS and isinstance(dataset := DATASETS[name], NamedDataset):
             return not open_files(dataset, home_of(name, cache))[1]
-        return _read(name, cache, Silent()).hashes == hashes
+        return _read(name, cache, Silent()).hashes() == hashes()
     except DataError:
         return False
 
@@ -285,7 +292,7 @@ def _read_named(name: str, cache: Path | None, progress: Progress) -> _Raw:
         for file in dataset.files
     )
     labels = {file.name: f"{home / file.stored_name}" for file in dataset.files}
-    return _raw_from_idx(contents, labels, hashes, states, dataset.classes)
+    return _raw_from_idx(contents, labels, lambda: hashes, states, dataset.classes)
 
 
 def _read_folder(folder: Path) -> _Raw:
@@ -295,7 +302,7 @@ def _read_folder(folder: Path) -> _Raw:
     paths = find_all(folder)
     states = states_of(paths.values())
     contents = {name: unpack(read_content(path), str(path)) for name, path in paths.items()}
-    hashes = tuple(sha256_of(paths[name], contents[name], states[paths[name]]) for name in NAMES)
+    hashes = _hashes_of([(paths[name], contents[name]) for name in NAMES], states)
     labels = {name: str(path) for name, path in paths.items()}
     return _raw_from_idx(contents, labels, hashes, states)
 
@@ -304,18 +311,36 @@ def _read_npy(paths: Mapping[str, Path]) -> _Raw:
     states = states_of(paths.values())
     contents = {key: read_content(path) for key, path in paths.items()}
     found = {key: parse_npy(contents[key], key, str(path)) for key, path in paths.items()}
-    hashes = tuple(sha256_of(path, contents[key], states[path]) for key, path in paths.items())
+    hashes = _hashes_of([(path, contents[key]) for key, path in paths.items()], states)
     for key in KEYS[1::2]:
         check_labels(found[key], str(paths[key]))  # before 256 could turn into a 0
     arrays = tuple(np.ascontiguousarray(found[key], np.uint8) for key in KEYS)
-    names = {path.name: digest for path, digest in zip(paths.values(), hashes, strict=True)}
-    return _Raw(arrays, tuple(map(str, paths.values())), hashes, names, states, DIGITS)
+    return _Raw(arrays, tuple(map(str, paths.values())), hashes, states, DIGITS)
+
+
+def _hashes_of(
+    contents: Sequence[tuple[Path, Content]], states: Mapping[Path, State]
+) -> Callable[[], tuple[str, ...]]:
+    """Return a function that hashes files, once, what is mapped when it is called."""
+    read = {
+        path: sha256_of(path, content, states[path])
+        for path, content in contents
+        if not isinstance(content, mmap.mmap)
+    }
+
+    @cache
+    def hashes() -> tuple[str, ...]:
+        return tuple(
+            read.get(path) or sha256_of(path, content, states[path]) for path, content in contents
+        )
+
+    return hashes
 
 
 def _raw_from_idx(
     contents: dict[str, Content],
     labels: dict[str, str],
-    hashes: tuple[str, ...],
+    hashes: Callable[[], tuple[str, ...]],
     states: dict[Path, State],
     classes: tuple[str, ...] = DIGITS,
 ) -> _Raw:
@@ -324,14 +349,13 @@ def _raw_from_idx(
         for name, ndim in zip(NAMES, DIMENSIONS, strict=True)
     )
     names = tuple(labels[name] for name in NAMES)
-    return _Raw(arrays, names, hashes, dict(zip(NAMES, hashes, strict=True)), states, classes)
+    return _Raw(arrays, names, hashes, states, classes)
 
 
 def _read_npz(path: Path) -> _Raw:
     states = states_of([path])
     raw = _raw_from_arrays(read_npz(path), str(path))
-    files = {path.name: hashlib.sha256(read_content(path)).hexdigest()}
-    return replace(raw, files=files, states=states)
+    return replace(raw, states=states)
 
 
 def _raw_from_arrays(
@@ -343,9 +367,8 @@ def _raw_from_arrays(
     for array in arrays:
         array.flags.writeable = False
     hashes = tuple(content_sha256(array) for array in arrays)
-    files = dict(zip(KEYS, hashes, strict=True))
     labels = tuple(f"{label}: {key}" for key in KEYS)
-    return _Raw(arrays, labels, hashes, files, states_of([]), classes)
+    return _Raw(arrays, labels, lambda: hashes, states_of([]), classes)
 
 
 def _check(raw: _Raw, name: str) -> None:

@@ -57,7 +57,8 @@ def sha256_of(path: Path, content: Content, state: State, *, anew: bool = False)
     """Return the SHA-256 of a file's content, which was in this state before it was opened.
 
     A mapped file is hashed once: the cache keeps its hash with its time of change, size and inode,
-    and it is hashed again where one of these is another, or `anew`.
+    and it is hashed again where one of these is another, or `anew`. Raises DataError where the
+    file has changed since it was opened.
     """
     if not isinstance(content, mmap.mmap):
         return hashlib.sha256(content).hexdigest()
@@ -66,7 +67,9 @@ def sha256_of(path: Path, content: Content, state: State, *, anew: bool = False)
     if not anew and state is not None and isinstance(found, list) and found[:-1] == list(state):
         return str(found[-1])
     digest = hashlib.sha256(content).hexdigest()
-    if state is not None and state_of(path) == state:
+    if state is not None:
+        if state_of(path) != state:
+            raise DataError(f"{shown(path)}: has changed since it was opened; try again")
         with contextlib.suppress(OSError):  # it is hashed each time then
             _record().parent.mkdir(parents=True, exist_ok=True)
             with replacing(_record()) as file:

@@ -74,8 +74,7 @@ class Rows:
             train=train,
             validation=validation,
             test=train,
-            sha256="",
-            files={},
+            hashes=tuple,
             classes=tuple(map(str, range(self.classes))),
             preprocess=(),
         )

@@ -231,7 +231,7 @@ def test_where_only_the_gzip_is_known_it_is_kept(register, server, mirror, tmp_p
     raw = write_folder(tmp_path / "raw", tiny_arrays())
     same = load(str(raw), validation=5)
     assert data.sha256 == same.sha256
-    assert data.files == same.files
+    assert data.hashes() == same.hashes()
     assert (data.test.images == same.test.images).all()
     path = cache / "tiny" / f"{NAMES[0]}.gz"
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")

@@ -1,5 +1,6 @@
 """Sets larger than memory: mapped, hashed once, shuffled in blocks, never copied; here small."""
 
+import hashlib
 import json
 import os
 
@@ -13,7 +14,8 @@ from mnistlab.datasets import idx, load, write_idx
 from mnistlab.datasets.sanity import find_oddities
 from mnistlab.datasets.watched import recorded_sha256
 from mnistlab.errors import DataError
-from tests.core.helpers import random_samples, random_weights, run, settings, trainer
+from tests.core.helpers import random_samples, random_weights, settings, trainer
+from tests.core.helpers import run as train
 
 
 @pytest.fixture
@@ -56,11 +58,11 @@ def test_a_set_that_fits_into_memory_is_shuffled_as_ever():
 
 def test_targets_made_in_stretches_change_no_bit(monkeypatch):
     chosen, weights = settings(batch_size=30, learning_rate=[0.01, 0.02]), random_weights(2)
-    _, whole = run(trainer(chosen, weights))
+    _, whole = train(trainer(chosen, weights))
     monkeypatch.setattr("mnistlab.core.trainer._TARGETS", 70)  # stretches of two batches
-    _, stretched = run(trainer(chosen, weights))
+    _, stretched = train(trainer(chosen, weights))
     monkeypatch.setattr("mnistlab.core.trainer._TARGETS", 7)  # fewer than a batch
-    _, single = run(trainer(chosen, weights))
+    _, single = train(trainer(chosen, weights))
     for k in range(2):
         np.testing.assert_array_equal(stretched[k], whole[k])
         np.testing.assert_array_equal(single[k], whole[k])
@@ -81,14 +83,16 @@ def test_a_large_file_is_mapped_and_hashed_once(folder, monkeypatch):
     first = load(str(folder), validation=1000)
     assert first.lit_pixels is None  # a copy with fewer pixels would be as large
     path = folder / "train-images-idx3-ubyte"
-    assert recorded_sha256(path) == first.files["train-images-idx3-ubyte"]
+    assert recorded_sha256(path) is None  # nothing has asked for it yet
+    assert first.sha256
+    assert recorded_sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()
     assert recorded_sha256(folder / "train-labels-idx1-ubyte") is None  # small: it is read
     with monkeypatch.context() as patch:
         patch.setattr("mnistlab.datasets.watched.hashlib", Counted)
         Counted.sizes = []
         again = load(str(folder), validation=1000)
+        assert again.sha256 == first.sha256
         assert max(Counted.sizes) < 100_000
-    assert again.sha256 == first.sha256
     content = bytearray(path.read_bytes())
     content[-5] ^= 1
     path.write_bytes(content)
@@ -112,6 +116,7 @@ class Counted:
 @pytest.mark.parametrize("broken", ["{", "[]", '{"x": 3}', None])
 def test_a_broken_record_costs_a_hash(folder, broken):
     first = load(str(folder), validation=1000)
+    assert first.sha256
     record = next(iter(_records()))
     if broken is None:
         known = json.loads(record.read_text())
@@ -137,6 +142,7 @@ def test_a_folder_of_npy_files_is_a_dataset(tmp_path, monkeypatch, mapped):
         np.save(tmp_path / f"x_{name}.npy", split.images)
         np.save(tmp_path / f"y_{name}.npy", split.labels.astype(np.int64))
     found = load(str(tmp_path), validation=1000)
+    assert found.sha256
     np.testing.assert_array_equal(found.train.images, data.train.images[:5000])
     np.testing.assert_array_equal(found.test.labels, data.test.labels)
     assert (recorded_sha256(tmp_path / "x_train.npy") is not None) == mapped
@@ -202,3 +208,23 @@ def test_it_trains_and_is_verified(folder, run):
     code, out, _ = run("data", "verify", folder, "--json")
     assert code == 1
     assert json.loads(out)["files"]["train-images-idx3-ubyte"] == "differs"
+
+
+@pytest.mark.usefixtures("large")
+def test_a_dry_run_reads_no_large_file_whole(folder, run):
+    words = ["--dry-run", "--json", f"data.dataset={folder}", "data.validation=1000"]
+    code, out, err = run("train", "-c", "linear", *words)
+    assert code == 0, err
+    assert json.loads(out)["data_sha256"] is None
+    assert recorded_sha256(folder / "train-images-idx3-ubyte") is None
+
+
+@pytest.mark.usefixtures("large")
+def test_a_large_file_that_changes_before_it_is_hashed_is_refused(folder):
+    data = load(str(folder), validation=1000)
+    path = folder / "train-images-idx3-ubyte"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="has changed since it was opened"):
+        _ = data.sha256
