@@ -221,16 +221,14 @@ class Curvature:
 
 
 def curvature(samples: Samples, rows: int | None = None) -> Curvature:
-    """Return the curvature of the N samples, or of `rows` of them for all.
+    """Return the curvature of the N samples, or of a subset of `rows` for all.
 
-    These are drawn at random, always the same (every n-th would not do: MNIST's file alternates
-    between two groups of writers). The eigenvector comes from power iteration (Golub and Van Loan,
+    The eigenvector comes from power iteration (Golub and Van Loan,
     "Matrix computations", section 7.3.1) up to a relative change of the eigenvalue of 1e-6.
     """
-    N, D = len(samples), samples.feature_count
-    inputs = samples.inputs
-    if rows is not None and rows < N:
-        inputs = inputs[np.sort(np.random.default_rng(0).choice(N, rows, replace=False))]
+    if rows is not None and rows < len(samples):
+        samples = samples.subset(rows)
+    inputs, D = samples.inputs, samples.feature_count
     block = 2000
     reader = samples.reader(min(block, len(inputs)), np.float32)
     vector = np.full(D + 1, 1 / np.sqrt(D + 1), np.float32)

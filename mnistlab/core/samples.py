@@ -72,6 +72,9 @@ _BLOCK_ROWS = 4096
 _WINDOW_BLOCKS = 32
 """Blocks whose rows are mixed: 103 MB of MNIST's, which stay in memory while they are in use."""
 
+_STRETCHES = 50
+"""Of these a part of a large set consists: single rows from everywhere took 9 s to read."""
+
 CHUNK_ROWS = 1000
 """Rows gathered at once: on 2 cores 1,000 beat 5,000 and 100 (the chunk stays in L2 or L3)."""
 
@@ -146,6 +149,19 @@ class Samples:
             features = replace(AS_THEY_ARE, steps=features.steps[self.done :])
         return FeatureReader(features, self.feature_count, rows, dtype)
 
+    def subset(self, rows: int) -> "Samples":
+        """Return so many of the samples that stand for all, always the same ones.
+
+        They are drawn at random (every n-th would not do: MNIST's file alternates between two
+        groups of writers). Of a large set 50 stretches are taken, evenly spread over it.
+        """
+        N = len(self)
+        if not self.is_large:
+            return self.take(np.sort(np.random.default_rng(0).choice(N, rows, replace=False)))
+        length = min(rows // _STRETCHES, N)
+        starts = np.linspace(0, N - length, _STRETCHES).astype(np.intp)
+        return self.take(np.add.outer(starts, np.arange(length)).ravel())
+
     def take(self, part: slice | NDArray[np.intp]) -> "Samples":
         """Return some of the samples."""
         computed = None if self.computed is None else self.computed[part]
@@ -178,12 +194,21 @@ class FeatureReader:
         self._scale = None if one_factor else np.asarray(pixels.scale, kept)
         self._shift = np.asarray(pixels.shift, kept)
         self.factor = float(pixels.scale) if one_factor else 1.0
-        self._x = np.empty((rows, D + 1), dtype)
-        self._x[:, D] = 1 / self.factor
+        self._dtype, self._D = dtype, D
+        self._x = self.empty(rows)
 
-    def read(self, rows: Values) -> Array:
-        """Return (n, D+1) features of n rows (n, V), valid until the next call."""
-        x: Array = self._x[: len(rows)]
+    def empty(self, rows: int) -> Array:
+        """Return room for the features of so many rows, (rows, D+1)."""
+        x: Array = np.empty((rows, self._D + 1), self._dtype)
+        x[:, self._D] = 1 / self.factor
+        return x
+
+    def read(self, rows: Values, x: Array | None = None) -> Array:
+        """Return (n, D+1) features of n rows (n, V) in `x`, which `empty` has returned.
+
+        Without it they are valid until the next call.
+        """
+        x = self._x[: len(rows)] if x is None else x
         features = x[:, :-1]
         mapped = np.empty(rows.shape, np.float32) if self._steps else features
         np.copyto(mapped, rows)
@@ -202,50 +227,59 @@ def one_hot(labels: NDArray[np.integer], C: int, dtype: DTypeLike) -> Array:
     return np.eye(C, dtype=dtype).take(labels, axis=1).T[:, None, :]
 
 
-def shuffled(images: Values, order: NDArray[np.intp], batch: int) -> Iterator[Values]:
-    """Yield images[order] in batches of `batch` rows, each valid until the next.
+def shuffled(
+    inputs: Values, order: NDArray[np.intp], batch: int, reader: FeatureReader
+) -> Iterator[Array]:
+    """Yield the features of inputs[order] in batches of `batch` rows, each valid until the next.
 
-    Random rows come from all over memory, so a second thread gathers chunks ahead while the
-    caller works on one. Two queues that pass three buffers round took 5 % less of a step's time
-    than a future for each chunk.
+    Random rows come from all over memory, and to make floats of bytes takes a third of a step, so
+    a second thread fills one chunk of batches while the caller works on another. Two queues that
+    pass two buffers round took 5 % less of a step's time than a future for each chunk.
     """
-    rows = batch * max(1, CHUNK_ROWS // batch)
-    if len(order) <= rows:  # a thread would have nothing to gather ahead
-        chunk = images[order]
-        yield from (chunk[start : start + batch] for start in range(0, len(order), batch))
+    rows = min(batch * max(1, CHUNK_ROWS // batch), len(order))
+    gathered = np.empty((rows, inputs.shape[1]), inputs.dtype)
+
+    def fill(chosen: NDArray[np.intp], x: Array) -> Array:
+        # mode="clip" writes straight into the buffer; every index is valid anyway
+        values = np.take(inputs, chosen, axis=0, out=gathered[: len(chosen)], mode="clip")
+        return reader.read(values, x[: len(chosen)])
+
+    if len(order) <= rows:  # a thread would have nothing to fill ahead
+        yield from _cut(fill(order, reader.empty(rows)), batch)
         return
     starts = range(0, len(order), rows)
-    free: SimpleQueue[Values | None] = SimpleQueue()
-    ready: SimpleQueue[Values | Exception] = SimpleQueue()
-    for _ in range(3):
-        free.put(np.empty((min(rows, len(order)), images.shape[1]), images.dtype))
+    free: SimpleQueue[Array | None] = SimpleQueue()
+    ready: SimpleQueue[Array | Exception] = SimpleQueue()
+    for _ in range(2):
+        free.put(reader.empty(rows))
 
-    def gather() -> None:
+    def fill_all() -> None:
         try:
             for start in starts:
-                buffer = free.get()
-                if buffer is None:
+                x = free.get()
+                if x is None:
                     return
-                chosen = order[start : start + rows]
-                # mode="clip" writes straight into the buffer; every index is valid anyway
-                out = buffer[: len(chosen)]
-                ready.put(np.take(images, chosen, axis=0, out=out, mode="clip"))
+                ready.put(fill(order[start : start + rows], x))
         except Exception as error:  # the caller is waiting for something
             ready.put(error)
 
-    thread = Thread(target=gather, daemon=True)
+    thread = Thread(target=fill_all, daemon=True)
     thread.start()
     try:
         for _ in starts:
-            gathered = ready.get()
-            if isinstance(gathered, Exception):
-                raise gathered
-            for start in range(0, len(gathered), batch):
-                yield gathered[start : start + batch]
-            free.put(gathered)
+            x = ready.get()
+            if isinstance(x, Exception):
+                raise x
+            yield from _cut(x, batch)
+            free.put(x)
     finally:
         free.put(None)
         thread.join()
+
+
+def _cut(x: Array, batch: int) -> Iterator[Array]:
+    """Yield x in batches of `batch` rows."""
+    return (x[start : start + batch] for start in range(0, len(x), batch))
 
 
 def available_cores() -> int:

@@ -273,7 +273,7 @@ class Trainer:
         """
         settings, objective = self._settings, self._settings.objective
         C, dtype = parameters.shape[2], parameters.dtype
-        reader = self._train.reader(settings.batch_size, dtype)
+        reader = self._train.reader(0, dtype)
         products = Products(parameters, settings.batch_size)
         labels = self._train.labels
         stretch = _TARGETS // settings.batch_size * settings.batch_size or settings.batch_size
@@ -285,16 +285,15 @@ class Trainer:
         weight_decay = broadcast["weight_decay"] if penalised and not decoupled else None
         start = 0
         with np.errstate(over="ignore", invalid="ignore"):  # divergence is looked for afterwards
-            for rows in shuffled(self._train.inputs, self._order, settings.batch_size):
+            for x in shuffled(self._train.inputs, self._order, settings.batch_size, reader):
                 if self._before_step is not None and losses is None:
                     self._before_step()
-                x = reader.read(rows)
                 at = start % stretch
                 if at == 0:
                     part = self._order[start : start + stretch]
                     targets = objective.targets(labels[part], C, dtype)
-                t = targets[at : at + len(rows)]
-                start += len(rows)
+                t = targets[at : at + len(x)]
+                start += len(x)
                 A = products.pre_activations(x, reader.factor)
                 if losses is not None:
                     losses.append(float(objective.values(A, t).mean()))

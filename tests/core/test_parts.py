@@ -21,7 +21,14 @@ from mnistlab.core.objective import (
 )
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.registry import Registry
-from mnistlab.core.samples import FeatureMap, FeatureReader, PixelMap, one_hot, shuffled
+from mnistlab.core.samples import (
+    AS_THEY_ARE,
+    FeatureMap,
+    FeatureReader,
+    PixelMap,
+    one_hot,
+    shuffled,
+)
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import stack_parameters
 from mnistlab.errors import UnknownNameError
@@ -79,21 +86,26 @@ def test_a_schedule_by_hand(name, factors):
         np.testing.assert_allclose(factor, [expected], rtol=1e-12)
 
 
+def as_they_are(D):
+    return FeatureReader(AS_THEY_ARE, D, 0, np.float32)
+
+
 @pytest.mark.parametrize(("N", "batch"), [(1, 1), (10, 3), (2500, 100), (2501, 999), (3000, 3000)])
 def test_shuffled_batches_are_the_rows_in_order(N, batch):
     images = np.random.default_rng(0).integers(0, 256, (N, 5), np.uint8)
     order = np.random.default_rng(1).permutation(N)
-    batches = [rows.copy() for rows in shuffled(images, order, batch)]
-    np.testing.assert_array_equal(np.concatenate(batches), images[order])
+    batches = [x.copy() for x in shuffled(images, order, batch, as_they_are(5))]
+    np.testing.assert_array_equal(np.concatenate(batches)[:, :-1], images[order])
     assert [len(rows) for rows in batches] == [batch] * (N // batch) + [N % batch] * (N % batch > 0)
 
 
 def test_a_batch_stays_whole_while_the_next_is_gathered():
     images = np.arange(3000, dtype=np.uint16).view(np.uint8).reshape(3000, 2)
     order = np.random.default_rng(1).permutation(3000)
-    for index, rows in enumerate(shuffled(images, order, 1000)):
+    for index, x in enumerate(shuffled(images, order, 1000, as_they_are(2))):
         time.sleep(0.02)  # long enough for the other thread to fill its own buffer
-        np.testing.assert_array_equal(rows, images[order[1000 * index : 1000 * (index + 1)]])
+        expected = images[order[1000 * index : 1000 * (index + 1)]]
+        np.testing.assert_array_equal(x[:, :-1], expected)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -284,7 +296,7 @@ def test_a_registry_names_what_is_valid_and_what_is_near():
 def test_shuffled_leaves_no_thread_behind_when_it_is_left_early():
     before = threading.active_count()
     images = np.zeros((5000, 4), np.uint8)
-    for _ in shuffled(images, np.arange(5000), 100):
+    for _ in shuffled(images, np.arange(5000), 100, as_they_are(4)):
         break
     gc.collect()
     assert threading.active_count() == before
@@ -293,7 +305,7 @@ def test_shuffled_leaves_no_thread_behind_when_it_is_left_early():
 def test_a_fault_while_gathering_reaches_the_caller():
     images = np.zeros((2500, 4), np.uint8)  # more than a chunk: gathered on another thread
     with pytest.raises(TypeError):
-        next(shuffled(images, np.array(["x"] * 2500), 2))
+        next(shuffled(images, np.array(["x"] * 2500), 2, as_they_are(4)))
 
 
 @pytest.mark.parametrize("K", [1, 7, 8, 33])

@@ -9,6 +9,7 @@ import pytest
 
 from mnistlab.core import samples as core
 from mnistlab.core.metrics import evaluate, measure
+from mnistlab.core.objective import curvature
 from mnistlab.core.samples import Samples
 from mnistlab.datasets import idx, load, write_idx
 from mnistlab.datasets.sanity import find_oddities
@@ -228,3 +229,14 @@ def test_a_large_file_that_changes_before_it_is_hashed_is_refused(folder):
     path.write_bytes(content)
     with pytest.raises(DataError, match="has changed since it was opened"):
         _ = data.sha256
+
+
+@pytest.mark.usefixtures("large")
+def test_a_few_stretches_stand_for_a_large_set(folder):
+    train = load(str(folder), validation=1000).train
+    part = train.subset(1000)
+    assert len(part) == 1000
+    starts = np.flatnonzero((part.rows[:, None, :] == train.rows[None, :1, :]).all(axis=2))
+    assert starts.tolist() == [0]  # in the order of the file, from its beginning
+    assert curvature(train, 1000).largest == pytest.approx(curvature(train).largest, rel=0.02)
+    assert len(train.subset(10**6)) == 50 * len(train)  # no stretch is longer than the set
