@@ -24,10 +24,8 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.datasets.cache import replacing
+from mnistlab.datasets.cache import Content, replacing
 from mnistlab.errors import DataError, shown
-
-Content = bytes | mmap.mmap
 
 GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTE = 0x08
