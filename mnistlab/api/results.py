@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.api.notebook import html_table
+from mnistlab.config.config_files import MAX_SWEEP_BYTES, read_file
 from mnistlab.config.load import load_config
-from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
 from mnistlab.console.tables import MISSING
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy, softmax
 from mnistlab.core.metrics import largest_class, pre_activations

@@ -10,8 +10,8 @@ from typing import Any
 
 from mnistlab.api.notebook import is_notebook, line_writer
 from mnistlab.api.results import Run, Runs, Sweep
+from mnistlab.config.config_files import find_config
 from mnistlab.config.load import load_config, plain
-from mnistlab.config.shipped import find_config
 from mnistlab.console.progress import ConsoleReporter
 from mnistlab.console.sweeps import ConsoleSweepReporter
 from mnistlab.console.tables import is_animated

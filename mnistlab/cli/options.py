@@ -32,7 +32,7 @@ def find_config_file(given: Path | None) -> Path | None:
     """Return the config that --config names: a file, or a shipped one."""
     if given is None or given.is_file():
         return given
-    from mnistlab.config.shipped import find_config
+    from mnistlab.config.config_files import find_config
 
     return find_config(given)
 

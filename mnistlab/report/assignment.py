@@ -4,8 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from mnistlab.config.config_files import shipped_configs
 from mnistlab.config.load import load_config
-from mnistlab.config.shipped import shipped_configs
 from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.experiment.prepare import open_data, with_absolute_data
 from mnistlab.experiment.recorder import find_run_of

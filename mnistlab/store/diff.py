@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.config.strict_yaml import read_file
+from mnistlab.config.config_files import read_file
 from mnistlab.datasets import Progress, load
 from mnistlab.errors import InputError, MnistlabError, RunFolderError
 from mnistlab.run_folders import RunFolder

@@ -18,7 +18,7 @@ from mnistlab.errors import MnistlabError, RunFolderError
 from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.integrity import FINAL
-from mnistlab.run_folders.locks import held_while_open, is_locked
+from mnistlab.run_folders.safeguards import held_while_open, is_locked
 from mnistlab.store.diff import Differences, Pair, find_differences
 
 IDENTICAL, WITHIN_TOLERANCE, DIFFERS = "identical", "within tolerance", "differs"

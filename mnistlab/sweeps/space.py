@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from mnistlab.config.config_files import read_value
 from mnistlab.config.load import FUNCTION_NAMES, split_values
-from mnistlab.config.strict_yaml import read_value
 from mnistlab.config.validation import shorten, shown
 from mnistlab.errors import ConfigError, suggest
 from mnistlab.sweeps.functions import (

@@ -22,7 +22,7 @@ from mnistlab.experiment.recorder import CheckpointTimer, RunRecorder, check_not
 from mnistlab.experiment.training import describe_epoch
 from mnistlab.run_folders.environment import MACHINE
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.run_folders.locks import check_in_place, remove_in_place
+from mnistlab.run_folders.safeguards import check_in_place, remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint, save_checkpoint
 from mnistlab.sweeps.plan import Column, Stack, last_epoch
 from mnistlab.sweeps.stack_epochs import TrainedEpoch, TrainEpochs, train_epochs

@@ -8,10 +8,15 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from mnistlab.config.config_files import (
+    MAX_BYTES,
+    MAX_SWEEP_BYTES,
+    find_config,
+    read_file,
+    read_value,
+)
 from mnistlab.config.data_schema import StrictModel, Whole
 from mnistlab.config.load import Origins, is_sweep, read_config, set_key, settle_as, split_word
-from mnistlab.config.shipped import find_config
-from mnistlab.config.strict_yaml import MAX_BYTES, MAX_SWEEP_BYTES, read_file, read_value
 from mnistlab.config.validation import describe_unknown_key, shorten, shown, valid_keys, validate
 from mnistlab.errors import ConfigError, UnknownNameError
 from mnistlab.sweeps.functions import DISTRIBUTIONS

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mnistlab.config.strict_yaml import read_text, read_value
+from mnistlab.config.config_files import read_text, read_value
 from mnistlab.errors import ConfigError
 from mnistlab.errors import shown as escaped
 from mnistlab.sweeps.space import Axis

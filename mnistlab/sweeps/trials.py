@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mnistlab.config.config_files import dump
 from mnistlab.config.load import name_from, settle, value_of
 from mnistlab.config.schema import Config
-from mnistlab.config.strict_yaml import dump
 from mnistlab.config.validation import shown, try_config, valid_keys
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.functions import MOST_LISTED, count_in_words
