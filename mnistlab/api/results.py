@@ -25,7 +25,7 @@ from mnistlab.datasets import PREPROCESSING, MovePixels
 from mnistlab.errors import InputError, MnistlabError, UnknownNameError, suggest
 from mnistlab.experiment.prepare import open_data
 from mnistlab.plots.picture_file import encode
-from mnistlab.plots.run_plots import plots_of
+from mnistlab.plots.plot_registries import plots_of
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights

@@ -25,9 +25,9 @@ from mnistlab.store.filters import parse
 from mnistlab.store.index import read_all
 from mnistlab.store.opening import open_given
 from mnistlab.store.selection import arrange, select
-from mnistlab.sweeps.metric import metric_named
 from mnistlab.sweeps.plan import prepare_sweep
 from mnistlab.sweeps.run import run_sweep
+from mnistlab.sweeps.sweep_schema import metric_named
 from mnistlab.sweeps.trials import load_sweep
 
 PathLike = str | os.PathLike[str]

@@ -21,15 +21,14 @@ from mnistlab.errors import RunFolderError
 from mnistlab.run_folders.folder import SweepFolder, repeats_of
 from mnistlab.sweeps.estimate import Estimate
 from mnistlab.sweeps.plan import PreparedSweep, Stack
-from mnistlab.sweeps.results import column_of, shown_value
-from mnistlab.sweeps.sentences import SHOWN, Document, sentences
+from mnistlab.sweeps.results import SHOWN, Document, column_of, sentences, shown_value
 from mnistlab.sweeps.workers import EpochEnded, Event, RunEnded, SweepReporter
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
-    from mnistlab.sweeps.metric import Metric
+    from mnistlab.sweeps.sweep_schema import Metric
 
 _SHOWN = 8
 _LINES = 10

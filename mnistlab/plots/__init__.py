@@ -9,9 +9,8 @@ _MODULES = {
     "image_plots": ("confusion_matrix", "seen_images", "weight_templates", "worst_mistakes"),
     "painter": ("Painter",),
     "picture_file": ("check_picture", "encode", "import_matplotlib", "save_picture"),
-    "run_plots": ("PLOTS", "save_plot", "write_plots"),
-    "sweep_one_parameter": ("error_by_parameter",),
-    "sweep_plots": ("SWEEP_PLOTS",),
+    "plot_registries": ("PLOTS", "SWEEP_PLOTS", "save_plot", "write_plots"),
+    "sweep_errors": ("error_by_parameter",),
     "sweep_several_parameters": ("error_map", "error_maps", "panel_key", "parallel_coordinates"),
     "views": ("RunView", "SweepView"),
 }

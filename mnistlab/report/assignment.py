@@ -13,10 +13,10 @@ from mnistlab.experiment.training import evaluate_test
 from mnistlab.plots.painter import Painter
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.sweeps.metric import Metric
 from mnistlab.sweeps.plan import configs_of_runs
 from mnistlab.sweeps.run import complete_sweep
 from mnistlab.sweeps.storage import best_run
+from mnistlab.sweeps.sweep_schema import Metric
 from mnistlab.sweeps.trials import load_sweep, repeat_settings
 from mnistlab.sweeps.workers import SweepReporter
 

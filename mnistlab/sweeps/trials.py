@@ -11,7 +11,6 @@ from mnistlab.config.schema import Config
 from mnistlab.config.validation import shown, try_config, valid_keys
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.functions import MOST_LISTED, count_in_words
-from mnistlab.sweeps.metric import Metric, metric_named
 from mnistlab.sweeps.space import (
     Axis,
     Group,
@@ -21,7 +20,8 @@ from mnistlab.sweeps.space import (
     grid_points,
     group_axes,
 )
-from mnistlab.sweeps.sweep_file import Draft, Halving, Published, SweepFile, read_sweep
+from mnistlab.sweeps.sweep_file import Draft, read_sweep
+from mnistlab.sweeps.sweep_schema import Halving, Metric, Published, SweepFile, metric_named
 from mnistlab.sweeps.trial_space import Search, Trial, TrialSpace, check_value, with_values
 
 __all__ = ["Halving", "Metric", "Sweep", "Trial", "load_sweep", "repeat_settings"]

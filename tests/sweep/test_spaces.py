@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mnistlab.config.load import load_config
 from mnistlab.errors import ConfigError
-from mnistlab.sweeps.metric import metric_named
+from mnistlab.sweeps.sweep_schema import metric_named
 from mnistlab.sweeps.trials import Halving, Metric, load_sweep, repeat_settings
 from tests.sweep.refusals import told, values
 

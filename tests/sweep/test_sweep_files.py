@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mnistlab.config.load import load_config
 from mnistlab.config.schema import Config
 from mnistlab.errors import ConfigError
-from mnistlab.sweeps.sweep_file import SweepFile, is_sweep_file
+from mnistlab.sweeps.sweep_file import is_sweep_file
+from mnistlab.sweeps.sweep_schema import SweepFile
 from mnistlab.sweeps.trials import Halving, Metric, load_sweep
 from tests.sweep.refusals import told, values
 
