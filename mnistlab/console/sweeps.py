@@ -204,12 +204,12 @@ class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
         return [(run, rows[run]) for run in list(leaders.values())[:_SHOWN]]
 
 
-def sparkline(values: Sequence[float], width: int = _CURVE) -> str:
-    """Return values as a row of bars, from the lowest to the highest; at most `width` of them."""
+def sparkline(values: Sequence[float]) -> str:
+    """Return values as a row of bars, from the lowest to the highest; at most _CURVE of them."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return ""
-    count = min(width, len(finite))
+    count = min(_CURVE, len(finite))
     chosen = [finite[round(i * (len(finite) - 1) / max(1, count - 1))] for i in range(count)]
     low, high = min(chosen), max(chosen)
     scale = (len(_BARS) - 1) / (high - low) if high > low else 0

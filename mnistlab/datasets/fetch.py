@@ -83,10 +83,9 @@ def _verify_folder(folder: Path) -> dict[str, str]:
     return found
 
 
-def is_present(name: str, cache: Path | None = None) -> bool:
+def is_present(name: str) -> bool:
     """Return whether all files of the named dataset are there, without hashing them."""
-    dataset, home = dataset_of_files(name), home_of(name, cache)
-    return all(paths_of(dataset, home).values())
+    return all(paths_of(dataset_of_files(name), home_of(name)).values())
 
 
 def open_files(dataset: NamedDataset, home: Path) -> tuple[dict[str, Content], dict[str, str]]:

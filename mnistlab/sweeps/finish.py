@@ -32,6 +32,7 @@ from mnistlab.sweeps.results import (
     TEST,
     TrialResult,
     column_of,
+    name_trials,
     rank,
     read_rows,
     shown_value,
@@ -205,9 +206,9 @@ def _status(results: Sequence[TrialResult]) -> tuple[str, str | None]:
     failed = [result.trial.number for result in results if result.status == "failed"]
     left = [result.trial.number for result in results if result.status == "interrupted"]
     if failed:
-        return "failed", f"{_trials(failed)} failed"
+        return "failed", f"{name_trials(failed, 5)} failed"
     if left:
-        return "failed", f"{_trials(left)} could not be finished"
+        return "failed", f"{name_trials(left, 5)} could not be finished"
     if all(result.status == "diverged" for result in results):
         return "diverged", "every trial diverged"
     return "completed", None
@@ -215,11 +216,6 @@ def _status(results: Sequence[TrialResult]) -> tuple[str, str | None]:
 
 def _as_typed(row: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     return {key: shown_value(row[key]) for key in keys if isinstance(row[key], list)}
-
-
-def _trials(numbers: Sequence[int]) -> str:
-    described = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
-    return f"trial {described}" if len(numbers) == 1 else f"{len(numbers)} trials ({described})"
 
 
 _TOGETHER = 64

@@ -202,7 +202,7 @@ def findings(document: Document) -> list[str]:
     for status in ("diverged", "failed", "interrupted"):
         numbers = [one["trial"] for one in results if one["status"] == status]
         if numbers:
-            lines.append(f"{_trials(numbers)} {status}.")
+            lines.append(f"{name_trials(numbers, _NAMED).capitalize()} {status}.")
     seconds, runs = document["seconds"], sum(len(one["runs"]) for one in results)
     lines.append(
         f"{runs} {'run' if runs == 1 else 'runs'} in {seconds['total']:.2f} s (on each core: "
@@ -232,13 +232,14 @@ def _about_best(document: Document, best: Document) -> list[str]:
     setting = describe_parameters(best["parameters"]) or "the config as it is"
     lines = [f"{first}{best['trial']}, {setting}."]
     if ties:
+        named = name_trials(ties, _NAMED).capitalize()
         chance = (
             f"neither these images nor the {repeated} tell them apart"
             if repeated
             else "the chance of the seed comes on top"
         )
         lines.append(
-            f"{_trials(ties)} cannot be told from it on these validation images (at 95 % for "
+            f"{named} cannot be told from it on these validation images (at 95 % for "
             f"all pairs of trials together); {chance}."
         )
     test = best["test"]
@@ -252,6 +253,7 @@ def _about_best(document: Document, best: Document) -> list[str]:
     return lines
 
 
-def _trials(numbers: Sequence[int]) -> str:
-    lines = ", ".join(map(str, numbers[:_NAMED])) + (", …" if len(numbers) > _NAMED else "")
-    return f"Trial {lines}" if len(numbers) == 1 else f"{len(numbers)} trials ({lines})"
+def name_trials(numbers: Sequence[int], most: int) -> str:
+    """Return trials in words, `trial 3` or `2 trials (3, 4)`, with at most so many numbers."""
+    named = ", ".join(map(str, numbers[:most])) + (", …" if len(numbers) > most else "")
+    return f"trial {named}" if len(numbers) == 1 else f"{len(numbers)} trials ({named})"

@@ -234,10 +234,13 @@ class _StackTraining:
         later = [run for run, config in configs.items() if last_epoch(config) > record.epoch]
         ending = [run for run, config in configs.items() if last_epoch(config) == record.epoch]
         if record.diverged[position]:
-            losses = epoch.losses[position]
-            steps = self._plan.steps_per_epoch
+            keep = partial(
+                RunRecorder.save_divergence,
+                losses=epoch.losses[position],
+                steps_per_epoch=self._plan.steps_per_epoch,
+            )
             for run in ending + later:
-                self._end(run, configs[run], column, partial(_diverge, losses=losses, steps=steps))
+                self._end(run, configs[run], column, keep)
             return
         if record.finished[position]:
             ending += later  # stopped early: the longer ones would have been, too
@@ -344,10 +347,6 @@ def _complete(
 ) -> None:
     run.save_result(parameters, test=None)
     run.stopped = stopped
-
-
-def _diverge(run: RunRecorder, losses: NDArray[np.float64], steps: int) -> None:
-    run.save_divergence(losses, steps)
 
 
 def _clear(path: Path) -> None:
