@@ -24,7 +24,7 @@ from mnistlab.core.samples import FeatureMap, FeatureReader
 from mnistlab.datasets import PREPROCESSING, MovePixels
 from mnistlab.errors import InputError, MnistlabError, UnknownNameError, suggest
 from mnistlab.experiment.prepare import open_data
-from mnistlab.plots.picture_file import encode
+from mnistlab.plots.drawing import encode
 from mnistlab.plots.plot_registries import plots_of
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder

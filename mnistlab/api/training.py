@@ -17,7 +17,7 @@ from mnistlab.console.sweeps import ConsoleSweepReporter
 from mnistlab.console.tables import is_animated
 from mnistlab.errors import InputError
 from mnistlab.experiment import prepare, train_run
-from mnistlab.plots.painter import Painter
+from mnistlab.plots.drawing import Painter
 from mnistlab.plugins import load_plugins
 from mnistlab.run_folders import RunFolder, default_runs_dir
 from mnistlab.run_folders.folder import SweepFolder

@@ -15,7 +15,7 @@ from mnistlab.cli.completion import (
     complete_run,
     complete_sweep,
 )
-from mnistlab.streams import results
+from mnistlab.console import results
 
 if TYPE_CHECKING:
     from mnistlab.run_folders import RunFolder
@@ -271,7 +271,7 @@ def draw_missing_plots(
     The others are the runs that have plots beside a sweep's. Raises MnistlabError where nothing
     can be drawn now, either.
     """
-    from mnistlab.plots.painter import Painter
+    from mnistlab.plots.drawing import Painter
 
     reason = folders[0].read_status().get("not_drawn")
     if reason is None:

@@ -129,7 +129,7 @@ def sweep(
     interrupted: --resume goes on.
     """
     from mnistlab.errors import InputError, SweepFailedError
-    from mnistlab.plots.painter import Painter
+    from mnistlab.plots.drawing import Painter
     from mnistlab.plugins import load_plugins
     from mnistlab.sweeps.sweep_file import check_own_file
     from mnistlab.sweeps.trials import load_sweep

@@ -10,7 +10,7 @@ from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.experiment.prepare import open_data, with_absolute_data
 from mnistlab.experiment.recorder import find_run_of
 from mnistlab.experiment.training import evaluate_test
-from mnistlab.plots.painter import Painter
+from mnistlab.plots.drawing import Painter
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.plan import configs_of_runs

@@ -16,7 +16,7 @@ from mnistlab.errors import ClusterError, describe_error
 from mnistlab.experiment import Reporter
 from mnistlab.experiment.recorder import now
 from mnistlab.interrupts import deferred
-from mnistlab.plots.painter import Painter
+from mnistlab.plots.drawing import Painter
 from mnistlab.run_folders.environment import describe_environment, describe_other_blas
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.cluster import Cluster
