@@ -5,14 +5,13 @@ the run with changed ones; and of files that are too large to be read, and so ar
 that is sure.
 """
 
-import contextlib
 import hashlib
 import json
 import mmap
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -130,7 +129,7 @@ def sha256_of(path: Path, content: Content, state: State, *, anew: bool = False)
     if state is not None:
         if state_of(path) != state:
             raise DataError(f"{shown(path)}: has changed since it was opened; try again")
-        with contextlib.suppress(OSError):  # it is hashed each time then
+        with suppress(OSError):  # it is hashed each time then
             _record().parent.mkdir(parents=True, exist_ok=True)
             with replacing(_record()) as file:
                 file.write(json.dumps({**known, key: [*state, digest]}, indent=1).encode())
@@ -148,7 +147,7 @@ def _record() -> Path:
 
 
 def _known_hashes() -> dict[str, object]:
-    with contextlib.suppress(OSError, ValueError, RecursionError):
+    with suppress(OSError, ValueError, RecursionError):
         found = json.loads(_record().read_bytes())
         if isinstance(found, dict):
             return found

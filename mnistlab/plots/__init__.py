@@ -13,7 +13,6 @@ _MODULES = {
     "sweep_several_parameters": ("error_map", "error_maps", "panel_key", "parallel_coordinates"),
     "views": ("RunView", "SweepView"),
 }
-_WITHOUT_MATPLOTLIB = ("drawing",)
 _FACE = {name: module for module, names in _MODULES.items() for name in names}
 
 
@@ -21,6 +20,6 @@ def __getattr__(name: str) -> Any:
     """Return a name of this package from the module that has it."""
     if name not in _FACE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if _FACE[name] not in _WITHOUT_MATPLOTLIB:
+    if _FACE[name] != "drawing":
         importlib.import_module(f"{__name__}.drawing").import_matplotlib()
     return getattr(importlib.import_module(f"{__name__}.{_FACE[name]}"), name)

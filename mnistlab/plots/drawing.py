@@ -1,6 +1,5 @@
 """Pictures as files, and the process that draws them, without Matplotlib before it is needed."""
 
-import contextlib
 import io
 import json
 import os
@@ -8,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import chdir, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
@@ -96,8 +95,8 @@ def import_matplotlib() -> None:
     try:
         # In a folder that was removed meanwhile there is nothing to be read either.
         with (
-            contextlib.suppress(FileNotFoundError),
-            contextlib.chdir(Path(mnistlab.__file__).parent),
+            suppress(FileNotFoundError),
+            chdir(Path(mnistlab.__file__).parent),
         ):
             import matplotlib  # noqa: F401, PLC0415 - it reads its settings as it is imported
     finally:

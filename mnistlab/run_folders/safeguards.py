@@ -8,7 +8,6 @@ A file that is larger than one of its name can be is somebody else's, and is not
 one of 20 GB would end every command that lists runs, for all runs.
 """
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -177,7 +176,7 @@ def is_oversized(path: Path) -> bool:
 
 def describe_damage(path: Path) -> str:
     """Return the name of a damaged file, with its size where that is what is wrong with it."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         if path.is_file() and is_oversized(path):
             return f"{path.name} is {format_size(path.stat().st_size)}"
     return path.name
