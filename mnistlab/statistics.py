@@ -12,6 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 
 _TAIL = 0.025
 
+_WINDOW = 6
+"""Evaluations that tell where training stands; one alone tells the noise of mini-batches."""
+
+_SLOW = 0.001
+"""A loss that falls by less than this part of itself an epoch has converged, or never moved."""
+
+_STEADY = 0.2
+"""A loss that falls at the end faster than this part of its mean speed has not converged: near the
+optimum the speed of `configs/linear.yaml` is below 0.01 of its mean."""
+
+_HARDLY = 0.01
+"""A loss that came no further than this part of its start has hardly moved."""
+
 
 def wilson_interval(share: float, n: int) -> tuple[float, float]:
     """Return Wilson's score interval for a share among n draws (J. Am. Stat. Assoc. 22, 1927)."""
@@ -114,21 +127,6 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
         tail += share
     largest = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2)
     return min(1.0, 2 * math.exp(largest + math.log(tail)))
-
-
-_WINDOW = 6
-"""Evaluations that tell where training stands; one alone tells the noise of mini-batches."""
-
-
-_SLOW = 0.001
-"""A loss that falls by less than this part of itself an epoch has converged, or never moved."""
-
-_STEADY = 0.2
-"""A loss that falls at the end faster than this part of its mean speed has not converged: near the
-optimum the speed of `configs/linear.yaml` is below 0.01 of its mean."""
-
-_HARDLY = 0.01
-"""A loss that came no further than this part of its start has hardly moved."""
 
 
 def interpret(

@@ -19,6 +19,9 @@ from mnistlab.core.registry import Registry
 
 Array = NDArray[np.floating]
 
+Weights = NDArray[np.float64]
+Pullback = Callable[[Array], Array]
+
 
 class Coding(Protocol):
     """What the trainer asks of a way to tell classes apart."""
@@ -101,10 +104,6 @@ def targets_of(coding: Coding, labels: NDArray[np.integer], P: int, dtype: DType
     """Return targets (N, 1, P), stored column by column like every array of pre-activations."""
     code = coding.code(P).astype(dtype)
     return code.T.take(labels, axis=1).T[:, None, :]
-
-
-Weights = NDArray[np.float64]
-Pullback = Callable[[Array], Array]
 
 
 class Model(Protocol):

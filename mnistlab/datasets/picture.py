@@ -35,6 +35,25 @@ MOST_PIXELS = 25_000_000
 _FIELD, _BOX = 28, 20  # MNIST's own, whose proportions hold for other sizes of image
 _ENOUGH = 400  # pixels of a side: a longer one is averaged down first, and its noise with it
 
+Grey = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+FAINT = 16 / 255
+"""Parts of the darkest ink that do not count for a digit's extent: JPEG leaves a haze around edges,
+while MNIST's digits, all 20 pixels high or wide, have no row or column at their edge as pale."""
+
+_PAPER = 0.6  # at least this share of a picture is paper
+_STEPS = 20  # of the fit; it settles after five to ten
+_SIDE = 160  # rows and columns that a fit looks at, and a search for connected ink
+_CLEAR = 0.25  # of the darkest ink: what is fainter does not connect strokes
+_DARKEST = 32.0  # of 255 grey levels: darker paper is taken for so dark
+_CONTRAST = 24.0  # of 255 grey levels: what stands out by less is no ink
+_NOISE = 5.0  # ink differs from the paper by more than so many times what most of it does
+_DUST = 0.03  # of the ink of the largest part: a smaller one on paper with noise is no stroke
+_MOST_PARTS = 8  # of the ink, among which there may be a frame and a digit
+_FRAMED = 1 / 3  # of a frame's height: what is in it and is lower is no digit
+_EDGE = 0.25  # of the border: more ink there is a shadow's
+
 
 def check_file(path: Path) -> None:
     """Raise DataError unless there is a file of a size that a picture may have."""
@@ -134,26 +153,6 @@ def _start(ink: NDArray[np.float64], axis: int, room: int) -> int:
     mass = ink.sum(axis=1 - axis)
     centre = float(mass @ np.arange(len(mass)) / mass.sum())
     return int(np.clip(round(room // 2 - centre), 0, room - len(mass)))
-
-
-Grey = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-
-FAINT = 16 / 255
-"""Parts of the darkest ink that do not count for a digit's extent: JPEG leaves a haze around edges,
-while MNIST's digits, all 20 pixels high or wide, have no row or column at their edge as pale."""
-
-_PAPER = 0.6  # at least this share of a picture is paper
-_STEPS = 20  # of the fit; it settles after five to ten
-_SIDE = 160  # rows and columns that a fit looks at, and a search for connected ink
-_CLEAR = 0.25  # of the darkest ink: what is fainter does not connect strokes
-_DARKEST = 32.0  # of 255 grey levels: darker paper is taken for so dark
-_CONTRAST = 24.0  # of 255 grey levels: what stands out by less is no ink
-_NOISE = 5.0  # ink differs from the paper by more than so many times what most of it does
-_DUST = 0.03  # of the ink of the largest part: a smaller one on paper with noise is no stroke
-_MOST_PARTS = 8  # of the ink, among which there may be a frame and a digit
-_FRAMED = 1 / 3  # of a frame's height: what is in it and is lower is no digit
-_EDGE = 0.25  # of the border: more ink there is a shadow's
 
 
 def find_ink(levels: NDArray[np.uint8]) -> Grey:

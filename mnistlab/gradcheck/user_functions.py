@@ -22,6 +22,11 @@ from mnistlab.plugins import describe, line_in
 
 Function = Callable[..., Any]
 
+Array = NDArray[Any]
+
+_EXAMPLES = {2: "y, a", 3: "W, X, y", 4: "W, b, X, y", 5: "W, b, X, y, reg"}
+"""A signature for so many arguments."""
+
 
 class FaultError(Exception):
     """A user's function did something that no loss or gradient may do; the message says what."""
@@ -198,12 +203,6 @@ def silence() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
-
-
-Array = NDArray[Any]
-
-_EXAMPLES = {2: "y, a", 3: "W, X, y", 4: "W, b, X, y", 5: "W, b, X, y, reg"}
-"""A signature for so many arguments."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ from mnistlab.plots.__main__ import main
 main()
 """
 
+FORMATS = (".png", ".svg", ".pdf")
+
 
 class Painter:
     """A drawing process, as a context manager that leaves none behind.
@@ -80,9 +82,6 @@ class Painter:
             os.killpg(self._process.pid, signal.SIGKILL)
         with suppress(BrokenPipeError):
             self._process.communicate()
-
-
-FORMATS = (".png", ".svg", ".pdf")
 
 
 def import_matplotlib() -> None:

@@ -27,6 +27,18 @@ from mnistlab.report.text import DASH, show
 from mnistlab.statistics import paired_difference, t_half_width
 from mnistlab.store.diff import count_flips
 
+CASES = (
+    *(Case("linear", "squared_error", by, over)
+      for by in ("weights", "biases") for over in (None, "sum", "mean")),
+    *(Case("sigmoid", "squared_error", by, over)
+      for by in ("weights", "biases") for over in (None, "sum")),
+    Case("linear", "softmax_cross_entropy"),
+)  # fmt: skip
+"""The gradients that the assignment derives; all that there are would take a second more."""
+
+EXAMPLES = ((1000.0, 1001.0, 1002.0), (88.0, 89.0, 90.0), (-1000.0, 0.0, 1000.0))
+"""Pre-activations at which the definition of the softmax, computed as written, fails."""
+
 
 def answer_facts(found: Mapping[str, RunRecord | SweepRecord | None]) -> dict[str, Any]:
     """Return what the answers need, as plain data; None stands for what cannot be had.
@@ -210,19 +222,6 @@ def find_given(sweep: SweepRecord, best: RunRecord, linear: RunRecord) -> dict[s
             is_tie = rank == 1 or trial["trial"] in sweep.ties
             return {"trial": trial["trial"], "rank": rank, "is_tie": is_tie}
     return None
-
-
-CASES = (
-    *(Case("linear", "squared_error", by, over)
-      for by in ("weights", "biases") for over in (None, "sum", "mean")),
-    *(Case("sigmoid", "squared_error", by, over)
-      for by in ("weights", "biases") for over in (None, "sum")),
-    Case("linear", "softmax_cross_entropy"),
-)  # fmt: skip
-"""The gradients that the assignment derives; all that there are would take a second more."""
-
-EXAMPLES = ((1000.0, 1001.0, 1002.0), (88.0, 89.0, 90.0), (-1000.0, 0.0, 1000.0))
-"""Pre-activations at which the definition of the softmax, computed as written, fails."""
 
 
 def check_derivations() -> dict[str, dict[str, Any]]:

@@ -47,6 +47,14 @@ OF_SWEEP = {
 _MOST_PIXELS = 8_000_000  # some three times the largest plot
 _MOST_BYTES = 4_000_000
 
+MOST_IMAGES = 800
+"""Test images in the page: some 210 bytes each."""
+
+_OF_A_PAIR = 8  # images that only one of two runs gets right, for each of the two
+
+MODELS, MOVES, SHAPE = frozenset({"linear", "sigmoid"}), frozenset({"deskew"}), (28, 28)
+"""The models, the steps that move pixels, and the size of images that the page's script knows."""
+
 
 class Pictures:
     """The pictures of a report: `files` holds the PNG or SVG of each by its file name."""
@@ -126,15 +134,6 @@ def _shrink(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     few.save(file, "PNG")
     return file.getvalue()
-
-
-MOST_IMAGES = 800
-"""Test images in the page: some 210 bytes each."""
-
-_OF_A_PAIR = 8  # images that only one of two runs gets right, for each of the two
-
-MODELS, MOVES, SHAPE = frozenset({"linear", "sigmoid"}), frozenset({"deskew"}), (28, 28)
-"""The models, the steps that move pixels, and the size of images that the page's script knows."""
 
 
 def embed(runs: Sequence[RunRecord]) -> dict[str, Any]:

@@ -25,6 +25,12 @@ from mnistlab.run_folders.folder import SweepFolder, repeats_of
 from mnistlab.run_folders.weights import load_weights, read_predictions
 from mnistlab.store.facts import Facts, is_number, is_of_config, read_facts
 
+_Found = TypeVar("_Found")
+
+_ROUNDING = 1e-5  # of a loss that was summed in float32, as a share of it
+
+_MOST_RUNS = 1_000_000  # of a sweep that anybody has made
+
 
 class SharedData:
     """Keeps what was found and, where nothing was, the error."""
@@ -67,11 +73,6 @@ class SharedData:
         if isinstance(self._found[key], MnistlabError):
             raise self._found[key]
         return self._found[key]
-
-
-_Found = TypeVar("_Found")
-
-_ROUNDING = 1e-5  # of a loss that was summed in float32, as a share of it
 
 
 @dataclass(frozen=True)
@@ -271,9 +272,6 @@ def _or_none(read: Callable[[], _Found]) -> _Found | None:
     with suppress(OSError, MnistlabError):
         return read()
     return None
-
-
-_MOST_RUNS = 1_000_000  # of a sweep that anybody has made
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,30 @@ if TYPE_CHECKING:
 
 _PATIENCE, _PAUSE = 0.2, 0.004  # seconds: whoever calls `is_locked` holds it for microseconds
 
+_held: WeakKeyDictionary["BaseFileLock", tuple[Path, tuple[int, int]]] = WeakKeyDictionary()
+"""The locks that this process took, each with its folder, and that one's device and inode."""
+
+_DEEPEST = 4  # SWEEP/runs/0/plots
+
+MEGABYTE = 1 << 20
+_MOST = {
+    "status.json": 4,
+    "environment.json": 4,
+    "summary.json": 4,
+    "metrics.csv": 64,
+    "model.safetensors": 256,
+    "features.safetensors": 256,
+    "predictions.npy": 64,
+    "uncommitted.patch": 256,
+}
+_MOST_OF_KIND = {".json": 32, ".csv": 64, ".yaml": 1}
+_MOST_OF_OTHERS = 4096
+"""Megabytes that the files of a run or a sweep can have; what is larger is none of ours."""
+
+MOST_VALUES, MOST_ROWS = 2_000_000, 700_000
+"""What a JSON and a CSV file can hold: a file of nothing but brackets, or ends of lines, would
+otherwise take gigabytes of memory."""
+
 
 def take_lock(path: Path, name: str) -> "BaseFileLock":
     """Return the lock in this file, which this process now has and which dies with it.
@@ -64,12 +88,6 @@ def release_lock(taken: "BaseFileLock", path: Path) -> None:
     with suppress(OSError):
         remove_in_place(path)
     taken.release()
-
-
-_held: WeakKeyDictionary["BaseFileLock", tuple[Path, tuple[int, int]]] = WeakKeyDictionary()
-"""The locks that this process took, each with its folder, and that one's device and inode."""
-
-_DEEPEST = 4  # SWEEP/runs/0/plots
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -141,26 +159,6 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(number)
     return False
-
-
-MEGABYTE = 1 << 20
-_MOST = {
-    "status.json": 4,
-    "environment.json": 4,
-    "summary.json": 4,
-    "metrics.csv": 64,
-    "model.safetensors": 256,
-    "features.safetensors": 256,
-    "predictions.npy": 64,
-    "uncommitted.patch": 256,
-}
-_MOST_OF_KIND = {".json": 32, ".csv": 64, ".yaml": 1}
-_MOST_OF_OTHERS = 4096
-"""Megabytes that the files of a run or a sweep can have; what is larger is none of ours."""
-
-MOST_VALUES, MOST_ROWS = 2_000_000, 700_000
-"""What a JSON and a CSV file can hold: a file of nothing but brackets, or ends of lines, would
-otherwise take gigabytes of memory."""
 
 
 def most_bytes(path: Path) -> int:

@@ -38,6 +38,8 @@ PHRASES = {
 }
 """How settings are told; those that all runs have in common are told in this order."""
 
+_NOT_SPOKEN = ("data_sha256",)  # says nothing to a person; the dataset's name does
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -138,9 +140,6 @@ def format_setting(key: str, value: Any) -> str:
 
 def _spell(word: str) -> str:
     return word.replace("_", " ")
-
-
-_NOT_SPOKEN = ("data_sha256",)  # says nothing to a person; the dataset's name does
 
 
 def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> "Figure":

@@ -41,6 +41,11 @@ from mnistlab.sweeps.results import (
 from mnistlab.sweeps.sweep_schema import Metric
 from mnistlab.sweeps.trials import Sweep, Trial
 
+_TOGETHER = 64
+"""Runs that are evaluated as one stack."""
+
+Scores = NDArray[np.floating]
+
 
 @dataclass(frozen=True)
 class SweepResult:
@@ -216,12 +221,6 @@ def _status(results: Sequence[TrialResult]) -> tuple[str, str | None]:
 
 def _as_typed(row: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     return {key: shown_value(row[key]) for key in keys if isinstance(row[key], list)}
-
-
-_TOGETHER = 64
-"""Runs that are evaluated as one stack."""
-
-Scores = NDArray[np.floating]
 
 
 def indistinguishable(

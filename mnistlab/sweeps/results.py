@@ -17,6 +17,18 @@ METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accura
 TEST = ("test_loss", "test_accuracy")
 _WORST_FIRST = ("failed", "interrupted", "diverged", "completed")
 
+SHOWN = 10
+"""Trials in the table of the best."""
+
+_NAMED = 12
+
+_OF_FOLDS = (
+    "Each fold is training data of the others, so intervals over folds are approximate: the "
+    "variance of cross-validation has no unbiased estimator (Bengio and Grandvalet, 2004)."
+)
+
+Document = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class TrialResult:
@@ -157,19 +169,6 @@ def shown_value(value: Any) -> str:
 def describe_parameters(parameters: Mapping[str, Any]) -> str:
     """Return parameters as one would type them."""
     return " ".join(f"{key}={shown_value(value)}" for key, value in parameters.items())
-
-
-SHOWN = 10
-"""Trials in the table of the best."""
-
-_NAMED = 12
-
-_OF_FOLDS = (
-    "Each fold is training data of the others, so intervals over folds are approximate: the "
-    "variance of cross-validation has no unbiased estimator (Bengio and Grandvalet, 2004)."
-)
-
-Document = Mapping[str, Any]
 
 
 def sentences(document: Document) -> list[str]:

@@ -30,6 +30,10 @@ _SHOWN = 6
 Point = tuple[Any, ...]
 """For each group a position among its values, or the number drawn for a distribution."""
 
+_NAME = re.compile(r"\s*([A-Za-z_]\w*)\s*\(", re.ASCII)
+
+MAX_BYTES = 512 * 1024  # as many values still fit a sweep file of 1 MB
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -71,9 +75,6 @@ class Axis:
             return ", ".join(shown(value) for value in self.values)
         first = ", ".join(shown(value) for value in self.values[: _SHOWN - 2])
         return f"{first}, …, {shown(self.values[-1])} ({len(self.values):,} values)"
-
-
-_NAME = re.compile(r"\s*([A-Za-z_]\w*)\s*\(", re.ASCII)
 
 
 def is_call(item: Any) -> bool:
@@ -226,9 +227,6 @@ def values_at(groups: Sequence[Group], point: Point) -> dict[str, Any]:
     return {
         axis.key: axis.at(part) for axes, part in zip(groups, point, strict=True) for axis in axes
     }
-
-
-MAX_BYTES = 512 * 1024  # as many values still fit a sweep file of 1 MB
 
 
 def read_trial_list(path: Path, where: str) -> list[Axis]:

@@ -36,6 +36,17 @@ from mnistlab.sweeps.workers import StoppedError
 
 Array = NDArray[np.floating]
 
+MOST_KILLED = 3
+"""How many workers in a row a stack may kill."""
+
+_MOST_DATASETS = 8
+"""Datasets that a process keeps open; each fold of a sweep is one."""
+
+Plain = Mapping[str, Any]
+
+_one_at_a_time = Lock()
+_opened: dict[tuple[str, str], Dataset] = {}
+
 
 @dataclass(frozen=True)
 class TrainedEpoch:
@@ -128,15 +139,6 @@ def from_plain(plain: Mapping[str, Any], machine: Mapping[str, Any]) -> TrainedE
         snapshot=None if plain["snapshot"] is None else Snapshot(**plain["snapshot"]),
         machine=machine,
     )
-
-
-MOST_KILLED = 3
-"""How many workers in a row a stack may kill."""
-
-_MOST_DATASETS = 8
-"""Datasets that a process keeps open; each fold of a sweep is one."""
-
-Plain = Mapping[str, Any]
 
 
 def dask_setup(worker: Any) -> None:  # noqa: ARG001 - Dask's own form
@@ -276,10 +278,6 @@ def _load_plugins(plugins: Sequence[tuple[str, str]], worker: Any) -> None:
                 path.write_text(text, encoding="utf-8")
             paths.append(path)
         load_plugins(paths)
-
-
-_one_at_a_time = Lock()
-_opened: dict[tuple[str, str], Dataset] = {}
 
 
 def _open(task: Plain, shared: Plain) -> Dataset | None:
