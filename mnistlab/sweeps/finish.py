@@ -39,7 +39,7 @@ from mnistlab.sweeps.results import (
     summarize,
 )
 from mnistlab.sweeps.sweep_schema import Metric
-from mnistlab.sweeps.trials import Sweep, Trial
+from mnistlab.sweeps.trial_space import Sweep, Trial
 
 _TOGETHER = 64
 """Runs that are evaluated as one stack."""

@@ -11,7 +11,7 @@ from mnistlab.errors import RunFolderError
 from mnistlab.run_folders.folder import SweepFolder, repeats_of
 from mnistlab.statistics import t_half_width
 from mnistlab.sweeps.sweep_schema import Metric
-from mnistlab.sweeps.trials import Sweep, Trial
+from mnistlab.sweeps.trial_space import Sweep, Trial
 
 METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 TEST = ("test_loss", "test_accuracy")

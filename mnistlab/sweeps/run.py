@@ -36,7 +36,7 @@ from mnistlab.sweeps.storage import (
 )
 from mnistlab.sweeps.sweep_schema import Metric
 from mnistlab.sweeps.trial_scheduler import batches, budgets, check_sampler, labels_of, pruned_at
-from mnistlab.sweeps.trials import Sweep
+from mnistlab.sweeps.trial_space import Sweep
 from mnistlab.sweeps.workers import (
     Event,
     RunEnded,

@@ -18,7 +18,7 @@ from mnistlab.sweeps.plan import PreparedSweep, Stack, prepare_sweep
 from mnistlab.sweeps.results import column_of, describe_parameters
 from mnistlab.sweeps.storage import extend
 from mnistlab.sweeps.sweep_schema import Halving
-from mnistlab.sweeps.trials import Sweep
+from mnistlab.sweeps.trial_space import Sweep
 from mnistlab.sweeps.workers import SweepReporter
 
 

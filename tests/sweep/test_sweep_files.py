@@ -12,8 +12,8 @@ from mnistlab.config.load import load_config
 from mnistlab.config.schema import Config
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.sweep_file import is_sweep_file
-from mnistlab.sweeps.sweep_schema import SweepFile
-from mnistlab.sweeps.trials import Halving, Metric, load_sweep
+from mnistlab.sweeps.sweep_schema import Halving, Metric, SweepFile
+from mnistlab.sweeps.trials import load_sweep
 from tests.sweep.refusals import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"
