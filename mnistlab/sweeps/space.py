@@ -32,7 +32,7 @@ Point = tuple[Any, ...]
 
 _NAME = re.compile(r"\s*([A-Za-z_]\w*)\s*\(", re.ASCII)
 
-MAX_BYTES = 512 * 1024  # as many values still fit a sweep file of 1 MB
+_MAX_LIST_BYTES = 512 * 1024  # as many values still fit a sweep file of 1 MB
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ def _read_cell(text: str, where: str) -> Any:
 def _rows(path: Path, where: str) -> list[tuple[int, list[str]]]:
     """Return the rows that are not blank, each with its line."""
     try:
-        text = read_text(path, MAX_BYTES, "so split the list")
+        text = read_text(path, _MAX_LIST_BYTES, "so split the list")
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     header = text.partition("\n")[0]  # no key has any of these in its name
