@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.api.notebook import html_table
+from mnistlab.config.config_files import MAX_SWEEP_BYTES, read_file
 from mnistlab.config.load import load_config
-from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
 from mnistlab.console.tables import MISSING
 from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy, softmax
 from mnistlab.core.metrics import largest_class, pre_activations
@@ -24,8 +24,8 @@ from mnistlab.core.samples import FeatureMap, FeatureReader
 from mnistlab.datasets import PREPROCESSING, MovePixels
 from mnistlab.errors import InputError, MnistlabError, UnknownNameError, suggest
 from mnistlab.experiment.prepare import open_data
-from mnistlab.plots.picture_file import encode
-from mnistlab.plots.run_plots import plots_of
+from mnistlab.plots.drawing import encode
+from mnistlab.plots.plot_registries import plots_of
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights

@@ -10,14 +10,14 @@ from typing import Any
 
 from mnistlab.api.notebook import is_notebook, line_writer
 from mnistlab.api.results import Run, Runs, Sweep
+from mnistlab.config.config_files import find_config
 from mnistlab.config.load import load_config, plain
-from mnistlab.config.shipped import find_config
 from mnistlab.console.progress import ConsoleReporter
 from mnistlab.console.sweeps import ConsoleSweepReporter
 from mnistlab.console.tables import is_animated
 from mnistlab.errors import InputError
 from mnistlab.experiment import prepare, train_run
-from mnistlab.plots.painter import Painter
+from mnistlab.plots.drawing import Painter
 from mnistlab.plugins import load_plugins
 from mnistlab.run_folders import RunFolder, default_runs_dir
 from mnistlab.run_folders.folder import SweepFolder
@@ -25,9 +25,9 @@ from mnistlab.store.filters import parse
 from mnistlab.store.index import read_all
 from mnistlab.store.opening import open_given
 from mnistlab.store.selection import arrange, select
-from mnistlab.sweeps.metric import metric_named
 from mnistlab.sweeps.plan import prepare_sweep
 from mnistlab.sweeps.run import run_sweep
+from mnistlab.sweeps.sweep_schema import metric_named
 from mnistlab.sweeps.trials import load_sweep
 
 PathLike = str | os.PathLike[str]

@@ -20,8 +20,8 @@ from mnistlab.cli import (
     train,
 )
 from mnistlab.cli.options import echo, explain_usage
+from mnistlab.console import results_apart
 from mnistlab.errors import InputError, Interrupted
-from mnistlab.streams import results_apart
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -51,7 +51,7 @@ def _begun(names: list[str], beginning: str) -> list[str]:
 
 def complete_config(incomplete: str) -> list[str]:
     """Return the shipped configs and the YAML files and folders that a word begins."""
-    from mnistlab.config.shipped import shipped_configs
+    from mnistlab.config.config_files import shipped_configs
 
     folder, slash, name = incomplete.rpartition("/")
     here = Path(f"{folder}{slash}" or ".")

@@ -26,7 +26,7 @@ app = typer.Typer(
 @app.command("list", short_help="List the configs that come with mnistlab.")
 def list_configs(as_json: AsJson = False) -> None:
     """List the shipped configs and sweeps: `--config NAME` takes them, in any folder."""
-    from mnistlab.config.shipped import describe_config, shipped_configs
+    from mnistlab.config.config_files import describe_config, shipped_configs
 
     described = {name: describe_config(file) for name, file in shipped_configs().items()}
     if as_json:
@@ -96,8 +96,8 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Check config and sweep files; each is checked, and exit code 2 tells that one is wrong."""
+    from mnistlab.config.config_files import find_config
     from mnistlab.config.load import load_config
-    from mnistlab.config.shipped import find_config
     from mnistlab.errors import ConfigError
     from mnistlab.plugins import load_plugins
     from mnistlab.sweeps.sweep_file import is_sweep_file

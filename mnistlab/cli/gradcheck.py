@@ -127,7 +127,6 @@ def gradcheck(
     from mnistlab.errors import InputError, UnknownNameError
     from mnistlab.gradcheck import own_file, suites
     from mnistlab.gradcheck.check import METHODS
-    from mnistlab.gradcheck.problems import describe
     from mnistlab.gradcheck.user_file import Names
     from mnistlab.gradcheck.verdicts import Report
     from mnistlab.plugins import load_plugins
@@ -163,7 +162,7 @@ def gradcheck(
         report = Report(title, found, probes)
     else:
         case = suites.default_case(options)
-        title = f"{describe(case)}; {classes} classes, {_in_words(method)}"
+        title = f"{case}; {classes} classes, {_in_words(method)}"
         verdicts = suites.check_default(options)
         report = Report(title, list(verdicts), suites.probe_ours(options))
         say(iter([title]))

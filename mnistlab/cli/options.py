@@ -15,7 +15,7 @@ from mnistlab.cli.completion import (
     complete_run,
     complete_sweep,
 )
-from mnistlab.streams import results
+from mnistlab.console import results
 
 if TYPE_CHECKING:
     from mnistlab.run_folders import RunFolder
@@ -32,7 +32,7 @@ def find_config_file(given: Path | None) -> Path | None:
     """Return the config that --config names: a file, or a shipped one."""
     if given is None or given.is_file():
         return given
-    from mnistlab.config.shipped import find_config
+    from mnistlab.config.config_files import find_config
 
     return find_config(given)
 
@@ -271,7 +271,7 @@ def draw_missing_plots(
     The others are the runs that have plots beside a sweep's. Raises MnistlabError where nothing
     can be drawn now, either.
     """
-    from mnistlab.plots.painter import Painter
+    from mnistlab.plots.drawing import Painter
 
     reason = folders[0].read_status().get("not_drawn")
     if reason is None:

@@ -85,7 +85,7 @@ def report(
         given, needed = open_runs(names, runs_dir), None
     else:
         from mnistlab.console.sweeps import ConsoleSweepReporter
-        from mnistlab.plots.painter import Painter
+        from mnistlab.plots.drawing import Painter
         from mnistlab.report.assignment import complete_assignment
 
         needed = complete_assignment(

@@ -79,7 +79,7 @@ def plot(
 def _kind_of_picture(form: str | None, to: Path | None, *, force: bool) -> str:
     """Return png, svg or pdf, as --format or the ending of --to says; raise InputError."""
     from mnistlab.errors import InputError, UnknownNameError, shown
-    from mnistlab.plots.picture_file import FORMATS, check_picture
+    from mnistlab.plots.drawing import FORMATS, check_picture
 
     kinds = [ending.removeprefix(".") for ending in FORMATS]
     if form is not None and form not in kinds:
@@ -98,7 +98,7 @@ def _kind_of_picture(form: str | None, to: Path | None, *, force: bool) -> str:
 def _draw_all(folder: "RunFolder", plugins: list[Path]) -> list[str]:
     """Draw every plot into the run's folder by the drawing process; return the files."""
     from mnistlab.errors import MnistlabError
-    from mnistlab.plots.painter import Painter
+    from mnistlab.plots.drawing import Painter
 
     with Painter(plugins) as painter:
         evaluate_test_if_missing(folder, plugins, required=True)
@@ -134,7 +134,7 @@ def predict(
     20 x 20 pixels and centred by its mass in 28 x 28. So it should show one digit and no more.
     """
     from mnistlab.console.progress import fetch_progress
-    from mnistlab.plots.picture_file import check_picture
+    from mnistlab.plots.drawing import check_picture
     from mnistlab.plugins import load_plugins
     from mnistlab.store.predict import predict
 

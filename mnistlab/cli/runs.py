@@ -172,9 +172,9 @@ def show(
 
 def _facts(folder: "RunFolder") -> dict[str, Any]:
     """Return what the folder says of itself; what is missing or damaged is None."""
-    from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
+    from mnistlab.config.config_files import MAX_SWEEP_BYTES, read_file
     from mnistlab.errors import InputError
-    from mnistlab.run_folders.limits import describe_damage
+    from mnistlab.run_folders.safeguards import describe_damage
     from mnistlab.store.facts import read_facts
 
     def unless_damaged(read: Any) -> Any:
@@ -287,7 +287,7 @@ def compare(
             raise InputError(f"{shown(picture)}: is there already; --force replaces it")
     comparison = compare_runs(chosen)
     if picture is not None:
-        from mnistlab.store.comparison_picture import draw_comparison, has_curves
+        from mnistlab.store.compare import draw_comparison, has_curves
 
         save_picture(draw_comparison(folders, comparison), picture)
         if not has_curves(folders):

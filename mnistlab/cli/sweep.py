@@ -22,8 +22,8 @@ from mnistlab.cli.options import (
 
 if TYPE_CHECKING:
     from mnistlab.run_folders.folder import SweepFolder
-    from mnistlab.sweeps.metric import Metric
-    from mnistlab.sweeps.sentences import Document
+    from mnistlab.sweeps.results import Document
+    from mnistlab.sweeps.sweep_schema import Metric
 
 _VARY = "to vary it, begin a new one, which takes finished runs over with --needed"
 
@@ -129,7 +129,7 @@ def sweep(
     interrupted: --resume goes on.
     """
     from mnistlab.errors import InputError, SweepFailedError
-    from mnistlab.plots.painter import Painter
+    from mnistlab.plots.drawing import Painter
     from mnistlab.plugins import load_plugins
     from mnistlab.sweeps.sweep_file import check_own_file
     from mnistlab.sweeps.trials import load_sweep
@@ -210,7 +210,7 @@ def sweep(
 
 def _metric(minimize: str | None, maximize: str | None) -> "Metric | None":
     from mnistlab.errors import InputError
-    from mnistlab.sweeps.metric import metric_named
+    from mnistlab.sweeps.sweep_schema import metric_named
 
     if minimize is not None and maximize is not None:
         raise InputError("sweep: --minimize and --maximize exclude each other")

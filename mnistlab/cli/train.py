@@ -53,7 +53,7 @@ def train(
     Exit codes: 0 trained; 1 the run diverged or failed; 2 a wrong config, input or option;
     130 interrupted.
     """
-    from mnistlab.plots.painter import Painter
+    from mnistlab.plots.drawing import Painter
 
     plugins = plugin or []
     with ExitStack() as cleanup:

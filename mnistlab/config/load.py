@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from mnistlab.config.config_files import MAX_KEY, KeyPath, dump, read_file, read_value
 from mnistlab.config.data_schema import StrictModel
 from mnistlab.config.schema import Config, config_type
-from mnistlab.config.strict_yaml import MAX_KEY, KeyPath, dump, read_file, read_value
 from mnistlab.config.validation import shorten, valid_keys, validate
 from mnistlab.errors import ConfigError, InputError
 from mnistlab.errors import shown as escaped

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from mnistlab.config.config_files import KeyPath, dump
 from mnistlab.config.data_schema import StrictModel
 from mnistlab.config.schema import Config, NameIn, config_type
-from mnistlab.config.strict_yaml import KeyPath, dump
 from mnistlab.errors import suggest
 
 M = TypeVar("M", bound=StrictModel)

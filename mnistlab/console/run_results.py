@@ -40,7 +40,7 @@ def _describe_splits(summary: Mapping[str, Any]) -> list[str]:
 
 def print_run(folder: RunFolder, facts: Mapping[str, Any]) -> None:
     """Print status, config, metrics and files of a run or a sweep, as far as they are known."""
-    from mnistlab.config.strict_yaml import dump  # noqa: PLC0415 - a listing reads no YAML
+    from mnistlab.config.config_files import dump  # noqa: PLC0415 - a listing reads no YAML
 
     status, summary = facts["status"], facts["summary"]
     lines = [f"{facts['run']}: {status['status']}"]

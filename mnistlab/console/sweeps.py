@@ -21,15 +21,14 @@ from mnistlab.errors import RunFolderError
 from mnistlab.run_folders.folder import SweepFolder, repeats_of
 from mnistlab.sweeps.estimate import Estimate
 from mnistlab.sweeps.plan import PreparedSweep, Stack
-from mnistlab.sweeps.results import column_of, shown_value
-from mnistlab.sweeps.sentences import SHOWN, Document, sentences
+from mnistlab.sweeps.results import SHOWN, Document, column_of, sentences, shown_value
 from mnistlab.sweeps.workers import EpochEnded, Event, RunEnded, SweepReporter
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
-    from mnistlab.sweeps.metric import Metric
+    from mnistlab.sweeps.sweep_schema import Metric
 
 _SHOWN = 8
 _LINES = 10
@@ -205,12 +204,12 @@ class ConsoleSweepReporter(ConsoleReporter, SweepReporter):
         return [(run, rows[run]) for run in list(leaders.values())[:_SHOWN]]
 
 
-def sparkline(values: Sequence[float], width: int = _CURVE) -> str:
-    """Return values as a row of bars, from the lowest to the highest; at most `width` of them."""
+def sparkline(values: Sequence[float]) -> str:
+    """Return values as a row of bars, from the lowest to the highest; at most _CURVE of them."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return ""
-    count = min(width, len(finite))
+    count = min(_CURVE, len(finite))
     chosen = [finite[round(i * (len(finite) - 1) / max(1, count - 1))] for i in range(count)]
     low, high = min(chosen), max(chosen)
     scale = (len(_BARS) - 1) / (high - low) if high > low else 0

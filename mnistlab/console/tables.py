@@ -18,11 +18,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from mnistlab.console import results
 from mnistlab.errors import escape, paint
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import to_json
 from mnistlab.store.facts import METRICS, Facts, csv_cell
-from mnistlab.streams import results
 
 if TYPE_CHECKING:
     from mnistlab.datasets.sanity import Finding

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.coding import ONE_HOT, Coding
+from mnistlab.core.models import ONE_HOT, Coding
 from mnistlab.core.samples import Samples
 
 Matrix = NDArray[np.float64]

@@ -23,10 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mnistlab.core.coding import ONE_HOT, Coding, targets_of
 from mnistlab.core.least_squares import Exact
 from mnistlab.core.losses import LOSSES, Loss
-from mnistlab.core.models import MODELS, Model
+from mnistlab.core.models import MODELS, ONE_HOT, Coding, Model, targets_of
 from mnistlab.core.optimizers import Optimizer
 from mnistlab.core.registry import Registry
 from mnistlab.core.samples import Samples

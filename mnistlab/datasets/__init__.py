@@ -4,11 +4,17 @@ from mnistlab.datasets.cache import Progress, Silent, data_dir
 from mnistlab.datasets.catalog import DATASETS, ArrayDataset, NamedDataset
 from mnistlab.datasets.computed_features import is_random, with_features, with_fitted_steps
 from mnistlab.datasets.feature_steps import FEATURE_STEPS, FittedStep, describe_steps
-from mnistlab.datasets.features import PCA, Polynomial, RandomFourier, RandomReLU, Standardize
+from mnistlab.datasets.features import (
+    PCA,
+    Patches,
+    Polynomial,
+    RandomFourier,
+    RandomReLU,
+    Standardize,
+)
 from mnistlab.datasets.fetch import fetch, home_of, is_present, verify
 from mnistlab.datasets.idx import DataFile, read_idx, write_idx
 from mnistlab.datasets.loading import Dataset, load, resolve
-from mnistlab.datasets.patches import Patches
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, check_steps
 from mnistlab.datasets.splits import FOLD_ORDERS, SPLITS
 

@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mnistlab.datasets.cache import Progress, Silent, data_dir, replacing
+from mnistlab.datasets.cache import (
+    Content,
+    Progress,
+    Silent,
+    data_dir,
+    recorded_sha256,
+    replacing,
+    sha256_of,
+)
 from mnistlab.datasets.catalog import DATASETS, ArrayDataset, NamedDataset
 from mnistlab.datasets.idx import (
     NAMES,
-    Content,
     DataFile,
     find,
     find_all,
@@ -19,10 +26,9 @@ from mnistlab.datasets.idx import (
     parse,
     read_content,
 )
-from mnistlab.datasets.moved import verify_copies
 from mnistlab.datasets.npz import find_npy
+from mnistlab.datasets.preprocess import verify_copies
 from mnistlab.datasets.sources import Folder, Source, SourceError
-from mnistlab.datasets.watched import recorded_sha256, sha256_of
 from mnistlab.errors import DataError, FetchError, InputError
 
 OK, MISSING, DIFFERS = "ok", "missing", "differs"
@@ -77,10 +83,9 @@ def _verify_folder(folder: Path) -> dict[str, str]:
     return found
 
 
-def is_present(name: str, cache: Path | None = None) -> bool:
+def is_present(name: str) -> bool:
     """Return whether all files of the named dataset are there, without hashing them."""
-    dataset, home = dataset_of_files(name), home_of(name, cache)
-    return all(paths_of(dataset, home).values())
+    return all(paths_of(dataset_of_files(name), home_of(name)).values())
 
 
 def open_files(dataset: NamedDataset, home: Path) -> tuple[dict[str, Content], dict[str, str]]:

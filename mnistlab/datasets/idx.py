@@ -16,7 +16,6 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -24,10 +23,8 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.datasets.cache import replacing
+from mnistlab.datasets.cache import Content, replacing
 from mnistlab.errors import DataError, shown
-
-Content = bytes | mmap.mmap
 
 GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTE = 0x08
@@ -321,9 +318,9 @@ def _spelt(folder: Path, name: str, *, gzip_first: bool = False) -> list[Path]:
     return [path for path in paths if is_there(path) and path.is_file()]
 
 
-def find_all(folder: Path, names: Iterable[str] = NAMES) -> dict[str, Path]:
-    """Return where `folder` holds each of the files `names`; DataError names those it lacks."""
-    found = {name: find(folder, name) for name in names}
+def find_all(folder: Path) -> dict[str, Path]:
+    """Return where `folder` holds each of the files NAMES; DataError names those it lacks."""
+    found = {name: find(folder, name) for name in NAMES}
     missing = [name for name, path in found.items() if path is None]
     if missing:
         hint = _where_else(folder, missing[0])
@@ -331,7 +328,7 @@ def find_all(folder: Path, names: Iterable[str] = NAMES) -> dict[str, Path]:
             f"{folder}: lacks {', '.join(missing)}; a folder of IDX files holds {', '.join(NAMES)} "
             f"(also spelt with .idx, also with .gz){hint}"
         )
-    for name in names:
+    for name in NAMES:
         _check_alike(_spelt(folder, name))
     return {name: path for name, path in found.items() if path is not None}
 

@@ -13,13 +13,21 @@ from numpy.typing import NDArray
 
 from mnistlab.core.objective import Curvature
 from mnistlab.core.samples import FeatureMap, PixelMap, Samples, lit_pixels
-from mnistlab.datasets.cache import Progress, Silent, data_dir
+from mnistlab.datasets.cache import (
+    Content,
+    Progress,
+    Silent,
+    State,
+    WatchedFiles,
+    data_dir,
+    sha256_of,
+    states_of,
+)
 from mnistlab.datasets.catalog import DATASETS, DIGITS, ArrayDataset, NamedDataset
 from mnistlab.datasets.feature_steps import FittedStep
 from mnistlab.datasets.fetch import fetch, home_of, open_files, paths_of
 from mnistlab.datasets.idx import (
     NAMES,
-    Content,
     content_sha256,
     find_all,
     is_there,
@@ -27,9 +35,8 @@ from mnistlab.datasets.idx import (
     read_content,
     unpack,
 )
-from mnistlab.datasets.moved import moved
 from mnistlab.datasets.npz import KEYS, find_npy, parse_npy, read_npz
-from mnistlab.datasets.preprocess import PREPROCESSING, MovePixels, check_steps
+from mnistlab.datasets.preprocess import PREPROCESSING, MovePixels, check_steps, moved
 from mnistlab.datasets.sanity import (
     Finding,
     check_counts,
@@ -39,7 +46,6 @@ from mnistlab.datasets.sanity import (
     find_oddities,
 )
 from mnistlab.datasets.splits import SPLITS, check_fold, held_out_count, hold_out_fold
-from mnistlab.datasets.watched import State, WatchedFiles, sha256_of, states_of
 from mnistlab.errors import DataError, UnknownNameError, shown
 
 DIMENSIONS = (3, 1, 3, 1)  # of training images and labels, test images and labels

@@ -15,8 +15,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.datasets.cache import Content
 from mnistlab.datasets.idx import (
-    Content,
     is_there,
     looks_like_web_page,
     most_unpacked,

@@ -5,18 +5,25 @@ pixels, and placed in a field of 28 x 28 with its centre of mass in the middle (
 Bengio and Haffner, "Gradient-based learning applied to document recognition", Proc. IEEE 86,
 1998, section III-A). A picture is read, its ink found, and then the same is done to it.
 
+Ink is what differs from the paper by more than noise; shading, ruled frames and dust are paper.
+The paper is what the border shows, or, where that is uneven or a frame's, a quadratic surface in
+the pixels' places. It is fitted by least trimmed squares, to those pixels that lie closest to it,
+so that ink has no say (Rousseeuw, "Least median of squares regression", J. Amer. Statist. Assoc.
+79, 1984).
+
 Shapes: H rows and W columns, of a picture or of the dataset's images.
 """
 
 import struct
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mnistlab.datasets.ink import FAINT, find_ink
 from mnistlab.errors import DataError
 
 FORMATS = ("PNG", "JPEG")
@@ -27,6 +34,25 @@ MOST_PIXELS = 25_000_000
 
 _FIELD, _BOX = 28, 20  # MNIST's own, whose proportions hold for other sizes of image
 _ENOUGH = 400  # pixels of a side: a longer one is averaged down first, and its noise with it
+
+Grey = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+FAINT = 16 / 255
+"""Parts of the darkest ink that do not count for a digit's extent: JPEG leaves a haze around edges,
+while MNIST's digits, all 20 pixels high or wide, have no row or column at their edge as pale."""
+
+_PAPER = 0.6  # at least this share of a picture is paper
+_STEPS = 20  # of the fit; it settles after five to ten
+_SIDE = 160  # rows and columns that a fit looks at, and a search for connected ink
+_CLEAR = 0.25  # of the darkest ink: what is fainter does not connect strokes
+_DARKEST = 32.0  # of 255 grey levels: darker paper is taken for so dark
+_CONTRAST = 24.0  # of 255 grey levels: what stands out by less is no ink
+_NOISE = 5.0  # ink differs from the paper by more than so many times what most of it does
+_DUST = 0.03  # of the ink of the largest part: a smaller one on paper with noise is no stroke
+_MOST_PARTS = 8  # of the ink, among which there may be a frame and a digit
+_FRAMED = 1 / 3  # of a frame's height: what is in it and is lower is no digit
+_EDGE = 0.25  # of the border: more ink there is a shadow's
 
 
 def check_file(path: Path) -> None:
@@ -127,3 +153,117 @@ def _start(ink: NDArray[np.float64], axis: int, room: int) -> int:
     mass = ink.sum(axis=1 - axis)
     centre = float(mass @ np.arange(len(mass)) / mass.sum())
     return int(np.clip(round(room // 2 - centre), 0, room - len(mass)))
+
+
+def find_ink(levels: NDArray[np.uint8]) -> Grey:
+    """Return how far each grey level (H, W) lies on the ink's side of the paper's, 0 for paper.
+
+    Ink is what is darker than the paper, or what is lighter, whichever there is more of. Raises
+    DataError where nothing stands out, or where the paper does.
+    """
+    ink, noise = _apart(levels - float(np.median(_border(levels))), of=_border)
+    is_frame = np.mean(ink > ink.max() / 2) > _PAPER  # what the border shows
+    if noise or is_frame:
+        paper = _surface(levels)
+        other, other_noise = _apart(levels - paper)
+        if is_frame or other.max() / (1 + other_noise) > ink.max() / (1 + noise):
+            # both ink and paper give back a share of the light that falls on them
+            ink, noise = other * (paper.mean() / np.maximum(paper, _DARKEST)), other_noise
+    if ink.max() < noise + _CONTRAST:
+        advice = "; on uneven paper, crop closer or light it evenly" if noise > _CONTRAST else ""
+        raise DataError(f"shows no digit: nothing in it stands out from the paper{advice}")
+    ink *= _strokes(ink, noise)
+    if noise and np.mean(_border(ink) > 0) > _EDGE:
+        raise DataError("its background is uneven: crop closer to the digit, or light it evenly")
+    return ink
+
+
+def _border(picture: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate((picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]))
+
+
+def _apart(
+    difference: NDArray[np.floating], of: Callable[[NDArray[Any]], NDArray[Any]] = np.ravel
+) -> tuple[Grey, float]:
+    """Return the ink by its difference from the paper (H, W), and the noise that it exceeds.
+
+    The noise is that of what `of` takes for paper.
+    """
+    noise = _NOISE * float(np.quantile(np.abs(of(difference)), _PAPER))
+    darker, lighter = (np.where(side > noise, side, 0.0) for side in (-difference, difference))
+    return darker if darker.sum() >= lighter.sum() else lighter, noise
+
+
+def _surface(levels: NDArray[np.uint8]) -> Grey:
+    """Return the paper's grey levels (H, W), shading included."""
+    every = tuple(slice(None, None, max(1, side // _SIDE)) for side in levels.shape)
+    y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in levels.shape), indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    points, values = terms[every].reshape(-1, 6), levels[every].ravel().astype(np.float64)
+    fitted = np.full_like(values, np.median(values))
+    for _ in range(_STEPS):
+        away = np.abs(values - fitted)
+        nearest = np.argsort(away, kind="stable")[: max(6, int(_PAPER * len(values)))]
+        fit = np.linalg.lstsq(points[nearest], values[nearest])[0]
+        fitted = points @ fit
+    surface: Grey = np.rint(terms @ fit)
+    return surface
+
+
+def _strokes(ink: Grey, noise: float) -> Mask:
+    """Return which pixels (H, W) belong to no frame and, on paper with noise, to no dust."""
+    step = -(-max(ink.shape) // _SIDE)
+    rows, columns = (-(-side // step) for side in ink.shape)
+    padded = np.zeros((rows * step, columns * step))
+    padded[: ink.shape[0], : ink.shape[1]] = ink
+    blocks = padded.reshape(rows, step, columns, step).max(axis=(1, 3))
+    parts = connected(blocks > _CLEAR * ink.max())
+    mass = np.bincount(parts.ravel(), blocks.ravel())
+    mass[0] = 0.0
+    largest = [int(part) for part in np.argsort(-mass)[:_MOST_PARTS] if mass[part] > 0]
+    mass[[part for part in largest if _is_frame(part, largest, parts)]] = 0.0
+    strokes = (mass > (_DUST * mass.max() if noise else 0.0))[parts]
+    if noise:
+        whole: Mask = _largest_near(np.where(strokes, 1, 0)) > 0
+    else:  # a drawing's faintest pixels count
+        whole = strokes | (_largest_near(np.where(strokes, 0, parts)) == 0)
+    return whole.repeat(step, axis=0).repeat(step, axis=1)[: ink.shape[0], : ink.shape[1]]
+
+
+def connected(mask: Mask) -> NDArray[np.intp]:
+    """Return a number above 0 for each true pixel (H, W), the same for those that hang together.
+
+    Pixels that touch at a corner do.
+    """
+    parts = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
+    while True:
+        before, parts = parts, np.where(mask, _largest_near(parts), 0)
+        if np.array_equal(parts, before):
+            return parts
+
+
+def _largest_near(numbers: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the largest number (H, W) among each and its eight neighbours."""
+    wide = np.pad(numbers, 1)
+    tall = np.maximum(np.maximum(wide[:-2], wide[1:-1]), wide[2:])
+    return np.maximum(np.maximum(tall[:, :-2], tall[:, 1:-1]), tall[:, 2:])
+
+
+def _is_frame(part: int, largest: Sequence[int], parts: NDArray[np.intp]) -> bool:
+    """Return whether a part of the ink runs round one of the largest, and that is a digit's."""
+    top, bottom, left, right = _box(parts == part)
+    for other in largest:
+        if other == part:
+            continue
+        inner = _box(parts == other)
+        is_around = top < inner[0] and inner[1] < bottom and left < inner[2] and inner[3] < right
+        is_clear = not (parts[inner[0] : inner[1], inner[2] : inner[3]] == part).any()
+        if is_around and is_clear and inner[1] - inner[0] > _FRAMED * (bottom - top):
+            return True
+    return False
+
+
+def _box(mask: Mask) -> tuple[int, int, int, int]:
+    """Return the first row with a true pixel, that behind the last, and likewise the columns."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

@@ -16,7 +16,7 @@ from mnistlab.experiment.prepare import Plan
 from mnistlab.experiment.recorder import RunRecorder, check_notes, now, origin_of, run_key
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import restored_on_failure, sha256_of, sync_folder, write_text
-from mnistlab.run_folders.locks import remove_in_place
+from mnistlab.run_folders.safeguards import remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint
 
 

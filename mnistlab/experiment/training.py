@@ -21,9 +21,8 @@ from mnistlab.errors import DataError
 from mnistlab.experiment.prepare import Plan, objective_of
 from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.experiment.resume import Resumption
-from mnistlab.interpretation import interpret
 from mnistlab.interrupts import deferred
-from mnistlab.plots.painter import Painter
+from mnistlab.plots.drawing import Painter
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.environment import (
     describe_environment,
@@ -33,6 +32,7 @@ from mnistlab.run_folders.environment import (
 from mnistlab.run_folders.files import to_json
 from mnistlab.run_folders.integrity import check_same_data, check_undamaged, replace_files
 from mnistlab.run_folders.weights import load_weights, predictions_as_bytes
+from mnistlab.statistics import interpret
 
 _FEW = 1000
 

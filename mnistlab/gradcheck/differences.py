@@ -195,3 +195,8 @@ def _kinks(
         ratio = gaps[later] / gaps[earlier]
         stays &= (ratio > 0.6) & (ratio < 1.6)
     return stays, limits[0], limits[1]
+
+
+def unit_of(array: NDArray[Any]) -> float:
+    """Return the unit of rounding of the numbers in an array."""
+    return float(np.finfo(array.dtype if array.dtype.kind == "f" else np.float64).eps)

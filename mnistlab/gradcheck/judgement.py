@@ -12,16 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.core.losses import softmax
-from mnistlab.gradcheck.check import METHODS, Check, Problem, check, is_right_along_a_direction
+from mnistlab.gradcheck.check import (
+    METHODS,
+    Check,
+    Problem,
+    check,
+    is_right_along_a_direction,
+    line_through,
+)
 from mnistlab.gradcheck.diagnosis import diagnose
-from mnistlab.gradcheck.differences import central
+from mnistlab.gradcheck.differences import central, unit_of
 from mnistlab.gradcheck.forms import PENALTY, Arguments, Sample, random_sample, sample_at
 from mnistlab.gradcheck.mistakes import Anatomy
-from mnistlab.gradcheck.problems import line_through
-from mnistlab.gradcheck.reading import Reading
 from mnistlab.gradcheck.references import REFERENCES, Known, about_loss, added_inside
 from mnistlab.gradcheck.suites import Options
-from mnistlab.gradcheck.user_function import CallError, FaultError, unit_of
+from mnistlab.gradcheck.user_functions import CallError, FaultError, Reading
 from mnistlab.gradcheck.verdicts import Verdict
 
 Floats = NDArray[np.floating]

@@ -63,6 +63,12 @@ class Case:
     reduction: str | None = None
     weight_decay: float = 0.0
 
+    def __str__(self) -> str:
+        """Return its name, as tables and JSON show it."""
+        over = "one sample" if self.reduction is None else f"batch {self.reduction}"
+        penalty = f", weight decay {self.weight_decay:g}" if self.weight_decay else ""
+        return f"{self.model}, {self.loss} by {self.coordinates}, {over}{penalty}"
+
 
 Distortion = Callable[[Floats, Anatomy], list[Floats]]
 

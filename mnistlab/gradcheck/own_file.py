@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.gradcheck.diagnosis import MEAN_OVER_CLASSES
+from mnistlab.gradcheck.differences import unit_of
 from mnistlab.gradcheck.forms import (
     FROM_ONE,
     Form,
@@ -20,11 +21,10 @@ from mnistlab.gradcheck.forms import (
     stages,
 )
 from mnistlab.gradcheck.judgement import fits, judge_form, spots
-from mnistlab.gradcheck.reading import Reading
 from mnistlab.gradcheck.references import OF_SIGMOID, Known, recognise
 from mnistlab.gradcheck.suites import Options
-from mnistlab.gradcheck.user_file import Names, Offer, read_user_file
-from mnistlab.gradcheck.user_function import CallError, FaultError, UserFunction, unit_of
+from mnistlab.gradcheck.user_file import Names, read_user_file
+from mnistlab.gradcheck.user_functions import CallError, FaultError, Offer, Reading, UserFunction
 from mnistlab.gradcheck.verdicts import (
     Probe,
     Report,

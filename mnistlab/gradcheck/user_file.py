@@ -14,7 +14,14 @@ from typing import Any
 
 from mnistlab.errors import InputError, suggest
 from mnistlab.gradcheck.forms import ROLES
-from mnistlab.gradcheck.user_function import CallError, Function, UserFunction, no_output, silence
+from mnistlab.gradcheck.user_functions import (
+    CallError,
+    Function,
+    Offer,
+    UserFunction,
+    no_output,
+    silence,
+)
 from mnistlab.plugins import describe, run_file
 
 _NAMES = {
@@ -60,39 +67,6 @@ class Names:
                 f"{', '.join(ROLES)}, each once"
             )
         return roles
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A loss and its gradient, as a file offers them.
-
-    Attributes:
-        gradients: the functions that together return the gradient, one for each parameter perhaps.
-        returns_both: whether it is one function that returns loss and gradient together.
-        is_settled: whether the user has said in which order the arguments come.
-    """
-
-    loss: UserFunction
-    gradients: tuple[UserFunction, ...]
-    softmax: UserFunction | None
-    returns_both: bool
-    is_settled: bool
-
-    @property
-    def order(self) -> tuple[str, ...]:
-        """Return the roles of the arguments, (a, y) where nothing tells them."""
-        told = [one.roles for one in (self.loss, *self.gradients) if one.roles]
-        return told[0] if told else ("a", "y")
-
-    @property
-    def is_told(self) -> bool:
-        """Whether the names of the arguments, or the user, tell their order."""
-        return any(one.roles for one in (self.loss, *self.gradients))
-
-    @property
-    def gradient_name(self) -> str:
-        """Return the names of the functions for the gradient, as sentences have them."""
-        return " with ".join(one.name for one in self.gradients)
 
 
 def read_user_file(path: Path, names: Names) -> list[Offer]:

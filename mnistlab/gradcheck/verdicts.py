@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mnistlab.core import losses
 from mnistlab.gradcheck.check import Check
+from mnistlab.gradcheck.differences import unit_of
 from mnistlab.gradcheck.mistakes import MISTAKES
-from mnistlab.gradcheck.user_function import unit_of
 
 Floats = NDArray[np.floating]
 

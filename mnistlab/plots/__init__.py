@@ -4,18 +4,15 @@ import importlib
 from typing import Any
 
 _MODULES = {
+    "drawing": ("Painter", "check_picture", "encode", "import_matplotlib", "save_picture"),
     "epoch_curves": ("RunCurves", "all_learning_curves", "compared_curves", "learning_curves"),
     "gradient_check": ("MOST_STUDIED", "StepStudy", "gradient_error"),
     "image_plots": ("confusion_matrix", "seen_images", "weight_templates", "worst_mistakes"),
-    "painter": ("Painter",),
-    "picture_file": ("check_picture", "encode", "import_matplotlib", "save_picture"),
-    "run_plots": ("PLOTS", "save_plot", "write_plots"),
-    "sweep_one_parameter": ("error_by_parameter",),
-    "sweep_plots": ("SWEEP_PLOTS",),
+    "plot_registries": ("PLOTS", "SWEEP_PLOTS", "save_plot", "write_plots"),
+    "sweep_errors": ("error_by_parameter",),
     "sweep_several_parameters": ("error_map", "error_maps", "panel_key", "parallel_coordinates"),
     "views": ("RunView", "SweepView"),
 }
-_WITHOUT_MATPLOTLIB = ("painter", "picture_file")
 _FACE = {name: module for module, names in _MODULES.items() for name in names}
 
 
@@ -23,6 +20,6 @@ def __getattr__(name: str) -> Any:
     """Return a name of this package from the module that has it."""
     if name not in _FACE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if _FACE[name] not in _WITHOUT_MATPLOTLIB:
-        importlib.import_module(f"{__name__}.picture_file").import_matplotlib()
+    if _FACE[name] != "drawing":
+        importlib.import_module(f"{__name__}.drawing").import_matplotlib()
     return getattr(importlib.import_module(f"{__name__}.{_FACE[name]}"), name)

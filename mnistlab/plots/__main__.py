@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from mnistlab.core.registry import Registry
 from mnistlab.errors import MnistlabError, describe_error
-from mnistlab.plots.run_plots import plots_of, save_plot
+from mnistlab.plots.plot_registries import plots_of, save_plot
 from mnistlab.plots.views import RunView, SweepView
 from mnistlab.plugins import load_plugins
 from mnistlab.run_folders import RunFolder

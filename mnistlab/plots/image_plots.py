@@ -175,16 +175,14 @@ def worst_mistakes(view: RunView) -> Figure | None:
 
 
 @style.house_style
-def seen_images(
-    images: Array, headings: Sequence[Sequence[str]], *, title: str, details: str = ""
-) -> Figure:
+def seen_images(images: Array, headings: Sequence[Sequence[str]], *, title: str) -> Figure:
     """Return `images` (M, H, W) of uint8 side by side, dark on light, M at least 1.
 
     `headings` are the lines above each image, as many for each.
     """
     columns = max(4, min(6, len(images)))
     shortened = [[cut(line, 24) for line in lines] for lines in headings]
-    head: _Head = (title, details, [])
+    head: _Head = (title, "", [])
     return _draw_tiles(images, shortened, head, columns=columns, height=40.0, **_GREYS)[0]
 
 

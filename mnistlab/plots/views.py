@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.config.strict_yaml import read_file
-from mnistlab.core.coding import ONE_HOT, Coding
+from mnistlab.config.config_files import read_file
 from mnistlab.core.least_squares import Exact
 from mnistlab.core.metrics import pre_activations
-from mnistlab.core.models import MODELS
+from mnistlab.core.models import MODELS, ONE_HOT, Coding
 from mnistlab.core.objective import coding_of
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.datasets import Dataset, describe_steps, load

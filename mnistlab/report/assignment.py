@@ -4,19 +4,19 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from mnistlab.config.config_files import shipped_configs
 from mnistlab.config.load import load_config
-from mnistlab.config.shipped import shipped_configs
 from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.experiment.prepare import open_data, with_absolute_data
 from mnistlab.experiment.recorder import find_run_of
 from mnistlab.experiment.training import evaluate_test
-from mnistlab.plots.painter import Painter
+from mnistlab.plots.drawing import Painter
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.sweeps.metric import Metric
 from mnistlab.sweeps.plan import configs_of_runs
 from mnistlab.sweeps.run import complete_sweep
 from mnistlab.sweeps.storage import best_run
+from mnistlab.sweeps.sweep_schema import Metric
 from mnistlab.sweeps.trials import load_sweep, repeat_settings
 from mnistlab.sweeps.workers import SweepReporter
 

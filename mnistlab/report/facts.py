@@ -23,11 +23,8 @@ from typing import Any
 
 import mnistlab
 from mnistlab.report.answers import answer_facts
-from mnistlab.report.page_data import embed
-from mnistlab.report.pictures import Pictures
-from mnistlab.report.run_record import RunRecord
-from mnistlab.report.shared_data import SharedData
-from mnistlab.report.sweep_record import SweepRecord
+from mnistlab.report.attachments import Pictures, embed
+from mnistlab.report.records import RunRecord, SharedData, SweepRecord
 from mnistlab.report.text import DASH, clean, clean_all, number, show
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import to_json

@@ -13,16 +13,16 @@ DASH = "\N{EN DASH}"
 """Stands where there is no value."""
 
 
-def clean(text: str, longest: int = LONGEST) -> str:
-    r"""Return `text` on one line, cut to `longest` letters.
+def clean(text: str) -> str:
+    r"""Return `text` on one line, cut to LONGEST letters.
 
     Controls, marks of direction and lone surrogates are written out, as `\x1b` or `\u202e`.
     """
-    if len(text) <= longest and text.isprintable() and "  " not in text:
+    if len(text) <= LONGEST and text.isprintable() and "  " not in text:
         return text.strip()
-    words = " ".join(text[: 2 * longest].split())
+    words = " ".join(text[: 2 * LONGEST].split())
     shown = "".join(map(_visible, words))
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
 
 
 def clean_all(data: Any) -> Any:

@@ -21,15 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.errors import RunFolderError
-from mnistlab.run_folders.limits import (
+from mnistlab.run_folders.safeguards import (
     MEGABYTE,
     MOST_ROWS,
     MOST_VALUES,
+    check_in_place,
     is_oversized,
     most_bytes,
     read_capped,
+    remove_in_place,
 )
-from mnistlab.run_folders.locks import check_in_place, remove_in_place
 
 Checksum = str | list[str | None] | None
 """A file's SHA-256, None if there is none; a list of what it may be while it is replaced."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mnistlab.errors import RunFolderError
 from mnistlab.run_folders import files
-from mnistlab.run_folders.locks import is_locked, release_lock, take_lock
+from mnistlab.run_folders.safeguards import is_locked, release_lock, take_lock
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

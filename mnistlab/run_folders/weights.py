@@ -16,7 +16,7 @@ from mnistlab.core.trainer import Snapshot
 from mnistlab.datasets.feature_steps import FittedStep, read_steps
 from mnistlab.errors import InputError, RunFolderError, describe_error, shown
 from mnistlab.run_folders import files
-from mnistlab.run_folders.limits import is_oversized
+from mnistlab.run_folders.safeguards import is_oversized
 
 Array = NDArray[Any]
 

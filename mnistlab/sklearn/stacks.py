@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config
-from mnistlab.core.coding import ONE_HOT
 from mnistlab.core.losses import LOSSES
-from mnistlab.core.models import MODELS
+from mnistlab.core.models import MODELS, ONE_HOT
 from mnistlab.core.objective import coding_of
 from mnistlab.core.samples import AS_THEY_ARE, Samples, Values
 from mnistlab.core.trainer import Snapshot

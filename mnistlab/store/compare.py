@@ -1,4 +1,6 @@
-"""Several runs side by side: what differs among them, what they share, and which is best at what.
+"""Several runs side by side: what differs among them, what they share, which is best at what.
+
+A picture shows their curves together, each named by what sets it apart.
 
 R is the number of runs.
 """
@@ -6,14 +8,21 @@ R is the number of runs.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mnistlab.errors import InputError
+import numpy as np
+
+from mnistlab.errors import InputError, RunFolderError
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.store.diff import METRICS, config_facts
+from mnistlab.run_folders.folder import METRICS_COLUMNS, SweepFolder
+from mnistlab.store.diff import METRICS, config_facts, read_curves
 from mnistlab.store.facts import SPLITS, Facts, is_comparable, is_number, read_facts
 from mnistlab.store.opening import Given, single_runs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mnistlab.plots import RunCurves
 
 MOST_RUNS = 12
 """More than these can neither be told apart in a picture nor be read beside each other."""
@@ -28,6 +37,8 @@ PHRASES = {
     "batch_size": "batch size {}",
 }
 """How settings are told; those that all runs have in common are told in this order."""
+
+_NOT_SPOKEN = ("data_sha256",)  # says nothing to a person; the dataset's name does
 
 
 @dataclass(frozen=True)
@@ -129,3 +140,62 @@ def format_setting(key: str, value: Any) -> str:
 
 def _spell(word: str) -> str:
     return word.replace("_", " ")
+
+
+def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> "Figure":
+    """Return the figure of the runs' curves; `comparison` is theirs, in the same order.
+
+    A run without any metrics has a line in the legend alone.
+    """
+    from mnistlab.plots import compared_curves  # noqa: PLC0415 - a comparison in words needs none
+
+    runs = [
+        _curves(folder, label, status)
+        for folder, label, status in zip(
+            folders, run_labels(comparison), comparison.status, strict=True
+        )
+    ]
+    loss = None if "loss" in comparison.config else config_facts(folders[0]).get("loss")
+    figure: Figure = compared_curves(
+        runs,
+        loss_name=None if loss is None else str(loss),
+        title=f"Learning curves of {len(runs)} runs",
+        details=comparison.shared,
+    )
+    return figure
+
+
+def has_curves(folders: Sequence[RunFolder]) -> bool:
+    """Return whether any of the runs measured a finite loss, so that there is a curve to draw."""
+    curves = [_curves(folder, "", "").metrics["train_loss"] for folder in folders]
+    return any(np.isfinite(losses).any() for losses in curves)
+
+
+def run_labels(comparison: Comparison) -> list[str]:
+    """Return what tells each run from the others: settings, or its name where that is not enough.
+
+    A setting that a run does not have is left out.
+    """
+    labels = []
+    for at in range(len(comparison.runs)):
+        described = [
+            format_setting(key, values[at])
+            for key, values in comparison.config.items()
+            if key not in _NOT_SPOKEN
+        ]
+        labels.append(", ".join(filter(None, described)))
+    return [
+        label if label and labels.count(label) == 1 else f"{label} {name}".strip()
+        for label, name in zip(labels, comparison.runs, strict=True)
+    ]
+
+
+def _curves(folder: RunFolder, label: str, status: str) -> "RunCurves":
+    from mnistlab.plots import RunCurves  # noqa: PLC0415 - a comparison in words needs none
+
+    try:
+        metrics = read_curves(folder)
+    except RunFolderError:
+        metrics = {column: [] for column in METRICS_COLUMNS}
+        label = f"{label} ({status}, no metrics)"
+    return RunCurves(label, metrics, diverged=status == "diverged")

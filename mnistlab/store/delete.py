@@ -15,9 +15,8 @@ from pathlib import Path
 from mnistlab.errors import RunFolderError, shown
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.run_folders.limits import format_size
-from mnistlab.run_folders.locks import is_locked, release_lock, take_lock
 from mnistlab.run_folders.places import find_run, run_paths
+from mnistlab.run_folders.safeguards import format_size, is_locked, release_lock, take_lock
 
 _ASIDE = ".deleted."
 

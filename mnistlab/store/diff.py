@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.config.strict_yaml import read_file
+from mnistlab.config.config_files import read_file
 from mnistlab.datasets import Progress, load
 from mnistlab.errors import InputError, MnistlabError, RunFolderError
 from mnistlab.run_folders import RunFolder
@@ -180,14 +180,15 @@ def _first_differing_epoch(first: RunFolder, second: RunFolder) -> int | None:
         list(zip(*(curves[column] for column in columns), strict=True)) for curves in (ours, theirs)
     )
     for row, other in zip(rows, other_rows, strict=False):
-        if not all(map(_same, row, other)):
+        if not all(map(is_same, row, other)):
             return int(row[0])
     longer = max(rows, other_rows, key=len)
     shorter = min(len(rows), len(other_rows))
     return int(longer[shorter][0]) if len(longer) > shorter else None
 
 
-def _same(one: float, other: float) -> bool:
+def is_same(one: float, other: float) -> bool:
+    """Return whether two numbers are equal, or neither is one."""
     return one == other or (math.isnan(one) and math.isnan(other))
 
 

@@ -19,8 +19,8 @@ from typing import Any
 from mnistlab.errors import InputError, RunFolderError, escape, shown
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import append_bytes, clear_temporary_files, write_bytes
-from mnistlab.run_folders.limits import MOST_ROWS, read_capped
 from mnistlab.run_folders.places import check_outside_runs
+from mnistlab.run_folders.safeguards import MOST_ROWS, read_capped
 from mnistlab.store.facts import Facts, is_number, is_of_config, read_facts
 from mnistlab.store.opening import Given, single_runs
 

@@ -17,8 +17,8 @@ from mnistlab.errors import InputError, escape
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import has_checksum
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.run_folders.limits import describe_damage
 from mnistlab.run_folders.places import foreign_entries
+from mnistlab.run_folders.safeguards import describe_damage
 
 Facts = dict[str, Any]
 
@@ -181,7 +181,7 @@ def read_facts(folder: RunFolder, *, tolerant: bool = True) -> Facts:
 
 
 def _read(folder: RunFolder, kind: str) -> Facts:
-    from mnistlab.config.strict_yaml import (  # noqa: PLC0415 - a warm listing reads no YAML
+    from mnistlab.config.config_files import (  # noqa: PLC0415 - a warm listing reads no YAML
         MAX_SWEEP_BYTES,
         read_file,
     )

@@ -18,8 +18,8 @@ from mnistlab.errors import MnistlabError, RunFolderError
 from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.integrity import FINAL
-from mnistlab.run_folders.locks import held_while_open, is_locked
-from mnistlab.store.diff import Differences, Pair, find_differences
+from mnistlab.run_folders.safeguards import held_while_open, is_locked
+from mnistlab.store.diff import Differences, Pair, find_differences, is_same
 
 IDENTICAL, WITHIN_TOLERANCE, DIFFERS = "identical", "within tolerance", "differs"
 IMPOSSIBLE = "cannot be verified"
@@ -158,7 +158,7 @@ def first_epoch_beyond(
     for at in range(min(len(epochs), len(others))):
         losses = [_apart(known[name][at], again[name][at]) for name in _LOSSES]
         accuracies = [(known[name][at], again[name][at]) for name in _ACCURACIES]
-        same = all(_equal(*pair) or abs(pair[0] - pair[1]) <= ACCURACY_TOLERANCE
+        same = all(is_same(*pair) or abs(pair[0] - pair[1]) <= ACCURACY_TOLERANCE
                    for pair in accuracies)  # fmt: skip
         if not same or max(losses) > tolerance:
             return at + 1
@@ -175,15 +175,11 @@ def largest_difference(
 
 def _apart(one: float, other: float) -> float:
     """Return the difference of two numbers relative to the larger; infinite if one is no number."""
-    if _equal(one, other):
+    if is_same(one, other):
         return 0.0
     if not (math.isfinite(one) and math.isfinite(other)):
         return math.inf
     return abs(one - other) / max(abs(one), abs(other))
-
-
-def _equal(one: float, other: float) -> bool:
-    return one == other or (math.isnan(one) and math.isnan(other))
 
 
 def _verdict(found: Verification, differences: Differences) -> str:

@@ -31,8 +31,14 @@ from mnistlab.errors import (
 )
 from mnistlab.experiment.prepare import Plan, data_key
 from mnistlab.sweeps.plan import Stack
-from mnistlab.sweeps.remote import MOST_KILLED, greet, hand_over, train_part
-from mnistlab.sweeps.stack_epochs import TrainedEpoch, from_plain
+from mnistlab.sweeps.stack_epochs import (
+    MOST_KILLED,
+    TrainedEpoch,
+    from_plain,
+    greet,
+    hand_over,
+    train_part,
+)
 
 CONNECT_SECONDS = 10
 """How long a scheduler may take to answer, and then how long there may be no worker."""
@@ -257,7 +263,7 @@ def _start_workers(distributed: Any, address: str) -> Iterator[Any]:
         worker_dashboard_address="127.0.0.1:0",
         memory_limit=0,  # a sweep on threads has no limit, either
         silence_logs=logging.CRITICAL,
-        preload="mnistlab.sweeps.remote",  # for its dask_setup
+        preload="mnistlab.sweeps.stack_epochs",  # for its dask_setup
     ) as started:
         yield started
 

@@ -15,7 +15,7 @@ from mnistlab.core.samples import available_cores
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.datasets import Dataset, Progress
 from mnistlab.experiment.prepare import data_key, open_data, plan_on, stack_key, with_absolute_data
-from mnistlab.sweeps.trials import Sweep
+from mnistlab.sweeps.trial_space import Sweep
 
 MOST_COLUMNS = 64
 """The widest stack. On MNIST with batches of 100 a column's epoch took 48 ms in a stack of 4 on one

@@ -16,17 +16,13 @@ from mnistlab.errors import ClusterError, describe_error
 from mnistlab.experiment import Reporter
 from mnistlab.experiment.recorder import now
 from mnistlab.interrupts import deferred
-from mnistlab.plots.painter import Painter
+from mnistlab.plots.drawing import Painter
 from mnistlab.run_folders.environment import describe_environment, describe_other_blas
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.sweeps.batches import batches, check_sampler, labels_of
 from mnistlab.sweeps.cluster import Cluster
 from mnistlab.sweeps.finish import SweepResult, finish_sweep
-from mnistlab.sweeps.halving import budgets, pruned_at
-from mnistlab.sweeps.metric import Metric
 from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch, prepare_sweep
-from mnistlab.sweeps.results import read_rows
-from mnistlab.sweeps.sentences import sentences
+from mnistlab.sweeps.results import read_rows, sentences
 from mnistlab.sweeps.stack_epochs import TrainEpochs, train_epochs
 from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
 from mnistlab.sweeps.storage import (
@@ -38,7 +34,9 @@ from mnistlab.sweeps.storage import (
     planned_stacks,
     with_known_trials,
 )
-from mnistlab.sweeps.trials import Sweep
+from mnistlab.sweeps.sweep_schema import Metric
+from mnistlab.sweeps.trial_scheduler import batches, budgets, check_sampler, labels_of, pruned_at
+from mnistlab.sweeps.trial_space import Sweep
 from mnistlab.sweeps.workers import (
     Event,
     RunEnded,

@@ -1,18 +1,22 @@
-"""A sweep's axes: their values as they are written, and the points picked from all together."""
+"""A sweep's axes: their values as words and lists give them, and points picked from all axes."""
 
+import csv
+import io
 import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mnistlab.config.config_files import read_text, read_value
 from mnistlab.config.load import FUNCTION_NAMES, split_values
-from mnistlab.config.strict_yaml import read_value
 from mnistlab.config.validation import shorten, shown
 from mnistlab.errors import ConfigError, suggest
+from mnistlab.errors import shown as escaped
 from mnistlab.sweeps.functions import (
     DISTRIBUTIONS,
     FUNCTIONS,
@@ -25,6 +29,10 @@ _SHOWN = 6
 
 Point = tuple[Any, ...]
 """For each group a position among its values, or the number drawn for a distribution."""
+
+_NAME = re.compile(r"\s*([A-Za-z_]\w*)\s*\(", re.ASCII)
+
+_MAX_LIST_BYTES = 512 * 1024  # as many values still fit a sweep file of 1 MB
 
 
 @dataclass(frozen=True)
@@ -67,9 +75,6 @@ class Axis:
             return ", ".join(shown(value) for value in self.values)
         first = ", ".join(shown(value) for value in self.values[: _SHOWN - 2])
         return f"{first}, …, {shown(self.values[-1])} ({len(self.values):,} values)"
-
-
-_NAME = re.compile(r"\s*([A-Za-z_]\w*)\s*\(", re.ASCII)
 
 
 def is_call(item: Any) -> bool:
@@ -222,3 +227,71 @@ def values_at(groups: Sequence[Group], point: Point) -> dict[str, Any]:
     return {
         axis.key: axis.at(part) for axes, part in zip(groups, point, strict=True) for axis in axes
     }
+
+
+def read_trial_list(path: Path, where: str) -> list[Axis]:
+    """Return the columns of a list of trials as axes, their values typed like YAML.
+
+    Raises ConfigError that names the list and the line; `where` is who names the list.
+    """
+    rows = _rows(path, where)
+    if not rows:
+        raise ConfigError(f"{path}: is empty; its first line must name keys")
+    (_, keys), *trials = rows
+    for number, key in enumerate(keys):
+        if key.startswith("#"):
+            raise ConfigError(
+                f"{path}, line 1: a list of trials begins with the names of its keys, and has no "
+                "comments (#)"
+            )
+        if not key:
+            raise ConfigError(f"{path}, line 1: column {number + 1} has no name")
+        if key in keys[:number]:
+            raise ConfigError(f"{path}, line 1: {key!r} stands here twice")
+    if not trials:
+        raise ConfigError(f"{path}: has no rows below its header")
+    for line, row in trials:
+        if len(row) != len(keys):
+            has, needs = _count(len(row), "value"), _count(len(keys), "key")
+            hint = "; a decimal point is written '.', not ','" if len(row) > len(keys) else ""
+            raise ConfigError(f"{path}, line {line}: has {has} for {needs}{hint}")
+    lines = tuple(line for line, _ in trials)
+    read: dict[str, Any] = {}  # most texts of a list come again and again
+    axes = []
+    for column, key in enumerate(keys):
+        values = []
+        for line, row in trials:
+            text = row[column]
+            if text not in read:
+                read[text] = _read_cell(text, f"{path}, line {line}: {key}")
+            values.append(read[text])
+        axes.append(Axis(key, str(path), values, {"values": values}, lines))
+    return axes
+
+
+def _read_cell(text: str, where: str) -> Any:
+    if re.fullmatch(r"[-+]?\d+,\d+", text):
+        raise ConfigError(f"{where}: {text}: a decimal point is written '.', not ','")
+    return read_value(text, where)
+
+
+def _rows(path: Path, where: str) -> list[tuple[int, list[str]]]:
+    """Return the rows that are not blank, each with its line."""
+    try:
+        text = read_text(path, _MAX_LIST_BYTES, "so split the list")
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    header = text.partition("\n")[0]  # no key has any of these in its name
+    delimiter = next((mark for mark in ",;\t" if mark in header), ",")
+    reader = csv.reader(
+        io.StringIO(text, newline=""), strict=True, skipinitialspace=True, delimiter=delimiter
+    )
+    try:
+        return [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    except csv.Error as error:
+        where = f"{escaped(path)}, line {reader.line_num}"
+        raise ConfigError(f"{where}: is not valid CSV: {error}") from None
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,21 +1,51 @@
-"""Trains a stack epoch by epoch and writes nothing, so that any process on any machine can do it.
+"""Trains stacks epoch by epoch and writes no run: in this process or as a worker of a Dask cluster.
+
+A task of a worker is plain data: names, configs as mappings, arrays. So is the answer.
 
 Shapes: D features, C classes; the parameters of one configuration are (D+1, C).
 """
 
+import hashlib
+import platform
+import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
+import threadpoolctl
 from numpy.typing import NDArray
 
+import mnistlab
+from mnistlab.config.load import load_config
+from mnistlab.config.schema import Config
 from mnistlab.core.metrics import Metrics
 from mnistlab.core.trainer import EpochRecord, Snapshot
-from mnistlab.experiment.prepare import Plan
-from mnistlab.sweeps.plan import Stack
+from mnistlab.datasets import Dataset, FittedStep
+from mnistlab.datasets.transfer import find_data, keep_received
+from mnistlab.errors import DataError, MnistlabError, describe_error
+from mnistlab.experiment.prepare import Plan, open_data, plan_on
+from mnistlab.plugins import load_plugins
+from mnistlab.run_folders.environment import describe_machine
+from mnistlab.sweeps.plan import Column, Stack
+from mnistlab.sweeps.workers import StoppedError
 
 Array = NDArray[np.floating]
+
+MOST_KILLED = 3
+"""How many workers in a row a stack may kill."""
+
+_MOST_DATASETS = 8
+"""Datasets that a process keeps open; each fold of a sweep is one."""
+
+Plain = Mapping[str, Any]
+
+_one_at_a_time = Lock()
+_opened: dict[tuple[str, str], Dataset] = {}
 
 
 @dataclass(frozen=True)
@@ -109,3 +139,164 @@ def from_plain(plain: Mapping[str, Any], machine: Mapping[str, Any]) -> TrainedE
         snapshot=None if plain["snapshot"] is None else Snapshot(**plain["snapshot"]),
         machine=machine,
     )
+
+
+def dask_setup(worker: Any) -> None:  # noqa: ARG001 - Dask's own form
+    """Leave Ctrl-C to the process that has started this one; Dask calls it in workers of that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def hand_over(shared: Plain) -> Plain:
+    """Return what it is given, which Dask then takes to each worker that needs it, once."""
+    return shared
+
+
+def greet(plugins: Sequence[tuple[str, str]], dask_worker: Any) -> dict[str, Any]:
+    """Return this worker's version, the machine, and why a plugin cannot be loaded, if so."""
+    answer = {"version": mnistlab.__version__, "machine": _machine(), "error": None}
+    try:
+        _load_plugins(plugins, dask_worker)
+    except MnistlabError as error:
+        answer["error"] = describe_error(error)
+    return answer
+
+
+def train_part(task: Plain, shared: Plain) -> dict[str, Any]:
+    """Train a stack from a snapshot on, for some seconds or to its end.
+
+    `task` has mnistlab's version, the names of sweep and stack, the configs, the epochs in which
+    the runs of each column end, the snapshot, and the seconds. `shared` has what all stacks on the
+    same data need. The answer has the epochs, the machine, and whether the stack `is_over`; `error`
+    says why it failed, `data_error` what is wrong with the data. A worker that cannot do it answers
+    instead with its `version`, the number of workers `killed`, or that the data are `missing`.
+    """
+    from distributed import get_worker  # noqa: PLC0415 - an extra
+
+    worker = get_worker()
+    if task["version"] != mnistlab.__version__:
+        return {"version": mnistlab.__version__}
+    count = _Attempts(worker, task)
+    if (killed := count.begin()) >= MOST_KILLED:
+        return {"killed": killed}
+    answer: dict[str, Any] = {"epochs": [], "is_over": True}
+    try:
+        answer["machine"] = _machine()
+        _load_plugins(shared["plugins"], worker)
+        data = _open(task, shared)
+        if data is None:
+            answer = {"missing": True}
+        else:
+            _train(task, data, answer, _cancellation(worker, worker.get_current_task()))
+    except StoppedError:
+        pass  # nobody waits for the answer
+    except DataError as error:
+        answer["data_error"] = f"{platform.node()}: {describe_error(error)}"
+    except (Exception, SystemExit) as error:  # a plugin may call exit()
+        answer["error"] = describe_error(error)
+    count.end()
+    return answer
+
+
+def _train(task: Plain, data: Dataset, answer: dict[str, Any], check: Callable[[], None]) -> None:
+    """Add the epochs of a part to the answer."""
+    configs = [_config(one, data.name) for one in task["configs"]]
+    stack = Stack(task["stack"], tuple(Column((), config) for config in configs))
+    plan = plan_on(data, configs, without_dark_pixels=task["is_compact"])
+    start = None if task["start"] is None else Snapshot(**task["start"])
+    end = time.monotonic() + task["seconds"]
+    for epoch in train_epochs(
+        stack, plan, task["ends"], start=start, until=task["until"], check=check
+    ):
+        data.watched.check()
+        is_last = epoch.record.epoch == task["until"]
+        is_late = time.monotonic() > end and bool(epoch.staying.any())
+        answer["epochs"].append(to_plain(epoch, with_snapshot=is_late or is_last))
+        if is_late and not is_last:
+            answer["is_over"] = False
+            return
+
+
+class _Attempts:
+    """Counts how often a stack was begun and not ended: so many workers died of it.
+
+    The scheduler keeps the number. It has one of its own, which also counts the stacks that only
+    waited on a worker when that one died.
+    """
+
+    def __init__(self, worker: Any, task: Plain) -> None:
+        self._worker = worker
+        self._keys = ["mnistlab", task["token"], task["stack"]]
+
+    def begin(self) -> int:
+        """Count another attempt; return how many there were before."""
+        before: int = self._ask(self._worker.scheduler.get_metadata, default=0)
+        self._ask(self._worker.scheduler.set_metadata, value=before + 1)
+        return before
+
+    def end(self) -> None:
+        """The worker has outlived the attempt."""
+        self._ask(self._worker.scheduler.set_metadata, value=0)
+
+    def _ask(self, function: Any, **arguments: Any) -> Any:
+        from distributed.utils import sync  # noqa: PLC0415 - an extra
+
+        return sync(self._worker.loop, function, keys=self._keys, **arguments)
+
+
+def _cancellation(worker: Any, key: Any) -> Callable[[], None]:
+    """Return what raises StoppedError once nobody wants this task's result any more."""
+    tasks = worker.state.tasks
+
+    def check() -> None:
+        known = tasks.get(key)
+        if known is None or known.state == "cancelled":
+            raise StoppedError
+
+    return check
+
+
+@cache
+def _machine() -> dict[str, Any]:
+    """Return what the environment of a run says of the machine that trained it.
+
+    From here on this process' linear algebra has one thread, as that of a local sweep has: other
+    numbers of threads may give other bits.
+    """
+    threadpoolctl.threadpool_limits(1, "blas")
+    return describe_machine()
+
+
+def _load_plugins(plugins: Sequence[tuple[str, str]], worker: Any) -> None:
+    """Run the plugins that came along, each once; they lie in the worker's own folder."""
+    with _one_at_a_time:
+        paths = []
+        for name, text in plugins:
+            sha256 = hashlib.sha256(text.encode()).hexdigest()
+            path = Path(worker.local_directory) / "mnistlab-plugins" / sha256[:16] / name
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            paths.append(path)
+        load_plugins(paths)
+
+
+def _open(task: Plain, shared: Plain) -> Dataset | None:
+    """Return the data of a stack, from this process, its cache or what came along."""
+    with _one_at_a_time:
+        key = (task["token"], shared["key"])
+        if key not in _opened:
+            place = find_data(shared["dataset"], shared["sha256"])
+            if place is None and shared["arrays"] is None:
+                return None
+            place = place or keep_received(shared["arrays"], shared["sha256"])
+            fitted = [FittedStep(*step) for step in shared["fitted"]]
+            data = open_data(_config(task["configs"][0], place), fitted=fitted or None)
+            while len(_opened) >= _MOST_DATASETS:
+                del _opened[next(iter(_opened))]
+            _opened[key] = replace(data, classes=tuple(shared["classes"]))
+        return _opened[key]
+
+
+def _config(plain: Plain, place: str) -> Config:
+    """Return a config whose data are in another place."""
+    return load_config({**plain, "data": {**plain["data"], "dataset": place}})

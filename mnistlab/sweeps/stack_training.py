@@ -22,7 +22,7 @@ from mnistlab.experiment.recorder import CheckpointTimer, RunRecorder, check_not
 from mnistlab.experiment.training import describe_epoch
 from mnistlab.run_folders.environment import MACHINE
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.run_folders.locks import check_in_place, remove_in_place
+from mnistlab.run_folders.safeguards import check_in_place, remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint, save_checkpoint
 from mnistlab.sweeps.plan import Column, Stack, last_epoch
 from mnistlab.sweeps.stack_epochs import TrainedEpoch, TrainEpochs, train_epochs
@@ -234,10 +234,13 @@ class _StackTraining:
         later = [run for run, config in configs.items() if last_epoch(config) > record.epoch]
         ending = [run for run, config in configs.items() if last_epoch(config) == record.epoch]
         if record.diverged[position]:
-            losses = epoch.losses[position]
-            steps = self._plan.steps_per_epoch
+            keep = partial(
+                RunRecorder.save_divergence,
+                losses=epoch.losses[position],
+                steps_per_epoch=self._plan.steps_per_epoch,
+            )
             for run in ending + later:
-                self._end(run, configs[run], column, partial(_diverge, losses=losses, steps=steps))
+                self._end(run, configs[run], column, keep)
             return
         if record.finished[position]:
             ending += later  # stopped early: the longer ones would have been, too
@@ -344,10 +347,6 @@ def _complete(
 ) -> None:
     run.save_result(parameters, test=None)
     run.stopped = stopped
-
-
-def _diverge(run: RunRecorder, losses: NDArray[np.float64], steps: int) -> None:
-    run.save_divergence(losses, steps)
 
 
 def _clear(path: Path) -> None:

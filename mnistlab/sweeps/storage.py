@@ -28,7 +28,7 @@ from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.integrity import FINAL, find_intact_runs, is_intact, plain_folders
 from mnistlab.run_folders.places import cannot_keep
 from mnistlab.sweeps.plan import PreparedSweep, Stack, from_plan, prepare_sweep, to_plan
-from mnistlab.sweeps.trials import Sweep
+from mnistlab.sweeps.trial_space import Sweep
 
 _NOT_COPIED = {"run.lock", "checkpoint.safetensors", "status.json", "summary.json"}
 

@@ -22,7 +22,7 @@ from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.functions import Distribution
 from mnistlab.sweeps.results import TrialResult, column_of, read_rows, summarize
 from mnistlab.sweeps.space import Group, Point
-from mnistlab.sweeps.trials import Sweep
+from mnistlab.sweeps.trial_space import Sweep
 
 try:
     import optuna

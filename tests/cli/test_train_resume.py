@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mnistlab.plots import painter
+from mnistlab.plots import drawing as painter
 from tests.faults.command import train, write_config
 
 

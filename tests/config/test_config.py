@@ -9,6 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mnistlab.config.config_files import MAX_DEPTH, dump, read_value
 from mnistlab.config.load import (
     FUNCTION_NAMES,
     has_several_values,
@@ -18,7 +19,6 @@ from mnistlab.config.load import (
     to_yaml,
 )
 from mnistlab.config.schema import Config
-from mnistlab.config.strict_yaml import MAX_DEPTH, dump, read_value
 from mnistlab.config.validation import valid_keys
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import INITIALIZERS, MODELS

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from mnistlab.cli.completion import complete_config
+from mnistlab.config.config_files import describe_config, find_config, shipped_configs
 from mnistlab.config.load import load_config
-from mnistlab.config.shipped import describe_config, find_config, shipped_configs
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.sweep_file import is_sweep_file
 from mnistlab.sweeps.trials import load_sweep

@@ -6,11 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mnistlab.core.coding import OneAgainstOne
 from mnistlab.core.least_squares import least_squares, measure_moments, ridge_path
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.metrics import evaluate
-from mnistlab.core.models import MODELS
+from mnistlab.core.models import MODELS, OneAgainstOne
 from mnistlab.core.objective import REDUCTIONS, Objective
 from mnistlab.core.samples import FeatureMap, PixelMap
 from mnistlab.core.trainer import join_parameters

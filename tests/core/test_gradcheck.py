@@ -26,8 +26,8 @@ from mnistlab.core.samples import Samples
 from mnistlab.gradcheck.check import METHODS, check
 from mnistlab.gradcheck.diagnosis import diagnose
 from mnistlab.gradcheck.mistakes import MISTAKES, Case
-from mnistlab.gradcheck.problems import Batch, activations_problem, parameters_problem
 from mnistlab.gradcheck.save import study_steps
+from mnistlab.gradcheck.suites import Batch, activations_problem, parameters_problem
 
 CASES = [
     Case(model, loss, coordinates, reduction, decay)

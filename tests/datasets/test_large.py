@@ -12,8 +12,8 @@ from mnistlab.core.metrics import evaluate, measure
 from mnistlab.core.objective import curvature
 from mnistlab.core.samples import Samples
 from mnistlab.datasets import idx, load, write_idx
+from mnistlab.datasets.cache import recorded_sha256
 from mnistlab.datasets.sanity import find_oddities
-from mnistlab.datasets.watched import recorded_sha256
 from mnistlab.errors import DataError
 from tests.core.helpers import random_samples, random_weights, settings, trainer
 from tests.core.helpers import run as train
@@ -89,7 +89,7 @@ def test_a_large_file_is_mapped_and_hashed_once(folder, monkeypatch):
     assert recorded_sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()
     assert recorded_sha256(folder / "train-labels-idx1-ubyte") is None  # small: it is read
     with monkeypatch.context() as patch:
-        patch.setattr("mnistlab.datasets.watched.hashlib", Counted)
+        patch.setattr("mnistlab.datasets.cache.hashlib", Counted)
         Counted.sizes = []
         again = load(str(folder), validation=1000)
         assert again.sha256 == first.sha256

@@ -12,8 +12,7 @@ from PIL import Image
 
 from mnistlab.datasets import load
 from mnistlab.datasets import picture as drawing
-from mnistlab.datasets.ink import find_ink
-from mnistlab.datasets.picture import as_digit, read_picture
+from mnistlab.datasets.picture import as_digit, find_ink, read_picture
 from mnistlab.errors import DataError
 
 SHAPE = (28, 28)

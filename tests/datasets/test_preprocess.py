@@ -19,10 +19,8 @@ from mnistlab.datasets import (
     verify,
     write_idx,
 )
-from mnistlab.datasets.deskew import deskew, slant
 from mnistlab.datasets.idx import content_sha256
-from mnistlab.datasets.moved import LOOKED_AT
-from mnistlab.datasets.preprocess import SPREAD_FLOOR, standardize
+from mnistlab.datasets.preprocess import LOOKED_AT, SPREAD_FLOOR, deskew, slant, standardize
 from mnistlab.datasets.sources import Folder
 from mnistlab.errors import DataError, InputError, UnknownNameError
 from tests.datasets.conftest import tiny_arrays, tiny_dataset, write_folder

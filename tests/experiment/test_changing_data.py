@@ -176,7 +176,7 @@ def test_a_sweep_fails_with_the_reason(tmp_path):
 
 def test_verify_trusts_no_copy_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("MNISTLAB_DATA_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("mnistlab.datasets.moved._is_alike", lambda *_: True)
+    monkeypatch.setattr("mnistlab.datasets.preprocess._is_alike", lambda *_: True)
     words = ["data.dataset=mnist-mini", "data.validation=1000", "epochs=1"]
     config = load_config(None, [*words, "data.preprocess=[deskew]"])
     prepare([config])

@@ -20,12 +20,12 @@ from mnistlab.errors import ConfigError, DataError, InputError, Interrupted, Run
 from mnistlab.experiment import prepare, train_run, training
 from mnistlab.experiment.recorder import RunRecorder, run_key
 from mnistlab.experiment.training import describe_epoch
-from mnistlab.interpretation import interpret
-from mnistlab.plots.painter import Painter
+from mnistlab.plots.drawing import Painter
 from mnistlab.plugins import REGISTRIES, check_part, load_plugins
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.integrity import is_intact
 from mnistlab.run_folders.weights import load_checkpoint
+from mnistlab.statistics import interpret
 
 MINI = {"data.dataset": "mnist-mini", "data.validation": "1000", "epochs": "2"}
 PLOTS = ["confusion_matrix.png", "learning_curves.png", "mistakes.png", "weights.png"]

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
-from mnistlab.plots import painter
+from mnistlab.plots import drawing as painter
 from mnistlab.run_folders import RunFolder
 from mnistlab.sweeps import plan
 from tests.faults import promises

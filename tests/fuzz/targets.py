@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
+from mnistlab.config.config_files import MAX_SWEEP_BYTES, read_file
 from mnistlab.config.load import load_config, parse_overrides
-from mnistlab.config.strict_yaml import MAX_SWEEP_BYTES, read_file
 from mnistlab.core.trainer import Snapshot
 from mnistlab.datasets.idx import read_idx
 from mnistlab.datasets.npz import KEYS, read_npz

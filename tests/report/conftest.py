@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mnistlab.config.shipped import configs_in
+from mnistlab.config.config_files import configs_in
 from mnistlab.report import assignment
 from tests.report.helpers import Parsed, read_facts_file, read_page
 
@@ -72,7 +72,7 @@ def reported(shipped, tmp_path_factory):
     place = tmp_path_factory.mktemp("reported")
     program = (
         "import sys; from pathlib import Path; from mnistlab.report import assignment\n"
-        "from mnistlab.config.shipped import configs_in\n"
+        "from mnistlab.config.config_files import configs_in\n"
         f"assignment.shipped_configs = lambda: configs_in(Path({str(shipped)!r}))\n"
         "from mnistlab.__main__ import main; main()"
     )

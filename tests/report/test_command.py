@@ -239,7 +239,7 @@ def test_data_that_is_away_today_may_be_back_tomorrow(reported, run, monkeypatch
         raise InputError("no data")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mnistlab.report.shared_data.open_images", away)
+        patch.setattr("mnistlab.report.records.open_images", away)
         assert run(*words)[0] == 0
     assert read_facts_file(tmp_path / "runs" / "report")["runs"][0]["gap"] is None
     assert run(*words)[0] == 0

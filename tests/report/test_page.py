@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from mnistlab.core.metrics import pre_activations
+from mnistlab.report.attachments import MOST_IMAGES, _choose_images, embed
 from mnistlab.report.facts import read_records
-from mnistlab.report.page_data import MOST_IMAGES, _choose_images, embed
 from mnistlab.report.render import PAGE, SCRIPTS, complete_page
 from mnistlab.run_folders import RunFolder
 from mnistlab.store.opening import of_folders

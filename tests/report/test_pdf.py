@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from mnistlab.report.attachments import Pictures
 from mnistlab.report.facts import Facts, gather
-from mnistlab.report.pictures import Pictures
 from mnistlab.report.render import ReportRequest, _render_pdf, write_report
 from mnistlab.run_folders import RunFolder
 from mnistlab.store.opening import of_folders

@@ -10,9 +10,9 @@ from mnistlab import optimum
 from mnistlab.config.load import load_config
 from mnistlab.core.metrics import pre_activations
 from mnistlab.errors import MnistlabError
-from mnistlab.report import shared_data
+from mnistlab.report import records as shared_data
 from mnistlab.report.facts import FEATURED, gather, read_records
-from mnistlab.report.shared_data import SharedData
+from mnistlab.report.records import SharedData
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.store.opening import of_folders

@@ -9,7 +9,7 @@ import pytest
 
 from mnistlab.errors import RunFolderError
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.locks import is_locked
+from mnistlab.run_folders.safeguards import is_locked
 
 _READ = """
 import sys

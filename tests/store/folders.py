@@ -3,7 +3,7 @@
 import json
 import time
 
-from mnistlab.config.strict_yaml import dump
+from mnistlab.config.config_files import dump
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 

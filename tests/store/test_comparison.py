@@ -12,8 +12,7 @@ from mnistlab.errors import InputError
 from mnistlab.plots import check_picture
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.store.compare import choose_runs, compare_runs, format_setting
-from mnistlab.store.comparison_picture import run_labels
+from mnistlab.store.compare import choose_runs, compare_runs, format_setting, run_labels
 from mnistlab.store.opening import of_folders
 from tests.store.trained import train
 

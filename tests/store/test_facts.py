@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mnistlab.config.strict_yaml import read_file
+from mnistlab.config.config_files import read_file
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.store.facts import (

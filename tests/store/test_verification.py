@@ -13,7 +13,7 @@ from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
 from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.run_folders.files import write_json
-from mnistlab.run_folders.locks import held_while_open
+from mnistlab.run_folders.safeguards import held_while_open
 from mnistlab.store.verify import (
     DIFFERS,
     IDENTICAL,

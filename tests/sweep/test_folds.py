@@ -16,10 +16,10 @@ from mnistlab.run_folders.weights import load_weights
 from mnistlab.store.facts import read_facts
 from mnistlab.sweeps import stack_training
 from mnistlab.sweeps.estimate import estimate
-from mnistlab.sweeps.metric import Metric
+from mnistlab.sweeps.finish import _differ_by_runs, _scores
 from mnistlab.sweeps.plan import prepare_sweep
 from mnistlab.sweeps.results import TrialResult
-from mnistlab.sweeps.ties import _differ_by_runs, _scores
+from mnistlab.sweeps.sweep_schema import Metric
 from mnistlab.sweeps.trials import load_sweep
 from mnistlab.sweeps.workers import EpochEnded
 from tests.digits import as_yaml, write_digits

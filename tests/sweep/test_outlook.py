@@ -10,8 +10,8 @@ from mnistlab.console.sweeps import ConsoleSweepReporter, sparkline
 from mnistlab.plots import SWEEP_PLOTS, SweepView
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.estimate import estimate
-from mnistlab.sweeps.metric import Metric
 from mnistlab.sweeps.plan import prepare_sweep
+from mnistlab.sweeps.sweep_schema import Metric
 from mnistlab.sweeps.workers import EpochEnded, RunEnded, StackEnded
 from tests.sweep.helpers import settled, sweep
 

@@ -15,9 +15,9 @@ import mnistlab
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.sweeps.metric import Metric
 from mnistlab.sweeps.plan import prepare_sweep
 from mnistlab.sweeps.storage import extend, is_complete
+from mnistlab.sweeps.sweep_schema import Metric
 from mnistlab.sweeps.trials import load_sweep
 from tests.digits import VALIDATION, write_digits
 from tests.sweep.helpers import (
@@ -33,8 +33,8 @@ from tests.sweep.helpers import (
 
 optuna = pytest.importorskip("optuna")
 
-from mnistlab.sweeps import batches as of_batches  # noqa: E402 - after the skip
 from mnistlab.sweeps import tpe  # noqa: E402
+from mnistlab.sweeps import trial_scheduler as of_batches  # noqa: E402 - after the skip
 
 WORDS = ("learning_rate=log_uniform(0.001,1)", "weight_decay=uniform(0,0.1)")
 OPTIONS = {

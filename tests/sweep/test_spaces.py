@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mnistlab.config.load import load_config
 from mnistlab.errors import ConfigError
-from mnistlab.sweeps.metric import metric_named
-from mnistlab.sweeps.trials import Halving, Metric, load_sweep, repeat_settings
+from mnistlab.sweeps.sweep_schema import Halving, Metric, metric_named
+from mnistlab.sweeps.trials import load_sweep, repeat_settings
 from tests.sweep.refusals import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"

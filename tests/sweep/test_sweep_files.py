@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from mnistlab.config.load import load_config
 from mnistlab.config.schema import Config
 from mnistlab.errors import ConfigError
-from mnistlab.sweeps.sweep_file import SweepFile, is_sweep_file
-from mnistlab.sweeps.trials import Halving, Metric, load_sweep
+from mnistlab.sweeps.sweep_file import is_sweep_file
+from mnistlab.sweeps.sweep_schema import Halving, Metric, SweepFile
+from mnistlab.sweeps.trials import load_sweep
 from tests.sweep.refusals import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -230,7 +231,7 @@ def test_a_sweep_file_may_be_longer_than_a_config(write):
 def test_more_values_than_a_sweep_file_can_hold_are_refused(write, base, tmp_path, monkeypatch):
     path = write(f"base: plain.yaml\nparameters:\n  seed: [{'1,' * 2000}1]\n")
     with monkeypatch.context() as patch:
-        patch.setattr("mnistlab.config.strict_yaml.MAX_NODES", 2000)
+        patch.setattr("mnistlab.config.config_files.MAX_NODES", 2000)
         assert "line 3: more than 2,000 keys and values" in told(path)
     rows = tmp_path / "rows.csv"
     rows.write_text("seed,batch_size\n" + "".join(f"{i},{i}\n" for i in range(1, 20_002)))

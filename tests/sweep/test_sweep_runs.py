@@ -17,14 +17,13 @@ from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
 from mnistlab.statistics import z_quantile
+from mnistlab.sweeps import finish as comparison
 from mnistlab.sweeps import plan as stacks
 from mnistlab.sweeps import stack_training as training
-from mnistlab.sweeps import ties as comparison
-from mnistlab.sweeps.halving import budgets, choose_pruned, pruned_at
-from mnistlab.sweeps.metric import Metric
 from mnistlab.sweeps.plan import prepare_sweep
 from mnistlab.sweeps.results import TrialResult, rank
-from mnistlab.sweeps.sweep_file import Halving
+from mnistlab.sweeps.sweep_schema import Halving, Metric
+from mnistlab.sweeps.trial_scheduler import budgets, choose_pruned, pruned_at
 from mnistlab.sweeps.workers import EpochEnded, RunEnded
 from tests.digits import VALIDATION
 from tests.sweep.helpers import (

@@ -1,5 +1,5 @@
 // Brings a drawing into the form of MNIST's images, and sets it upright, as mnistlab's own
-// datasets/picture.py and datasets/deskew.py do, down to how they round.
+// datasets/picture.py and datasets/preprocess.py do, down to how they round.
 
 const FIELD = 28;
 const BOX = 20;

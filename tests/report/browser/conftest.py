@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from mnistlab.report.facts import read_records
-from mnistlab.report.run_record import RunRecord
+from mnistlab.report.records import RunRecord
 from mnistlab.store.opening import of_folders
 from tests.report.helpers import folders
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from mnistlab.core.metrics import pre_activations
 from mnistlab.datasets import load as load_data
-from mnistlab.datasets.deskew import deskew
 from mnistlab.datasets.picture import as_digit
+from mnistlab.datasets.preprocess import deskew
 from tests.report.browser.looks import overflow, wait_for_frames
 
 SIDE = 280  # pixels of the drawing field

@@ -1,9 +1,9 @@
-"""One run as a report sees it: each piece is read from its folder when it is first asked for.
+"""Runs and sweeps as a report sees them: each piece is read when it is first asked for.
 
 Shapes: C classes, D features, N test images.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,17 +16,63 @@ from mnistlab.config.load import set_key
 from mnistlab.config.schema import Config
 from mnistlab.config.validation import try_config
 from mnistlab.datasets import Dataset
-from mnistlab.errors import MnistlabError
-from mnistlab.optimum import Optimum
-from mnistlab.report.shared_data import SharedData
+from mnistlab.errors import MnistlabError, RunFolderError
+from mnistlab.experiment.prepare import data_key, open_data, open_images
+from mnistlab.optimum import Optimum, find_optimum, has_optimum, ridge_of
 from mnistlab.report.text import clean
 from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.folder import SweepFolder, repeats_of
 from mnistlab.run_folders.weights import load_weights, read_predictions
 from mnistlab.store.facts import Facts, is_number, is_of_config, read_facts
 
 _Found = TypeVar("_Found")
 
 _ROUNDING = 1e-5  # of a loss that was summed in float32, as a share of it
+
+_MOST_RUNS = 1_000_000  # of a sweep that anybody has made
+
+
+class SharedData:
+    """Keeps what was found and, where nothing was, the error."""
+
+    def __init__(self) -> None:
+        self._found: dict[object, Any] = {}
+
+    def dataset(self, config: Config, sha256: object) -> Dataset:
+        """Return the data that a run was trained on, its feature steps aside.
+
+        Raises MnistlabError where it cannot be loaded, or is not the data with this SHA-256.
+        """
+        key = config.data.model_dump_json()
+        dataset: Dataset = self._once(key, lambda: open_images(config))
+        if dataset.sha256 != sha256:
+            raise MnistlabError(f"{config.data.dataset} has changed since the run was made")
+        return dataset
+
+    def optimum(self, config: Config, sha256: object) -> Optimum | None:
+        """Return the best that the config's model can do, None where no such optimum is known.
+
+        Raises MnistlabError where it cannot be computed.
+        """
+        dataset = self.dataset(config, sha256)
+
+        def find() -> Optimum | None:
+            known = config.features and has_optimum(config)
+            return find_optimum(config, open_data(config) if known else dataset)
+
+        key = (sha256, data_key(config), config.model, config.loss, ridge_of(config))
+        optimum: Optimum | None = self._once(key, find)
+        return optimum
+
+    def _once(self, key: object, find: Callable[[], object]) -> Any:
+        if key not in self._found:
+            try:
+                self._found[key] = find()
+            except MnistlabError as error:
+                self._found[key] = error
+        if isinstance(self._found[key], MnistlabError):
+            raise self._found[key]
+        return self._found[key]
 
 
 @dataclass(frozen=True)
@@ -226,3 +272,79 @@ def _or_none(read: Callable[[], _Found]) -> _Found | None:
     with suppress(OSError, MnistlabError):
         return read()
     return None
+
+
+@dataclass(frozen=True)
+class SweepRecord(FolderRecord):
+    """One sweep; nothing that sweep.json says is trusted to have the right form."""
+
+    folder: SweepFolder
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """What sweep.json holds, empty where it cannot be read."""
+        with suppress(RunFolderError):
+            return self.folder.read_summary()
+        return {}
+
+    @cached_property
+    def contradictions(self) -> list[str]:
+        """Statements of its files that cannot all be true."""
+        if self.best is None or repeats_of(self.document):
+            return []
+        test = self.document["best"].get("test")
+        claimed = test.get("accuracy") if isinstance(test, dict) else None
+        return self.contradiction(claimed, self.best.predicted_accuracy, "sweep.json")
+
+    @cached_property
+    def best(self) -> RunRecord | None:
+        """The best trial's first run, None where it is not there."""
+        best = self.document.get("best")
+        runs = best.get("runs") if isinstance(best, dict) else None
+        if not isinstance(runs, list) or not runs:
+            return None
+        return next((run for run in self.runs if run.folder.path.name == str(runs[0])), None)
+
+    @cached_property
+    def runs(self) -> list[RunRecord]:
+        """Its runs that are there, in the order of their numbers."""
+        numbers = self.folder.runs()
+        folders = {f"{self.name}/{number}": self.folder.run(number) for number in numbers}
+        return [RunRecord(one, self.shared, name, self.who) for name, one in folders.items()]
+
+    @cached_property
+    def ranked_trials(self) -> list[Mapping[str, Any]]:
+        """What sweep.json says of each trial that could be chosen, the best first."""
+        ranking, results = self.document.get("ranking"), self.document.get("results")
+        if not isinstance(ranking, list) or not isinstance(results, list):
+            return []
+        entries = [one for one in results if isinstance(one, dict)]
+        trials = [one for one in entries if isinstance(one.get("trial"), int)]
+        known = {one["trial"]: one for one in trials if isinstance(one.get("parameters"), dict)}
+        return [known[trial] for trial in ranking if isinstance(trial, int) and trial in known]
+
+    @cached_property
+    def ties(self) -> set[int]:
+        """The trials that the sweep could not tell from its best one."""
+        found = self.document.get("indistinguishable")
+        return {one for one in found if isinstance(one, int)} if isinstance(found, list) else set()
+
+    @cached_property
+    def remarks(self) -> list[str]:
+        """What one should know before one believes its numbers, a few words each."""
+        words, status = self.damage(), self.facts["status"]
+        there = self.folder.runs()
+        if status in ("interrupted", "running", "failed"):
+            words.append(f"it is {status}: {len(there)} runs are begun or done")
+        elif status == "completed":
+            words += self._missing_runs(there)
+        return list(dict.fromkeys(words))
+
+    def _missing_runs(self, there: list[int]) -> list[str]:
+        count = self.facts.get("runs")
+        if not isinstance(count, int) or count > _MOST_RUNS:
+            return []
+        lost = sorted(set(range(count)) - set(there))
+        named = ", ".join(map(str, lost[:8])) + (", …" if len(lost) > 8 else "")
+        words = [f"{len(lost)} of its {count} runs are missing: {named}"] if lost else []
+        return words + ([] if self.best is None else [f"best run: {w}" for w in self.best.damage()])
