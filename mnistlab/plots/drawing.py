@@ -18,9 +18,13 @@ from mnistlab.run_folders.files import write_bytes
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Our own tree comes before what is installed, which may have another mnistlab, and after Python's
+# own modules.
 _PROGRAM = f"""
 import sys
-sys.path.append({str(Path(mnistlab.__file__).parents[1])!r})
+installed = [at for at, place in enumerate(sys.path) if place.endswith("-packages")]
+own = {str(Path(mnistlab.__file__).parents[1])!r}
+sys.path.insert(min(installed, default=len(sys.path)), own)
 from mnistlab.plots.drawing import import_matplotlib
 import_matplotlib()
 from mnistlab.plots.__main__ import main
