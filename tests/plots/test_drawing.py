@@ -6,11 +6,14 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import mnistlab
 from mnistlab.config.load import load_config
 from mnistlab.datasets import load
 from mnistlab.experiment import prepare, train_run
@@ -188,3 +191,19 @@ def test_a_run_whose_files_are_gone_draws_what_it_can(folder, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     view = RunView(RunFolder(tmp_path))
     assert [name for name in PLOTS if draw(view, name)] == ["learning_curves"]
+
+
+def test_the_process_that_draws_imports_the_mnistlab_that_starts_it(tmp_path):
+    (tmp_path / "mnistlab").symlink_to(Path(mnistlab.__file__).parent)
+    program = """
+import os, subprocess, sys
+from mnistlab.plots import drawing
+del os.environ["PYTHONPATH"]
+said = drawing._PROGRAM.replace("main()", "import mnistlab; print(mnistlab.__file__)")
+subprocess.run([sys.executable, "-P", "-c", said], check=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert Path(done.stdout.strip()).is_relative_to(tmp_path)
