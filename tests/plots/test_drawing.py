@@ -204,6 +204,6 @@ subprocess.run([sys.executable, "-P", "-c", said], check=True)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )  # fmt: skip
     assert Path(done.stdout.strip()).is_relative_to(tmp_path)
