@@ -20,6 +20,7 @@ def _accepted(file):
 os.fsync = _accepted
 
 import pytest  # noqa: E402
+import typer.main  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 import mnistlab  # noqa: E402
@@ -53,27 +54,31 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
-_COMPUTING = (
-    *("tests/core/", "tests/gradcheck/", "tests/plots/", "tests/experiment/test_resume"),
-    *("tests/sweep/test_resume", "tests/sweep/test_sweep_runs"),
+_LONG = (
+    *("tests/report/", "tests/test_wheel", "tests/sweep/test_cluster", "tests/sklearn/"),
+    *("tests/cli/", "tests/plots/test_sweep_grids", "tests/gradcheck/", "tests/test_docs"),
 )
-_UNMEASURED = ("tests/faults/", "tests/fuzz/", "tests/gradcheck/test_class")
+_UNMEASURED = (
+    *("tests/faults/", "tests/fuzz/", "tests/gradcheck/test_class", "tests/sweep/test_unbegun"),
+    *("tests/cli/test_feature_runs", "tests/report/test_hostile", "tests/report/browser/"),
+)
 
 
 def pytest_collection_modifyitems(config, items):
-    """Measure coverage where it tells something: a measured test takes up to twice as long.
+    """Begin with the files that take longest, so that none is left to one process at the end.
 
-    In the tests that compute and draw, the cases of a table run the same lines, so the first two
-    stand for all. What is tested with calls that fail and with random input is measured elsewhere.
+    Coverage is measured where it tells something: a measured test takes up to twice as long.
+    The cases of a table mostly run the same lines, so the first two stand for all. What is tested
+    with calls that fail, with odd combinations and with random input is measured elsewhere.
     """
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
     if not config.pluginmanager.hasplugin("_cov"):
         return
     cases = Counter()
     for item in items:
         name = item.nodeid.partition("[")[0]
         cases[name] += 1
-        is_case = name.startswith(_COMPUTING) and cases[name] > 2
-        if is_case or name.startswith(_UNMEASURED) or hasattr(item.obj, "hypothesis"):
+        if cases[name] > 2 or name.startswith(_UNMEASURED) or hasattr(item.obj, "hypothesis"):
             item.add_marker("no_cover")
 
 
@@ -87,6 +92,14 @@ def _signals_are_heard():
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _commands_are_parsed_alike():
+    """Build the parser of the commands once: the tests call thousands of them in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 _CHECKOUT, _ask_git = mnistlab.__file__, environment._git
