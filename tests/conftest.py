@@ -1,6 +1,7 @@
 """What every test may rely on: no test writes to the user's cache or run folders."""
 
 import functools
+import itertools
 import os
 import signal
 import sys
@@ -117,10 +118,18 @@ def _git_is_asked_once(monkeypatch):
     monkeypatch.setattr(environment, "_git", git)
 
 
+_numbers = itertools.count()
+
+
 @pytest.fixture(autouse=True)
-def _own_folders(tmp_path, monkeypatch):
-    monkeypatch.setenv("MNISTLAB_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("MNISTLAB_RUNS_DIR", str(tmp_path / "runs"))
+def _own_folders(request, tmp_path_factory, monkeypatch):
+    """Give each test folders of its own; of those that ask for none only the names are made."""
+    if "tmp_path" in request.fixturenames:
+        place = request.getfixturevalue("tmp_path")
+    else:
+        place = tmp_path_factory.getbasetemp() / f"unasked-{next(_numbers)}"
+    monkeypatch.setenv("MNISTLAB_DATA_DIR", str(place / "data"))
+    monkeypatch.setenv("MNISTLAB_RUNS_DIR", str(place / "runs"))
 
 
 @pytest.fixture(autouse=True)
