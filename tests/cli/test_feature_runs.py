@@ -162,11 +162,13 @@ def test_solved_and_paired_runs_work_with_every_command(run, train, words, count
     images = json.loads(out)["images"]
     assert [image["predicted"] for image in images] == known[:3].tolist()
     assert all(len(image["outputs"]) == 10 for image in images)
+    gradcheck = ["gradcheck", "--config", folder.config, "--points", 1]
     for command in (
         ["runs", "verify", folder.name],
         ["runs", "plot", folder.name],
         ["runs", "show", folder.name],
-        ["gradcheck", "--config", folder.config, "--points", 1],
+        # how a run was solved changes no gradient, and those of 45 columns take seconds
+        *([] if {"optimizer=exact", "model=pairwise"} <= {*words} else [gradcheck]),
         ["report", folder.name, "--out", "report"],
         ["train", "--config", folder.config, "--dry-run"],
     ):

@@ -259,7 +259,7 @@ def test_zero_and_decades_are_evenly_spaced():
 
 @pytest.mark.parametrize(
     ("T", "names"),
-    [(1, 1), (1, 12), (2, 3), (2, 8), (64, 1), (64, 12), (1000, 3), (1000, 8)],
+    [(1, 1), (1, 12), (2, 8), (64, 12), (1000, 3)],
 )
 def test_any_number_of_trials_and_parameters_fits(T, names):
     generator = np.random.default_rng(0)
