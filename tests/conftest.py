@@ -1,6 +1,7 @@
 """What every test may rely on: no test writes to the user's cache or run folders."""
 
 import functools
+import gc
 import itertools
 import os
 import signal
@@ -62,7 +63,14 @@ _LONG = (
 _UNMEASURED = (
     *("tests/faults/", "tests/fuzz/", "tests/gradcheck/test_class", "tests/sweep/test_unbegun"),
     *("tests/cli/test_feature_runs", "tests/report/test_hostile", "tests/report/browser/"),
+    "tests/sklearn/test_estimators.py::test_every_check",
 )
+
+
+def pytest_collection_finish():
+    """Let the collector of cycles pass over the modules: those of all tests stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config, items):
@@ -79,7 +87,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         name = item.nodeid.partition("[")[0]
         cases[name] += 1
-        if cases[name] > 2 or name.startswith(_UNMEASURED) or hasattr(item.obj, "hypothesis"):
+        is_odd = name.startswith(_UNMEASURED) or "::test_any_" in name
+        if cases[name] > 2 or is_odd or hasattr(item.obj, "hypothesis"):
             item.add_marker("no_cover")
 
 
