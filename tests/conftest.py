@@ -60,6 +60,11 @@ _LONG = (
     *("tests/report/", "tests/test_wheel", "tests/sweep/test_cluster", "tests/sklearn/"),
     *("tests/cli/", "tests/plots/test_sweep_grids", "tests/gradcheck/", "tests/test_docs"),
 )
+_COMPUTING = (
+    *("tests/core/", "tests/gradcheck/", "tests/plots/", "tests/sklearn/", "tests/experiment/"),
+    *("tests/sweep/test_resume", "tests/sweep/test_sweep_runs", "tests/sweep/test_cluster"),
+    *("tests/cli/test_cli.py::test_every_shipped", "tests/cli/test_sweep_command.py::test_every"),
+)
 _UNMEASURED = (
     *("tests/faults/", "tests/fuzz/", "tests/gradcheck/test_class", "tests/sweep/test_unbegun"),
     *("tests/cli/test_feature_runs", "tests/report/test_hostile", "tests/report/browser/"),
@@ -77,8 +82,9 @@ def pytest_collection_modifyitems(config, items):
     """Begin with the files that take longest, so that none is left to one process at the end.
 
     Coverage is measured where it tells something: a measured test takes up to twice as long.
-    The cases of a table mostly run the same lines, so the first two stand for all. What is tested
-    with calls that fail, with odd combinations and with random input is measured elsewhere.
+    In the tests that compute and draw, the cases of a table run the same lines, so the first two
+    stand for all. What is tested with calls that fail, with odd combinations and with random input
+    is measured elsewhere.
     """
     items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
     if not config.pluginmanager.hasplugin("_cov"):
@@ -87,8 +93,9 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         name = item.nodeid.partition("[")[0]
         cases[name] += 1
+        is_case = name.startswith(_COMPUTING) and cases[name] > 2
         is_odd = name.startswith(_UNMEASURED) or "::test_any_" in name
-        if cases[name] > 2 or is_odd or hasattr(item.obj, "hypothesis"):
+        if is_case or is_odd or hasattr(item.obj, "hypothesis"):
             item.add_marker("no_cover")
 
 
