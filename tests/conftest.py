@@ -1,6 +1,8 @@
 """What every test may rely on: no test writes to the user's cache or run folders."""
 
 import functools
+import gc
+import itertools
 import os
 import signal
 import sys
@@ -20,6 +22,7 @@ def _accepted(file):
 os.fsync = _accepted
 
 import pytest  # noqa: E402
+import typer.main  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 import mnistlab  # noqa: E402
@@ -53,19 +56,37 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
-_COMPUTING = (
-    *("tests/core/", "tests/gradcheck/", "tests/plots/", "tests/experiment/test_resume"),
-    *("tests/sweep/test_resume", "tests/sweep/test_sweep_runs"),
+_LONG = (
+    *("tests/report/", "tests/test_wheel", "tests/sweep/test_cluster", "tests/sklearn/"),
+    *("tests/cli/", "tests/plots/test_sweep_grids", "tests/gradcheck/", "tests/test_docs"),
 )
-_UNMEASURED = ("tests/faults/", "tests/fuzz/", "tests/gradcheck/test_class")
+_COMPUTING = (
+    *("tests/core/", "tests/gradcheck/", "tests/plots/", "tests/sklearn/", "tests/experiment/"),
+    *("tests/sweep/test_resume", "tests/sweep/test_sweep_runs", "tests/sweep/test_cluster"),
+    *("tests/cli/test_cli.py::test_every_shipped", "tests/cli/test_sweep_command.py::test_every"),
+)
+_UNMEASURED = (
+    *("tests/faults/", "tests/fuzz/", "tests/gradcheck/test_class", "tests/sweep/test_unbegun"),
+    *("tests/cli/test_feature_runs", "tests/report/test_hostile", "tests/report/browser/"),
+    "tests/sklearn/test_estimators.py::test_every_check",
+)
+
+
+def pytest_collection_finish():
+    """Let the collector of cycles pass over the modules: those of all tests stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config, items):
-    """Measure coverage where it tells something: a measured test takes up to twice as long.
+    """Begin with the files that take longest, so that none is left to one process at the end.
 
+    Coverage is measured where it tells something: a measured test takes up to twice as long.
     In the tests that compute and draw, the cases of a table run the same lines, so the first two
-    stand for all. What is tested with calls that fail and with random input is measured elsewhere.
+    stand for all. What is tested with calls that fail, with odd combinations and with random input
+    is measured elsewhere.
     """
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
     if not config.pluginmanager.hasplugin("_cov"):
         return
     cases = Counter()
@@ -73,7 +94,8 @@ def pytest_collection_modifyitems(config, items):
         name = item.nodeid.partition("[")[0]
         cases[name] += 1
         is_case = name.startswith(_COMPUTING) and cases[name] > 2
-        if is_case or name.startswith(_UNMEASURED) or hasattr(item.obj, "hypothesis"):
+        is_odd = name.startswith(_UNMEASURED) or "::test_any_" in name
+        if is_case or is_odd or hasattr(item.obj, "hypothesis"):
             item.add_marker("no_cover")
 
 
@@ -87,6 +109,14 @@ def _signals_are_heard():
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _commands_are_parsed_alike():
+    """Build the parser of the commands once: the tests call thousands of them in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 _CHECKOUT, _ask_git = mnistlab.__file__, environment._git
@@ -104,10 +134,18 @@ def _git_is_asked_once(monkeypatch):
     monkeypatch.setattr(environment, "_git", git)
 
 
+_numbers = itertools.count()
+
+
 @pytest.fixture(autouse=True)
-def _own_folders(tmp_path, monkeypatch):
-    monkeypatch.setenv("MNISTLAB_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("MNISTLAB_RUNS_DIR", str(tmp_path / "runs"))
+def _own_folders(request, tmp_path_factory, monkeypatch):
+    """Give each test folders of its own; of those that ask for none only the names are made."""
+    if "tmp_path" in request.fixturenames:
+        place = request.getfixturevalue("tmp_path")
+    else:
+        place = tmp_path_factory.getbasetemp() / f"unasked-{next(_numbers)}"
+    monkeypatch.setenv("MNISTLAB_DATA_DIR", str(place / "data"))
+    monkeypatch.setenv("MNISTLAB_RUNS_DIR", str(place / "runs"))
 
 
 @pytest.fixture(autouse=True)

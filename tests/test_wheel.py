@@ -49,6 +49,8 @@ def quick(command, files):
                 words[words.index("--config") + 1] = "linear"
             words += [*axes, *(MINI if "runs/latest/config.yaml" not in words else [])]
         words += [] if "--no-plots" in words or "plot:" in command.shown else ["--no-plots"]
+    elif words[:2] == ["train", "--resume"] and "plot:" not in command.shown:
+        words += ["--no-plots"]
     elif trains and not is_small:
         words += [*MINI[:2], *(["epochs=2"] if words[0] == "train" else [])]
     if "--folds" in words:

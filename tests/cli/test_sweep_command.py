@@ -9,10 +9,12 @@ import pytest
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.sweep_file import is_sweep_file
 from mnistlab.sweeps.workers import RunEnded, Workers
+from tests.digits import VALIDATION, write_digits
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = [path for path in sorted(CONFIGS.rglob("*.yaml")) if is_sweep_file(path)]
 MINI = ("data.dataset=mnist-mini", "data.validation=1000")
+FEW = (f"data.dataset={write_digits()}", f"data.validation={VALIDATION}")
 LINEAR = CONFIGS / "linear.yaml"
 QUICK = ("sweep", "-c", LINEAR, *MINI, "epochs=1", "--no-plots", "-q")
 
@@ -24,7 +26,9 @@ def runs_dir(tmp_path):
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_sweep_runs(run, path):
-    code, out, _ = run("sweep", "-c", path, "--json", "--no-plots", "-q", *MINI, "epochs=1")
+    # with fewer steps an epoch, what diverges would not in one
+    data = MINI if path.stem == "stability" else FEW
+    code, out, _ = run("sweep", "-c", path, "--json", "--no-plots", "-q", *data, "epochs=1")
     found = json.loads(out)
     assert (code, found["status"]) == (0, "completed")
     if "published" in found:
@@ -37,7 +41,7 @@ def test_every_shipped_sweep_runs(run, path):
 def test_the_shipped_sweeps_are_what_they_say(run):
     outlook = {}
     for path in SHIPPED:
-        code, out, _ = run("sweep", "-c", path, "--dry-run", "--json", *MINI)
+        code, out, _ = run("sweep", "-c", path, "--dry-run", "--json", *FEW)
         assert code == 0
         outlook[path.stem] = json.loads(out)
     assert outlook["assignment"]["parameters"] == ["learning_rate", "epochs", "batch_size"]

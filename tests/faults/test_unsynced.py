@@ -8,7 +8,7 @@ from tests.faults.disk import Disk
 from tests.faults.harness import watching
 from tests.faults.unsynced import Cuts
 
-STEP = {"train": 19, "train --resume": 19, "sweep": 97, "sweep --resume": 79}
+STEP = {"train": 37, "train --resume": 37, "sweep": 193, "sweep --resume": 157}
 
 
 @pytest.mark.parametrize("name", STEP)

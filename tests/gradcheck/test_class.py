@@ -77,7 +77,11 @@ def test_files_of_all_kinds_are_judged_rightly_by_one_command(tmp_path):
     assert problems_of_a_class(tmp_path / "class", files) == []
 
 
-def verdict_on(tmp_path, text, options=Options()):  # noqa: B008 - it is frozen
+QUICK = Options(points=1)
+"""One random point; tests/stress/gradients.py takes three."""
+
+
+def verdict_on(tmp_path, text, options=QUICK):
     path = tmp_path / "mine.py"
     path.write_text(HEAD + text)
     try:
@@ -89,7 +93,6 @@ def verdict_on(tmp_path, text, options=Options()):  # noqa: B008 - it is frozen
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_right_file_as_it_is_found_is_right(tmp_path, name):
-    """At one point of five classes; at three of ten by tests/stress/gradients.py."""
     assert verdict_on(tmp_path, RIGHT[name], Options(points=1, classes=5)) == ("right", "")
 
 

@@ -24,6 +24,7 @@ HOSTILE = ["$x^2$", "a$b", "two\nlines", "日本", "\x00", "", "W" * 300, "🙂"
 NAMES = {"digits": DIGITS, "fashion": FASHION, "hostile": HOSTILE}
 TITLES = ["$x^2$ and a$b", "W" * 300, "a\nb 日本\x07"]
 EXTREMES = [1e-300, 1e-5, 1.0, 1e300]
+ODD = [NAN, np.inf, 0.0, -1.0, 1e-300, 1e300]
 
 
 def png(figure):

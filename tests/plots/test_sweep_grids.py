@@ -11,6 +11,7 @@ from tests.plots.figures import (
     EXTREMES,
     HOSTILE,
     NAN,
+    ODD,
     assert_inside,
     curves,
     drawn,
@@ -130,7 +131,7 @@ def test_a_map_of_any_shape_fits_with_labels_apart(X, Y, kind):
         assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
 
 
-@pytest.mark.parametrize("value", [NAN, np.inf, 0.0, -1.0, *EXTREMES])
+@pytest.mark.parametrize("value", ODD)
 def test_any_errors_can_be_mapped(value):
     assert_inside(heat([[value, value], [1, 2]], [[True, False], [False] * 2], best=(0, 0)))
     assert_inside(heat([[value]], [[value == value]], best=(0, 0)))  # noqa: PLR0124 - not NaN
@@ -139,12 +140,10 @@ def test_any_errors_can_be_mapped(value):
 def test_a_map_of_extremes_and_hostile_names():
     assert_inside(heat([EXTREMES], x=EXTREMES, best=(0, 0)))
     errors = 8 + np.random.default_rng(0).random((10, 10))
-    for name in HOSTILE:
-        assert_inside(
-            heat(
-                errors, x=HOSTILE, y=HOSTILE[::-1], x_name=name, y_name=f"{name} ", error_name=name
-            )
-        )
+    for at in range(0, len(HOSTILE), 3):
+        x_name, y_name, error_name = (HOSTILE * 2)[at : at + 3]
+        names = {"x_name": x_name, "y_name": f"{y_name} ", "error_name": error_name}
+        assert_inside(heat(errors, x=HOSTILE, y=HOSTILE[::-1], **names))
 
 
 # Maps side by side
@@ -260,7 +259,7 @@ def test_zero_and_decades_are_evenly_spaced():
 
 @pytest.mark.parametrize(
     ("T", "names"),
-    [(1, 1), (1, 12), (2, 3), (2, 8), (64, 1), (64, 12), (1000, 3), (1000, 8)],
+    [(1, 1), (1, 12), (2, 8), (64, 12), (1000, 3)],
 )
 def test_any_number_of_trials_and_parameters_fits(T, names):
     generator = np.random.default_rng(0)
@@ -289,7 +288,7 @@ def test_names_above_the_axes_do_not_overlap(P):
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
-@pytest.mark.parametrize("value", [NAN, np.inf, 0.0, -1.0, *EXTREMES])
+@pytest.mark.parametrize("value", ODD)
 def test_any_values_can_be_joined(value):
     assert_inside(lines([[value]], [value], best=0))
     assert_inside(lines([[value, 1.0], [None, True]], [value, 1.0], best=1))
@@ -356,7 +355,7 @@ def test_any_number_of_curves_fits(T):
     assert_inside(curves(losses, 20 * losses, diverged=np.arange(T) % 7 == 3, best=0))
 
 
-@pytest.mark.parametrize("value", [NAN, np.inf, 0.0, -1.0, *EXTREMES])
+@pytest.mark.parametrize("value", ODD)
 def test_any_curves_can_be_drawn(value):
     assert_inside(curves([[value]], diverged=[True]))
     assert_inside(curves([[value, 1.0], [0.4, 0.3], []], best=0))
@@ -368,8 +367,8 @@ def test_no_curves_and_hostile_names():
     figure = curves([])
     assert "no finite loss\nwas measured" in texts_of(figure)
     png(figure)
-    for name in HOSTILE:
-        assert_inside(curves([[0.5, 0.4]], loss=name, details=name, best=0))
+    for loss, details in zip(HOSTILE[::2], HOSTILE[1::2], strict=True):
+        assert_inside(curves([[0.5, 0.4]], loss=loss, details=details, best=0))
 
 
 def test_different_losses_share_no_axis():

@@ -1,5 +1,6 @@
 """Runs commands in a process that tells which files it touches and which code it runs."""
 
+import functools
 import io
 import json
 import os
@@ -96,9 +97,12 @@ def train_both(folder: Path) -> tuple[Path, Path]:
 
 def _main(answers: Path, log: Path) -> None:
     """Be that process: run the commands that are said on stdin."""
-    from mnistlab.__main__ import main  # noqa: PLC0415 - read by who only asks, too
+    import typer.main  # noqa: PLC0415 - read by who only asks, too
+
+    from mnistlab.__main__ import main  # noqa: PLC0415
 
     os.fsync = lambda _: None  # no event tells of it, and a disk is slow
+    typer.main.get_command = functools.cache(typer.main.get_command)  # hundreds of commands follow
     outcomes = []
     for arguments in json.load(sys.stdin):
         begun = log.stat().st_size

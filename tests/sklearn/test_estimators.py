@@ -54,15 +54,19 @@ def test_every_check_of_scikit_learn_passes(kind):
     assert set(skipped) <= {"check_array_api_input"}  # needs another array library
 
 
-@pytest.mark.parametrize("kind", CLASSIFIERS)
+# each kind on the table that is hardest to learn and on the one whose columns differ most in size
+TABLES = {load_iris: 0.79, load_wine: 0.93, load_breast_cancer: 0.9, load_digits: 0.93}
+ALL_KINDS = (load_iris, load_breast_cancer)
+
+
 @pytest.mark.parametrize(
-    ("load_set", "least"),
-    [(load_iris, 0.79), (load_wine, 0.93), (load_breast_cancer, 0.9), (load_digits, 0.93)],
+    ("load_set", "kind"),
+    [(one, kind) for one in TABLES for kind in CLASSIFIERS[: None if one in ALL_KINDS else 1]],
 )
-def test_unscaled_tables_are_learned_without_tuning(kind, load_set, least):
+def test_unscaled_tables_are_learned_without_tuning(load_set, kind):
     X, y = load_set(return_X_y=True)
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
-    assert cross_val_score(kind(random_state=0), X, y, cv=folds).mean() > least
+    assert cross_val_score(kind(random_state=0), X, y, cv=folds).mean() > TABLES[load_set]
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,14 @@ from mnistlab.gradcheck.mistakes import MISTAKES, Case
 from mnistlab.gradcheck.suites import Options
 from tests.core.test_gradcheck import CASES, altered, judge, problem_of
 from tests.gradcheck.homework import FORMS, SPELLINGS
+from tests.gradcheck.odd_faults import UNJUDGED, WRONG
 from tests.gradcheck.odd_files import RIGHT
 from tests.gradcheck.test_class import KINDS, SPELT, problems_of_a_class, verdict_on
 from tests.gradcheck.test_forms import PAIRS, problems_of_a_mistake, problems_of_a_right_file
 from tests.gradcheck.test_target import FAULTY, report_on
 from tests.stress.figures import Figure
 from tests.stress.tally import Tally
+from tests.test_benchmarks_gradients import TABLE, rival
 
 _SEEDS = 4_000
 _OF_STUDENTS = 40
@@ -44,11 +46,23 @@ def measure(scale: float, scratch: Path) -> list[Figure]:
         for name in FAULTY:
             students.add(_untold(name, seed))
     figures = [tally.figure() for tally in (right, wrong, known, students)]
-    found = Tally("a right file as it is found, at three points")
+    found = Tally("a file as it is found, at three points")
     for name in RIGHT:
-        verdict = verdict_on(scratch, RIGHT[name])
+        verdict = verdict_on(scratch, RIGHT[name], Options())
         found.add([] if verdict == ("right", "") else [f"{name}: {verdict}"])
+    for expected, files in (("wrong", WRONG), ("cannot be judged", UNJUDGED)):
+        for name, (text, sentence) in files.items():
+            verdict, told = verdict_on(scratch, text, Options())
+            is_told = verdict == expected and sentence in told
+            found.add([] if is_told else [f"{name}: {verdict}, {told}"])
     figures.append(found.figure())
+    everywhere = Tally("a gradient that is off by 1e-5 everywhere")
+    for case in CASES:
+        problem = problem_of(case)
+        judged = judge(altered(problem, problem.analytic * (1 + 1e-5)))
+        everywhere.add([f"{case} passes"] if judged.passed else [])
+    figures.append(everywhere.figure())
+    figures.append(_of_the_benchmarks())
     files = [(kind, spelling) for kind in KINDS for spelling in SPELT]
     judged = Tally("a file of a class that is judged by one command")
     began = time.monotonic()
@@ -58,6 +72,15 @@ def measure(scale: float, scratch: Path) -> list[Figure]:
         judged.add([] if problem is None else [str(problem)])
     figures.append(judged.figure(f"{took:.0f} s for {len(files)}"))
     return [*figures, *_forms(scratch / "mine.py", max(1, round(1 / scale)))]
+
+
+def _of_the_benchmarks() -> Figure:
+    """Return a figure of the wrong files of the benchmarks, judged by a command of its own."""
+    tally = Tally("a wrong file of the benchmarks, to be called wrong")
+    found = rival.by_mnistlab(0)
+    for name in (name for name, row in TABLE.items() if row["truth"] == "wrong"):
+        tally.add([] if found[name]["verdict"] == "wrong" else [f"{name}: {found[name]}"])
+    return tally.figure()
 
 
 def _forms(path: Path, every: int) -> list[Figure]:

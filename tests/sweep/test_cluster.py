@@ -89,9 +89,12 @@ SWEEPS = {
 }
 
 
-@pytest.mark.parametrize("seconds", [10.0, 0.0], ids=["at once", "an epoch at a time"])
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [*((name, 0.0) for name in SWEEPS), *((name, 10.0) for name in ("grid", "halving"))],
+)
 def test_the_folders_are_those_of_threads(name, seconds, cluster, tmp_path, monkeypatch):
+    """An epoch at a time, and all at once."""
     words, options, text = SWEEPS[name]
     if options.get("folds"):
         monkeypatch.setattr("tests.sweep.helpers.as_yaml", as_yaml_without_validation)
