@@ -28,8 +28,9 @@ style: $(BIN)/.installed-dev ## format, lint, types, layers
 
 check: style test ## what CI runs: style, then the tests
 
-docs: $(BIN)/.installed-dev ## build the documentation into docs/_build/html; warnings are errors
+docs: $(BIN)/.installed-dev ## build the documentation into docs/_build/html, and type what it tells to type
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+	$(BIN)/python -m pytest -n auto -q docs/checks
 	@echo "open docs/_build/html/index.html"
 
 stress: $(BIN)/.installed-stress ## kill, starve, cut and fuzz it for an hour or two; figures go to tests/STRESS.md

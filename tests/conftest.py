@@ -57,8 +57,8 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 _LONG = (
-    *("tests/report/", "tests/test_wheel", "tests/sweep/test_cluster", "tests/sklearn/"),
-    *("tests/cli/", "tests/plots/test_sweep_grids", "tests/gradcheck/", "tests/test_docs"),
+    *("tests/report/", "tests/sweep/test_cluster", "tests/sklearn/"),
+    *("tests/cli/", "tests/plots/test_sweep_grids", "tests/gradcheck/"),
 )
 _COMPUTING = (
     *("tests/core/", "tests/gradcheck/", "tests/plots/", "tests/sklearn/", "tests/experiment/"),

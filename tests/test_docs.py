@@ -1,16 +1,7 @@
-"""The documentation is tested: commands have help and stand in it, it can be built, its tour runs.
+"""The documentation agrees with the code; `make docs` tries what it shows and tells to type."""
 
-That what its pages tell to type works is tested by tests/test_wheel.py.
-"""
-
-import json
-import os
 import re
 import shlex
-import subprocess
-import sys
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 import typer.main
@@ -18,8 +9,6 @@ import yaml
 
 from mnistlab.cli import app
 from mnistlab.config.load import load_config
-from mnistlab.config.validation import valid_keys
-from mnistlab.run_folders.folder import RunFolder, SweepFolder
 from tests.pages import PAGES, README, ROOT, read_page
 
 DOCS = ROOT / "docs"
@@ -87,46 +76,6 @@ def test_the_config_that_is_shown_is_the_default(name):
         assert defaults[key] == expected
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """Return the documentation, built without running the tour, which has a test of its own."""
-    if find_spec("myst_nb") is None:
-        pytest.skip("the extra docs is not installed")
-    target = tmp_path_factory.mktemp("docs")
-    words = ["-W", "--keep-going", "-q", "-D", "nb_execution_mode=off", "-d", target / "trees"]
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", *words, DOCS, target / "html"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return target / "html"
-
-
-def test_the_built_pages_name_every_key_and_every_file(built):
-    keys = (built / "configs.html").read_text(encoding="utf-8")
-    for key in valid_keys():
-        assert f">{key}<" in keys, key
-    for folder in (RunFolder(Path("run")), SweepFolder(Path("run"))):
-        for name in dir(folder):
-            value = getattr(folder, name)
-            if isinstance(value, Path) and name not in ("lock_file", "path"):
-                assert f"`{value.name}" in TEXTS["run-folders.md"], value.name
-    shipped = TEXTS["configs.md"] + TEXTS["sweeps.md"]
-    for config in (ROOT / "configs").rglob("*.yaml"):
-        assert f"`{config.name}`" in shipped
-
-
-def test_the_built_pages_load_nothing_from_elsewhere(built):
-    pages = list(built.glob("*.html"))
-    assert len(pages) > len(PAGES) - 1
-    for page in pages:
-        text = page.read_text(encoding="utf-8")
-        loaded = re.findall(r"<(?:script|img|link|iframe)[^>]*(?:src|href)=\"([^\"]+)\"", text)
-        assert not [one for one in loaded if re.match(r"(?:https?:)?//", one)], page.name
-
-
 def test_the_pages_that_the_readme_names_are_there():
     named = re.findall(r"\]\((?!http)([^)#]+)", README_TEXT)
     assert len(named) > 15
@@ -135,37 +84,6 @@ def test_the_pages_that_the_readme_names_are_there():
     for page in DOCS.glob("*.md"):
         if page.stem not in ("index", "api", "benchmarks", "changelog"):
             assert f"docs/{page.name}" in named
-
-
-_EXECUTE = """
-import sys, nbclient, nbformat
-notebook = nbformat.read(sys.argv[1], as_version=4)
-nbclient.NotebookClient(notebook, timeout=120).execute()
-nbformat.write(notebook, "tour.ipynb")
-"""
-
-
-def test_the_tour_runs_and_is_kept_without_outputs(tmp_path):
-    # in a process of its own: here the kernel's modules would make others believe in a notebook
-    for module in ("nbclient", "ipykernel"):
-        if find_spec(module) is None:
-            pytest.skip(f"{module} is not installed")
-    kept = json.loads((DOCS / "tour.ipynb").read_text(encoding="utf-8"))
-    cells = [cell for cell in kept["cells"] if cell["cell_type"] == "code"]
-    assert not any(cell["outputs"] or cell["execution_count"] for cell in cells)
-    done = subprocess.run(
-        [sys.executable, "-c", _EXECUTE, DOCS / "tour.ipynb"],
-        cwd=tmp_path,
-        env={key: value for key, value in os.environ.items() if key != "MNISTLAB_RUNS_DIR"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    executed = json.loads((tmp_path / "tour.ipynb").read_text(encoding="utf-8"))
-    given = [output for cell in executed["cells"] for output in cell.get("outputs", ())]
-    assert sum("image/png" in output.get("data", ()) for output in given) == 4
-    assert sum("text/html" in output.get("data", ()) for output in given) >= 5
 
 
 def test_the_licence_of_the_small_dataset_stands_beside_it():
