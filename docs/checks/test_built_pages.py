@@ -1,4 +1,4 @@
-"""The pages that `make docs` has built are complete and need no network; the tour has its outputs."""
+"""The pages that `make docs` has built are complete and need no network; the tour is executed."""
 
 import json
 import re
