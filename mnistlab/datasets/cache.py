@@ -132,7 +132,9 @@ def sha256_of(path: Path, content: Content, state: State, *, anew: bool = False)
         with suppress(OSError):  # it is hashed each time then
             _record().parent.mkdir(parents=True, exist_ok=True)
             with replacing(_record()) as file:
-                file.write(json.dumps({**known, key: [*state, digest]}, indent=1).encode())
+                file.write(
+                    json.dumps({**_known_hashes(), key: [*state, digest]}, indent=1).encode()
+                )
     return digest
 
 

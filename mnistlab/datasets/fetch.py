@@ -15,6 +15,7 @@ from mnistlab.datasets.cache import (
     recorded_sha256,
     replacing,
     sha256_of,
+    state_of,
 )
 from mnistlab.datasets.catalog import DATASETS, ArrayDataset, NamedDataset
 from mnistlab.datasets.idx import (
@@ -31,7 +32,7 @@ from mnistlab.datasets.preprocess import verify_copies
 from mnistlab.datasets.sources import Folder, Source, SourceError
 from mnistlab.errors import DataError, FetchError, InputError
 
-OK, MISSING, DIFFERS = "ok", "missing", "differs"
+OK, MISSING, DIFFERS, UNKNOWN = "ok", "missing", "differs", "unknown"
 WORK = ".incoming-"
 
 
@@ -49,13 +50,11 @@ def home_of(name: str, cache: Path | None = None) -> Path:
 
 
 def verify(name: str, cache: Path | None = None) -> dict[str, str]:
-    """Return "ok", "missing" or "differs" for each file of a dataset, hashed anew.
-
-    Of a folder of IDX files those have a hash to compare with that are mapped, as the cache keeps
-    it; the others are hashed whenever they are used.
+    """Return "ok", "missing", "differs" or "unknown" for each file of a dataset, hashed anew.
 
     So does it for each copy with moved pixels in the cache, by its whole path: these are made anew
-    and compared.
+    and compared. The files of a folder have a hash to compare with if they are mapped and were
+    hashed before; the others are "unknown", and the hash of those that are mapped is kept.
     """
     if name not in DATASETS and Path(name).is_dir():
         return _verify_folder(Path(name))
@@ -77,9 +76,10 @@ def verify(name: str, cache: Path | None = None) -> dict[str, str]:
 def _verify_folder(folder: Path) -> dict[str, str]:
     found = {}
     for path in (find_npy(folder) or find_all(folder)).values():
-        known = recorded_sha256(path)
-        digest = sha256_of(path, read_content(path), None, anew=True)
-        found[path.name] = OK if known in (None, digest) else DIFFERS
+        known, state = recorded_sha256(path), state_of(path)
+        content = read_content(path)
+        digest = sha256_of(path, content, None if known else state, anew=True)
+        found[path.name] = UNKNOWN if known is None else OK if known == digest else DIFFERS
     return found
 
 

@@ -188,6 +188,11 @@ def load(
     else:
         train_part, held_out = hold_out_fold(train_labels, folds, fold, split, generator)
         count = len(held_out)
+    if Samples(train_images, train_labels).is_large and not isinstance(train_part, slice):
+        raise DataError(
+            f"{name}: is mapped, as it has {train_images.nbytes / 1e9:.1f} GB; what a {split} "
+            "split leaves would be a copy of it in memory: use data.split=tail"
+        )
     if count:
         remaining = f"{name}: without the {count:,} held-out images"
         check_images(train_images[train_part], remaining)
@@ -208,11 +213,6 @@ def load(
                 raise DataError(f"preprocess: {step_name} must return a PixelMap, not {pixels!r}")
 
     train = Samples(train_images, train_labels, FeatureMap(pixels))
-    if train.is_large and not isinstance(train_part, slice):
-        raise DataError(
-            f"{name}: is mapped, as it has {train_images.nbytes / 1e9:.1f} GB; what a {split} "
-            "split leaves would be a copy of it in memory: use data.split=tail"
-        )
     return Dataset(
         name=name,
         train=train.take(train_part),

@@ -63,9 +63,11 @@ def keep_received(arrays: Arrays, sha256: str) -> str:
         try:
             for name, array in zip(NAMES, arrays, strict=True):
                 write_idx(aside / name, array)
-            if find_data(str(folder), sha256) is None:  # else another process was first
-                shutil.rmtree(folder, ignore_errors=True)
-                with suppress(FileExistsError):
+            try:
+                aside.rename(folder)
+            except OSError:
+                if find_data(str(folder), sha256) is None:  # else another process was first
+                    shutil.rmtree(folder, ignore_errors=True)
                     aside.rename(folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)

@@ -50,6 +50,9 @@ PART_SECONDS = 10.0
 """How long a task trains before it hands over what it has. A worker that dies, or a sweep that is
 interrupted, loses no more than that."""
 
+_FEW_WORKERS = 8
+"""Worker processes that may be started on a machine of any size."""
+
 _POLL = 0.1  # seconds until a thread that waits for a worker hears that the sweep is to end
 _LOCAL_SETTINGS: dict[str, Any] = {
     # nobody looks at the profile, for which Dask interrupts a worker every 10 ms
@@ -252,11 +255,18 @@ def _start_workers(distributed: Any, address: str) -> Iterator[Any]:
         raise InputError(
             f"--scheduler {shown(address)}: write local, or local:4 for 4 worker processes"
         )
+    cores = available_cores()
+    count, most = int(match[1] or cores), max(_FEW_WORKERS, 4 * cores)
+    if count > most:
+        raise InputError(
+            f"--scheduler {address}: at most {most} worker processes, as this machine has {cores} "
+            "cores"
+        )
     import dask  # noqa: PLC0415 - an extra
 
     dask.config.set(_LOCAL_SETTINGS)
     with distributed.LocalCluster(
-        n_workers=int(match[1] or available_cores()),
+        n_workers=count,
         threads_per_worker=1,
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",  # the default listens to other machines, too

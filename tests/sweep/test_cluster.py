@@ -354,6 +354,9 @@ def test_an_address_where_nothing_answers_leaves_no_folder(run, tmp_path, monkey
     code, _, err = run("sweep", "-c", base, *words, "local:0")
     assert code == 2
     assert "write local, or local:4" in err
+    code, _, err = run("sweep", "-c", base, *words, "local:999")
+    assert code == 2
+    assert "worker processes, as this machine has" in err
     assert not (tmp_path / "runs").exists()
 
 
