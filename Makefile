@@ -18,7 +18,7 @@ run: $(BIN)/.installed ## install, get MNIST, train configs/linear.yaml (or CONF
 
 test: $(BIN)/.installed-dev ## run the whole test suite, with coverage
 	@$(BIN)/python -m compileall -q mnistlab # hundreds of processes start in the tests
-	$(BIN)/python -m pytest -n auto --cov
+	$(BIN)/python -m pytest -n $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --cov # one more than cores, as tests wait, too
 
 style: $(BIN)/.installed-dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .
