@@ -222,8 +222,8 @@ class Curvature:
 def curvature(samples: Samples, rows: int | None = None) -> Curvature:
     """Return the curvature of the N samples, or of a subset of `rows` for all.
 
-    The eigenvector comes from power iteration (Golub and Van Loan,
-    "Matrix computations", section 7.3.1) up to a relative change of the eigenvalue of 1e-6.
+    The eigenvector comes from power iteration (Golub and Van Loan, "Matrix computations", section
+    7.3.1) up to a relative change of the eigenvalue of 1e-6.
     """
     if rows is not None and rows < len(samples):
         samples = samples.subset(rows)

@@ -242,7 +242,8 @@ def shuffled(
     def fill(chosen: NDArray[np.intp], x: Array) -> Array:
         # mode="clip" writes straight into the buffer; every index is valid anyway
         values = np.take(inputs, chosen, axis=0, out=gathered[: len(chosen)], mode="clip")
-        return reader.read(values, x[: len(chosen)])
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller's does not hold here
+            return reader.read(values, x[: len(chosen)])
 
     if len(order) <= rows:  # a thread would have nothing to fill ahead
         yield from _cut(fill(order, reader.empty(rows)), batch)

@@ -3,6 +3,7 @@
 import gc
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -106,6 +107,15 @@ def test_a_batch_stays_whole_while_the_next_is_gathered():
         time.sleep(0.02)  # long enough for the other thread to fill its own buffer
         expected = images[order[1000 * index : 1000 * (index + 1)]]
         np.testing.assert_array_equal(x[:, :-1], expected)
+
+
+def test_values_that_no_float32_holds_are_no_warning_in_the_other_thread():
+    values = np.full((2500, 2), 1e300)  # more than a chunk
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        batches = list(shuffled(values, np.arange(2500), 100, as_they_are(2)))
+    assert np.isinf(batches[0][:, :-1]).all()
+    assert told == []
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -83,10 +83,10 @@ def test_what_cannot_be_is_refused_in_one_sentence(draw, words, said):
 
 def test_a_plot_that_fails_is_named(trained, tmp_path, monkeypatch):
     from mnistlab.errors import MnistlabError  # noqa: PLC0415
-    from mnistlab.plots import plot_registries as run_plots  # noqa: PLC0415
+    from mnistlab.plots import plot_registries  # noqa: PLC0415
 
     plots = Registry("plot")
     plots.add("own", lambda _: 1 / 0)
-    monkeypatch.setattr(run_plots, "PLOTS", plots)
+    monkeypatch.setattr(plot_registries, "PLOTS", plots)
     with pytest.raises(MnistlabError, match="own could not be drawn: ZeroDivisionError"):
         write_plots(trained, "png", to=tmp_path)

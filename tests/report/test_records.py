@@ -10,7 +10,7 @@ from mnistlab import optimum
 from mnistlab.config.load import load_config
 from mnistlab.core.metrics import pre_activations
 from mnistlab.errors import MnistlabError
-from mnistlab.report import records as shared_data
+from mnistlab.report import records
 from mnistlab.report.facts import FEATURED, gather, read_records
 from mnistlab.report.records import SharedData
 from mnistlab.run_folders import RunFolder
@@ -83,7 +83,7 @@ def test_an_optimum_is_looked_for_once_and_so_is_one_that_cannot_be_found(linear
             return optimum.find_optimum(config, dataset)
         raise MnistlabError("no SciPy")
 
-    monkeypatch.setattr(shared_data, "find_optimum", find)
+    monkeypatch.setattr(records, "find_optimum", find)
     config, shared = load_config(linear.config), SharedData()
     sha256 = linear.read_environment()["data_sha256"]
     assert shared.optimum(config, sha256) is shared.optimum(config, sha256)
