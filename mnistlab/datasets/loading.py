@@ -334,10 +334,12 @@ def _hashes_of(
         if not isinstance(content, mmap.mmap)
     }
 
+    mapped = {path: content for path, content in contents if path not in read}
+
     @cache
     def hashes() -> tuple[str, ...]:
         return tuple(
-            read.get(path) or sha256_of(path, content, states[path]) for path, content in contents
+            read.get(path) or sha256_of(path, mapped[path], states[path]) for path, _ in contents
         )
 
     return hashes

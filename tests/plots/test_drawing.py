@@ -1,6 +1,7 @@
 """The plots of a run, drawn from its folder alone, in this process and in one beside it."""
 
 import errno
+import gc
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ import mnistlab
 from mnistlab.config.load import load_config
 from mnistlab.datasets import load
 from mnistlab.experiment import prepare, train_run
-from mnistlab.plots import PLOTS, Painter, RunView, save_plot
+from mnistlab.plots import PLOTS, Painter, RunView, save_plot, views
 from mnistlab.plots import __main__ as drawing_process
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import write_bytes
@@ -104,6 +106,31 @@ def test_the_view_scores_images_as_the_model_does(folder):
     np.testing.assert_allclose(view.scores(index), expected, rtol=1e-4, atol=1e-5)
     outputs = view.scores(np.arange(1000))
     assert np.mean(outputs.argmax(1) == view.predictions) > 0.998
+
+
+def test_no_training_images_are_kept_in_memory(tmp_path):
+    training = load("mnist-mini", validation=0).train
+    np.savez(
+        tmp_path / "mine.npz",
+        x_train=training.images[:1200],
+        y_train=training.labels[:1200],
+        x_test=training.images[1200:1400],
+        y_test=training.labels[1200:1400],
+    )
+    run = train_run(
+        prepare([load_config(None, mini(f"data.dataset={tmp_path}/mine.npz"))]),
+        runs_dir=tmp_path,
+        reporter=Recorder(),
+    )
+    RunView(run.folder).predictions  # noqa: B018 - whatever is loaded before is counted apart
+    views._load.cache_clear()
+    tracemalloc.start()
+    try:
+        assert len(RunView(run.folder).dataset.test) == 200
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 200 * 784 * 2
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_title_names_the_setting_once(folder):
