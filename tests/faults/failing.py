@@ -22,7 +22,7 @@ from tests.faults.command import (
     write_config,
 )
 from tests.faults.fault import Fault
-from tests.faults.harness import KINDS, Call, Faults, watching
+from tests.faults.harness import FREED, KINDS, Call, Faults, watching
 
 LONGER = 5
 """Epochs to which a run of three is made longer."""
@@ -46,8 +46,8 @@ class Scenario:
     """Whether the command takes folders away: what cannot be opened cannot be emptied."""
     makes_a_run: bool = True
     """Whether it trains something, so that a power cut can lose it."""
-    harmless: frozenset[str] = frozenset()
-    """Names of files that the command can do without where they cannot be opened."""
+    harmless: frozenset[str] = frozenset({FREED})
+    """Names of files that the command can do without where they cannot be opened or removed."""
 
     def count(self, scratch: Path) -> dict[str, int]:
         """Return how many calls of each kind the undisturbed command makes."""
@@ -197,7 +197,8 @@ def _resuming(
         return _resumed(place / "runs", kind, place / "runs" / cut.name, expected)
 
     # a run is first asked whether somebody holds its lock, and only then is that taken
-    return Scenario(name, place, old, command, go_on, harmless=frozenset({"run.lock"}))
+    harmless = frozenset({"run.lock", FREED})
+    return Scenario(name, place, old, command, go_on, harmless=harmless)
 
 
 def _lengthening(config: Path, old: Path, folder: Path) -> Scenario:
@@ -230,7 +231,7 @@ def _lengthening(config: Path, old: Path, folder: Path) -> Scenario:
     # a power cut may leave either of the two runs, which is no loss
     return Scenario(
         "train --resume, longer", place, old, command, go_on,
-        makes_a_run=False, harmless=frozenset({"run.lock"}),
+        makes_a_run=False, harmless=frozenset({"run.lock", FREED}),
     )  # fmt: skip
 
 
@@ -244,6 +245,11 @@ def _resumed(
     runs: Path, kind: str, path: Path, expected: dict[str, object], *words: str
 ) -> list[str]:
     outcome = invoke(kind, "--resume", path.name, "--runs-dir", runs, "--no-plots", "-q", *words)
+    if kind == "sweep" and not (path / "config.yaml").exists():
+        # nothing had begun, and the disk did not let the folder be cleared away
+        problems = promises.told_badly(outcome, [path])
+        cleared = invoke("runs", "delete", path.name, "--yes", "--runs-dir", runs)
+        return [*problems, f"cannot be deleted: {cleared.err!r}"] if cleared.code else problems
     if outcome.code:
         return [f"does not go on: {outcome.err!r}, {sorted(promises.tree(path))}"]
     problems = promises.differing(path, expected) + promises.litter(runs)
@@ -267,7 +273,7 @@ def _deleting(old: Path, place: Path) -> Scenario:
         return [*(f"{name} is still there" for name in left), *promises.altered(old, runs)]
 
     # whether a process works on a run is told by its lock, which is taken in any case
-    harmless = frozenset({"status.json"})
+    harmless = frozenset({"status.json", FREED})
     return Scenario(
         "runs delete", place, old, command, go_on,
         empties=True, makes_a_run=False, harmless=harmless,

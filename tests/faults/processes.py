@@ -222,7 +222,8 @@ class Victim:
     def _go_on(self, runs: Path) -> list[str]:
         problems = []
         for path in new_runs(runs, self.old):
-            begun = is_sweep(path) if self.kind == "sweep" else (path / "metrics.csv").exists()
+            first = "config.yaml" if self.kind == "sweep" else "metrics.csv"
+            begun = (path / first).exists()
             done = finish(runs, self.kind, "--resume", path.name, *self.options)
             if done.code == 0:
                 problems += promises.differing(path, self.expected) + promises.untrue(runs)
