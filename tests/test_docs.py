@@ -9,6 +9,10 @@ import yaml
 
 from mnistlab.cli import app
 from mnistlab.config.load import load_config
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.models import MODELS
+from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.datasets import DATASETS
 from tests.pages import PAGES, README, ROOT, read_page
 
 DOCS = ROOT / "docs"
@@ -74,6 +78,19 @@ def test_the_config_that_is_shown_is_the_default(name):
     for key, value in shown.items():
         expected = {**defaults[key], **value} if key == "data" else value
         assert defaults[key] == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "registry"),
+    [("model", MODELS), ("loss", LOSSES), ("optimizer", OPTIMIZERS), ("dataset", DATASETS)],
+)
+def test_the_config_that_is_shown_names_every_choice(key, registry):
+    comment = re.search(rf"^ *{key}: .*# (.*)$", README_TEXT, re.MULTILINE)[1]
+    assert comment.split(" | ")[: len(registry)] == list(registry)
+
+
+def test_the_page_on_data_shows_every_dataset():
+    assert [name for name in DATASETS if f"\n{name} " not in TEXTS["data.md"]] == []
 
 
 def test_the_pages_that_the_readme_names_are_there():

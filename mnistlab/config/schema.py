@@ -18,7 +18,7 @@ from pydantic_core import core_schema
 
 from mnistlab.config.data_schema import MOST, DataConfig, StrictModel, Whole
 from mnistlab.core.least_squares import Exact
-from mnistlab.core.losses import LOSSES
+from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import REDUCTIONS, check_pair
 from mnistlab.core.optimizers import OPTIMIZERS
@@ -206,7 +206,8 @@ class Config(StrictModel):
     def _settle_exact(self) -> None:
         """Refuse what a solution in closed form cannot be for, or does not read."""
         coded = hasattr(MODELS[self.model], "coding")
-        if LOSSES[self.loss].curvature is None or not (MODELS[self.model].is_linear or coded):
+        is_squared = type(LOSSES[self.loss]) is SquaredError  # what is made of it may be scaled
+        if not (is_squared and (MODELS[self.model].is_linear or coded)):
             raise ValueError(
                 f"optimizer {self.optimizer} solves the normal equations of a squared error and a "
                 f"linear model; {self.loss} of a {self.model} model has none, choose momentum, say"

@@ -362,6 +362,8 @@ def test_a_plugin_adds_a_loss_that_configs_can_name(tmp_path):
     try:
         load_plugins([plugin])
         half = train("loss=half_squared_error", "learning_rate=0.02", tmp_path=tmp_path)
+        with pytest.raises(ConfigError, match="normal equations"):  # with a decay its are others
+            load_config(None, mini("loss=half_squared_error", "optimizer=exact"))
     finally:
         LOSSES._entries.pop("half_squared_error", None)
     whole = train("learning_rate=0.01", tmp_path=tmp_path)
