@@ -1,9 +1,11 @@
 """The files by which others install, cite, check and report on mnistlab agree with each other."""
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,16 @@ def test_the_security_policy_names_no_address_that_nobody_reads():
 def test_types_are_shipped():
     assert (ROOT / "mnistlab" / "py.typed").is_file()
     assert "Typing :: Typed" in PROJECT["classifiers"]
+
+
+def test_no_two_files_or_classes_share_a_name():
+    package = ROOT / "mnistlab"
+    files = [path for path in package.rglob("*.py") if not path.name.startswith("__")]
+    classes = [
+        node.name
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    ]
+    for names in ([path.name for path in files], classes):
+        assert [name for name, count in Counter(names).items() if count > 1] == []

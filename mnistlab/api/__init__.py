@@ -1,7 +1,7 @@
 """The Python interface: what `import mnistlab` offers."""
 
-from mnistlab.api.results import Run, Runs, Sweep
-from mnistlab.api.training import load_run, runs, sweep, train
+from mnistlab.api.commands import load_run, runs, sweep, train
+from mnistlab.api.run_objects import Run, Runs, Sweep
 from mnistlab.errors import InputError, MnistlabError
 
 __all__ = [

@@ -22,8 +22,8 @@ from mnistlab.cli.options import (
 
 if TYPE_CHECKING:
     from mnistlab.run_folders.folder import SweepFolder
-    from mnistlab.sweeps.results import Document
     from mnistlab.sweeps.sweep_schema import Metric
+    from mnistlab.sweeps.trial_results import Document
 
 _VARY = "to vary it, begin a new one, which takes finished runs over with --needed"
 

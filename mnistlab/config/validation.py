@@ -96,7 +96,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Fault:
+class ConfigFault:
     """One thing that is wrong: the key's path, what is wrong with it, and both as a sentence.
 
     A fault of several keys together has an empty path; its sentence opens with the key to change.
@@ -116,12 +116,12 @@ class Fault:
         return next((where for where in above if where), None)
 
 
-def try_config(data: Mapping[str, Any]) -> Config | list[Fault]:
+def try_config(data: Mapping[str, Any]) -> Config | list[ConfigFault]:
     """Return the config that `data` is, or what is wrong with it: a thousand faults at most."""
     return validate(config_type(), data)
 
 
-def validate(model: type[M], data: Mapping[str, Any]) -> M | list[Fault]:
+def validate(model: type[M], data: Mapping[str, Any]) -> M | list[ConfigFault]:
     """Return the model that `data` is, or what is wrong with it: a thousand faults at most."""
     try:
         return model.model_validate(data)
@@ -134,7 +134,7 @@ def validate(model: type[M], data: Mapping[str, Any]) -> M | list[Fault]:
 _OF_INT = {("int_type", "int"), ("int_from_float", "int")}
 
 
-def _describe(fault: Mapping[str, Any], model: type[BaseModel]) -> Fault:
+def _describe(fault: Mapping[str, Any], model: type[BaseModel]) -> ConfigFault:
     """Turn one of pydantic's findings into words."""
     keys = [part for part in fault["loc"] if isinstance(part, str)]
     of_float = keys[-1:] == ["float"] and fault["type"] != "extra_forbidden"
@@ -143,12 +143,12 @@ def _describe(fault: Mapping[str, Any], model: type[BaseModel]) -> Fault:
     kind, given = fault["type"], shown(fault["input"])
     if kind == "extra_forbidden":
         problem = describe_unknown_key(key, keys_of(model))
-        return Fault(path, problem, problem)
+        return ConfigFault(path, problem, problem)
     if kind == "value_error":
         problem = str(fault["ctx"]["error"])
-        return Fault(path, problem, f"{key}: {problem}" if key else problem)
+        return ConfigFault(path, problem, f"{key}: {problem}" if key else problem)
     if kind == "missing":
-        return Fault(path, "is missing", f"{key} is missing")
+        return ConfigFault(path, "is missing", f"{key} is missing")
     if kind in _WORDS:
         problem = f"{_WORDS[kind].format(**fault.get('ctx', {}))}, not {given}"
         if kind == "string_type" and isinstance(fault["input"], int | float):
@@ -156,9 +156,9 @@ def _describe(fault: Mapping[str, Any], model: type[BaseModel]) -> Fault:
             problem += f"; quote it{typed}"
         elif kind in _NUMERIC:
             problem += _number_hint(fault["input"])
-        return Fault(path, problem, f"{key} {problem}")
+        return ConfigFault(path, problem, f"{key} {problem}")
     problem = f"{fault['msg']}, not {given}"
-    return Fault(path, problem, f"{key}: {problem}")
+    return ConfigFault(path, problem, f"{key}: {problem}")
 
 
 _NUMERIC = ("int_type", "int_from_float", "float_type", "finite_number")

@@ -21,7 +21,7 @@ from mnistlab.errors import RunFolderError
 from mnistlab.run_folders.folder import SweepFolder, repeats_of
 from mnistlab.sweeps.estimate import Estimate
 from mnistlab.sweeps.plan import PreparedSweep, Stack
-from mnistlab.sweeps.results import SHOWN, Document, column_of, sentences, shown_value
+from mnistlab.sweeps.trial_results import SHOWN, Document, column_of, sentences, shown_value
 from mnistlab.sweeps.workers import EpochEnded, Event, RunEnded, SweepReporter
 
 if TYPE_CHECKING:

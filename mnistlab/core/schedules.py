@@ -55,7 +55,7 @@ class Cosine:
         return factor
 
 
-class Step:
+class StepDecay:
     """A drop by `step_factor` every `step_epochs` epochs."""
 
     options: ClassVar[Mapping[str, float]] = {"step_epochs": 10, "step_factor": 0.1}
@@ -69,4 +69,4 @@ class Step:
 
 SCHEDULES.add("constant", Constant())
 SCHEDULES.add("cosine", Cosine())
-SCHEDULES.add("step", Step())
+SCHEDULES.add("step", StepDecay())

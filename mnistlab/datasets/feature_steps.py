@@ -27,7 +27,7 @@ MOST_FEATURES = 50_000
 """A linear model of ten classes on more would have half a million weights."""
 
 
-class Rows(Protocol):
+class RowSource(Protocol):
     """The training rows as a step finds them."""
 
     @property
@@ -48,7 +48,7 @@ class Rows(Protocol):
         ...
 
 
-class Step(Protocol):
+class StepKind(Protocol):
     """What a config names in `features`."""
 
     summary: str
@@ -70,7 +70,7 @@ class Step(Protocol):
         """Return F for rows of a shape; raise DataError for rows that it cannot work on."""
         ...
 
-    def fit(self, rows: Rows, options: Options, generator: np.random.Generator) -> Arrays:
+    def fit(self, rows: RowSource, options: Options, generator: np.random.Generator) -> Arrays:
         """Return what `apply` needs to know, from the training rows."""
         ...
 
@@ -79,7 +79,7 @@ class Step(Protocol):
         ...
 
 
-FEATURE_STEPS: Registry[Step] = Registry("feature step")
+FEATURE_STEPS: Registry[StepKind] = Registry("feature step")
 
 
 @dataclass(frozen=True, eq=False)

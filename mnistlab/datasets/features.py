@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from mnistlab.datasets.feature_steps import FEATURE_STEPS, Array, Arrays, Options, Rows, Shape
+from mnistlab.datasets.feature_steps import FEATURE_STEPS, Array, Arrays, Options, RowSource, Shape
 from mnistlab.errors import DataError
 
 # Chosen on MNIST's validation images with 100 filters on deskewed digits: the error was 1.25 % with
@@ -42,7 +42,7 @@ class Standardize:
         """Return D."""
         return math.prod(shape)
 
-    def fit(self, rows: Rows, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
+    def fit(self, rows: RowSource, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
         """Return the mean and the spread of each feature, (D,)."""
         mean = _mean(rows)
         squares = np.zeros_like(mean)
@@ -81,7 +81,7 @@ class PCA:
             )
         return int(options["components"])
 
-    def fit(self, rows: Rows, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
+    def fit(self, rows: RowSource, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
         """Return the mean (D,) and the directions (D, F)."""
         mean = _mean(rows)
         covariance = np.zeros((len(mean), len(mean)))
@@ -116,7 +116,7 @@ class Polynomial:
         """Return F = (D + degree)! / (D! degree!) - 1."""
         return math.comb(math.prod(shape) + int(options["degree"]), int(options["degree"])) - 1
 
-    def fit(self, rows: Rows, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
+    def fit(self, rows: RowSource, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
         """Return nothing: there is nothing to learn."""
         return {}
 
@@ -159,7 +159,7 @@ class RandomFourier:
         """Return the number of random features."""
         return int(options["features"])
 
-    def fit(self, rows: Rows, options: Options, generator: np.random.Generator) -> Arrays:
+    def fit(self, rows: RowSource, options: Options, generator: np.random.Generator) -> Arrays:
         """Return the projections (D, F) and the phases (F,)."""
         size = math.prod(rows.shape), int(options["features"])
         projections = generator.standard_normal(size, np.float32) * np.sqrt(2 * options["gamma"])
@@ -195,7 +195,7 @@ class RandomReLU:
         """Return the number of random features."""
         return int(options["features"])
 
-    def fit(self, rows: Rows, options: Options, generator: np.random.Generator) -> Arrays:
+    def fit(self, rows: RowSource, options: Options, generator: np.random.Generator) -> Arrays:
         """Return the projections (D, F) and what is added to them (F,)."""
         size = math.prod(rows.shape), int(options["features"])
         return {
@@ -212,7 +212,7 @@ class RandomReLU:
         return parts
 
 
-def _mean(rows: Rows) -> NDArray[np.float64]:
+def _mean(rows: RowSource) -> NDArray[np.float64]:
     """Return the mean row (D,), summed in float64."""
     total = np.zeros(math.prod(rows.shape))
     for x in rows.blocks():
@@ -251,7 +251,7 @@ class Patches:
             )
         return int(options["filters"]) * grid * grid
 
-    def fit(self, rows: Rows, options: Options, generator: np.random.Generator) -> Arrays:
+    def fit(self, rows: RowSource, options: Options, generator: np.random.Generator) -> Arrays:
         """Return whitening and filters in one matrix (S, K), its offset (K,), and H and W."""
         height, width = rows.shape
         size, K = int(options["size"]), int(options["filters"])

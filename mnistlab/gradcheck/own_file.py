@@ -60,7 +60,7 @@ def judge(path: Path, options: Options, names: Names = Names()) -> Report:  # no
 
 
 @dataclass(frozen=True)
-class Fault:
+class FormFault:
     """How far the functions came in a form, and what stopped them.
 
     Attributes:
@@ -76,13 +76,13 @@ class Fault:
     doubt: str = ""
 
 
-def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | None, Fault]:
+def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | None, FormFault]:
     """Return the form in which the functions work, and else how far they came and what failed.
 
     Many a formula runs in forms that it was not made for. That in which the loss is one that
     courses have is meant; of several the one whose gradient fits.
     """
-    farthest, best = Fault(-1, ""), (-1, False)
+    farthest, best = FormFault(-1, ""), (-1, False)
     likeliest: Reading | None = None
     for stage in stages(offer.order, batch=batch, settled=offer.is_settled):
         working = []
@@ -129,7 +129,7 @@ def _sense(reading: Reading, options: Options) -> tuple[int, bool]:
     return _USUAL if _is_usual(reading, options) else _STRANGE, is_known
 
 
-def _try(reading: Reading, options: Options) -> tuple[Reading, Fault | None]:
+def _try(reading: Reading, options: Options) -> tuple[Reading, FormFault | None]:
     """Call both functions; return what is known of the loss, and what is wrong if anything."""
     generator = np.random.default_rng([options.seed, 3])
     form, samples = reading.form, []
@@ -151,7 +151,7 @@ def _try(reading: Reading, options: Options) -> tuple[Reading, Fault | None]:
             reading.gradient(arguments, coordinates)
     except FaultError as error:
         is_call = isinstance(error, CallError)
-        return reading, Fault(progress, str(error), not is_call, reading.known)
+        return reading, FormFault(progress, str(error), not is_call, reading.known)
     return reading, None
 
 
@@ -247,7 +247,7 @@ def _names_matrix(reading: Reading) -> bool:
     return _named(reading, "W")[:1].isupper() and _named(reading, "y")[:1].isupper()
 
 
-def _unjudged(what: str, single: Fault, batch: Fault) -> Verdict:
+def _unjudged(what: str, single: FormFault, batch: FormFault) -> Verdict:
     """Return the verdict where functions fail in every form: that of the form that was meant."""
     first, second = sorted((single, batch), key=lambda one: (one.progress, one.judged))
     why = second.what + second.doubt

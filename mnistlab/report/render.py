@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.errors import MnistlabError, RunFolderError, shown
-from mnistlab.report.facts import Facts, gather
+from mnistlab.report.report_facts import Facts, gather
 from mnistlab.report.text import clean
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import write_bytes

@@ -36,7 +36,7 @@ from mnistlab.datasets import Dataset
 from mnistlab.errors import InputError
 from mnistlab.sklearn.stacks import (
     Fitted,
-    Rows,
+    LabelledRows,
     held_out_count,
     loss_of_guessing,
     train_one_epoch,
@@ -198,7 +198,7 @@ class ShallowClassifier(ClassifierMixin, BaseEstimator):
             start = np.vstack([self.coef_.T, self.intercept_])
         if not is_first and values.dtype != np.uint8:
             values = values.astype(self.coef_.dtype, copy=False)
-        rows = Rows(values, np.searchsorted(self.classes_, y), len(self.classes_))
+        rows = LabelledRows(values, np.searchsorted(self.classes_, y), len(self.classes_))
         config = self._config(rows, _seed(self.random_state), is_partial=True)
         epoch = start.epoch + 1 if isinstance(start, Snapshot) else 1
         config = config.model_copy(update={"epochs": epoch})
@@ -253,16 +253,16 @@ class ShallowClassifier(ClassifierMixin, BaseEstimator):
         finally:
             del self._known
 
-    def _check_rows(self, X: ArrayLike, y: ArrayLike) -> Rows:
+    def _check_rows(self, X: ArrayLike, y: ArrayLike) -> LabelledRows:
         """Return rows (N, D) and labels (N,) to train on."""
         values, y = validate_data(self, X, y, dtype=_TYPES)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError("y has one class only; a classifier needs two at least")
-        return Rows(values, labels, len(self.classes_))
+        return LabelledRows(values, labels, len(self.classes_))
 
-    def _config(self, rows: Rows, seed: int, *, is_partial: bool = False) -> Config:
+    def _config(self, rows: LabelledRows, seed: int, *, is_partial: bool = False) -> Config:
         """Return the config to train on these rows; raise InputError, a ValueError."""
         given = {name: getattr(self, name) for name in OF_A_CONFIG}
         data: dict[str, Any] = {"validation": 0}

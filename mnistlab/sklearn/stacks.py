@@ -40,7 +40,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class LabelledRows:
     """Rows to train on: `values` (N, D), bytes or floats, and the `labels` (N,) of C classes."""
 
     values: Values

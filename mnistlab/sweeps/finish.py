@@ -27,7 +27,8 @@ from mnistlab.statistics import (
     z_quantile,
 )
 from mnistlab.sweeps.plan import PreparedSweep
-from mnistlab.sweeps.results import (
+from mnistlab.sweeps.sweep_schema import Metric
+from mnistlab.sweeps.trial_results import (
     METRICS,
     TEST,
     TrialResult,
@@ -38,8 +39,7 @@ from mnistlab.sweeps.results import (
     shown_value,
     summarize,
 )
-from mnistlab.sweeps.sweep_schema import Metric
-from mnistlab.sweeps.trial_space import Sweep, Trial
+from mnistlab.sweeps.trial_space import SweepDefinition, Trial
 
 _TOGETHER = 64
 """Runs that are evaluated as one stack."""
@@ -116,7 +116,7 @@ def finish_sweep(
     return SweepResult(folder, results, ranked, ties, status, error, document)
 
 
-def _ranked(results: Sequence[TrialResult], sweep: Sweep) -> list[TrialResult]:
+def _ranked(results: Sequence[TrialResult], sweep: SweepDefinition) -> list[TrialResult]:
     return [] if sweep.published is not None else rank(results, sweep.metric)
 
 
@@ -225,7 +225,7 @@ def _as_typed(row: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 
 def indistinguishable(
     ranked: Sequence[TrialResult],
-    sweep: Sweep,
+    sweep: SweepDefinition,
     folder: SweepFolder,
     data_of: Callable[[Config], Dataset],
 ) -> list[int]:
@@ -260,7 +260,7 @@ def _within_reach(ranked: Sequence[TrialResult], metric: Metric, images: int) ->
     return [one for one in ranked if abs((one.score(metric) or 0.0) - best) <= reach]
 
 
-def _images(trial: Trial, sweep: Sweep, data_of: Callable[[Config], Dataset]) -> int:
+def _images(trial: Trial, sweep: SweepDefinition, data_of: Callable[[Config], Dataset]) -> int:
     """Return how many validation images a trial has, those of all its folds together."""
     folds = {config.data.fold: config for config in sweep.runs_of(trial).values()}
     return sum(len(data_of(config).validation or ()) for config in folds.values())
@@ -268,7 +268,7 @@ def _images(trial: Trial, sweep: Sweep, data_of: Callable[[Config], Dataset]) ->
 
 def _scores(
     results: Sequence[TrialResult],
-    sweep: Sweep,
+    sweep: SweepDefinition,
     folder: SweepFolder,
     data_of: Callable[[Config], Dataset],
 ) -> dict[int, Scores]:
@@ -301,7 +301,11 @@ def _scores(
 
 
 def _differ_by_runs(
-    one: TrialResult, best: TrialResult, sweep: Sweep, folder: SweepFolder, comparisons: int
+    one: TrialResult,
+    best: TrialResult,
+    sweep: SweepDefinition,
+    folder: SweepFolder,
+    comparisons: int,
 ) -> bool:
     """Return whether the seeds or folds tell two trials apart; a single one has no say."""
     split, _, name = column_of(sweep.metric).partition("_")

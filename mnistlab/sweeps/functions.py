@@ -11,7 +11,7 @@ import numpy as np
 from mnistlab.config.validation import shown
 
 MOST_LISTED = 40_000
-"""Values of an axis; so many still fit the file that `Sweep.to_yaml` writes."""
+"""Values of an axis; so many still fit the file that `SweepDefinition.to_yaml` writes."""
 
 Number = int | float
 

@@ -15,7 +15,7 @@ from mnistlab.core.samples import available_cores
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.datasets import Dataset, Progress
 from mnistlab.experiment.prepare import data_key, open_data, plan_on, stack_key, with_absolute_data
-from mnistlab.sweeps.trial_space import Sweep
+from mnistlab.sweeps.trial_space import SweepDefinition
 
 MOST_COLUMNS = 64
 """The widest stack. On MNIST with batches of 100 a column's epoch took 48 ms in a stack of 4 on one
@@ -79,7 +79,7 @@ class Stack:
         )
 
 
-def configs_of_runs(sweep: Sweep) -> list[Config]:
+def configs_of_runs(sweep: SweepDefinition) -> list[Config]:
     """Return the config of every run: trial by trial, and for each by its seeds or its folds."""
     return [config for trial in sweep.trials for config in sweep.runs_of(trial).values()]
 
@@ -177,7 +177,7 @@ def from_plan(plan: Plan, configs: Mapping[int, Config]) -> list[Stack]:
 class PreparedSweep:
     """A sweep with its data: the config and the learning-rate limit of each run."""
 
-    sweep: Sweep
+    sweep: SweepDefinition
     configs: Mapping[int, Config]
     data_of: Callable[[Config], Dataset]
     limits: Mapping[int, float | None]
@@ -240,7 +240,7 @@ class PreparedSweep:
 
 
 def prepare_sweep(
-    sweep: Sweep,
+    sweep: SweepDefinition,
     progress: Progress | None = None,
     *,
     exact_limit: bool = False,

@@ -22,7 +22,6 @@ from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.cluster import Cluster
 from mnistlab.sweeps.finish import SweepResult, finish_sweep
 from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch, prepare_sweep
-from mnistlab.sweeps.results import read_rows, sentences
 from mnistlab.sweeps.stack_epochs import TrainEpochs, train_epochs
 from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
 from mnistlab.sweeps.storage import (
@@ -35,8 +34,9 @@ from mnistlab.sweeps.storage import (
     with_known_trials,
 )
 from mnistlab.sweeps.sweep_schema import Metric
+from mnistlab.sweeps.trial_results import read_rows, sentences
 from mnistlab.sweeps.trial_scheduler import batches, budgets, check_sampler, labels_of, pruned_at
-from mnistlab.sweeps.trial_space import Sweep
+from mnistlab.sweeps.trial_space import SweepDefinition
 from mnistlab.sweeps.workers import (
     Event,
     RunEnded,
@@ -131,7 +131,7 @@ def run_sweep(
 
 
 def complete_sweep(
-    sweep: Sweep,
+    sweep: SweepDefinition,
     *,
     runs_dir: Path,
     reporter: Reporter,
@@ -198,7 +198,11 @@ class _Training:
         self.seconds = dict.fromkeys(("train", "evaluate", "write"), 0.0)
 
     def run(
-        self, prepared: PreparedSweep, batch: Sweep, done: set[int], environment: Mapping[str, Any]
+        self,
+        prepared: PreparedSweep,
+        batch: SweepDefinition,
+        done: set[int],
+        environment: Mapping[str, Any],
     ) -> None:
         """Train a batch of trials, `done` gains its runs; halving decides who goes on.
 

@@ -28,7 +28,7 @@ from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.integrity import FINAL, find_intact_runs, is_intact, plain_folders
 from mnistlab.run_folders.places import cannot_keep
 from mnistlab.sweeps.plan import PreparedSweep, Stack, from_plan, prepare_sweep, to_plan
-from mnistlab.sweeps.trial_space import Sweep
+from mnistlab.sweeps.trial_space import SweepDefinition
 
 _NOT_COPIED = {"run.lock", "checkpoint.safetensors", "status.json", "summary.json"}
 
@@ -139,7 +139,7 @@ def _plan(
     return prepared.stacks([run for run in runs if run not in found]), found
 
 
-def _points(sweep: Sweep) -> dict[str, Any]:
+def _points(sweep: SweepDefinition) -> dict[str, Any]:
     """Return what plan.json holds of a search: its trials so far, and how many runs are to be."""
     if sweep.search is None:
         return {}
@@ -207,7 +207,9 @@ def is_complete(
     return done == set(prepared.configs)
 
 
-def find_sweep_of(sweep: Sweep, runs_dir: Path, *, status: str = "completed") -> SweepFolder | None:
+def find_sweep_of(
+    sweep: SweepDefinition, runs_dir: Path, *, status: str = "completed"
+) -> SweepFolder | None:
     """Return the newest sweep of this version with the same config and this status.
 
     One that is complete is whole, too: no file was changed since.

@@ -20,9 +20,9 @@ from mnistlab.experiment.recorder import now
 from mnistlab.run_folders.files import write_text
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.functions import Distribution
-from mnistlab.sweeps.results import TrialResult, column_of, read_rows, summarize
 from mnistlab.sweeps.space import Group, Point
-from mnistlab.sweeps.trial_space import Sweep
+from mnistlab.sweeps.trial_results import TrialResult, column_of, read_rows, summarize
+from mnistlab.sweeps.trial_space import SweepDefinition
 
 try:
     import optuna
@@ -46,7 +46,7 @@ _ASKS = 10
 class Study:
     """A sweep's trials as Optuna knows them; all that it knows stands in the sweep's folder."""
 
-    def __init__(self, folder: SweepFolder, sweep: Sweep) -> None:
+    def __init__(self, folder: SweepFolder, sweep: SweepDefinition) -> None:
         assert sweep.search is not None  # noqa: S101 - who makes a study has a search
         self._folder = folder
         self._seed = sweep.random_seed
@@ -56,13 +56,13 @@ class Study:
         self._journal = _Journal()
         self._log = self._study(optuna.storages.JournalStorage(self._journal), None)
 
-    def tell(self, batch: Sweep) -> None:
+    def tell(self, batch: SweepDefinition) -> None:
         """Add the trials of a batch with what came of them, and write the study to optuna.log."""
         for result in summarize(read_rows(self._folder, batch), batch):
             self._log.add_trial(self._frozen(result, batch))
         write_text(self._folder.study, self._journal.to_text())
 
-    def ask(self, sweep: Sweep) -> list[Point]:
+    def ask(self, sweep: SweepDefinition) -> list[Point]:
         """Return the points of the next batch, all of them new.
 
         The same trials and results give the same points: the sampler's seed is the sweep's
@@ -105,7 +105,7 @@ class Study:
                 self._folder.name, storage, sampler=sampler, pruner=optuna.pruners.NopPruner()
             )
 
-    def _frozen(self, result: TrialResult, sweep: Sweep) -> FrozenTrial:
+    def _frozen(self, result: TrialResult, sweep: SweepDefinition) -> FrozenTrial:
         """Return a trial as Optuna keeps it: its value is the mean over its runs."""
         folders = [self._folder.run(run) for run in result.runs]
         name = column_of(sweep.metric)

@@ -15,14 +15,14 @@ from mnistlab.config.schema import Config
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_checkpoint
 from mnistlab.sweeps.plan import PreparedSweep, Stack, prepare_sweep
-from mnistlab.sweeps.results import column_of, describe_parameters
 from mnistlab.sweeps.storage import extend
 from mnistlab.sweeps.sweep_schema import Halving
-from mnistlab.sweeps.trial_space import Sweep
+from mnistlab.sweeps.trial_results import column_of, describe_parameters
+from mnistlab.sweeps.trial_space import SweepDefinition
 from mnistlab.sweeps.workers import SweepReporter
 
 
-def check_sampler(sweep: Sweep) -> None:
+def check_sampler(sweep: SweepDefinition) -> None:
     """Raise InputError if a sweep needs a sampler that is not installed."""
     if sweep.search is not None:
         import mnistlab.sweeps.tpe  # noqa: F401, PLC0415 - an extra
@@ -34,7 +34,7 @@ def batches(
     done: set[int],
     reporter: SweepReporter,
     take_from: Path | None = None,
-) -> Iterator[tuple[PreparedSweep, Sweep]]:
+) -> Iterator[tuple[PreparedSweep, SweepDefinition]]:
     """Yield the sweep with all trials that are known, and as a second one the batch to train.
 
     A search goes by what the folder has of the batches before, so each must be trained when the
@@ -65,7 +65,7 @@ def batches(
             reporter.extend({run: labels[run] for run in labels if run >= first * sweep.repeats})
 
 
-def labels_of(sweep: Sweep) -> dict[int, str]:
+def labels_of(sweep: SweepDefinition) -> dict[int, str]:
     """Return what is special about each run, by its number."""
     return {
         run: describe_parameters({**trial.parameters, **_repeat(config, sweep)})
@@ -74,7 +74,7 @@ def labels_of(sweep: Sweep) -> dict[int, str]:
     }
 
 
-def _repeat(config: Config, sweep: Sweep) -> dict[str, Any]:
+def _repeat(config: Config, sweep: SweepDefinition) -> dict[str, Any]:
     """Return what tells a run from the others of its trial."""
     if sweep.folds is not None:
         return {"data.fold": config.data.fold}
@@ -101,7 +101,7 @@ def choose_pruned(scores: Mapping[int, float], factor: int) -> set[int]:
 
 
 def pruned_at(
-    epoch: int, stacks: Sequence[Stack], folder: SweepFolder, sweep: Sweep, done: Set[int]
+    epoch: int, stacks: Sequence[Stack], folder: SweepFolder, sweep: SweepDefinition, done: Set[int]
 ) -> frozenset[int]:
     """Return the runs of a sweep, or of a batch of its trials, that do not go on after this epoch.
 

@@ -7,7 +7,7 @@ from typing import Any
 from mnistlab.config.config_files import dump
 from mnistlab.config.load import value_of
 from mnistlab.config.schema import Config
-from mnistlab.config.validation import Fault, shown, try_config
+from mnistlab.config.validation import ConfigFault, shown, try_config
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.space import Axis, Group, Point, values_at
 from mnistlab.sweeps.sweep_file import Draft
@@ -67,7 +67,7 @@ class TrialSpace:
         raise ConfigError(f"{self.draft.source}: trial {values}: {found[0]}")
 
 
-def check_value(axis: Axis, part: Any, found: Config | list[Fault]) -> None:
+def check_value(axis: Axis, part: Any, found: Config | list[ConfigFault]) -> None:
     """Raise ConfigError if an axis's own value is what is wrong with a config."""
     for fault in [] if isinstance(found, Config) else found:
         if fault.path == tuple(axis.key.split(".")):
@@ -102,7 +102,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepDefinition:
     """Everything that decides what a sweep does; `keys` are those of its axes.
 
     `base` holds what all trials share; where it is valid only together with the axes' values, it
@@ -157,11 +157,11 @@ class Sweep:
         """Return the number of the batch that a run is of, from 0."""
         return 0 if self.search is None else run // self.repeats // self.search.batch
 
-    def with_all_trials(self) -> "Sweep":
+    def with_all_trials(self) -> "SweepDefinition":
         """Return the sweep with as many trials as there will be; those of a search are random."""
         return self if self.search is None else replace(self, trials=self.search.drawn)
 
-    def at(self, points: Sequence[Point]) -> "Sweep":
+    def at(self, points: Sequence[Point]) -> "SweepDefinition":
         """Return the sweep with the trials at these points in place of those that are known.
 
         Raises ConfigError for points whose configs are wrong or the same, and TypeError,

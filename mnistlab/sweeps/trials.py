@@ -20,7 +20,14 @@ from mnistlab.sweeps.space import (
 )
 from mnistlab.sweeps.sweep_file import Draft, read_sweep
 from mnistlab.sweeps.sweep_schema import Halving, Metric, SweepFile, metric_named
-from mnistlab.sweeps.trial_space import Search, Sweep, Trial, TrialSpace, check_value, with_values
+from mnistlab.sweeps.trial_space import (
+    Search,
+    SweepDefinition,
+    Trial,
+    TrialSpace,
+    check_value,
+    with_values,
+)
 
 MOST_RUNS = 10_000
 _LOOKED_AT = 10_000
@@ -43,7 +50,7 @@ def load_sweep(
     batch: int | None = None,
     metric: Metric | None = None,
     name: str | None = None,
-) -> Sweep:
+) -> SweepDefinition:
     """Return the sweep of a sweep file or of a plain config, with what the words add to it.
 
     In place of a file there may be a mapping of its keys. Options win over the file. Every trial's
@@ -79,7 +86,7 @@ def load_sweep(
     if halving is not None:
         _check_halving(draft, base, halving)
     search = None if settings.batch is None else Search(settings.batch, space, trials)
-    return Sweep(
+    return SweepDefinition(
         base=base,
         name=str(base.name),
         method=settings.method or "grid",
@@ -98,7 +105,7 @@ def load_sweep(
     )
 
 
-def repeat_settings(first: Config, second: Config, seeds: int, name: str) -> Sweep:
+def repeat_settings(first: Config, second: Config, seeds: int, name: str) -> SweepDefinition:
     """Return the sweep that repeats two settings over seeds, each of them a trial.
 
     Both get the same seeds, which begin after the first config's. Settings that are the same make

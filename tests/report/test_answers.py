@@ -14,8 +14,8 @@ import mnistlab
 from mnistlab.config.load import load_config
 from mnistlab.datasets import load
 from mnistlab.report.answers import compare_over_seeds, find_given, largest_weight
-from mnistlab.report.facts import gather
 from mnistlab.report.render import ReportRequest, write_report
+from mnistlab.report.report_facts import gather
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
@@ -362,7 +362,7 @@ def test_what_is_concluded_is_what_the_interval_allows(told_with, monkeypatch, s
 
 
 def test_another_seed_is_another_setting(reported):
-    from mnistlab.report.facts import read_records  # noqa: PLC0415
+    from mnistlab.report.report_facts import read_records  # noqa: PLC0415
 
     needed = [RunFolder(the_run(reported.runs, "linear"))]
     (linear,), (sweep,) = read_records(

@@ -13,8 +13,8 @@ from PIL import Image
 
 from mnistlab.core.metrics import pre_activations
 from mnistlab.report.attachments import MOST_IMAGES, _choose_images, embed
-from mnistlab.report.facts import read_records
 from mnistlab.report.render import PAGE, SCRIPTS, complete_page
+from mnistlab.report.report_facts import read_records
 from mnistlab.run_folders import RunFolder
 from mnistlab.store.opening import of_folders
 from tests.report.helpers import the_run

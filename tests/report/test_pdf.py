@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from mnistlab.report.attachments import Pictures
-from mnistlab.report.facts import Facts, gather
 from mnistlab.report.render import ReportRequest, _render_pdf, write_report
+from mnistlab.report.report_facts import Facts, gather
 from mnistlab.run_folders import RunFolder
 from mnistlab.store.opening import of_folders
 from tests.report.helpers import copy_run, pdf_text, the_run, tool

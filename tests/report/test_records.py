@@ -11,8 +11,8 @@ from mnistlab.config.load import load_config
 from mnistlab.core.metrics import pre_activations
 from mnistlab.errors import MnistlabError
 from mnistlab.report import records
-from mnistlab.report.facts import FEATURED, gather, read_records
 from mnistlab.report.records import SharedData
+from mnistlab.report.report_facts import FEATURED, gather, read_records
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.store.opening import of_folders

@@ -18,8 +18,8 @@ from mnistlab.sweeps import stack_training
 from mnistlab.sweeps.estimate import estimate
 from mnistlab.sweeps.finish import _differ_by_runs, _scores
 from mnistlab.sweeps.plan import prepare_sweep
-from mnistlab.sweeps.results import TrialResult
 from mnistlab.sweeps.sweep_schema import Metric
+from mnistlab.sweeps.trial_results import TrialResult
 from mnistlab.sweeps.trials import load_sweep
 from mnistlab.sweeps.workers import EpochEnded
 from tests.digits import as_yaml, write_digits

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mnistlab.report.facts import _published
+from mnistlab.report.report_facts import _published
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.statistics import wilson_interval
 

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from mnistlab.sweeps.results import SHOWN, findings, sentences
+from mnistlab.sweeps.trial_results import SHOWN, findings, sentences
 
 
 def document(trials=12, seeds=1, ties=(2, 3), **more):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from mnistlab.report.facts import read_records
 from mnistlab.report.records import RunRecord
+from mnistlab.report.report_facts import read_records
 from mnistlab.store.opening import of_folders
 from tests.report.helpers import folders
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.api.notebook import is_notebook, line_writer
-from mnistlab.api.results import Run, Runs, Sweep
+from mnistlab.api.run_objects import Run, Runs, Sweep
 from mnistlab.config.config_files import find_config
 from mnistlab.config.load import load_config, plain
 from mnistlab.console.progress import ConsoleReporter

@@ -11,7 +11,7 @@ from mnistlab.errors import RunFolderError
 from mnistlab.run_folders.folder import SweepFolder, repeats_of
 from mnistlab.statistics import t_half_width
 from mnistlab.sweeps.sweep_schema import Metric
-from mnistlab.sweeps.trial_space import Sweep, Trial
+from mnistlab.sweeps.trial_space import SweepDefinition, Trial
 
 METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 TEST = ("test_loss", "test_accuracy")
@@ -60,7 +60,7 @@ def column_of(metric: Metric) -> str:
     return metric.name.replace(".", "_")
 
 
-def read_rows(folder: SweepFolder, sweep: Sweep) -> list[dict[str, Any]]:
+def read_rows(folder: SweepFolder, sweep: SweepDefinition) -> list[dict[str, Any]]:
     """Return a row a run, in the order of their numbers; of an unfinished run most is None."""
     rows = []
     for trial in sweep.trials:
@@ -102,7 +102,7 @@ def _numbers(summary: Mapping[str, Any], status: str, error: str | None) -> dict
     return {"status": status, "epochs_run": epochs, **numbers, "seconds": seconds, "error": error}
 
 
-def summarize(rows: Sequence[Mapping[str, Any]], sweep: Sweep) -> list[TrialResult]:
+def summarize(rows: Sequence[Mapping[str, Any]], sweep: SweepDefinition) -> list[TrialResult]:
     """Return the result of every trial."""
     chosen_by = column_of(sweep.metric)
     of_run = {row["run"]: row for row in rows}
