@@ -7,7 +7,6 @@ with the biases in the last row.
 import hashlib
 import json
 import math
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -50,18 +49,12 @@ _ROWS = 4000
 _MOST_STEPS = 20_000
 
 
-def softmax_optimum(
-    samples: Samples,
-    C: int,
-    ridge: float,
-    at_step: Callable[[], None] = lambda: None,
-) -> tuple[Matrix, float, float]:
+def softmax_optimum(samples: Samples, C: int, ridge: float) -> tuple[Matrix, float, float]:
     """Return the parameters that minimise mean cross-entropy + ridge / 2 ||W||^2, and its value.
 
-    The third number is the largest coordinate of the gradient there. `at_step` is called before
-    each evaluation and may raise. L-BFGS: Liu and Nocedal, "On the limited memory BFGS method
-    for large scale optimization", Math. Programming 45, 1989. Raises MnistlabError where SciPy is
-    missing, or the gradient does not get small.
+    The third number is the largest coordinate of the gradient there. L-BFGS: Liu
+    and Nocedal, "On the limited memory BFGS method for large scale optimization", Math. Programming
+    45, 1989. Raises MnistlabError where SciPy is missing, or the gradient does not get small.
     """
     try:
         from scipy.optimize import minimize  # noqa: PLC0415 - an extra, and slow to import
@@ -73,7 +66,6 @@ def softmax_optimum(
     objective = _Objective(samples, C, ridge)
 
     def value(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        at_step()
         total, gradient = objective.value(flat.reshape(D + 1, C))
         return total, gradient.ravel()
 
@@ -165,9 +157,7 @@ def has_optimum(config: Config) -> bool:
     return config.loss in _FINDERS and (config.weight_decay > 0 or config.loss == "squared_error")
 
 
-def find_optimum(
-    config: Config, dataset: Dataset, at_step: Callable[[], None] = lambda: None
-) -> Optimum | None:
+def find_optimum(config: Config, dataset: Dataset) -> Optimum | None:
     """Return the optimum of a config on its data, None where the objective has none.
 
     What is found is kept in the data folder. Raises MnistlabError where it cannot be found.
@@ -177,7 +167,7 @@ def find_optimum(
     place = _place(config, dataset.sha256)
     if known := _kept(place, dataset):
         return known
-    found = _FINDERS[config.loss](config, dataset, at_step)
+    found = _FINDERS[config.loss](config, dataset)
     with suppress(OSError):  # a cache only
         place.parent.mkdir(parents=True, exist_ok=True)
         write_json(place, asdict(found))
@@ -204,11 +194,7 @@ def _kept(place: Path, dataset: Dataset) -> Optimum | None:
     return Optimum(**content)
 
 
-def _by_normal_equations(
-    config: Config,
-    dataset: Dataset,
-    at_step: Callable[[], None],  # noqa: ARG001 - done in half a second
-) -> Optimum:
+def _by_normal_equations(config: Config, dataset: Dataset) -> Optimum:
     rows, ridge = dataset.train, ridge_of(config)
     ((_, moments),) = measure_moments(rows, len(dataset.classes))
     found = least_squares(moments, ridge)
@@ -216,9 +202,9 @@ def _by_normal_equations(
     return Optimum(found.loss, found.objective, ridge, **elsewhere)
 
 
-def _by_descent(config: Config, dataset: Dataset, at_step: Callable[[], None]) -> Optimum:
+def _by_descent(config: Config, dataset: Dataset) -> Optimum:
     rows, ridge = dataset.train, ridge_of(config)
-    parameters, objective, steepest = softmax_optimum(rows, len(dataset.classes), ridge, at_step)
+    parameters, objective, steepest = softmax_optimum(rows, len(dataset.classes), ridge)
     penalty = ridge / 2 * float(np.square(parameters[:-1]).sum())
     elsewhere = evaluate_elsewhere(parameters, config, dataset)
     return Optimum(objective - penalty, objective, ridge, steepest=steepest, **elsewhere)

@@ -181,13 +181,3 @@ def test_without_a_validation_split_there_is_nothing_to_say_of_it():
     found = find_optimum(config("data.validation=0"), load("mnist-mini", validation=0))
     assert found.validation_loss is found.validation_right is None
     assert found.test_right.count("1") > 0.5 * len(found.test_right)
-
-
-def test_it_can_be_left_at_any_step():
-    pytest.importorskip("scipy")
-
-    def leave():
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        softmax_optimum(small(), 3, 1e-4, leave)
