@@ -38,6 +38,18 @@ def test_the_assignment_takes_at_most_twelve_pages(pdf):
     assert 5 <= pages(pdf) <= 12
 
 
+def test_a_small_table_stands_on_one_page_with_its_caption(pdf):
+    headers = []
+    for page in range(1, pages(pdf) + 1):
+        text = tool("pdftotext", "-layout", "-f", page, "-l", page, pdf, "-")
+        lines = [line.split() for line in text.splitlines() if line.strip()]
+        for number, words in enumerate(lines):
+            if words[:2] in (["Class", "Point"], ["Rank", "Learning"], ["Split", "Loss"]):
+                headers.append(words[0])
+                assert ["Table"] in [line[:1] for line in lines[max(0, number - 2) : number]]
+    assert sorted(headers) == ["Class", "Rank", "Split"]
+
+
 @pytest.mark.usefixtures("small")
 def test_full_adds_an_appendix(reported, run, tmp_path, pdf):
     words = ["--runs-dir", reported.runs, "--out", tmp_path, "--author", "A", "--format", "pdf"]
