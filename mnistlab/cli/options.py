@@ -301,11 +301,23 @@ def require_config(command: str, config: Path | None, words: Sequence[str]) -> N
         )
 
 
+_PLAIN_WORDS = {
+    "Input should be a valid integer, unable to parse string as an integer": "not a whole number",
+    "Input should be a valid number, unable to parse string as a number": "not a number",
+    "Input should be a finite number": "must be finite",
+    "Input should be greater than or equal to": "must be at least",
+    "Input should be less than or equal to": "must be at most",
+}
+"""What typer passes on of pydantic's messages, in the words of our own."""
+
+
 def explain_usage(error: Any) -> str:
     """Return what is wrong with a wrongly typed command, given click's usage error."""
     command = error.ctx.command_path if error.ctx else "mnistlab"
     message = " ".join(error.format_message().split()).rstrip(".")
     message = f"{message[:1].lower()}{message[1:]}"
+    for words, plain in _PLAIN_WORDS.items():
+        message = message.replace(words, plain)
     hint, option = "", getattr(error, "option_name", None)
     if option is not None:
         from mnistlab.config.validation import valid_keys

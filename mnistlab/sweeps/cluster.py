@@ -137,7 +137,7 @@ class Cluster:
             except (distributed.CancelledError, OSError) as error:
                 raise ClusterError(f"the Dask scheduler is gone ({_reason(error)})") from error
             except Exception as error:
-                raise ClusterError(f"a Dask worker is of no use: {_reason(error)}") from error
+                raise ClusterError(f"a Dask worker cannot be used: {_reason(error)}") from error
             finally:
                 future.release()
             if "version" in answer:

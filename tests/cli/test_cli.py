@@ -329,6 +329,9 @@ def test_color_and_columns_are_respected(run, config, monkeypatch):
         ),
         (["train", "-c", "a", "--epochs", "3"], "a config's key is set by epochs=VALUE"),
         (["config", "show", "a.yaml"], "a.yaml: there is no such file"),
+        (["runs", "list", "--limit", "1.5"], "invalid value for '--limit': not a whole number"),
+        (["runs", "list", "--limit", "0"], "invalid value for '--limit': must be at least 1"),
+        (["gradcheck", "--scale", "much"], "invalid value for '--scale': not a number"),
         (["data", "fetch"], "data fetch: missing argument 'NAME'; see mnistlab data fetch --help"),
     ],
 )
