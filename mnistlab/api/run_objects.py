@@ -16,7 +16,7 @@ from mnistlab.api.notebook import html_table
 from mnistlab.config.config_files import MAX_SWEEP_BYTES, read_file
 from mnistlab.config.load import load_config
 from mnistlab.console.tables import MISSING
-from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy, softmax
+from mnistlab.core.losses import LOSSES, gives_probabilities, softmax
 from mnistlab.core.metrics import largest_class, pre_activations
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import coding_of
@@ -235,7 +235,7 @@ class Run(_Folder):
         probabilities.
         """
         loss = str(self["loss"])
-        if not isinstance(LOSSES[loss], SoftmaxCrossEntropy):
+        if not gives_probabilities(LOSSES[loss]):
             raise InputError(
                 f"{self.name}: {loss} gives no probabilities; outputs() has what the model gives"
             )

@@ -60,6 +60,7 @@ class SoftmaxCrossEntropy:
     """
 
     curvature: float | None = None
+    gives_probabilities = True
 
     def value(self, outputs: Array, targets: Array) -> Array:
         """Return log(sum_c exp(a_c)) - a_t for each sample, (B, K)."""
@@ -70,6 +71,14 @@ class SoftmaxCrossEntropy:
     def gradient(self, outputs: Array, targets: Array) -> Array:
         """Return softmax(a) - t, (B, K, C)."""
         return softmax(outputs) - targets
+
+
+def gives_probabilities(loss: Loss) -> bool:
+    """Return whether the softmax of the outputs that a loss is for are probabilities.
+
+    A loss says so by an attribute of this name.
+    """
+    return getattr(loss, "gives_probabilities", False)
 
 
 def softmax(logits: Array) -> Array:

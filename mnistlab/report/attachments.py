@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnistlab.config.schema import Config
-from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy
+from mnistlab.core.losses import LOSSES, gives_probabilities
 from mnistlab.core.samples import Samples
 from mnistlab.datasets import PREPROCESSING, Dataset, MovePixels, describe_steps
 from mnistlab.errors import MnistlabError, shown
@@ -200,7 +200,7 @@ def _weights(run: RunRecord) -> dict[str, Any]:
         "weights": pack(folded.astype(np.float32)),
         "model": config.model,
         "moves": moves,
-        "probabilities": isinstance(LOSSES[config.loss], SoftmaxCrossEntropy),
+        "probabilities": gives_probabilities(LOSSES[config.loss]),
     }
 
 

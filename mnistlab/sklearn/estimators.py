@@ -27,7 +27,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from mnistlab.config.load import load_config, plain
 from mnistlab.config.schema import Config
 from mnistlab.core.least_squares import Exact
-from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy, softmax
+from mnistlab.core.losses import LOSSES, gives_probabilities, softmax
 from mnistlab.core.models import MODELS
 from mnistlab.core.objective import coding_of
 from mnistlab.core.optimizers import OPTIMIZERS
@@ -70,7 +70,7 @@ _TYPES = [np.float64, np.float32, np.uint8]
 
 def _gives_probabilities(estimator: "ShallowClassifier") -> bool:
     """Return whether the loss is one of probabilities, or raise AttributeError that says why."""
-    if isinstance(LOSSES[estimator.loss], SoftmaxCrossEntropy):
+    if gives_probabilities(LOSSES[estimator.loss]):
         return True
     raise AttributeError(
         f"{estimator.loss} gives no probabilities; decision_function has what the model gives, "

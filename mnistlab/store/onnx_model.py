@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import mnistlab
 from mnistlab.config.load import to_yaml
 from mnistlab.config.schema import Config
-from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy
+from mnistlab.core.losses import LOSSES, gives_probabilities
 from mnistlab.core.models import MODELS, Linear, Sigmoid
 from mnistlab.datasets import PREPROCESSING, Dataset, MovePixels, Progress
 from mnistlab.datasets.preprocess import invert, transpose
@@ -109,7 +109,7 @@ class _Graph:
         self._nodes.append(
             helper.make_node("ArgMax", ["outputs"], ["label"], "label", axis=1, keepdims=0)
         )  # of equal outputs the first, as the run takes it
-        if isinstance(LOSSES[self._config.loss], SoftmaxCrossEntropy):
+        if gives_probabilities(LOSSES[self._config.loss]):
             self._add("Softmax", "probabilities", axis=1)
             outputs.append(("probabilities", self._number, ["N", C]))
         images = ("images", self._onnx.TensorProto.UINT8, ["N", H, W])

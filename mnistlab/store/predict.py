@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mnistlab.config.load import load_config
 from mnistlab.config.schema import Config
-from mnistlab.core.losses import LOSSES, SoftmaxCrossEntropy, softmax
+from mnistlab.core.losses import LOSSES, gives_probabilities, softmax
 from mnistlab.core.metrics import largest_class, pre_activations
 from mnistlab.core.objective import Objective
 from mnistlab.datasets import (
@@ -120,7 +120,7 @@ def predict(
         A = pre_activations(parameters, shown.reshape(len(shown), -1), dataset.features)
         outputs = objective_of(config).scores(A[:, None, :])
         predicted = largest_class(outputs)[:, 0]
-        are_probabilities = isinstance(LOSSES[config.loss], SoftmaxCrossEntropy)
+        are_probabilities = gives_probabilities(LOSSES[config.loss])
         if are_probabilities:
             outputs = softmax(outputs)
     rows = zip(images, predicted, outputs[:, 0], labels, shown, strict=True)

@@ -12,6 +12,7 @@ import pytest
 
 import mnistlab
 from mnistlab.api import notebook
+from mnistlab.core.losses import LOSSES
 from mnistlab.datasets import load
 from tests.report.helpers import squeeze
 
@@ -283,6 +284,26 @@ def test_a_plugin_can_be_named_again(tmp_path):
     )
     for _ in range(2):
         assert train("linear", loss="own_of_api", plugins=["own.py"]).status == "completed"
+
+
+def test_a_plugins_loss_may_give_probabilities(tmp_path, monkeypatch, data):
+    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
+    (tmp_path / "smooth.py").write_text(
+        "from mnistlab.core.losses import LOSSES, softmax\n"
+        "class Brier:\n"
+        "    curvature = None\n"
+        "    gives_probabilities = True\n"
+        "    def value(self, outputs, targets):\n"
+        "        return ((softmax(outputs) - targets) ** 2).sum(axis=-1)\n"
+        "    def gradient(self, outputs, targets):\n"
+        "        p = softmax(outputs)\n"
+        "        slope = 2 * (p - targets)\n"
+        "        return p * (slope - (p * slope).sum(axis=-1, keepdims=True))\n"
+        "LOSSES.add('brier', Brier())\n"
+    )
+    run = train("linear", loss="brier", plugins=["smooth.py"])
+    probabilities = run.predict_proba(data.test.images[:5])
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(5), rel=1e-6)
 
 
 def test_values_of_pandas_and_of_iterators_are_values(tmp_path):
