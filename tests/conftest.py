@@ -28,7 +28,7 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 import mnistlab  # noqa: E402
 from mnistlab import interrupts, plugins  # noqa: E402
 from mnistlab.__main__ import main  # noqa: E402
-from mnistlab.datasets import DATASETS, PREPROCESSING  # noqa: E402
+from mnistlab.datasets import DATASETS, PREPROCESSING, idx  # noqa: E402
 from mnistlab.run_folders import environment  # noqa: E402
 
 # how long an example takes, says more of the machine than of the code
@@ -62,13 +62,18 @@ _LONG = (
 )
 _COMPUTING = (
     *("tests/core/", "tests/gradcheck/", "tests/plots/", "tests/sklearn/", "tests/experiment/"),
-    *("tests/sweep/test_resume", "tests/sweep/test_sweep_runs", "tests/sweep/test_cluster"),
-    *("tests/cli/test_cli.py::test_every_shipped", "tests/cli/test_sweep_command.py::test_every"),
+    *("tests/sweep/test_cluster", "tests/cli/test_sweep_command.py::test_every"),
 )
 _UNMEASURED = (
     *("tests/faults/", "tests/fuzz/", "tests/gradcheck/test_class", "tests/sweep/test_unbegun"),
     *("tests/cli/test_feature_runs", "tests/report/test_hostile", "tests/report/browser/"),
     "tests/sklearn/test_estimators.py::test_every_check",
+    # that their lines are run by quicker tests, all but one in a hundred, was measured
+    *("tests/core/test_trainer", "tests/core/test_statistics", "tests/gradcheck/test_target"),
+    *("tests/experiment/test_resume", "tests/experiment/test_going_on", "tests/cli/test_cli"),
+    *("tests/sweep/test_resume", "tests/sweep/test_sweep_runs", "tests/report/test_answers"),
+    *("tests/report/test_records", "tests/plots/test_all_figures", "tests/cli/test_terminals"),
+    *("tests/plots/test_run_figures", "tests/plots/test_sweep_grids", "tests/test_benchmarks"),
 )
 
 
@@ -116,6 +121,26 @@ def _commands_are_parsed_alike():
     """Build the parser of the commands once: the tests call thousands of them in this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _digits_are_unpacked_once():
+    """Remember what the packaged digits unpack to: hundreds of tests load them."""
+    unpack = idx.unpack
+    packaged = dict.fromkeys(
+        path.read_bytes() for path in DATASETS["mnist-mini"].packaged.glob("*.gz")
+    )
+
+    def remembered(stored, label):
+        if not isinstance(stored, bytes) or stored not in packaged:
+            return unpack(stored, label)
+        if packaged[stored] is None:
+            packaged[stored] = unpack(stored, label)
+        return packaged[stored]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(idx, "unpack", remembered)
         yield
 
 

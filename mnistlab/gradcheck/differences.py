@@ -158,24 +158,32 @@ def _extrapolate(rough: Floats, rounding: Floats, steps: Floats) -> tuple[Floats
     """
     n = rough.shape[1]
     best, error, step = rough[-1].copy(), np.full(n, np.inf), np.full(n, steps[-1])
+    every = np.arange(n)
     previous = rough[:1]
     for level in range(1, LEVELS):
-        row = [rough[level]]
+        entries = [rough[level]]
         for column in range(level):
-            finer, coarser = row[column], previous[column]
-            better = finer + (finer - coarser) / (4.0 ** (column + 1) - 1)
-            row.append(better)
-            if column > level - 2:
-                continue  # no third step to agree with
-            neighbours = np.abs(better - [finer, coarser, previous[column + 1]]).max(axis=0)
-            away = np.abs(rough[level:] - better) - 2 * rounding[level:, None]
-            unseen = (away[1:] - away[:1]).max(axis=0, initial=0)
-            estimate = np.maximum(neighbours, unseen) + rounding[level]
-            wins = estimate < error
-            best = np.where(wins, better, best)
-            error = np.where(wins, estimate, error)
-            step = np.where(wins, steps[level], step)
-        previous = np.array(row)
+            finer, coarser = entries[column], previous[column]
+            entries.append(finer + (finer - coarser) / (4.0 ** (column + 1) - 1))
+        row = np.array(entries)
+        # the last two of a row have no third step to agree with
+        finer, better, rest = row[: level - 1], row[1:level], rough[level:]
+        neighbours = np.abs(better - finer)
+        for coarser in (previous[: level - 1], previous[1:level]):
+            np.maximum(neighbours, np.abs(better - coarser), out=neighbours)
+        away = rest - better[:, None]
+        np.abs(away, out=away)
+        away -= 2 * rounding[level:, None]
+        unseen = away[:, 1:].max(axis=1, initial=-np.inf) - away[:, 0]
+        estimates = np.maximum(neighbours, np.maximum(unseen, 0)) + rounding[level]
+        previous = row
+        if level == 1:
+            continue
+        least = np.where(np.isnan(estimates), np.inf, estimates).argmin(axis=0)
+        wins = estimates[least, every] < error
+        best = np.where(wins, better[least, every], best)
+        error = np.where(wins, estimates[least, every], error)
+        step = np.where(wins, steps[level], step)
     return best, error, step
 
 

@@ -113,19 +113,20 @@ def _read_png(folder: RunFolder, name: str) -> bytes | None:
     try:
         if path.is_symlink() or path.stat().st_size > _MOST_BYTES:
             return None
-        content = path.read_bytes()
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-            return _shrink(picture) if picture.width * picture.height <= _MOST_PIXELS else None
+        return _shrink(path.read_bytes())
     except Exception:  # Pillow raises all kinds of errors at what is no picture
         return None
 
 
-def _shrink(picture: Image.Image) -> bytes:
-    """Return a picture as PNG of 128 colours, a quarter of its size; the corner's stays as it is.
+def _shrink(content: bytes) -> bytes | None:
+    """Return a PNG in 128 colours, a quarter of its size; the corner's stays as it is.
 
-    What somebody else may have hidden in the file is gone with it.
+    What somebody else may have hidden in the file is gone with it. None if it is too large.
     """
-    colours = picture.convert("RGB")
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+        if picture.width * picture.height > _MOST_PIXELS:
+            return None
+        colours = picture.convert("RGB")
     few = colours.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     corner, palette = (0, 0, 1, 1), few.getpalette() or []
     at = few.crop(corner).tobytes()[0]

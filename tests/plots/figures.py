@@ -59,11 +59,20 @@ def boxes(artist, dpi):
         yield (*inked.min(axis=0), *inked.max(axis=0))
 
 
+class Unlettered(FigureCanvasAgg):
+    """Draws everything but letters: those that it measures and places it need not paint as well."""
+
+    def get_renderer(self):
+        renderer = super().get_renderer()
+        renderer.draw_text = lambda *_, **__: None
+        return renderer
+
+
 def render(figure):
     """Draw a figure once, without the second drawing and the packing that a file takes."""
     if figure.stale:
         with matplotlib.rc_context(style.SETTINGS):
-            FigureCanvasAgg(figure).draw()
+            Unlettered(figure).draw()
 
 
 def shown(figure):

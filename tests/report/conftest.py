@@ -1,5 +1,6 @@
 """The assignment's runs on the small dataset, trained and reported on once for all tests."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mnistlab.config.config_files import configs_in
-from mnistlab.report import assignment
+from mnistlab.report import assignment, attachments
 from tests.report.helpers import Parsed, read_facts_file, read_page
 
 CONFIGS = {
@@ -44,6 +45,14 @@ class Reported:
     @cached_property
     def facts(self) -> dict:
         return read_facts_file(self.folder)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _pictures_are_shrunk_once():
+    """Remember what a picture shrinks to: dozens of reports show the same plots."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attachments, "_shrink", functools.cache(attachments._shrink))
+        yield
 
 
 @pytest.fixture(scope="session")

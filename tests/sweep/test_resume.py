@@ -25,7 +25,7 @@ from mnistlab.sweeps import stack_training as training
 from mnistlab.sweeps.workers import EpochEnded, RunEnded, Workers
 from tests.sweep.helpers import SweepRecorder, content, resume, sweep, the_only, write_base
 
-WORDS = ("learning_rate=0.005,0.02,100.0", "epochs=1,4", "batch_size=100,250")
+WORDS = ("learning_rate=0.005,100.0", "epochs=1,4", "batch_size=100,250")
 HALVING = ("learning_rate=0.002,0.003,0.005,0.01,0.02,100.0", "halving.factor=2")
 KINDS = {
     "grid": (WORDS, {}, "optimizer: momentum\nmomentum: 0.5\n"),
@@ -33,7 +33,7 @@ KINDS = {
     "seeds": (("learning_rate=0.005,0.01",), {"seeds": 2}, "optimizer: adam\nepochs: 3\n"),
     "tpe": (
         ("learning_rate=log_uniform(0.003,0.03)", "halving.factor=2"),
-        {"method": "tpe", "max_trials": 16, "batch": 5},
+        {"method": "tpe", "max_trials": 10, "batch": 5},
         "epochs: 6\n",
     ),
 }

@@ -22,8 +22,6 @@ class UntilItsPlan(Camera):
         ):
             super().before(call)
 
-    after = before
-
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
