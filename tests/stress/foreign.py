@@ -1,10 +1,16 @@
 """Puts somebody else's folder among the runs: files of any size, and files that say anything."""
 
+import os
+from contextlib import chdir
 from pathlib import Path
+from unittest import mock
 
 from tests.faults.failing import scenarios
 from tests.faults.foreign import FORGERIES, SIZES, SIZES_OF_A_SWEEP, TEXTS, ForeignFolder
 from tests.faults.test_forged import OF_A_RUN, OF_A_SWEEP, resumed, undisturbed
+from tests.fuzz.test_commands import tries
+from tests.runs.audited import train_both
+from tests.runs.test_paths import FIRST, MANY
 from tests.stress.figures import Figure
 from tests.stress.tally import Tally
 
@@ -40,5 +46,21 @@ def measure(scale: float, scratch: Path) -> list[Figure]:
             )
             told = [] if outcome.code == 0 else [f"{name}: {outcome.err}"]
             tally.add([*told, *(f"{name}: {one}" for one in problems)])
+        figures.append(tally.figure())
+    return [*figures, *_other_words(scratch / "words", every)]
+
+
+def _other_words(scratch: Path, every: int) -> list[Figure]:
+    """Return figures of runs and sweeps of which a file says what none of ours says."""
+    figures = []
+    scratch.mkdir()
+    trained = dict(zip((FIRST, MANY), train_both(scratch), strict=True))
+    for kind, name in ((FIRST, "run"), (MANY, "sweep")):
+        place = scratch / name
+        place.mkdir()
+        tally = Tally(f"a command on a {name} of which a file says something else")
+        with chdir(place), mock.patch.dict(os.environ, COLUMNS="300"):
+            for _, told in tries(trained, kind, place, every):
+                tally.add([told] if told else [])
         figures.append(tally.figure())
     return figures

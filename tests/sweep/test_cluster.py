@@ -32,7 +32,7 @@ from tests.sweep.helpers import SweepRecorder, content, resume, settled, sweep, 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.filterwarnings("default::ResourceWarning")  # of sockets of dead workers
 
-GRID = ("learning_rate=0.005,0.02,100.0", "epochs=1,4", "batch_size=100,250")
+GRID = ("learning_rate=0.005,100.0", "epochs=1,4", "batch_size=100,250")
 
 
 @contextmanager
@@ -84,7 +84,7 @@ SWEEPS = {
         {},
         "features: [{pca: {components: 7}}, standardize]\nepochs: 3\n",
     ),
-    "dark pixels": (("learning_rate=linspace(0.001,0.01,8)", "epochs=40"), {}, ""),
+    "dark pixels": (("learning_rate=linspace(0.001,0.01,8)", "epochs=20"), {}, ""),
     "folds": (("learning_rate=0.005,0.01",), {"folds": 3}, "epochs: 2\noptimizer: adam\n"),
 }
 
