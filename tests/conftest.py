@@ -191,6 +191,14 @@ def _a_process_of_its_own(monkeypatch):
 
 
 @pytest.fixture
+def drawn_here(monkeypatch):
+    """Let commands draw in this process, where the test is not about the one that draws."""
+    from tests.plots.here import Here  # noqa: PLC0415 - with Matplotlib
+
+    monkeypatch.setattr("mnistlab.plots.drawing.Painter", Here)
+
+
+@pytest.fixture
 def run(monkeypatch, capfd):
     """Return a function that runs mnistlab in this process: exit code, stdout, stderr."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -152,6 +152,7 @@ def test_an_interrupted_run_goes_on_with_the_features_that_it_has(run, train, tm
         (["model=pairwise", "learning_rate=0.001", features("polynomial")], 44),
     ],
 )
+@pytest.mark.usefixtures("drawn_here")
 def test_solved_and_paired_runs_work_with_every_command(run, train, words, count):
     words = [*DATA, *words, *([] if "optimizer=exact" in words else ["epochs=2"])]
     folder = train(*words)

@@ -26,6 +26,7 @@ from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.integrity import is_intact
 from mnistlab.run_folders.weights import load_checkpoint
 from mnistlab.statistics import interpret
+from tests.plots.here import Here
 
 MINI = {"data.dataset": "mnist-mini", "data.validation": "1000", "epochs": "2"}
 PLOTS = ["confusion_matrix.png", "learning_curves.png", "mistakes.png", "weights.png"]
@@ -59,8 +60,8 @@ def mini(*overrides):
     return [f"{key}={value}" for key, value in chosen.items()]
 
 
-def train(*overrides, tmp_path, plots=False, reporter=None):
-    with Painter() if plots else nullcontext() as painter:
+def train(*overrides, tmp_path, plots=None, reporter=None):
+    with plots() if plots else nullcontext() as painter:
         plan = prepare([load_config(None, mini(*overrides))])
         return train_run(
             plan, runs_dir=tmp_path / "runs", reporter=reporter or Recorder(), painter=painter
@@ -69,7 +70,7 @@ def train(*overrides, tmp_path, plots=False, reporter=None):
 
 def test_a_run_leaves_every_file_of_the_contract(tmp_path):
     reporter = Recorder()
-    run = train(tmp_path=tmp_path, plots=True, reporter=reporter)
+    run = train(tmp_path=tmp_path, plots=Painter, reporter=reporter)
     folder = run.folder
     names = {path.name for path in folder.path.iterdir()} - {"uncommitted.patch"}
     assert names == {
@@ -124,14 +125,14 @@ def test_the_seed_decides_the_data_order_too(tmp_path):
 
 
 def test_a_run_without_validation_has_none(tmp_path):
-    run = train("data.validation=0", tmp_path=tmp_path, plots=True)
+    run = train("data.validation=0", tmp_path=tmp_path, plots=Here)
     assert run.summary["validation"] == {"loss": None, "accuracy": None}
     assert plots_of(run) == PLOTS
 
 
 def test_a_rate_beyond_the_limit_warns_and_diverges_readably(tmp_path):
     reporter = Recorder()
-    run = train("learning_rate=0.1", tmp_path=tmp_path, plots=True, reporter=reporter)
+    run = train("learning_rate=0.1", tmp_path=tmp_path, plots=Here, reporter=reporter)
     assert run.status == "diverged"
     (warning,) = reporter.warnings
     assert "learning rate 0.1 is beyond the stability limit of this data and batch " in warning
@@ -197,7 +198,7 @@ def test_an_interrupt_is_saved_and_raised(tmp_path, monkeypatch):
 
     monkeypatch.setattr(RunRecorder, "add_epoch", interrupt)
     with pytest.raises(Interrupted):
-        train("epochs=9", tmp_path=tmp_path, plots=True)
+        train("epochs=9", tmp_path=tmp_path, plots=Painter)
     folder = run_folder(tmp_path)
     status = folder.read_status()
     assert (status["status"], status["error"]) == ("interrupted", "SIGINT")
@@ -221,7 +222,7 @@ def test_a_failure_is_recorded_and_raised(tmp_path, monkeypatch):
 def test_a_run_whose_plots_fail_is_complete_and_says_why_it_has_none(tmp_path, monkeypatch):
     (tmp_path / "matplotlib.py").write_text("raise ImportError('no drawing today')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    run = train(tmp_path=tmp_path, plots=True)
+    run = train(tmp_path=tmp_path, plots=Painter)
     assert run.status == "completed"
     assert "no drawing today" in run.not_drawn
     assert is_intact(run.folder)

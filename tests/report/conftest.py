@@ -1,9 +1,6 @@
 """The assignment's runs on the small dataset, trained and reported on once for all tests."""
 
 import functools
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +9,8 @@ import pytest
 
 from mnistlab.config.config_files import configs_in
 from mnistlab.report import assignment, attachments
+from tests.faults.command import Outcome, invoke
+from tests.plots.here import Here
 from tests.report.helpers import Parsed, read_facts_file, read_page
 
 CONFIGS = {
@@ -32,7 +31,7 @@ class Reported:
 
     runs: Path
     data: Path
-    said: subprocess.CompletedProcess
+    said: Outcome
 
     @property
     def folder(self) -> Path:
@@ -79,22 +78,13 @@ def small(shipped, monkeypatch):
 @pytest.fixture(scope="session")
 def reported(shipped, tmp_path_factory):
     place = tmp_path_factory.mktemp("reported")
-    program = (
-        "import sys; from pathlib import Path; from mnistlab.report import assignment\n"
-        "from mnistlab.config.config_files import configs_in\n"
-        f"assignment.shipped_configs = lambda: configs_in(Path({str(shipped)!r}))\n"
-        "from mnistlab.__main__ import main; main()"
-    )
-    environment = {
-        **os.environ,
-        "MNISTLAB_RUNS_DIR": str(place / "runs"),
-        "MNISTLAB_DATA_DIR": str(place / "data"),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", program, "report", "--author", "A. Student"],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assignment, "shipped_configs", lambda: configs_in(shipped))
+        patch.setattr("mnistlab.plots.drawing.Painter", Here)
+        patch.setenv("MNISTLAB_RUNS_DIR", str(place / "runs"))
+        patch.setenv("MNISTLAB_DATA_DIR", str(place / "data"))
+        done = invoke("report", "--author", "A. Student")
+    assert done.code == 0, done.err
     return Reported(place / "runs", place / "data", done)
 
 

@@ -20,7 +20,7 @@ NOBODY = "nobody is named"
 
 
 def test_page_pdf_and_facts_are_there_and_tell_of_every_run(reported):
-    assert reported.said.stdout.splitlines() == [
+    assert reported.said.out.splitlines() == [
         f"html: {reported.folder / 'index.html'}",
         f"pdf: {reported.folder / 'report.pdf'}",
     ]
@@ -62,7 +62,7 @@ def test_a_damaged_run_is_trained_again_for_the_assignment(reported, run, tmp_pa
     assert len([path for path in run_paths(runs) if "-linear-" in path.name]) == 2
 
 
-@pytest.mark.usefixtures("small", "its_data")
+@pytest.mark.usefixtures("small", "its_data", "drawn_here")
 def test_a_sweep_that_was_cut_short_goes_on(reported, run, tmp_path, monkeypatch):
     shutil.copytree(reported.runs, tmp_path / "runs", symlinks=True)
     shutil.rmtree(the_run(tmp_path / "runs", "assignment"))
@@ -80,7 +80,7 @@ def test_a_sweep_that_was_cut_short_goes_on(reported, run, tmp_path, monkeypatch
     assert the_run(tmp_path / "runs", "assignment") == begun
 
 
-@pytest.mark.usefixtures("small", "its_data")
+@pytest.mark.usefixtures("small", "its_data", "drawn_here")
 def test_runs_over_seeds_that_were_not_all_tested_are_tested_the_next_time(
     reported, run, tmp_path, monkeypatch
 ):

@@ -35,6 +35,7 @@ def sweep(run, tmp_path, monkeypatch):
     return sweep
 
 
+@pytest.mark.usefixtures("drawn_here")
 @pytest.mark.parametrize("validation", [0, 1000])
 def test_every_trial_is_tested_and_none_chosen(sweep, run, tmp_path, validation):
     code, out, err = sweep("--json", validation=validation)

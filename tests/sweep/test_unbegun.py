@@ -77,7 +77,7 @@ def test_it_is_a_sweep_from_its_first_file_on(killed, tmp_path):
 def test_it_goes_on_once_it_has_its_config(killed, tmp_path):
     _, name, states, expected = killed
     resumed = refused = 0
-    for state in states[::8]:
+    for state in states[::12]:
         runs = write(tmp_path / "runs", state)
         words = ("--runs-dir", runs, "--no-plots", "-q")
         outcome = invoke("sweep", "--resume", name, "--needed", *words)
