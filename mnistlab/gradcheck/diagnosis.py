@@ -20,7 +20,9 @@ _FIT = 0.01
 """What a mistake may leave unexplained of the largest error."""
 
 _CLOSE_FIT = 1e-6
-"""The same for two mistakes together, of which there are so many that some come near by chance."""
+"""The same for what fits as well as exactly: where all pre-activations are nearly equal, say, a
+temperature comes near to a factor. Of two mistakes together there are so many that some come near
+by chance."""
 
 MEAN_OVER_CLASSES = "classes where the loss has a mean"
 _BASE = "one of the two has a logarithm to base {} where the natural one belongs"
@@ -49,8 +51,14 @@ def diagnose(analytic: Floats, true: Floats, tolerance: Floats, anatomy: Anatomy
         *_wrong_rows(anatomy),
         *_factors(anatomy),
     ]
+    exact_first = (
+        sentence
+        for share in (_CLOSE_FIT, _FIT)
+        for sentence, distort in rarer
+        if gap.fits(distort(true, anatomy), share)
+    )
     return (
-        next((sentence for sentence, distort in rarer if gap.fits(distort(true, anatomy))), "")
+        next(exact_first, "")
         or _penalty_factor(gap, anatomy)
         or _smoothed_labels(gap, anatomy)
         or _two_mistakes(gap, anatomy, usual, rarer)

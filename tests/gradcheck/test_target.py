@@ -67,6 +67,12 @@ def test_a_faulty_file_gets_its_sentence(name):
     assert re.search(FAULTY[name], wrong[0]), wrong[0]
 
 
+@pytest.mark.parametrize("seed", [23, 29])
+def test_what_explains_it_exactly_goes_before_what_nearly_does(seed):
+    report = report_on("class_mean", seed=seed, points=1)  # temperature 10 fits to 0.9 per cent
+    assert re.search(FAULTY["class_mean"], report.verdicts[0].diagnosis)
+
+
 LARGE = {"scale": 30.0, "points": 1}
 COMPLEX = {"classes": 3, "seed": 5, "method": "complex", "points": 1}
 
