@@ -83,7 +83,7 @@ class RunView:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data that the run was trained on."""
+        """The test images of the run's data, and its classes; no training or validation images."""
         data = self.config["data"]
         return _load(**{**data, "preprocess": tuple(data["preprocess"])})
 
