@@ -21,10 +21,9 @@ from mnistlab.core.least_squares import least_squares, measure_moments
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.metrics import score_images
 from mnistlab.core.models import MODELS
-from mnistlab.core.objective import REDUCTIONS, Objective
+from mnistlab.core.objective import REDUCTIONS, Objective, join_parameters
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.samples import Samples
-from mnistlab.core.trainer import join_parameters
 from mnistlab.datasets import Dataset, is_random
 from mnistlab.datasets.cache import data_dir
 from mnistlab.errors import MnistlabError

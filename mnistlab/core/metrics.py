@@ -1,10 +1,17 @@
-"""Loss and accuracy of a stack over a whole split.
+"""Loss and accuracy of a stack over a whole split, worked out here or in a process beside.
 
 Shapes: B rows at a time, D features, K configurations, C classes, N samples.
 """
 
-from collections.abc import Iterator
+import mmap
+import os
+import select
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,3 +132,94 @@ def largest_class(outputs: Array) -> NDArray[np.integer]:
         np.maximum(largest, outputs[..., c], out=largest)
         np.maximum(classes, larger * class_type(c), out=classes)
     return classes
+
+
+class Evaluator:
+    """Measures a stack on some splits: first `start`, then `result`.
+
+    Within `beside` a second process does it, and the caller can do other work in between.
+    """
+
+    def __init__(self, objective: Objective, splits: Sequence[Samples]) -> None:
+        self._objective, self._splits = objective, splits
+        self._parameters: Array = np.empty((0, 0, 0))
+        self._shared: Array | None = None
+        self._questions = self._answers = -1
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether a second process evaluates."""
+        return self._shared is not None
+
+    def start(self, parameters: Array) -> None:
+        """Take parameters (D+1, K, C), which must not change before `result` returns."""
+        self._parameters = parameters
+        if self._shared is not None:
+            np.copyto(self._shared, parameters)
+            with suppress(BrokenPipeError):
+                os.write(self._questions, b"?")
+
+    def result(self) -> list[Metrics]:
+        """Return the metrics of the parameters, one for each split.
+
+        If the second process has ended before its time, this one evaluates, to the same numbers.
+        """
+        if self._shared is not None:
+            answer = os.read(self._answers, select.PIPE_BUF)
+            if answer:
+                numbers = np.frombuffer(answer).reshape(len(self._splits), 2, -1)
+                return [Metrics(*of_split) for of_split in numbers]
+        return [measure(self._parameters, self._objective, split) for split in self._splits]
+
+    @contextmanager
+    def beside(self, parameters: Array) -> Iterator[None]:
+        """Have parameters like these, of a stack of one, evaluated in a second process.
+
+        It is a copy of this one (a fork), so the data take no more memory. It ends with the block
+        or with this process. Raises OSError where the system refuses another process.
+        """
+        rows, K, C = parameters.shape
+        memory = np.frombuffer(mmap.mmap(-1, parameters.nbytes), parameters.dtype)
+        shared = memory.reshape(K, C, rows).transpose(2, 0, 1)  # in the order of `empty_stack`
+        theirs, self._questions = os.pipe()
+        self._answers, answers = os.pipe()
+        process = 0
+        try:
+            process = self._fork(shared, theirs, answers)
+            self._shared = shared
+            yield
+        finally:
+            self._shared = None
+            os.close(self._questions)
+            os.close(self._answers)
+            if process:
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)
+
+    def _fork(self, shared: Array, questions: int, answers: int) -> int:
+        """Start the second process, which hears no signals: this one decides what they end."""
+        unheard = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+        heard = signal.pthread_sigmask(signal.SIG_BLOCK, unheard)
+        try:
+            with warnings.catch_warnings():
+                # Python 3.12 warns of threads; BLAS libraries prepare theirs for a fork.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                process = os.fork()
+            if process == 0:
+                self._answer(shared, questions, answers)
+            return process
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+            os.close(questions)
+            os.close(answers)
+
+    def _answer(self, shared: Array, questions: int, answers: int) -> NoReturn:
+        """Evaluate what is in shared memory at each byte that comes, until the pipe is closed."""
+        try:
+            os.close(self._questions)
+            self._parameters = shared
+            while os.read(questions, 1):
+                found = [[metrics.loss, metrics.accuracy] for metrics in self.result()]
+                os.write(answers, np.array(found).tobytes())
+        finally:
+            os._exit(0)  # the files that this process has opened are none of its business

@@ -135,6 +135,21 @@ def copy_stack(array: Array) -> Array:
     return copy
 
 
+def stack_parameters(weights: list[NDArray[np.float64]], dtype: DTypeLike) -> Array:
+    """Return parameters (D+1, K, C) from K weight matrices (D, C), with biases of zero."""
+    biases = np.zeros((1, weights[0].shape[1]))
+    return join_parameters([np.concatenate([W, biases]).astype(dtype) for W in weights])
+
+
+def join_parameters(parameters: list[Array]) -> Array:
+    """Return a stack (D+1, K, C) of K configurations' parameters (D+1, C)."""
+    rows, C = parameters[0].shape
+    stack = empty_stack((rows, len(parameters), C), parameters[0].dtype)
+    for k, one in enumerate(parameters):
+        stack[:, k, :] = one
+    return stack
+
+
 def as_rows(array: Array) -> Array:
     """Return the (K*C, first) matrix that shares memory with a stacked array."""
     first, K, C = array.shape

@@ -9,17 +9,18 @@ optimizer; all that stands in `Settings.hyper` is free to differ. A column leave
 the end of an epoch, when it has finished or diverged.
 """
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from mnistlab.core.least_squares import Exact
-from mnistlab.core.metrics import Metrics, measure
-from mnistlab.core.objective import Objective, Products, batch_gradient, copy_stack, empty_stack
+from mnistlab.core.metrics import Evaluator, Metrics
+from mnistlab.core.objective import Objective, Products, batch_gradient, copy_stack
 from mnistlab.core.optimizers import Optimizer, State
 from mnistlab.core.samples import Samples, shuffled
 from mnistlab.core.schedules import Schedule
@@ -97,27 +98,25 @@ class Snapshot:
         )
 
 
-def stack_parameters(weights: list[NDArray[np.float64]], dtype: DTypeLike) -> Array:
-    """Return parameters (D+1, K, C) from K weight matrices (D, C), with biases of zero."""
-    biases = np.zeros((1, weights[0].shape[1]))
-    return join_parameters([np.concatenate([W, biases]).astype(dtype) for W in weights])
+@dataclass
+class _Epoch:
+    """An epoch whose steps are taken, and whose evaluation may be on its way."""
 
-
-def join_parameters(parameters: list[Array]) -> Array:
-    """Return a stack (D+1, K, C) of K configurations' parameters (D+1, C)."""
-    rows, C = parameters[0].shape
-    stack = empty_stack((rows, len(parameters), C), parameters[0].dtype)
-    for k, one in enumerate(parameters):
-        stack[:, k, :] = one
-    return stack
+    end: Snapshot
+    learning_rate: PerColumn
+    finished: NDArray[np.bool_]
+    finite: NDArray[np.bool_]
+    due: NDArray[np.bool_]
+    seconds: float
 
 
 class Trainer:
     """Trains a stack epoch by epoch: `for record in trainer.epochs(): ...`.
 
-    While a record is in the caller's hands, `parameters` are those at the end of its epoch,
-    with its columns, and `snapshot` holds that very moment. During an epoch `snapshot` still
-    holds the end of the one before, so whoever is interrupted has something whole to save.
+    While a record is in the caller's hands, `snapshot` holds the end of its epoch. `parameters`
+    are those too, unless the `evaluator` works beside: then the next epoch has changed them.
+    During an epoch `snapshot` still holds the end of the one before, so whoever is interrupted
+    has something whole to save.
     """
 
     def __init__(
@@ -133,24 +132,40 @@ class Trainer:
         self._settings = settings
         self._before_step = before_step
         self._train = train
-        self._validation = validation
         self._generator = generator
         K = parameters.shape[1]
         self.columns = np.arange(K)
         self.parameters = parameters
+        splits = [train] if validation is None else [train, validation]
+        self.evaluator = Evaluator(settings.objective, splits)
         self._state = settings.optimizer.init(parameters)
         self._hyper: dict[str, PerColumn] = dict(settings.hyper)
         self._best_loss = np.full(K, np.inf)
         self._best_epoch = np.zeros(K)
-        self._order: NDArray[np.intp] = np.empty(0, np.intp)
         self._before_epoch = self.snapshot = self._take_snapshot(0)
 
     def epochs(self) -> Iterator[EpochRecord]:
-        """Yield a record after each epoch, until no column is left."""
+        """Yield a record after each epoch, until no column is left.
+
+        With an evaluator beside, an epoch of a single run is evaluated while the next one trains.
+        Its record comes when both are done; what interrupts the next one is raised after it.
+        """
+        following: _Epoch | None = None
         while len(self.columns):
-            record = self._run_epoch(self.snapshot.epoch)
-            self._before_epoch, self.snapshot = self.snapshot, self._take_snapshot(record.epoch)
+            epoch = following or self._train_epoch(self.snapshot.epoch)
+            following, failure = None, None
+            if epoch.due.any():
+                self.evaluator.start(epoch.end.parameters)
+                if self._is_next_likely(epoch):
+                    try:
+                        following = self._train_epoch(epoch.end.epoch)
+                    except BaseException as error:
+                        failure = error
+            record = self._evaluate(epoch)
+            self._before_epoch, self.snapshot = self.snapshot, epoch.end
             yield record
+            if failure is not None:
+                raise failure
             self._keep(~(record.diverged | record.finished))
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -212,40 +227,24 @@ class Trainer:
         losses: list[float] = []
         optimizer = self._settings.optimizer
         if not isinstance(optimizer, Exact):
-            self._take_steps(optimizer, parameters, state, hyper, before.epoch, losses)
+            generator = copy.deepcopy(self._generator)
+            generator.bit_generator.state = before.generator
+            order = self._train.draw_order(generator)
+            self._take_steps(optimizer, parameters, state, hyper, before.epoch, order, losses)
         return np.array(losses)
 
-    def _run_epoch(self, index: int) -> EpochRecord:
-        started = time.perf_counter()
-        self._train_epoch(index)
-        trained = time.perf_counter()
-        epoch = index + 1
-        finished = epoch >= self._hyper["last_epoch"]
-        finite = np.asarray(np.isfinite(self.parameters).all(axis=(0, 2)))
-        every = self._settings.evaluate_every
-        due = finished | ~finite | (epoch % every == 0) if every else np.zeros_like(finite)
-        train = validation = None
-        if due.any():
-            train = self._evaluate(self._train)
-            finite &= np.isfinite(train.loss) | ~due
-            if self._validation is not None:
-                validation = self._evaluate(self._validation)
-                finished |= self._has_stalled(epoch, validation.loss, due)
-        return EpochRecord(
-            epoch=epoch,
-            columns=self.columns,
-            learning_rate=self._learning_rate(index, self._hyper),
-            train=train,
-            validation=validation,
-            evaluated=due,
-            diverged=~finite,
-            finished=finished & finite,
-            train_seconds=trained - started,
-            evaluate_seconds=time.perf_counter() - trained,
+    def _is_next_likely(self, epoch: "_Epoch") -> bool:
+        """Return whether to train on although this epoch's losses may yet end the run."""
+        return bool(
+            self.evaluator.is_beside
+            and len(self.columns) == 1
+            and epoch.finite.all()
+            and not epoch.finished.any()
         )
 
-    def _train_epoch(self, index: int) -> None:
-        settings = self._settings
+    def _train_epoch(self, index: int) -> "_Epoch":
+        started = time.perf_counter()
+        settings, epoch = self._settings, index + 1
         if isinstance(settings.optimizer, Exact):
             columns, decays = self.parameters.shape[2], self._hyper["weight_decay"].tolist()
             check = self._before_step or (lambda: None)
@@ -253,9 +252,48 @@ class Trainer:
             found = settings.optimizer.solve(self._train, coding, columns, decays, check)
             for k, parameters in enumerate(found):
                 self.parameters[:, k, :] = parameters
-            return
-        self._order = self._train.draw_order(self._generator)
-        self._take_steps(settings.optimizer, self.parameters, self._state, self._hyper, index)
+        else:
+            order = self._train.draw_order(self._generator)
+            self._take_steps(
+                settings.optimizer, self.parameters, self._state, self._hyper, index, order
+            )
+        finished = epoch >= self._hyper["last_epoch"]
+        finite = np.asarray(np.isfinite(self.parameters).all(axis=(0, 2)))
+        every = settings.evaluate_every
+        due = finished | ~finite | (epoch % every == 0) if every else np.zeros_like(finite)
+        return _Epoch(
+            end=self._take_snapshot(epoch),
+            learning_rate=self._learning_rate(index, self._hyper),
+            finished=finished,
+            finite=finite,
+            due=due,
+            seconds=time.perf_counter() - started,
+        )
+
+    def _evaluate(self, epoch: "_Epoch") -> EpochRecord:
+        """Return what an epoch did, when its evaluation is there."""
+        began = time.perf_counter()
+        end, finite, finished = epoch.end, epoch.finite, epoch.finished
+        train = validation = None
+        if epoch.due.any():
+            train, *others = self.evaluator.result()
+            finite &= np.isfinite(train.loss) | ~epoch.due
+            if others:
+                (validation,) = others
+                finished |= self._has_stalled(end.epoch, validation.loss, epoch.due)
+        end.best_loss, end.best_epoch = self._best_loss.copy(), self._best_epoch.copy()
+        return EpochRecord(
+            epoch=end.epoch,
+            columns=end.columns,
+            learning_rate=epoch.learning_rate,
+            train=train,
+            validation=validation,
+            evaluated=epoch.due,
+            diverged=~finite,
+            finished=finished & finite,
+            train_seconds=epoch.seconds,
+            evaluate_seconds=time.perf_counter() - began,
+        )
 
     def _take_steps(
         self,
@@ -264,9 +302,10 @@ class Trainer:
         state: State,
         hyper: Mapping[str, PerColumn],
         epoch: int,
+        order: NDArray[np.intp],
         losses: list[float] | None = None,
     ) -> None:
-        """Take every step of an epoch in the order drawn last.
+        """Take every step of an epoch, on the samples in this order.
 
         With a list for `losses` (K = 1) each batch's mean loss before its step goes in there,
         and the first that is not finite ends the epoch.
@@ -285,12 +324,12 @@ class Trainer:
         weight_decay = broadcast["weight_decay"] if penalised and not decoupled else None
         start = 0
         with np.errstate(over="ignore", invalid="ignore"):  # divergence is looked for afterwards
-            for x in shuffled(self._train.inputs, self._order, settings.batch_size, reader):
+            for x in shuffled(self._train.inputs, order, settings.batch_size, reader):
                 if self._before_step is not None and losses is None:
                     self._before_step()
                 at = start % stretch
                 if at == 0:
-                    part = self._order[start : start + stretch]
+                    part = order[start : start + stretch]
                     targets = objective.targets(labels[part], C, dtype)
                 t = targets[at : at + len(x)]
                 start += len(x)
@@ -310,9 +349,6 @@ class Trainer:
     def _learning_rate(self, epoch: int, hyper: Mapping[str, PerColumn]) -> PerColumn:
         factor = self._settings.schedule.factor(epoch, hyper["epochs"], hyper)
         return hyper["learning_rate"] * factor
-
-    def _evaluate(self, samples: Samples) -> Metrics:
-        return measure(self.parameters, self._settings.objective, samples)
 
     def _has_stalled(
         self, epoch: int, loss: PerColumn, due: NDArray[np.bool_]

@@ -26,10 +26,11 @@ from mnistlab.core.objective import (
     curvature,
     format_limit,
     stability_limit,
+    stack_parameters,
 )
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.schedules import SCHEDULES
-from mnistlab.core.trainer import Settings, Trainer, stack_parameters
+from mnistlab.core.trainer import Settings, Trainer
 from mnistlab.datasets import (
     DATASETS,
     Dataset,

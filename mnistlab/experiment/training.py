@@ -1,6 +1,7 @@
 """Trains one config into a run folder, from its beginning or from where it was cut short."""
 
 import math
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,7 +15,7 @@ from mnistlab import interrupts
 from mnistlab.config.schema import Config
 from mnistlab.core.least_squares import Exact
 from mnistlab.core.metrics import evaluate
-from mnistlab.core.objective import copy_stack
+from mnistlab.core.samples import available_cores
 from mnistlab.core.trainer import EpochRecord, Trainer
 from mnistlab.datasets import Dataset, Progress
 from mnistlab.errors import DataError
@@ -35,6 +36,10 @@ from mnistlab.run_folders.weights import load_weights, predictions_as_bytes
 from mnistlab.statistics import interpret
 
 _FEW = 1000
+
+_WORTH_A_PROCESS = 500_000
+"""Images to evaluate from which on a second process saves time. On 2 cores, without plots, it made
+10 epochs of MNIST 1.08 times faster and 50 epochs 1.3 times; 10 of mnist-mini got slower by 6 %."""
 
 
 class Reporter(Progress, Protocol):
@@ -61,13 +66,14 @@ def train_run(
     painter: Painter | None = None,
     resumption: Resumption | None = None,
     resume_options: str | None = "",
+    may_fork: bool = False,
 ) -> RunRecorder:
     """Train a plan's only config and return its run, which has a folder of its own.
 
     With a `resumption` the run goes on in the folder that it has. With a `painter` it gets its
     plots. A run that is cut short is saved as far as it got. Raises what cut it short, with the
     command to go on as its note; `resume_options` are part of that, None of a run that nobody
-    will go on with.
+    will go on with. `may_fork` says that this process has nothing that a copy of it could disturb.
     """
     started = time.perf_counter()
     trainer = plan.trainer(interrupts.check)
@@ -77,6 +83,9 @@ def train_run(
         if not isinstance(plan.settings.optimizer, Exact):
             # for one configuration a second thread only waits for the first
             cleanup.enter_context(threadpoolctl.threadpool_limits(1, "blas"))
+        if may_fork and _gains_by_a_process(plan):
+            with suppress(OSError):  # it is only slower without
+                cleanup.enter_context(trainer.evaluator.beside(trainer.parameters))
         environment = describe_environment() | {"stack_width": 1}
         origin = environment, plan.dataset.sha256, uncommitted_changes(environment)
         about_resuming = _warnings_of(resumption, environment)
@@ -122,6 +131,22 @@ def train_run(
     return run
 
 
+def _gains_by_a_process(plan: Plan) -> bool:
+    """Return whether the run takes less time if a second process evaluates it.
+
+    A small one does not, a large set of data would be read from disk twice at once.
+    """
+    data, (config,) = plan.dataset, plan.configs
+    images = len(data.train) + (0 if data.validation is None else len(data.validation))
+    evaluations = (config.stop_after or config.epochs) // config.evaluate_every
+    return (
+        sys.platform == "linux"
+        and available_cores() > 1
+        and not data.train.is_large
+        and images * evaluations >= _WORTH_A_PROCESS
+    )
+
+
 def _warnings_of(resumption: Resumption | None, environment: Mapping[str, Any]) -> list[str]:
     """Return what a run that goes on must be warned of."""
     if resumption is None:
@@ -162,8 +187,8 @@ def _save_results(record: EpochRecord, run: RunRecorder, plan: Plan, trainer: Tr
     if record.diverged[0]:
         run.save_divergence(trainer.trace_last_epoch(0), plan.steps_per_epoch)
     elif record.finished[0]:
-        parameters, data = copy_stack(trainer.parameters), plan.dataset
-        test = evaluate(parameters, plan.settings.objective, data.test)
+        parameters = trainer.snapshot.parameters
+        test = evaluate(parameters, plan.settings.objective, plan.dataset.test)
         run.save_result(parameters[:, 0, :], test)
     elif record.epoch % run.config.checkpoint_every == 0 and run.checkpoints.is_due():
         run.save_progress(trainer.snapshot)

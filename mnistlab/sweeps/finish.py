@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config
 from mnistlab.core.metrics import score_images
-from mnistlab.core.trainer import join_parameters
+from mnistlab.core.objective import join_parameters
 from mnistlab.datasets import Dataset
 from mnistlab.experiment.prepare import data_key, objective_of, stack_key
 from mnistlab.experiment.training import evaluate_test

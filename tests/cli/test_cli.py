@@ -299,6 +299,31 @@ def test_ctrl_c_at_any_moment_leaves_no_run_marked_running(config, tmp_path, del
         assert not children_of(RunFolder(path))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+def test_a_killed_run_leaves_no_process(run, config):
+    """A long run is evaluated by a second process, which nobody is left to end."""
+    process = start("train", "-c", config, "--no-plots", "epochs=100000")
+    with process:
+        for line in process.stderr:
+            if line.startswith("epoch"):
+                break
+        tasks = Path(f"/proc/{process.pid}/task")
+        children = [word for task in tasks.glob("*/children") for word in task.read_text().split()]
+        process.kill()
+        process.wait()
+    assert len(children) == 1
+    status = Path(f"/proc/{children[0]}/status")
+    for _ in range(500):
+        if not status.exists() or "State:\tZ" in status.read_text():
+            break
+        time.sleep(0.01)
+    else:
+        os.kill(int(children[0]), signal.SIGKILL)
+        pytest.fail("it is still there")
+    code, out, _ = run("runs", "show", "latest", "--json")
+    assert (code, json.loads(out)["status"]["status"]) == (0, "interrupted")
+
+
 def children_of(folder):
     """Return the processes that still work on a run folder, on Linux."""
     found = []

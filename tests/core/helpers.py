@@ -6,11 +6,11 @@ import numpy as np
 
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
-from mnistlab.core.objective import REDUCTIONS, Objective, coding_of
+from mnistlab.core.objective import REDUCTIONS, Objective, coding_of, stack_parameters
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.samples import Samples
 from mnistlab.core.schedules import SCHEDULES
-from mnistlab.core.trainer import EpochRecord, Settings, Trainer, stack_parameters
+from mnistlab.core.trainer import EpochRecord, Settings, Trainer
 
 C = 10
 

@@ -10,9 +10,8 @@ from mnistlab.core.least_squares import least_squares, measure_moments, ridge_pa
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.metrics import evaluate
 from mnistlab.core.models import MODELS, OneAgainstOne
-from mnistlab.core.objective import REDUCTIONS, Objective
+from mnistlab.core.objective import REDUCTIONS, Objective, join_parameters
 from mnistlab.core.samples import FeatureMap, PixelMap
-from mnistlab.core.trainer import join_parameters
 
 from .helpers import C, random_samples, random_weights, run, settings, trainer
 

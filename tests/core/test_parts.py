@@ -19,6 +19,7 @@ from mnistlab.core.objective import (
     copy_stack,
     curvature,
     stability_limit,
+    stack_parameters,
 )
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.registry import Registry
@@ -31,7 +32,6 @@ from mnistlab.core.samples import (
     shuffled,
 )
 from mnistlab.core.schedules import SCHEDULES
-from mnistlab.core.trainer import stack_parameters
 from mnistlab.errors import UnknownNameError
 
 from .helpers import C, random_samples, random_weights, run, settings, trainer

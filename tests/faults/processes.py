@@ -21,6 +21,8 @@ KINDS = {
                      "checkpoint_every=1"),
     "momentum, step": ("train", "epochs=30", "optimizer=momentum", "schedule=step",
                        "step_epochs=9", "checkpoint_every=7"),
+    "evaluated beside": ("train", "epochs=100", "momentum=0.9", "optimizer=momentum",
+                         "checkpoint_every=9"),
     "early stopping": ("train", "epochs=90", "early_stopping=3", "model=sigmoid",
                        "learning_rate=3.0", "checkpoint_every=3"),
     "with plots": ("train", "epochs=15", "checkpoint_every=4", "--plots"),
