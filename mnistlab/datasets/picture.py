@@ -44,7 +44,7 @@ while MNIST's digits, all 20 pixels high or wide, have no row or column at their
 
 _PAPER = 0.6  # at least this share of a picture is paper
 _STEPS = 20  # of the fit; it settles after five to ten
-_SIDE = 160  # rows and columns that a fit looks at, and a search for connected ink
+_SIDE = 160  # of longer sides a fit looks at 160 to 319 rows, a search for connected ink at 160
 _CLEAR = 0.25  # of the darkest ink: what is fainter does not connect strokes
 _DARKEST = 32.0  # of 255 grey levels: darker paper is taken for so dark
 _CONTRAST = 24.0  # of 255 grey levels: what stands out by less is no ink
