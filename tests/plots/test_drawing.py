@@ -156,14 +156,14 @@ def test_the_drawing_process_answers_with_what_it_drew(folder, diverged, monkeyp
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a second process helps")
 def test_what_a_killed_helper_did_not_draw_is_drawn_all_the_same(folder, monkeypatch):
     shutil.rmtree(folder.plots, ignore_errors=True)
-    parent, draw_here = os.getpid(), drawing_process._draw
+    parent, save = os.getpid(), drawing_process.save_plot
 
     def dies_in_the_helper(*arguments):
         if os.getpid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
-        return draw_here(*arguments)
+        return save(*arguments)
 
-    monkeypatch.setattr(drawing_process, "_draw", dies_in_the_helper)
+    monkeypatch.setattr(drawing_process, "save_plot", dies_in_the_helper)
     assert drawing_process.draw_all(folder) == list(PLOTS)
 
 
