@@ -4,9 +4,12 @@ import functools
 import gc
 import itertools
 import os
+import pkgutil
 import signal
 import sys
 from collections import Counter
+from contextlib import suppress
+from importlib import import_module
 
 # Before numpy is imported: on matrices this small a second thread only waits for the first, and
 # spends half of the processor's time on that where the tests already take all cores.
@@ -75,6 +78,38 @@ _UNMEASURED = (
     *("tests/report/test_records", "tests/plots/test_all_figures", "tests/cli/test_terminals"),
     *("tests/plots/test_run_figures", "tests/plots/test_sweep_grids", "tests/test_benchmarks"),
 )
+
+
+def _coverage_of(config):
+    """Return what starts and stops the measuring of coverage, None where it is not measured."""
+    plugin = config.pluginmanager.getplugin("_cov")
+    return plugin and plugin.cov_controller
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session):
+    """Collect quickly: nothing is measured but the package's imports, and bytecode is kept.
+
+    The process that hands out the tests imports the package for all: measured, a collection takes
+    twice as long, and each of the others collects every test.
+    """
+    measured = _coverage_of(session.config)
+    if measured and not hasattr(session.config, "workerinput"):
+        for module in pkgutil.walk_packages(mnistlab.__path__, "mnistlab."):
+            if "report.programs" not in module.name:  # they compute as soon as they are imported
+                with suppress(ImportError):  # of an extra
+                    import_module(module.name)
+    known = sys.dont_write_bytecode
+    # compiling the tests with what their assertions say takes longer than all else here
+    sys.dont_write_bytecode = False
+    if measured:
+        measured.pause()
+    try:
+        return (yield)
+    finally:
+        sys.dont_write_bytecode = known
+        if measured:
+            measured.resume()
 
 
 def pytest_collection_finish():

@@ -7,15 +7,16 @@ import sys
 import threading
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import mnistlab
 from mnistlab.api import notebook
 from mnistlab.core.losses import LOSSES
 from mnistlab.datasets import load
+from tests.late import Late
 from tests.report.helpers import squeeze
 
+pd = Late("pandas")
 MINI = {"data__dataset": "mnist-mini", "data__validation": 1000}
 WORDS = ("data.dataset=mnist-mini", "data.validation=1000")
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize, special
 
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
@@ -28,7 +27,9 @@ from mnistlab.gradcheck.diagnosis import diagnose
 from mnistlab.gradcheck.mistakes import MISTAKES, Case
 from mnistlab.gradcheck.save import study_steps
 from mnistlab.gradcheck.suites import Batch, activations_problem, parameters_problem
+from tests.late import Late
 
+optimize, special = Late("scipy.optimize"), Late("scipy.special")
 CASES = [
     Case(model, loss, coordinates, reduction, decay)
     for model, loss in trainable_pairs()

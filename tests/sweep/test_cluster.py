@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,14 @@ from mnistlab.sweeps.run import SweepOptions, run_sweep
 from mnistlab.sweeps.trials import load_sweep
 from mnistlab.sweeps.workers import EpochEnded, RunEnded
 from tests.digits import write_digits
+from tests.late import Late
 from tests.sweep.helpers import SweepRecorder, content, resume, settled, sweep, the_only, write_base
 
-distributed = pytest.importorskip("distributed")
-pytestmark = pytest.mark.filterwarnings("default::ResourceWarning")  # of sockets of dead workers
+distributed = Late("distributed")
+pytestmark = [
+    pytest.mark.skipif(find_spec("distributed") is None, reason="Dask is not installed"),
+    pytest.mark.filterwarnings("default::ResourceWarning"),  # of sockets of dead workers
+]
 
 GRID = ("learning_rate=0.005,100.0", "epochs=1,4", "batch_size=100,250")
 
