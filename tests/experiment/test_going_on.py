@@ -207,8 +207,18 @@ def test_a_disk_that_fails_leaves_the_run_as_it_was(case, folder, kind):
     assert at > 3
 
 
-@pytest.mark.parametrize("kind", ["open", "write", "fsync", "unlink"])
+@pytest.mark.parametrize(
+    ("case", "kind"),
+    [
+        *(("completed", "open"), ("completed", "write"), ("completed, then diverging", "fsync")),
+        *(("completed, then diverging", "unlink"), ("cut short", "open"), ("cut short", "fsync")),
+        ("cut short, another schedule", "write"),
+        ("cut short, another schedule", "unlink"),
+    ],
+    indirect=["case"],
+)
 def test_a_disk_that_fails_for_good_leaves_the_run_as_it_was(case, folder, kind):
+    """Each run with two kinds of calls; each call by make stress."""
     case, _, kept, _ = case
     before, at, hits = visible(folder.path), 0, 1
     while hits:

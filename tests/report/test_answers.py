@@ -26,7 +26,7 @@ from tests.report.helpers import as_number, copy_run, pdf_text, read_page, rewri
 stats = Late("scipy.stats")
 ROOT = Path(mnistlab.__file__).parents[1]
 
-pytestmark = pytest.mark.usefixtures("its_data")
+pytestmark = pytest.mark.usefixtures("its_data", "undrawn")
 
 
 @pytest.fixture
