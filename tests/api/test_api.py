@@ -229,6 +229,7 @@ def test_what_a_notebook_shows_is_a_plain_table(tmp_path):
     assert repr(made).startswith(f"<Run {made.name}: completed")
 
 
+@pytest.mark.usefixtures("drawn_here")
 def test_plots_are_figures():
     made = train()
     assert made.plot("weights").axes

@@ -107,6 +107,7 @@ def test_print_config_and_dry_run_leave_nothing(run, config, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.usefixtures("drawn_here")
 def test_divergence_is_one_sentence_and_exit_1(run, config):
     code, out, err = run("train", "-c", config, "learning_rate=0.1")
     assert code == 1
