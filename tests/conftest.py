@@ -87,6 +87,8 @@ _UNMEASURED = (
             "datasets/test_features.py": ("the_seed", "no_step", "filters", "a_step", "patches"),
             "datasets/test_picture.py": ("a_photograph", "every_digit"),
             "gradcheck/test_command.py": ("config", "a_plugins"),
+            "gradcheck/test_forms.py": ("each_of_several", "methods_are"),
+            "plots/test_drawing.py": ("every_plot", "what_a_killed"),
             "plots/test_sweep_rates.py": ("a_loss",),
             "plots/test_written_plots.py": ("every_kind",),
             "report/test_command.py": ("a_sweep", "force", "what_is_there"),
@@ -97,12 +99,17 @@ _UNMEASURED = (
             "store/test_export_onnx.py": ("every_shipped",),
             "store/test_listing.py": ("choosing",),
             "store/test_prediction.py": ("a_picture",),
-            "sweep/test_cluster.py": ("a_worker_that_is_killed", "ctrl_c_cancels"),
+            "store/test_verification.py": ("a_file_that_was",),
+            "sweep/test_cluster.py": ("a_scheduler", "a_worker_that_is_killed", "ctrl_c_cancels"),
             "sweep/test_points.py": ("half_of",),
+            "sweep/test_search.py": ("the_same_search", "a_batch_is_spread", "the_sampler"),
         }.items()
         for name in names
     ),
-    "tests/sweep/test_stacks",
+    *("tests/datasets/test_mini", "tests/sweep/test_stacks"),
+    # these run nothing of the package in this process
+    *("tests/runs/test_canary", "tests/runs/test_paths", "tests/test_docs"),
+    *("tests/test_no_code", "tests/test_packaging"),
 )
 
 
