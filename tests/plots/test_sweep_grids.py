@@ -287,10 +287,12 @@ def test_names_above_the_axes_do_not_overlap(P):
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
-@pytest.mark.parametrize("value", ODD)
-def test_any_values_can_be_joined(value):
-    assert_inside(lines([[value]], [value], best=0))
-    assert_inside(lines([[value, 1.0], [None, True]], [value, 1.0], best=1))
+@pytest.mark.parametrize(("at", "value"), [*enumerate(ODD)])
+def test_any_values_can_be_joined(at, value):
+    if at % 2:
+        assert_inside(lines([[value]], [value], best=0))
+    else:
+        assert_inside(lines([[value, 1.0], [None, True]], [value, 1.0], best=1))
     assert_inside(lines([EXTREMES, HOSTILE[:4]], [value] * 4, HOSTILE[:2], best=3))
 
 

@@ -1,6 +1,7 @@
 """A sweep that is cut short anywhere goes on to the same bits."""
 
 import errno
+import functools
 import json
 import math
 import os
@@ -39,14 +40,26 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=KINDS, scope="module")
-def kind(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def whole_of(tmp_path_factory):
+    """Return a function that says what a kind of sweep comes to, which is found out once each."""
+
+    @functools.cache
+    def whole_of(name):
+        words, options, text = KINDS[name]
+        whole = sweep(tmp_path_factory.mktemp("whole"), *words, text=text, **options)
+        return content(whole.folder)
+
+    return whole_of
+
+
+@pytest.fixture(params=KINDS)
+def kind(request, whole_of):
     """Return the arguments of a sweep and what it comes to when nothing disturbs it."""
     if request.param == "tpe":
         pytest.importorskip("optuna")
     words, options, text = KINDS[request.param]
-    whole = sweep(tmp_path_factory.mktemp("whole"), *words, text=text, **options)
-    return words, {**options, "text": text}, content(whole.folder)
+    return words, {**options, "text": text}, whole_of(request.param)
 
 
 def waiting_after(event, at):
