@@ -19,7 +19,7 @@ GRID = {"learning_rate": [1e-3, 1e-2], "weight_decay": [0.0, 0.1], "optimizer": 
 @pytest.fixture(scope="module")
 def digits():
     X, y = Late("sklearn.datasets").load_digits(return_X_y=True)
-    return X[:450], y[:450]
+    return X[:300], y[:300]
 
 
 def assert_alike(fused, plain):
@@ -124,7 +124,7 @@ def test_a_candidate_that_fails_gets_the_error_score(digits):
     model = ours.LeastSquaresClassifier(random_state=0)
     unscored = pytest.warns(UserWarning, match="scores are non-finite")
     with unscored, pytest.warns(exceptions.FitFailedWarning, match="1 fits failed") as warned:
-        found = ours.FusedSearchCV(model, grid, cv=[(np.arange(300), np.arange(300, 450))]).fit(
+        found = ours.FusedSearchCV(model, grid, cv=[(np.arange(200), np.arange(200, 300))]).fit(
             *digits
         )
     assert "the loss overflowed in epoch" in str(warned[0].message)
