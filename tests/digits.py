@@ -15,17 +15,18 @@ _folder = tempfile.TemporaryDirectory(prefix="mnistlab-digits-")  # gone when th
 
 
 @cache
-def write_digits() -> Path:
-    """Return the path of an npz file with the digits, written once a process."""
+def write_digits(train: int = TRAIN, validation: int = VALIDATION, test: int = TEST) -> Path:
+    """Return the path of an npz file with so many digits, written once a process."""
     mini = load("mnist-mini", validation=0)
     arrays = {}
     for name, samples, count in (
-        ("train", mini.train, TRAIN + VALIDATION),
-        ("test", mini.test, TEST),
+        ("train", mini.train, train + validation),
+        ("test", mini.test, test),
     ):
         arrays[f"x_{name}"] = samples.images[:count]
         arrays[f"y_{name}"] = samples.labels[:count]
-    path = Path(_folder.name) / "digits.npz"
+    path = Path(_folder.name) / f"{train}-{validation}-{test}" / "digits.npz"
+    path.parent.mkdir()
     np.savez(path, **arrays)
     return path
 

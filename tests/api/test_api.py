@@ -7,15 +7,16 @@ import sys
 import threading
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import mnistlab
 from mnistlab.api import notebook
 from mnistlab.core.losses import LOSSES
 from mnistlab.datasets import load
+from tests.late import Late
 from tests.report.helpers import squeeze
 
+pd = Late("pandas")
 MINI = {"data__dataset": "mnist-mini", "data__validation": 1000}
 WORDS = ("data.dataset=mnist-mini", "data.validation=1000")
 
@@ -228,6 +229,7 @@ def test_what_a_notebook_shows_is_a_plain_table(tmp_path):
     assert repr(made).startswith(f"<Run {made.name}: completed")
 
 
+@pytest.mark.usefixtures("drawn_here")
 def test_plots_are_figures():
     made = train()
     assert made.plot("weights").axes

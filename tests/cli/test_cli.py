@@ -17,7 +17,7 @@ from mnistlab.__main__ import main
 from mnistlab.core.losses import LOSSES
 from mnistlab.run_folders import RunFolder, files
 from mnistlab.sweeps.sweep_file import is_sweep_file
-from tests.digits import VALIDATION, write_digits
+from tests.digits import write_digits
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = [path for path in sorted(CONFIGS.glob("*.yaml")) if not is_sweep_file(path)]
@@ -107,6 +107,7 @@ def test_print_config_and_dry_run_leave_nothing(run, config, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.usefixtures("drawn_here")
 def test_divergence_is_one_sentence_and_exit_1(run, config):
     code, out, err = run("train", "-c", config, "learning_rate=0.1")
     assert code == 1
@@ -218,7 +219,7 @@ def test_a_full_disk_is_named_with_its_path(run, config, monkeypatch):
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_config_runs(run, path):
-    few = [f"data.dataset={write_digits()}", f"data.validation={VALIDATION}", "epochs=1"]
+    few = [f"data.dataset={write_digits(300, 100, 100)}", "data.validation=100", "epochs=1"]
     # with fewer steps an epoch, what diverges would not in one
     data = MINI if path.stem == "linear_overflow" else few
     code, out, _ = run("train", "-c", path, "--json", "--no-plots", *data)

@@ -171,7 +171,7 @@ def test_solved_and_paired_runs_work_with_every_command(run, train, words, count
         ["runs", "show", folder.name],
         # how a run was solved changes no gradient
         *([] if {"optimizer=exact", "model=pairwise"} <= {*words} else [gradcheck]),
-        ["report", folder.name, "--out", "report"],
+        ["report", folder.name, "--out", "report", "--format", "html"],
         ["train", "--config", folder.config, "--dry-run"],
     ):
         code, _, err = run(*command)

@@ -273,6 +273,7 @@ def test_runs_show_evaluates_the_test_split_when_asked(run):
     assert ",,," in rows[1 + other] or rows[1 + other].count(",,") >= 1
 
 
+@pytest.mark.usefixtures("drawn_here")
 def test_runs_plot_draws_what_was_left_out(run):
     code, out, _ = run(*QUICK, "learning_rate=0.01,0.02", "--json")
     found = json.loads(out)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize, special
 
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
@@ -28,7 +27,9 @@ from mnistlab.gradcheck.diagnosis import diagnose
 from mnistlab.gradcheck.mistakes import MISTAKES, Case
 from mnistlab.gradcheck.save import study_steps
 from mnistlab.gradcheck.suites import Batch, activations_problem, parameters_problem
+from tests.late import Late
 
+optimize, special = Late("scipy.optimize"), Late("scipy.special")
 CASES = [
     Case(model, loss, coordinates, reduction, decay)
     for model, loss in trainable_pairs()
@@ -87,7 +88,7 @@ def test_softmax_passes_at_every_scale(C, seeds, scale):
             assert found.relative_error <= bound
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 2**32),
     C=st.integers(2, 40),
@@ -101,7 +102,7 @@ def test_a_right_gradient_never_fails(seed, C, scale, B, case):
     assert judge(problem, "complex", seed).passed
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(
     seed=st.integers(0, 2**32),
     relative=st.sampled_from([1e-3, 1e-5, -1e-5]),
@@ -123,7 +124,7 @@ def test_one_slightly_wrong_coordinate_is_caught_and_named(seed, relative, case,
 
 
 def test_a_gradient_wrong_everywhere_by_little_is_caught():
-    for case, relative in zip(CASES[::3], itertools.cycle([1e-5, 1e-5, 1e-3])):
+    for case, relative in zip(CASES[::5], itertools.cycle([1e-5, 1e-5, 1e-3])):
         problem = problem_of(case)
         found = judge(altered(problem, problem.analytic * (1 + relative)))
         assert not found.passed

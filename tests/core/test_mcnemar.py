@@ -5,9 +5,11 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from mnistlab.statistics import mcnemar_p
+from tests.late import Late
+
+stats = Late("scipy.stats")
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy import special
 
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.models import MODELS
 from mnistlab.core.samples import one_hot
+from tests.late import Late
+
+special = Late("scipy.special")
 
 PAIRS = [(model, loss) for model in MODELS for loss in LOSSES]
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from mnistlab.statistics import (
     differs,
@@ -17,6 +16,9 @@ from mnistlab.statistics import (
     wilson_interval,
     z_quantile,
 )
+from tests.late import Late
+
+stats = Late("scipy.stats")
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,13 @@ def test_weight_decay_spares_the_biases():
     np.testing.assert_array_equal(final[0][-1], without[0][-1])
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
-@pytest.mark.parametrize(("model", "loss", "optimizer", "schedule"), COMBINATIONS)
+@pytest.mark.parametrize(
+    ("model", "loss", "optimizer", "schedule", "dtype", "tolerance"),
+    [  # in turn, so that each part comes with both
+        (*parts, *(("float32", 1e-5), ("float64", 1e-12))[at % 2])
+        for at, parts in enumerate(COMBINATIONS)
+    ],
+)
 def test_a_stack_equals_its_single_runs(model, loss, optimizer, schedule, dtype, tolerance):
     K = 8
     generator = np.random.default_rng(8)

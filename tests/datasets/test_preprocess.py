@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy.ndimage import affine_transform
 
 from mnistlab.datasets import (
     PREPROCESSING,
@@ -24,6 +23,9 @@ from mnistlab.datasets.preprocess import LOOKED_AT, SPREAD_FLOOR, deskew, slant,
 from mnistlab.datasets.sources import Folder
 from mnistlab.errors import DataError, InputError, UnknownNameError
 from tests.datasets.conftest import tiny_arrays, tiny_dataset, write_folder
+from tests.late import Late
+
+ndimage = Late("scipy.ndimage")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def reference(image: np.ndarray) -> np.ndarray:
     (alpha,), (mean_x,), (mean_y,) = slant(image[None])
     centre_y, centre_x = (np.array(image.shape) - 1) / 2
     offset = [mean_y - centre_y, mean_x - centre_x - alpha * centre_y]
-    upright = affine_transform(
+    upright = ndimage.affine_transform(
         image.astype(float), [[1, 0], [alpha, 1]], offset, order=1, mode="grid-constant"
     )
     return np.rint(upright)

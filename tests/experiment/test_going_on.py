@@ -3,6 +3,7 @@
 Every state in which the disk is between two calls is what a process killed there leaves.
 """
 
+import functools
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,17 +62,28 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=CASES)
-def case(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a function that makes the run of a case and what it must come to, once each."""
+
+    @functools.cache
+    def made(name):
+        case = CASES[name]
+        place = tmp_path_factory.mktemp("case")
+        folder = case.make(place)
+        kept = shutil.copytree(folder.path, place / "kept")
+        words = [word for word in case.words if not word.startswith("epochs=")]
+        plan = prepare([load_config(place / "tiny.yaml", [*words, f"epochs={case.epochs}"])])
+        whole = train_run(plan, runs_dir=place / "whole", reporter=Recorder())
+        return case, folder, kept, outcome_of(whole.folder)
+
+    return made
+
+
+@pytest.fixture(params=CASES)
+def case(request, made):
     """Return a case, its run as it is to begin with, and what it must come to."""
-    case = CASES[request.param]
-    place = tmp_path_factory.mktemp("case")
-    folder = case.make(place)
-    kept = shutil.copytree(folder.path, place / "kept")
-    words = [word for word in case.words if not word.startswith("epochs=")]
-    plan = prepare([load_config(place / "tiny.yaml", [*words, f"epochs={case.epochs}"])])
-    whole = train_run(plan, runs_dir=place / "whole", reporter=Recorder())
-    return case, folder, kept, outcome_of(whole.folder)
+    return made(request.param)
 
 
 @pytest.fixture
@@ -207,8 +219,18 @@ def test_a_disk_that_fails_leaves_the_run_as_it_was(case, folder, kind):
     assert at > 3
 
 
-@pytest.mark.parametrize("kind", ["open", "write", "fsync", "unlink"])
+@pytest.mark.parametrize(
+    ("case", "kind"),
+    [
+        *(("completed", "open"), ("completed", "write"), ("completed, then diverging", "fsync")),
+        *(("completed, then diverging", "unlink"), ("cut short", "open"), ("cut short", "fsync")),
+        ("cut short, another schedule", "write"),
+        ("cut short, another schedule", "unlink"),
+    ],
+    indirect=["case"],
+)
 def test_a_disk_that_fails_for_good_leaves_the_run_as_it_was(case, folder, kind):
+    """Each run with two kinds of calls; each call by make stress."""
     case, _, kept, _ = case
     before, at, hits = visible(folder.path), 0, 1
     while hits:

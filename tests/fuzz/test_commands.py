@@ -99,7 +99,7 @@ CASES = (
     (FIRST, "status.json", STATUS, (SHOW, SHOW_ALL, LIST, DIFF, EVENTS, DELETE)),
     (FIRST, "environment.json", ENVIRONMENT, (SHOW, SHOW_ALL, DIFF, VERIFY)),
     (FIRST, "metrics.csv", METRICS, (SHOW, COMPARE, EPOCHS, EVENTS)),
-    (FIRST, "metrics.csv", METRICS[-2:], (PLOT,)),  # each starts a process that draws
+    (FIRST, "metrics.csv", METRICS[-2:], (PLOT,)),  # each starts a process, but here
     (FIRST, "config.yaml", CONFIG, (SHOW, LIST, DIFF, COMPARE, EVENTS, MODEL_FILE)),
     (FIRST, "predictions.npy", PREDICTIONS, (SHOW, DIFF, EXPORT)),
     (FIRST, "model.safetensors", MODEL, (PREDICT, DIFF, MODEL_FILE)),
@@ -121,6 +121,7 @@ def trained(tmp_path_factory):
     return dict(zip((FIRST, MANY), train_both(tmp_path_factory.mktemp("trained")), strict=True))
 
 
+@pytest.mark.usefixtures("drawn_here")
 @pytest.mark.parametrize("kind", [FIRST, MANY], ids=["run", "sweep"])
 def test_a_file_that_says_something_else_gets_a_sentence(tmp_path, trained, kind, monkeypatch):
     """Each text with every other command; with all of them by tests/stress/foreign.py."""

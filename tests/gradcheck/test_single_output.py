@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from mnistlab.gradcheck.own_file import judge
+from mnistlab.gradcheck.suites import Options
+from mnistlab.gradcheck.user_file import Names
+
 _BOTH = """import numpy as np
 def loss({args}):
     return np.mean(({output} - {y}) ** 2)
@@ -13,11 +17,10 @@ def gradient({args}):
 """
 
 
-def verdict(run, path, **parts):
+def verdict(path, **parts):
     path.write_text(_BOTH.format(**parts))
-    _, out, _ = run("gradcheck", "--json", "-q", "--target", path)
-    (one,) = json.loads(out)["targets"]
-    return one["verdict"], one["diagnosis"]
+    report = judge(path, Options(points=1), Names())
+    return report.verdict, "; ".join(report.faults)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +36,8 @@ def verdict(run, path, **parts):
         ("W, X, y", "X @ W", "y", "2 * X.T @ r / len(y)", "cannot be judged"),
     ],
 )
-def test_names_tell_a_vector_from_a_matrix(run, tmp_path, args, output, y, gradient, expected):
-    found, why = verdict(run, tmp_path / "own.py", args=args, output=output, y=y, gradient=gradient)
+def test_names_tell_a_vector_from_a_matrix(tmp_path, args, output, y, gradient, expected):
+    found, why = verdict(tmp_path / "own.py", args=args, output=output, y=y, gradient=gradient)
     assert found == expected, why
     if expected == "cannot be judged":
         assert "for a single output it is right: call the weights w" in why

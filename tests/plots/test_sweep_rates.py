@@ -176,7 +176,7 @@ def test_the_error_by_a_number_has_an_axis_that_shows_it():
 
 
 @pytest.mark.parametrize(
-    "values", [HOSTILE, [None, 5], [True, False], [[], [1e-300]], [NAN, "a"], range(300), [1, "1"]]
+    "values", [HOSTILE, [None, 5], [True, False], [[], [1e-300]], [NAN, "a"], range(120), [1, "1"]]
 )
 def test_the_error_by_anything_can_be_drawn(values):
     names = [f"a long name {value}" for value in values]
@@ -249,8 +249,8 @@ ANY = [
 
 @pytest.mark.parametrize(("at", "values", "errors"), [(at, *one) for at, one in enumerate(ANY)])
 def test_any_rates_can_be_drawn(at, values, errors):
-    """Each with a limit in the midst, with none, and with one of three that make no sense."""
-    for limit, best in ((None, 0), (0.03, None), ((NAN, 1e300, -1)[at % 3], 0)):
+    """Each with a limit in the midst or with none, and with one of three that make no sense."""
+    for limit, best in (((None, 0), (0.03, None))[at % 2], ((NAN, 1e300, -1)[at % 3], 0)):
         assert_inside(rates(values, errors, limit=limit, best=best if values else None))
 
 

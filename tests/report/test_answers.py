@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy import stats
 
 import mnistlab
 from mnistlab.config.load import load_config
@@ -21,11 +20,13 @@ from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
 from mnistlab.statistics import mcnemar_p, wilson_interval
 from mnistlab.store.opening import of_folders
+from tests.late import Late
 from tests.report.helpers import as_number, copy_run, pdf_text, read_page, rewrite, squeeze, the_run
 
+stats = Late("scipy.stats")
 ROOT = Path(mnistlab.__file__).parents[1]
 
-pytestmark = pytest.mark.usefixtures("its_data")
+pytestmark = pytest.mark.usefixtures("its_data", "undrawn")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from mnistlab.report import assignment
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.places import run_paths
+from tests.report.conftest import DPI
 from tests.report.helpers import copy_run, pdf_text, read_facts_file, read_page, the_run
 from tests.store.folders import make_run
 
@@ -39,6 +40,7 @@ def test_what_is_there_is_not_trained_again_and_the_second_report_is_fast(
 ):
     today = SimpleNamespace(strftime=lambda _form: reported.facts["date"])  # midnight may pass
     monkeypatch.setattr("mnistlab.report.render.time", today)
+    monkeypatch.setattr("mnistlab.plots.style.DPI", DPI)
     before = sorted(path.name for path in run_paths(reported.runs))
     start = time.process_time()
     words = ["--author", "A. Student", "--runs-dir", reported.runs, "--out", tmp_path]
@@ -50,7 +52,7 @@ def test_what_is_there_is_not_trained_again_and_the_second_report_is_fast(
         assert (tmp_path / name).read_bytes() == (reported.folder / name).read_bytes()
 
 
-@pytest.mark.usefixtures("small", "its_data")
+@pytest.mark.usefixtures("small", "its_data", "drawn_here", "undrawn")
 def test_a_damaged_run_is_trained_again_for_the_assignment(reported, run, tmp_path):
     runs = tmp_path / "runs"
     shutil.copytree(reported.runs, runs, symlinks=True)
@@ -62,7 +64,7 @@ def test_a_damaged_run_is_trained_again_for_the_assignment(reported, run, tmp_pa
     assert len([path for path in run_paths(runs) if "-linear-" in path.name]) == 2
 
 
-@pytest.mark.usefixtures("small", "its_data", "drawn_here")
+@pytest.mark.usefixtures("small", "its_data", "drawn_here", "undrawn")
 def test_a_sweep_that_was_cut_short_goes_on(reported, run, tmp_path, monkeypatch):
     shutil.copytree(reported.runs, tmp_path / "runs", symlinks=True)
     shutil.rmtree(the_run(tmp_path / "runs", "assignment"))
@@ -80,7 +82,7 @@ def test_a_sweep_that_was_cut_short_goes_on(reported, run, tmp_path, monkeypatch
     assert the_run(tmp_path / "runs", "assignment") == begun
 
 
-@pytest.mark.usefixtures("small", "its_data", "drawn_here")
+@pytest.mark.usefixtures("small", "its_data", "drawn_here", "undrawn")
 def test_runs_over_seeds_that_were_not_all_tested_are_tested_the_next_time(
     reported, run, tmp_path, monkeypatch
 ):
@@ -165,6 +167,7 @@ HARM = {
 
 
 @pytest.mark.parametrize("name", HARM)
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_is_not_whole_is_listed_with_what_is_wrong(reported, run, tmp_path, name):
     source = the_run(reported.runs, "softmax")
     hurt = copy_run(source, tmp_path / "runs" / "20260101-000000-hurt-0000")

@@ -20,7 +20,7 @@ from tests.report.helpers import copy_run, read_facts_file, read_page, rewrite, 
 from tests.store.folders import make_run, make_sweep
 from tests.store.trained import train
 
-pytestmark = pytest.mark.usefixtures("its_data")
+pytestmark = pytest.mark.usefixtures("its_data", "undrawn")
 WORDS = {"title": "T", "author": "", "date": "2026-01-01"}
 
 

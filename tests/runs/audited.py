@@ -15,6 +15,9 @@ LINEAR = ROOT / "configs" / "linear.yaml"
 MINI = ("data.dataset=mnist-mini", "data.validation=1000", "epochs=1")
 _HOOK = Path(__file__).parent / "audit"
 
+_fonts: dict[str, bytes] = {}
+"""What Matplotlib keeps of the fonts that there are: to look for them takes most of a second."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -56,6 +59,8 @@ def run_audited(
     log.unlink(missing_ok=True)
     for name in ("home", "data"):
         (scratch / name).mkdir(exist_ok=True)
+    for name, content in _fonts.items():
+        (scratch / "home" / name).write_bytes(content)
     inherited = {key: value for key, value in os.environ.items() if "COV" not in key}
     done = subprocess.run(
         [sys.executable, "-P", __file__, str(answers), str(log)],
@@ -79,6 +84,8 @@ def run_audited(
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    for path in (scratch / "home").glob("fontlist-*.json"):
+        _fonts[path.name] = path.read_bytes()
     return [Outcome(**answer) for answer in json.loads(answers.read_text())]
 
 

@@ -5,8 +5,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 import yaml
 
@@ -17,8 +15,10 @@ from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.weights import save_weights
 from mnistlab.store.onnx_model import model_as_onnx
 from tests.digits import write_digits
+from tests.late import Late
 from tests.store.folders import everything_in
 
+onnx, onnxruntime = Late("onnx"), Late("onnxruntime")
 MINI = {"data__dataset": "mnist-mini", "data__validation": 1000, "epochs": 2, "plots": False}
 ROOT = Path(__file__).parents[2] / "configs"
 CONFIGS = ("linear", "sigmoid", "sigmoid_sgd", "softmax")

@@ -45,7 +45,7 @@ def pictures_of(tmp_path: Path, indices: list[int]) -> list[str]:
 def test_a_picture_of_a_test_image_gets_the_prediction_of_its_index(tmp_path, words):
     """And both get what was written down when the run was evaluated."""
     folder = train(tmp_path / "runs", *words)
-    chosen = list(range(0, 1000, 8))
+    chosen = list(range(0, 1000, 16))
     by_index = predict(folder, [str(at) for at in chosen])
     by_picture = predict(folder, pictures_of(tmp_path, chosen))
     predicted = [one.predicted for one in by_index.images]

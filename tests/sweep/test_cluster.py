@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,14 @@ from mnistlab.sweeps.run import SweepOptions, run_sweep
 from mnistlab.sweeps.trials import load_sweep
 from mnistlab.sweeps.workers import EpochEnded, RunEnded
 from tests.digits import write_digits
+from tests.late import Late
 from tests.sweep.helpers import SweepRecorder, content, resume, settled, sweep, the_only, write_base
 
-distributed = pytest.importorskip("distributed")
-pytestmark = pytest.mark.filterwarnings("default::ResourceWarning")  # of sockets of dead workers
+distributed = Late("distributed")
+pytestmark = [
+    pytest.mark.skipif(find_spec("distributed") is None, reason="Dask is not installed"),
+    pytest.mark.filterwarnings("default::ResourceWarning"),  # of sockets of dead workers
+]
 
 GRID = ("learning_rate=0.005,100.0", "epochs=1,4", "batch_size=100,250")
 
@@ -200,11 +205,11 @@ def write_plugin(tmp_path, end, bad=50):
     return path
 
 
-def test_a_plugin_travels_and_fails_as_it_does_here(tmp_path):
+def test_a_plugin_travels_and_fails_as_it_does_here(cluster, tmp_path):
     path = write_plugin(tmp_path, "raise ArithmeticError('no more')")
     load_plugins([path])
     words, text = ("learning_rate=0.005,0.01", "batch_size=50,100"), "loss: mine\nepochs: 2\n"
-    with start(tmp_path, "local:1", [path]) as one:
+    with clusters.connect(cluster.client.scheduler.address, [path]) as one:
         done = sweep_on(one, tmp_path, *words, text=text)
     here = sweep(tmp_path, *words, text=text)
     assert done.status == here.status == "failed"
@@ -214,11 +219,11 @@ def test_a_plugin_travels_and_fails_as_it_does_here(tmp_path):
     assert sum(error is not None for error in errors) == 2
 
 
-def test_a_plugin_that_no_worker_can_load_is_named(tmp_path):
-    path = tmp_path / "mine.py"
+def test_a_plugin_that_no_worker_can_load_is_named(cluster, tmp_path):
+    path = tmp_path / "broken.py"
     path.write_text("import os\nif not os.path.exists('/proc/self'): 1\n1 / 0\n")
-    with pytest.raises(InputError, match=r"mine\.py, line 3: ZeroDivisionError"):  # noqa: SIM117
-        with start(tmp_path, "local:1", [path]):
+    with pytest.raises(InputError, match=r"broken\.py, line 3: ZeroDivisionError"):  # noqa: SIM117
+        with clusters.connect(cluster.client.scheduler.address, [path]):
             pass
 
 
@@ -228,8 +233,8 @@ def test_a_stack_that_kills_three_workers_fails_and_the_sweep_goes_on(tmp_path):
     path = write_plugin(tmp_path, end)
     load_plugins([path])
     words = ("learning_rate=0.005,0.01", "batch_size=50,100")
-    with start(tmp_path, "local:2", [path]) as both:
-        done = sweep_on(both, tmp_path, *words, text="loss: mine\nepochs: 2\n")
+    with start(tmp_path, "local:1", [path]) as one:
+        done = sweep_on(one, tmp_path, *words, text="loss: mine\nepochs: 2\n")
     assert tally.read_text() == "xxx"
     folder = done.folder
     statuses = {}
@@ -244,8 +249,8 @@ def test_a_stack_that_kills_three_workers_fails_and_the_sweep_goes_on(tmp_path):
 
 def test_a_worker_that_is_killed_loses_nothing(tmp_path):
     whole = sweep(tmp_path, *GRID)
-    with start(tmp_path) as both:
-        pids = list(both.client.run(os.getpid).values())
+    with start(tmp_path, "local:1") as one:  # make stress kills one of several, again and again
+        pids = list(one.client.run(os.getpid).values())
 
         class Killer(SweepRecorder):
             def event(self, event):
@@ -253,7 +258,7 @@ def test_a_worker_that_is_killed_loses_nothing(tmp_path):
                 if isinstance(event, EpochEnded) and pids:
                     os.kill(pids.pop(), 9)
 
-        done = sweep_on(both, tmp_path, *GRID, reporter=Killer())
+        done = sweep_on(one, tmp_path, *GRID, reporter=Killer())
     assert not pids
     assert done.status == "completed"
     assert content(done.folder) == content(whole.folder)
@@ -336,9 +341,9 @@ def test_ctrl_c_ends_a_part_that_would_take_for_ever(cluster, tmp_path, monkeypa
 
 
 def test_a_scheduler_that_is_gone_interrupts_the_sweep(tmp_path, monkeypatch):
-    with start(tmp_path) as both:
+    with start(tmp_path, "local:1") as one:
         with pytest.raises(ClusterError, match="the Dask scheduler is gone") as caught:
-            interrupt(both, tmp_path, monkeypatch, both.client.cluster.close)
+            interrupt(one, tmp_path, monkeypatch, one.client.cluster.close)
         assert "mnistlab sweep --resume" in caught.value.__notes__[0]
     check_resumes(tmp_path)
 

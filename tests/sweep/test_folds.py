@@ -244,6 +244,7 @@ def test_the_memory_of_each_fold_is_foretold(tmp_path, count):
     assert more == count * 1200 * seeds.data.train.rows.shape[1]
 
 
+@pytest.mark.usefixtures("drawn_here")
 def test_from_the_command_line(run, tmp_path):
     base = tmp_path / "base.yaml"
     base.write_text(f"epochs: 1\n{as_yaml()}")

@@ -142,7 +142,7 @@ def test_half_of_the_draws_lie_below_the_middle(write, name, low, high, middle):
     ends = (low, high) if name != "log_uniform" else (0.01, 1.0)
     given_ends = f"{{distribution: {name}, min: {low}, max: {high}}}"
     path = write(f"base: plain.yaml\nparameters:\n  learning_rate: {given_ends}\n")
-    draws = np.array(values(load_sweep(path, max_trials=4000), "learning_rate"))
+    draws = np.array(values(load_sweep(path, max_trials=2000), "learning_rate"))
     assert abs((draws < middle).mean() - 0.5) < 0.03
     assert ends[0] <= draws.min() < ends[0] * 1.05
     assert ends[1] * 0.95 < draws.max() <= ends[1]

@@ -1,6 +1,7 @@
 """A sweep that is cut short anywhere goes on to the same bits."""
 
 import errno
+import functools
 import json
 import math
 import os
@@ -39,14 +40,26 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=KINDS, scope="module")
-def kind(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def whole_of(tmp_path_factory):
+    """Return a function that says what a kind of sweep comes to, which is found out once each."""
+
+    @functools.cache
+    def whole_of(name):
+        words, options, text = KINDS[name]
+        whole = sweep(tmp_path_factory.mktemp("whole"), *words, text=text, **options)
+        return content(whole.folder)
+
+    return whole_of
+
+
+@pytest.fixture(params=KINDS)
+def kind(request, whole_of):
     """Return the arguments of a sweep and what it comes to when nothing disturbs it."""
     if request.param == "tpe":
         pytest.importorskip("optuna")
     words, options, text = KINDS[request.param]
-    whole = sweep(tmp_path_factory.mktemp("whole"), *words, text=text, **options)
-    return words, {**options, "text": text}, content(whole.folder)
+    return words, {**options, "text": text}, whole_of(request.param)
 
 
 def waiting_after(event, at):
@@ -78,15 +91,23 @@ def interrupted(tmp_path, kind, event, at):
     return the_only(tmp_path / "runs")
 
 
+MOMENTS = [
+    (EpochEnded, 1, False),
+    (EpochEnded, 4, False),
+    (EpochEnded, 4, True),
+    (RunEnded, 1, True),
+    (RunEnded, 3, False),
+]
+
+
 @pytest.mark.parametrize(
-    ("event", "at", "often"),
-    [
-        (EpochEnded, 1, False),
-        (EpochEnded, 4, False),
-        (EpochEnded, 4, True),
-        (RunEnded, 1, True),
-        (RunEnded, 3, False),
+    ("kind", "event", "at", "often"),
+    [  # three moments for each kind of sweep, and each moment for two kinds at least
+        (kind, *MOMENTS[(3 * number + step) % len(MOMENTS)])
+        for number, kind in enumerate(KINDS)
+        for step in range(3)
     ],
+    indirect=["kind"],
 )
 def test_an_interrupted_sweep_goes_on_to_the_same_bits(
     tmp_path, kind, event, at, often, monkeypatch
@@ -140,7 +161,14 @@ def test_a_damaged_checkpoint_costs_time_and_nothing_else(tmp_path, kind, monkey
     assert "SHA-256" in cut.log.read_text()
 
 
-@pytest.mark.parametrize("at", [3, 12, 24])
+@pytest.mark.parametrize(
+    ("kind", "at"),
+    [
+        *(("grid", 3), ("grid", 24), ("halving", 12), ("halving", 24)),
+        *(("seeds", 12), ("tpe", 3), ("tpe", 24)),
+    ],
+    indirect=["kind"],
+)
 def test_a_full_disk_is_told_and_the_sweep_goes_on_when_there_is_room(
     tmp_path, kind, at, monkeypatch
 ):
@@ -193,10 +221,9 @@ def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
 LONG = ("learning_rate=linspace(0.001,0.02,12)", "epochs=20000")
 
 
-@pytest.mark.parametrize(
-    ("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-)
-def test_a_signal_saves_and_ends_with_its_code(tmp_path, signum, code):
+def test_a_signal_saves_and_ends_with_its_code(tmp_path):
+    """One of the three that tests/cli/test_cli.py sends to a run; make stress sends all of them."""
+    signum, code = signal.SIGTERM, 143
     process = start(tmp_path, "--config", str(write_base(tmp_path)), *LONG)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("runs/2*/plan.json")) and time.monotonic() < deadline:
@@ -216,7 +243,11 @@ class DiedError(BaseException):
     """Stands for the end of a process in the midst of a run's folder."""
 
 
-@pytest.mark.parametrize("at", [1, 4])
+@pytest.mark.parametrize(
+    ("kind", "at"),
+    [("grid", 1), ("grid", 4), ("halving", 4), ("seeds", 1), ("tpe", 4)],
+    indirect=["kind"],
+)
 def test_a_death_within_any_runs_folder_changes_nothing(tmp_path, kind, at, monkeypatch):
     words, options, expected = kind
     close, lock, count = RunRecorder.close, threading.Lock(), []
