@@ -2,6 +2,7 @@
 
 import atexit
 import codecs
+import errno
 import os
 import re
 import signal
@@ -42,7 +43,8 @@ def main() -> NoReturn:
         if debug:
             traceback.print_exc()
         place = error.filename or "input/output"
-        _exit(f"error: {place}: {error.strerror or error}{_advice(error)}", 1)
+        code = 2 if error.errno == errno.ENAMETOOLONG else 1  # somebody has typed it
+        _exit(f"error: {place}: {error.strerror or error}{_advice(error)}", code)
     except SystemExit:
         raise
     except BaseException as error:  # what Rust panics with is no Exception

@@ -176,6 +176,8 @@ def _draft(file: SweepFile, origins: Origins, path: Path) -> Draft:
             base, of_base = read_config(beside if beside.exists() else find_config(Path(base)))
         except ConfigError as error:
             raise ConfigError(f"{origins['base',]}: base: {error}") from None
+        except OSError as error:  # a name that no file can have
+            raise ConfigError(f"{origins['base',]}: base: {error.strerror}") from None
     draft = Draft(str(path), dict(base), of_base)
     for key, given in file.parameters.items():
         where = origins["parameters", key]
@@ -192,7 +194,7 @@ def _draft(file: SweepFile, origins: Origins, path: Path) -> Draft:
 def _add_parameter(draft: Draft, key: str, given: Any, line: str) -> None:
     where = f"{line}: parameters.{key}"
     if key not in valid_keys():
-        raise ConfigError(f"{where}: {describe_unknown_key(key, valid_keys())}")
+        raise ConfigError(f"{line}: parameters: {describe_unknown_key(key, valid_keys())}")
     if isinstance(given, list) or is_call(given):
         given = {"values": given if isinstance(given, list) else [given]}
     elif not isinstance(given, dict):

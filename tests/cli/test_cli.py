@@ -130,6 +130,7 @@ def test_divergence_is_one_sentence_and_exit_1(run, config):
     ("arguments", "message"),
     [
         (["train", "--config", "none.yaml"], "none.yaml: there is no such file"),
+        (["train", "--config", "n" * 300 + ".yaml"], "n.yaml: File name too long"),
         (["train"], "Missing option '--config'|Usage"),
         (["train", "-c", "{config}", "lr=1"], "unknown key 'lr'"),
         (["train", "-c", "{config}", "learning_rate=0.1,0.2"], "mnistlab sweep"),

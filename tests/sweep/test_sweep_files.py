@@ -164,7 +164,7 @@ P = "base: plain.yaml\nparameters:\n  "
         ("base: plain.yaml\ntrials: [1]\n", "line 2: trials must be text, not [1]"),
         ("base: plain.yaml\n", "nothing to sweep; give an axis, such as learning_rate=0.01,0.1"),
         ("base: plain.yaml\nparameters: [1]\n", "line 2: parameters must be a mapping"),
-        (P + "lerning_rate: [1]\n", "line 3: parameters.lerning_rate: unknown key"),
+        (P + "lerning_rate: [1]\n", "line 3: parameters: unknown key 'lerning_rate'"),
         (P + "lerning_rate: 1\n", "did you mean 'learning_rate'?"),
         (P + "learning_rate: []\n", "line 3: parameters.learning_rate: has no values"),
         (P + "learning_rate: {}\n", "needs a value, values, or min and max"),
