@@ -20,8 +20,9 @@ _DESCRIBED = 1_000  # faults; of more than that nobody needs to know
 
 
 def shorten(text: str) -> str:
-    """Return `text` cut to 60 letters, for messages."""
-    return text if len(text) <= 60 else f"{text[:60]}…"
+    """Return `text` cut for a message: to 60 letters, or to 20 if some of them need an escape."""
+    most = 60 if text.isprintable() else 20
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def valid_keys() -> list[str]:
