@@ -103,7 +103,7 @@ def train(
             painter=painter,
             resumption=resumption,
             resume_options=resume_options(runs_dir, plugins),
-            may_fork=True,
+            may_fork=not plugins,  # which may have threads
         )
     _print_run(run, plan, as_json=as_json, quiet=quiet)
     refuse_missing_plots(run.folder, run.not_drawn, resume_options(runs_dir, plugins))

@@ -175,8 +175,9 @@ class Evaluator:
     def beside(self, parameters: Array) -> Iterator[None]:
         """Have parameters like these, of a stack of one, evaluated in a second process.
 
-        It is a copy of this one (a fork), so the data take no more memory. It ends with the block
-        or with this process. Raises OSError where the system refuses another process.
+        It is a copy of this one (a fork), so the data take no more memory, and there must be no
+        other threads, for which it would wait. It ends with the block or with this process. Raises
+        OSError where the system refuses another process.
         """
         rows, K, C = parameters.shape
         memory = np.frombuffer(mmap.mmap(-1, parameters.nbytes), parameters.dtype)
@@ -193,8 +194,9 @@ class Evaluator:
             os.close(self._questions)
             os.close(self._answers)
             if process:
-                os.kill(process, signal.SIGKILL)
-                os.waitpid(process, 0)
+                with suppress(ProcessLookupError, ChildProcessError):  # where SIGCHLD is ignored
+                    os.kill(process, signal.SIGKILL)
+                    os.waitpid(process, 0)
 
     def _fork(self, shared: Array, questions: int, answers: int) -> int:
         """Start the second process, which hears no signals: this one decides what they end."""
@@ -209,9 +211,9 @@ class Evaluator:
                 self._answer(shared, questions, answers)
             return process
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
             os.close(questions)
             os.close(answers)
+            signal.pthread_sigmask(signal.SIG_SETMASK, heard)  # raises what came meanwhile
 
     def _answer(self, shared: Array, questions: int, answers: int) -> NoReturn:
         """Evaluate what is in shared memory at each byte that comes, until the pipe is closed."""

@@ -28,7 +28,6 @@ from mnistlab.core.schedules import Schedule
 Array = NDArray[np.floating]
 PerColumn = NDArray[np.float64]
 
-
 _TARGETS = 100_000  # samples whose targets are made at once: 4 MB of ten classes
 
 
@@ -115,8 +114,8 @@ class Trainer:
 
     While a record is in the caller's hands, `snapshot` holds the end of its epoch. `parameters`
     are those too, unless the `evaluator` works beside: then the next epoch has changed them.
-    During an epoch `snapshot` still holds the end of the one before, so whoever is interrupted
-    has something whole to save.
+    `snapshot` stays the end of the last epoch that was told of, so whoever is interrupted has
+    something whole to save.
     """
 
     def __init__(
@@ -147,8 +146,8 @@ class Trainer:
     def epochs(self) -> Iterator[EpochRecord]:
         """Yield a record after each epoch, until no column is left.
 
-        With an evaluator beside, an epoch of a single run is evaluated while the next one trains.
-        Its record comes when both are done; what interrupts the next one is raised after it.
+        With an evaluator beside, an epoch of a single run is evaluated while the next one trains,
+        and its record comes when both are done, or the next one was cut short.
         """
         following: _Epoch | None = None
         while len(self.columns):
@@ -164,9 +163,11 @@ class Trainer:
             record = self._evaluate(epoch)
             self._before_epoch, self.snapshot = self.snapshot, epoch.end
             yield record
-            if failure is not None:
-                raise failure
             self._keep(~(record.diverged | record.finished))
+            # of a run that has ended, the next epoch's own errors are of no interest
+            goes_on = len(self.columns) > 0
+            if failure is not None and (goes_on or isinstance(failure, KeyboardInterrupt)):
+                raise failure
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back (or forward) to a snapshot of this stack; training continues from there.

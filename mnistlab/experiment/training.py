@@ -2,6 +2,7 @@
 
 import math
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -146,6 +147,8 @@ def _gains_by_a_process(plan: Plan, *, draws: bool) -> bool:
     return (
         sys.platform == "linux"
         and available_cores() > 1
+        and threading.active_count() == 1
+        and not isinstance(plan.settings.optimizer, Exact)
         and not data.train.is_large
         and images * evaluations >= _WORTH_A_PROCESS + draws * _WHILE_IT_DRAWS
     )

@@ -302,9 +302,15 @@ def test_ctrl_c_at_any_moment_leaves_no_run_marked_running(config, tmp_path, del
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
-def test_a_killed_run_leaves_no_process(run, config):
-    """A long run is evaluated by a second process, which nobody is left to end."""
-    process = start("train", "-c", config, "--no-plots", "epochs=100000")
+@pytest.mark.parametrize("has_plugin", [False, True])
+def test_a_killed_run_leaves_no_process(run, config, tmp_path, has_plugin):
+    """A long run is evaluated by a second process, which nobody is left to end.
+
+    With a plugin there is none, as it would wait for ever for threads that the plugin has.
+    """
+    (tmp_path / "own.py").write_text("")
+    own = ["--plugin", tmp_path / "own.py"] if has_plugin else []
+    process = start("train", "-c", config, "--no-plots", *own, "epochs=100000")
     with process:
         for line in process.stderr:
             if line.startswith("epoch"):
@@ -313,6 +319,9 @@ def test_a_killed_run_leaves_no_process(run, config):
         children = [word for task in tasks.glob("*/children") for word in task.read_text().split()]
         process.kill()
         process.wait()
+    if has_plugin:
+        assert children == []
+        return
     assert len(children) == 1
     status = Path(f"/proc/{children[0]}/status")
     for _ in range(500):

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +97,39 @@ def test_an_interruption_comes_after_the_record_of_the_epoch_before():
         seen.extend(described(record, training) for record in training.epochs())
     _, here = train(settings(epochs=9), random_weights(1), beside=False)
     assert_same(seen, here[:2])
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, ZeroDivisionError])
+def test_what_ends_the_epoch_after_the_last_leaves_nothing_to_go_on_with(failure):
+    """An early stop is known when the next epoch has trained, or was cut short."""
+    hyper = {"epochs": 50.0, "early_stopping": 1.0, "learning_rate": 0.4, "batch_size": 20}
+    options = {"validation": random_samples(N=40, seed=77)}
+    _, here = train(settings(**hyper), random_weights(1), beside=False, **options)
+    steps, whole = [], len(here) * -(-230 // 20)
+
+    def before_step():
+        steps.append(1)
+        if len(steps) > whole:
+            raise failure
+
+    training = trainer(settings(**hyper), random_weights(1), before_step=before_step, **options)
+    seen = []
+    expected = pytest.raises(failure) if failure is KeyboardInterrupt else nullcontext()
+    with training.evaluator.beside(training.parameters), expected:
+        seen.extend(described(record, training) for record in training.epochs())
+    assert len(steps) == whole + 1
+    assert_same(seen, here)
+    assert not len(training.snapshot.columns)
+
+
+def test_a_process_whose_end_nobody_hears_of_is_no_error():
+    training = trainer(settings(), random_weights(1))
+    known = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with training.evaluator.beside(training.parameters):
+            assert training.evaluator.is_beside
+    finally:
+        signal.signal(signal.SIGCHLD, known)
 
 
 def test_a_process_that_is_killed_is_not_missed(monkeypatch):
