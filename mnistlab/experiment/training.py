@@ -139,7 +139,8 @@ def train_run(
 def _gains_by_a_process(plan: Plan, *, draws: bool) -> bool:
     """Return whether the run takes less time if a second process evaluates it.
 
-    A small one does not, a large set of data would be read from disk twice at once.
+    A small one does not, a large set of data would be read from disk twice at once, and a copy of
+    a process lacks its threads.
     """
     data, (config,) = plan.dataset, plan.configs
     images = len(data.train) + (0 if data.validation is None else len(data.validation))

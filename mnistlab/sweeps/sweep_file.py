@@ -15,7 +15,7 @@ from mnistlab.config.config_files import (
 )
 from mnistlab.config.load import Origins, is_sweep, read_config, set_key, settle_as, split_word
 from mnistlab.config.validation import describe_unknown_key, shorten, valid_keys, validate
-from mnistlab.errors import ConfigError
+from mnistlab.errors import ConfigError, shown
 from mnistlab.sweeps.space import (
     Axis,
     axis_of_distribution,
@@ -176,8 +176,10 @@ def _draft(file: SweepFile, origins: Origins, path: Path) -> Draft:
             base, of_base = read_config(beside if beside.exists() else find_config(Path(base)))
         except ConfigError as error:
             raise ConfigError(f"{origins['base',]}: base: {error}") from None
-        except OSError as error:  # a name that no file can have
-            raise ConfigError(f"{origins['base',]}: base: {error.strerror}") from None
+        except OSError as error:  # of a name that is too long, say
+            raise ConfigError(
+                f"{origins['base',]}: base: {shown(base)}: {error.strerror}"
+            ) from None
     draft = Draft(str(path), dict(base), of_base)
     for key, given in file.parameters.items():
         where = origins["parameters", key]
