@@ -100,7 +100,8 @@ _WORDS = {
 class ConfigFault:
     """One thing that is wrong: the key's path, what is wrong with it, and both as a sentence.
 
-    A fault of several keys together has an empty path; its sentence opens with the key to change.
+    A fault of several keys together has the path above them; its problem opens with the key to
+    change.
     """
 
     path: KeyPath
@@ -112,7 +113,7 @@ class ConfigFault:
 
     def where(self, origins: Mapping[KeyPath, str]) -> str | None:
         """Return where the faulty value is from, or the nearest key above it, if that is known."""
-        path = self.path or (self.sentence.split(maxsplit=1)[0],)
+        path = (*self.path, self.problem.split(maxsplit=1)[0])
         above = (origins.get(path[:length]) for length in range(len(path), 0, -1))
         return next((where for where in above if where), None)
 

@@ -78,7 +78,7 @@ def _try(draw: Callable[[], None]) -> None:
     """Draw in the second process; what fails is told when it fails in the first one too."""
     try:
         draw()
-    except Exception:
+    except (Exception, SystemExit):  # the plot of a plugin may call exit()
         sys.exit(1)
 
 

@@ -231,7 +231,8 @@ def _explain(view: SweepView, norm: Normalize, maps: Sequence[_Cells]) -> list[s
     if (view.stopped & known).any():
         notes.append("Hollow: stopped early, the error after fewer epochs.")
     if any(one.untried for one in maps):
-        notes.append("White: not tried.")
+        ended = {"failed", "interrupted"} & set(view.statuses)
+        notes.append(f"White: {' or '.join(['not tried', *sorted(ended)])}.")
     return notes
 
 
@@ -242,7 +243,7 @@ def parallel_coordinates(view: SweepView) -> Figure:
     The first 8 parameters are drawn. The lower its error among the others, the darker a line and
     the further in front; lines through the same value lie side by side in the order of their
     errors. Numbers that span more than a factor of ten have a logarithmic axis; names are evenly
-    spaced. Lines of trials that diverged end above the axis of errors.
+    spaced. Lines of trials that diverged or failed end above the axis of errors.
     """
     errors, T = view.errors, len(view.errors)
     finite = np.isfinite(errors)
@@ -286,9 +287,10 @@ def parallel_coordinates(view: SweepView) -> Figure:
         if finite[view.best]:
             notes.append(f"Black: the best, {format_error(errors[view.best], view.unit)}.")
     if not finite.all():
-        notes.append("Dashed: diverged.")
+        statuses = " or ".join(sorted({view.statuses[trial] for trial in np.flatnonzero(~finite)}))
+        notes.append(f"Dashed: {statuses}.")
         axes.annotate(
-            "diverged", (P - 1, _ABOVE), (5, 0), textcoords="offset points", fontsize=style.SMALL,
+            statuses, (P - 1, _ABOVE), (5, 0), textcoords="offset points", fontsize=style.SMALL,
             verticalalignment="center_baseline", annotation_clip=False,
         )  # fmt: skip
     if len(view.keys) > MOST:

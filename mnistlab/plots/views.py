@@ -184,9 +184,14 @@ class SweepView:
         return "published" in self.document
 
     @cached_property
+    def statuses(self) -> list[str]:
+        """How each of the T trials ended."""
+        return [str(result["status"]) for result in self.results]
+
+    @cached_property
     def diverged(self) -> NDArray[np.bool_]:
         """Which trials diverged, (T,)."""
-        return np.array([result["status"] == "diverged" for result in self.results], bool)
+        return np.array([status == "diverged" for status in self.statuses], bool)
 
     @cached_property
     def stopped(self) -> NDArray[np.bool_]:
@@ -197,7 +202,7 @@ class SweepView:
     def errors(self) -> NDArray[np.float64]:
         """What the trials are compared by, (T,), the less the better; NaN for want of it."""
         values = [result[self._split][self._measure] for result in self.results]
-        completed = [result["status"] == "completed" for result in self.results]
+        completed = [status == "completed" for status in self.statuses]
         errors = np.where(completed, np.array(values, float), np.nan)
         return 100 * (1 - errors) if self.unit else errors
 

@@ -134,12 +134,13 @@ def format_setting(key: str, value: Any) -> str:
     if key == "data.dataset":
         value = Path(str(value)).name
     words = value if isinstance(value, list) else [value]
-    described = ", ".join(_spell(str(word)) for word in words)
+    described = ", ".join(map(_spell, words))
     return PHRASES.get(key, f"{_spell(key.removeprefix('data.'))} {{}}").format(described)
 
 
-def _spell(word: str) -> str:
-    return word.replace("_", " ")
+def _spell(value: Any) -> str:
+    """Return a name with spaces, a number to four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("_", " ")
 
 
 def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> "Figure":

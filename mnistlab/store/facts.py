@@ -70,6 +70,8 @@ KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}(?:\.[A-Za-z0-9_-]{1,99}){0,9}", 
 _FORMULA = ("=", "+", "-", "@")
 """What a spreadsheet takes for the beginning of a formula; controls are escaped anyway."""
 
+_MOST_CONFIG_KEYS = 200  # a config has some thirty; what has more is none
+
 PLAIN = frozenset({str, int, float, bool})
 """What a fact is, or a list of these."""
 
@@ -151,17 +153,12 @@ def csv_cell(value: Any) -> str:
     return f"'{cell}" if isinstance(value, str) and cell.startswith(_FORMULA) else cell
 
 
-__all__ = ["SPLITS", "Facts", "flatten", "read_facts"]
-
-_MOST_CONFIG_KEYS = 200  # a config has some thirty; what has more is none
-
-
 def read_facts(folder: RunFolder, *, tolerant: bool = True) -> Facts:
     """Return what is known of a run or a sweep; what is missing or damaged has no key.
 
     A disk that fails makes a run a damaged one, or, if not `tolerant`, raises its OSError.
 
-    Besides the keys of its config these are `keys.STATE_KEYS` and `keys.RESULT_KEYS`, the metrics
+    Besides the keys of its config these are STATE_KEYS and RESULT_KEYS, the metrics
     of a sweep those of its best trial. `damaged` lists the files that are missing, cannot be
     read, are no plain files, or, of those that facts come from, are not what the run left; no
     fact is taken from these. Whatever the folder holds, a value is text, a number, true or

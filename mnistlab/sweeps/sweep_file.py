@@ -44,8 +44,8 @@ _NO_AXIS = {
 class Draft:
     """What file and words say of a sweep's trials, none of it checked against the schema.
 
-    `base` holds what all trials share, `origins` where each of its keys is from; `zips` are the
-    keys that move together, each with where that was given.
+    `base` holds what all trials share, `origins` where each of its keys is from, `batch_from` where
+    the batch is; `zips` are the keys that move together, each with where that was given.
     """
 
     source: str
@@ -54,6 +54,7 @@ class Draft:
     axes: dict[str, Axis] = field(default_factory=dict)
     zips: list[tuple[str, list[str]]] = field(default_factory=list)
     halving_word: str | None = None
+    batch_from: str = ""
 
     def fix(self, key: str, value: Any, where: str) -> None:
         """Give a key one value for all trials, whatever it was before."""
@@ -131,7 +132,8 @@ def read_sweep(
     for where, key, text in halving:
         set_key(data, origins, tuple(key.split(".")), read_value(text, where), where)
     for key, value in options.items():
-        data[key], origins[key,] = value, f"--{key.replace('_', '-')}"
+        name = f"--{key.replace('_', '-')}" if isinstance(source, Path) else key
+        data[key], origins[key,] = value, name
     file = settle_as(SweepFile, data, origins, str(path))
     draft = _draft(file, origins, path)
     if file.folds is not None:
@@ -180,7 +182,7 @@ def _draft(file: SweepFile, origins: Origins, path: Path) -> Draft:
             raise ConfigError(
                 f"{origins['base',]}: base: {shown(base)}: {error.strerror}"
             ) from None
-    draft = Draft(str(path), dict(base), of_base)
+    draft = Draft(str(path), dict(base), of_base, batch_from=origins.get(("batch",), str(path)))
     for key, given in file.parameters.items():
         where = origins["parameters", key]
         _add_parameter(draft, key, given, where)

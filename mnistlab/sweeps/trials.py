@@ -132,7 +132,8 @@ def _settled(file: SweepFile, draft: Draft, groups: Sequence[Group]) -> SweepFil
     if method not in ("halving", "tpe") and draft.halving_word:
         raise ConfigError(f"{draft.halving_word}: has no effect with method {method}")
     if method != "tpe" and file.batch is not None:
-        raise ConfigError(f"{draft.source}: batch {file.batch} has no effect with method {method}")
+        where = draft.batch_from
+        raise ConfigError(f"{where}: batch {file.batch} has no effect with method {method}")
     is_random = method in ("random", "tpe") or (method == "halving" and drawn)
     most = file.max_trials or (_DRAWN if is_random else None)
     batch = file.batch or _BATCH if method == "tpe" else None

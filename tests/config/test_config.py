@@ -146,14 +146,14 @@ def test_scalars_are_those_of_yaml_1_2(text, value):
         ("data: {dataset: ''}\n", "data.dataset must not be empty"),
         ("momentum: 0.5\n", "line 1: momentum has no effect with optimizer sgd"),
         ("epochs: 2\ninit_scale: 0.5\n", "line 2: init_scale has no effect"),
-        ("data:\n  split_seed: 3\n", "data: split_seed has no effect with split tail"),
+        ("data:\n  split_seed: 3\n", "line 2: data: split_seed has no effect with split tail"),
         (
             "data:\n  validation: 0\n  split: random\n",
-            "data: split random has no effect: validation 0 holds out no image",
+            "line 3: data: split random has no effect: validation 0 holds out no image",
         ),
         (
             "data:\n  folds: 5\n  validation: 100\n",
-            "data: validation has no effect with folds; leave it out",
+            "line 3: data: validation has no effect with folds; leave it out",
         ),
         (
             "data: {folds: 5, split: tail}\n",

@@ -236,6 +236,7 @@ def sweep(parameters, errors, **more):
             )
         ],
         "errors": errors,
+        "statuses": ["completed" if known else "diverged" for known in np.isfinite(errors)],
         "diverged": ~np.isfinite(errors),
         "stopped": np.zeros(len(errors), dtype=bool),
         "half_widths": np.full(len(errors), NAN),

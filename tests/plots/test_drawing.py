@@ -154,13 +154,15 @@ def test_the_drawing_process_answers_with_what_it_drew(folder, diverged, monkeyp
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a second process helps")
-def test_what_a_killed_helper_did_not_draw_is_drawn_all_the_same(folder, monkeypatch):
+@pytest.mark.parametrize("end", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: sys.exit(0)])
+def test_what_a_helper_that_ends_did_not_draw_is_drawn_all_the_same(folder, monkeypatch, end):
+    """It is killed, or the plot of a plugin calls exit()."""
     shutil.rmtree(folder.plots, ignore_errors=True)
     parent, save = os.getpid(), drawing_process.save_plot
 
     def dies_in_the_helper(*arguments):
         if os.getpid() != parent:
-            os.kill(os.getpid(), signal.SIGKILL)
+            end()
         return save(*arguments)
 
     monkeypatch.setattr(drawing_process, "save_plot", dies_in_the_helper)

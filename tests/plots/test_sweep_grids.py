@@ -212,6 +212,17 @@ def test_each_trial_is_a_line_through_its_values():
     assert heights[2] - heights[1] == pytest.approx(heights[1] - heights[0])  # logarithmic
 
 
+def test_trials_that_failed_are_not_said_to_have_diverged():
+    errors = [8, NAN, NAN]
+    figure = lines([[1, 2, 3]], errors, statuses=["completed", "failed", "failed"])
+    assert "failed" in texts_of(figure)
+    assert says(figure, "Dashed: failed.")
+    figure = lines([[1, 2, 3]], errors, statuses=["completed", "failed", "diverged"])
+    assert "diverged or failed" in texts_of(figure)
+    grid = {"diverged": [[False, False]], "statuses": ["completed", "failed"]}
+    assert says(heat([[8, NAN]], **grid), "White: not tried or failed.")
+
+
 def test_numbers_of_less_than_a_decade_lie_at_their_values():
     best, middle, worst = polylines(lines([[5, 4, 1]], [10, 9, 8]))[0][::-1]
     first, second, third = best[0, 1], middle[0, 1], worst[0, 1]

@@ -88,6 +88,7 @@ def test_labels_tell_runs_apart(tmp_path, three):
         ("data.preprocess", [], ""),
         ("momentum", None, ""),
         ("data.validation", 500, "validation 500"),
+        ("learning_rate", 0.0123456789012, "learning rate 0.01235"),
     ],
 )
 def test_settings_in_words(key, value, told):

@@ -176,7 +176,7 @@ def test_a_sweep_file_asks_for_folds(tmp_path, text, folds, fold):
     ("words", "options", "message"),
     [
         ((RATES,), {"folds": 3, "seeds": 2}, "seeds and folds exclude each other"),
-        ((RATES, "data.validation=100"), {"folds": 3}, "validation has no effect with folds"),
+        ((RATES, "data.validation=100"), {"folds": 3}, "override 'data.validation=100': data: "),
         ((RATES, "data.fold=1"), {"folds": 3}, "folds 3 trains every trial on all folds"),
         ((RATES, "data.folds=5"), {"folds": 3}, "folds 3 trains every trial on all folds"),
         ((RATES, "data.split=tail"), {"folds": 3}, r"'tail' \(valid: random, stratified\)"),

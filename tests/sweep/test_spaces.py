@@ -229,7 +229,7 @@ def test_an_option_out_of_range_is_refused(base, key):
 
 
 def test_only_a_search_has_batches(base):
-    assert told(base, "seed=1,2", batch=4).endswith("batch 4 has no effect with method grid")
+    assert told(base, "seed=1,2", batch=4) == "--batch: batch 4 has no effect with method grid"
     assert len(load_sweep(base, ["seed=range(9)"], method="tpe", batch=4).trials) == 4
 
 
