@@ -1,4 +1,4 @@
-"""Foretells what a sweep will take, from a few timed steps of each kind of stack."""
+"""Estimates what a sweep will take, from a few timed steps of each kind of stack."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ import threadpoolctl
 from mnistlab.config.schema import Config
 from mnistlab.core.trainer import Settings, Trainer
 from mnistlab.experiment.prepare import Plan, plan_on
-from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch
+from mnistlab.sweeps.plan import PreparedSweep, Stack, end_of_last, last_epoch
 
 _STEPS = 30
 _KINDS = 8
@@ -34,19 +34,16 @@ def estimate(prepared: PreparedSweep, stacks: Sequence[Stack]) -> Estimate:
     """Return what training these stacks will take on this machine."""
     timed: dict[tuple[int, int], tuple[float, float]] = {}
     seconds = [_seconds(stack, prepared, timed) for stack in stacks]
-    ends = [0.0] * prepared.workers
-    for cost in sorted(seconds, reverse=True):
-        ends[ends.index(min(ends))] += cost
-    sizes = sorted((_parameter_bytes(stack, prepared) for stack in stacks), reverse=True)
-    weights = sum(_one_configuration(prepared, column.config) * len(column.runs)
+    sizes = [len(one.columns) * _weights(prepared, one.columns[0].config) for one in stacks]
+    weights = sum(_weights(prepared, column.config) * len(column.runs)
                   for stack in stacks for column in stack.columns)  # fmt: skip
     runs = sum(len(stack.runs) for stack in stacks)
     return Estimate(
-        max(ends, default=0.0),
+        end_of_last(seconds, prepared.workers),
         # parameters, gradient, optimizer state, two snapshots, and a copy at each end
         _PROCESS_BYTES
         + _copied_bytes(prepared, stacks)
-        + sum(6 * size for size in sizes[: prepared.workers]),
+        + 6 * sum(sorted(sizes, reverse=True)[: prepared.workers]),
         weights + runs * _RUN_BYTES + _PLOT_BYTES,
     )
 
@@ -115,11 +112,7 @@ def _short_trainer(plan: Plan, count: int) -> Trainer:
     return Trainer(settings, whole.parameters, samples, None, generator)
 
 
-def _one_configuration(prepared: PreparedSweep, config: Config) -> float:
-    dataset = prepared.data
-    itemsize = np.dtype(config.dtype).itemsize
-    return float((dataset.train.feature_count + 1) * len(dataset.classes) * itemsize)
-
-
-def _parameter_bytes(stack: Stack, prepared: PreparedSweep) -> float:
-    return len(stack.columns) * _one_configuration(prepared, stack.columns[0].config)
+def _weights(prepared: PreparedSweep, config: Config) -> int:
+    """Return the bytes that the parameters of one configuration take."""
+    data = prepared.data
+    return (data.train.feature_count + 1) * len(data.classes) * np.dtype(config.dtype).itemsize

@@ -39,7 +39,7 @@ from mnistlab.sweeps.trial_results import (
     shown_value,
     summarize,
 )
-from mnistlab.sweeps.trial_space import SweepDefinition, Trial
+from mnistlab.sweeps.trial_space import SweepDefinition
 
 _TOGETHER = 64
 """Runs that are evaluated as one stack."""
@@ -96,7 +96,10 @@ def finish_sweep(
     status, error = _status(results)
     repeat = ("seed",) if sweep.folds is None else ("seed", "fold")
     known = dict.fromkeys(("run", "trial", *repeat, *sweep.keys, "status", "stopped", "epochs_run"))
-    shown = [{**row, **_as_typed(row, sweep.keys)} for row in rows]
+    shown = [
+        {key: shown_value(one) if isinstance(one, list) else one for key, one in row.items()}
+        for row in rows
+    ]
     columns = [*known, *METRICS, *TEST, "seconds", "error"]
     write_text(folder.results, to_csv(columns, shown))
     document = {
@@ -219,10 +222,6 @@ def _status(results: Sequence[TrialResult]) -> tuple[str, str | None]:
     return "completed", None
 
 
-def _as_typed(row: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    return {key: shown_value(row[key]) for key in keys if isinstance(row[key], list)}
-
-
 def indistinguishable(
     ranked: Sequence[TrialResult],
     sweep: SweepDefinition,
@@ -239,7 +238,8 @@ def indistinguishable(
     if len(ranked) < 2:
         return []
     comparisons = pairs(len(ranked))
-    count = _images(ranked[0].trial, sweep, data_of)
+    folds = {one.data.fold: one for one in sweep.runs_of(ranked[0].trial).values()}
+    count = sum(len(data_of(config).validation or ()) for config in folds.values())
     best, *others = _within_reach(ranked, sweep.metric, count)
     images = _scores([best, *others], sweep, folder, data_of)
     ties = []
@@ -258,12 +258,6 @@ def _within_reach(ranked: Sequence[TrialResult], metric: Metric, images: int) ->
     reach = 1.01 * z_quantile(pairs(len(ranked))) / math.sqrt(images or 1)
     best = ranked[0].score(metric) or 0.0
     return [one for one in ranked if abs((one.score(metric) or 0.0) - best) <= reach]
-
-
-def _images(trial: Trial, sweep: SweepDefinition, data_of: Callable[[Config], Dataset]) -> int:
-    """Return how many validation images a trial has, those of all its folds together."""
-    folds = {config.data.fold: config for config in sweep.runs_of(trial).values()}
-    return sum(len(data_of(config).validation or ()) for config in folds.values())
 
 
 def _scores(

@@ -6,7 +6,7 @@ together are dealt out to stacks of a few dozen, each of which one thread trains
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mnistlab.config.schema import Config
@@ -73,10 +73,8 @@ class Stack:
     def split(self) -> tuple["Stack", "Stack"]:
         """Return two halves."""
         half = (len(self.columns) + 1) // 2
-        return (
-            Stack(f"{self.name}a", self.columns[:half]),
-            Stack(f"{self.name}b", self.columns[half:]),
-        )
+        first, second = self.columns[:half], self.columns[half:]
+        return Stack(f"{self.name}a", first), Stack(f"{self.name}b", second)
 
 
 def configs_of_runs(sweep: SweepDefinition) -> list[Config]:
@@ -89,10 +87,8 @@ def last_epoch(config: Config) -> int:
     return config.stop_after or config.epochs
 
 
-def plan_stacks(
-    configs: Mapping[int, Config], *, workers: int, images: int, most: int = MOST_COLUMNS
-) -> list[Stack]:
-    """Return stacks for these runs, the most expensive first.
+def plan_stacks(configs: Mapping[int, Config], workers: int, images: int) -> list[Stack]:
+    """Return stacks for these runs, the most expensive first, none wider than MOST_COLUMNS.
 
     There are as many as so many `workers` can share evenly, so that all end at about the same
     time. `images` is the number of training images.
@@ -101,21 +97,22 @@ def plan_stacks(
     for column in _columns(configs):
         together.setdefault(stack_key(column.config), []).append(column)
     groups = [Stack("", tuple(columns)) for columns in together.values()]
-    tried = [_cut(groups, rounds * workers, images, most) for rounds in range(_MOST_ROUNDS + 1)]
-    stacks = min(tried, key=lambda stacks: _time(stacks, workers, images))
+    tried = [_cut(groups, rounds * workers, images) for rounds in range(_MOST_ROUNDS + 1)]
+    stacks = min(tried, key=lambda some: end_of_last((one.cost(images) for one in some), workers))
     stacks.sort(key=lambda stack: -stack.cost(images))
     return [Stack(str(number), stack.columns) for number, stack in enumerate(stacks)]
 
 
-def _cut(groups: Sequence[Stack], parts: int, images: int, most: int) -> list[Stack]:
-    """Return the groups cut into about so many stacks of the same cost, none wider than `most`."""
+def _cut(groups: Sequence[Stack], parts: int, images: int) -> list[Stack]:
+    """Return the groups cut into about so many stacks of the same cost."""
     whole = sum(group.cost(images) for group in groups)
     stacks = []
     for group in groups:
         wanted = round(parts * group.cost(images) / whole)
-        least = -(-len(group.columns) // most)
+        least = -(-len(group.columns) // MOST_COLUMNS)
         count = min(max(wanted, least), len(group.columns))
-        stacks += [Stack("", tuple(part)) for part in _deal(group.columns, count)]
+        ends = [round(len(group.columns) * part / count) for part in range(count + 1)]
+        stacks += [Stack("", group.columns[start:end]) for start, end in itertools.pairwise(ends)]
     return stacks
 
 
@@ -123,7 +120,10 @@ def _columns(configs: Mapping[int, Config]) -> list[Column]:
     """Return the columns, those with most epochs first, so that columns end together."""
     same: dict[str, list[int]] = {}
     for run, config in configs.items():
-        same.setdefault(_column_key(run, config), []).append(run)
+        key = config.model_dump_json(exclude={"epochs", "stop_after", "name", "checkpoint_every"})
+        if SCHEDULES[config.schedule].counts_epochs or config.evaluate_every > 1:
+            key = str(run)  # with evaluations only now and then, each run has its own last one
+        same.setdefault(key, []).append(run)
     columns = []
     for members in same.values():
         runs = sorted(members, key=lambda run: last_epoch(configs[run]))
@@ -131,24 +131,10 @@ def _columns(configs: Mapping[int, Config]) -> list[Column]:
     return sorted(columns, key=lambda column: -last_epoch(column.config))
 
 
-def _column_key(run: int, config: Config) -> str:
-    # with evaluations only now and then, each run has its own last one
-    alone = SCHEDULES[config.schedule].counts_epochs or config.evaluate_every > 1
-    if alone:
-        return str(run)
-    return config.model_dump_json(exclude={"epochs", "stop_after", "name", "checkpoint_every"})
-
-
-def _deal(columns: Sequence[Column], parts: int) -> list[Sequence[Column]]:
-    """Return `columns` cut into parts of nearly the same length."""
-    ends = [round(len(columns) * part / parts) for part in range(parts + 1)]
-    return [columns[start:end] for start, end in itertools.pairwise(ends)]
-
-
-def _time(stacks: Sequence[Stack], workers: int, images: int) -> float:
-    """Return when the last of so many workers ends that take the most expensive stack first."""
+def end_of_last(seconds: Iterable[float], workers: int) -> float:
+    """Return when the last of so many workers ends that take the longest of the stacks first."""
     ends = [0.0] * workers
-    for cost in sorted((stack.cost(images) for stack in stacks), reverse=True):
+    for cost in sorted(seconds, reverse=True):
         ends[ends.index(min(ends))] += cost
     return max(ends)
 
@@ -165,10 +151,7 @@ def to_plan(stacks: Sequence[Stack]) -> Plan:
 def from_plan(plan: Plan, configs: Mapping[int, Config]) -> list[Stack]:
     """Return the stacks that `to_plan` wrote."""
     return [
-        Stack(
-            str(number),
-            tuple(Column(tuple(runs), configs[runs[-1]]) for runs in columns),
-        )
+        Stack(str(number), tuple(Column(tuple(runs), configs[runs[-1]]) for runs in columns))
         for number, columns in enumerate(plan)
     ]
 
@@ -194,11 +177,8 @@ class PreparedSweep:
         for run in self.configs if runs is None else runs:
             batches.setdefault(self.sweep.batch_of(run), {})[run] = self.configs[run]
         images = len(self.data.train)
-        stacks = [
-            stack
-            for chosen in batches.values()
-            for stack in plan_stacks(chosen, workers=self.workers, images=images)
-        ]
+        planned = [plan_stacks(one, self.workers, images) for one in batches.values()]
+        stacks = itertools.chain.from_iterable(planned)
         return [replace(stack, name=str(number)) for number, stack in enumerate(stacks)]
 
     @property
@@ -217,26 +197,27 @@ class PreparedSweep:
 
     def warnings(self) -> list[str]:
         """Return warnings of values and data that are odd and of runs beyond their limit."""
-        found = [*self.sweep.notes, *(oddity.message for oddity in self.data.oddities)]
-        return found if (beyond := self._beyond_the_limit()) is None else [*found, beyond]
+        oddities = (oddity.message for oddity in self.data.oddities)
+        return [*self.sweep.notes, *oddities, *self._beyond_the_limit()]
 
-    def _beyond_the_limit(self) -> str | None:
+    def _beyond_the_limit(self) -> list[str]:
         beyond = [
             run
             for run, limit in self.limits.items()
             if limit is not None and self.configs[run].learning_rate > limit
         ]
         if not beyond:
-            return None
+            return []
         limits = sorted({format_limit(self.limits[run] or 0.0) for run in beyond}, key=float)
         limit = limits[0] if len(limits) == 1 else f"{limits[0]} to {limits[-1]}"
         count, of = len(beyond), len(self.configs)
         which = "the run" if of == 1 else f"{count} of {of} runs"
         is_, its = ("is", "its") if count == 1 else ("are", "their")
-        return (
+        warning = (
             f"{which} {is_} beyond the stability limit of this data, a learning rate of about "
             f"{limit}: {its} loss is likely to grow until it overflows"
         )
+        return [warning]
 
 
 def prepare_sweep(

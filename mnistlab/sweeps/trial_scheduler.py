@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mnistlab.config.schema import Config
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_checkpoint
 from mnistlab.sweeps.plan import PreparedSweep, Stack, prepare_sweep
@@ -67,18 +66,14 @@ def batches(
 
 def labels_of(sweep: SweepDefinition) -> dict[int, str]:
     """Return what is special about each run, by its number."""
-    return {
-        run: describe_parameters({**trial.parameters, **_repeat(config, sweep)})
-        for trial in sweep.trials
-        for run, config in sweep.runs_of(trial).items()
-    }
-
-
-def _repeat(config: Config, sweep: SweepDefinition) -> dict[str, Any]:
-    """Return what tells a run from the others of its trial."""
-    if sweep.folds is not None:
-        return {"data.fold": config.data.fold}
-    return {"seed": config.seed} if sweep.seeds > 1 else {}
+    labels = {}
+    for trial in sweep.trials:
+        for run, config in sweep.runs_of(trial).items():
+            repeat: dict[str, Any] = {"seed": config.seed} if sweep.seeds > 1 else {}
+            if sweep.folds is not None:
+                repeat = {"data.fold": config.data.fold}
+            labels[run] = describe_parameters({**trial.parameters, **repeat})
+    return labels
 
 
 def budgets(halving: Halving, epochs: int) -> list[int]:

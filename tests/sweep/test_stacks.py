@@ -1,5 +1,7 @@
 """Which runs share a column and which columns a stack."""
 
+from unittest import mock
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,7 +34,8 @@ CONFIGS = st.lists(
 @given(configs=CONFIGS, workers=st.integers(1, 4), most=st.integers(1, 8))
 def test_every_run_is_trained_once_among_its_like(configs, workers, most):
     runs = dict(enumerate(configs))
-    stacks = plan_stacks(runs, workers=workers, images=1000, most=most)
+    with mock.patch("mnistlab.sweeps.plan.MOST_COLUMNS", most):
+        stacks = plan_stacks(runs, workers=workers, images=1000)
     assert sorted(run for stack in stacks for run in stack.runs) == list(runs)
     for stack in stacks:
         assert 1 <= len(stack.columns) <= most
