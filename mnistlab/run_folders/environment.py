@@ -58,7 +58,7 @@ def describe_machine() -> dict[str, Any]:
 
 def describe_other_blas(known: Mapping[str, Any], ours: Mapping[str, Any]) -> str | None:
     """Return a warning if two environments differ in linear algebra: so may the last bits."""
-    then, now = ([_kernel(one) for one in each.get("blas") or ()] for each in (known, ours))
+    then, now = kernels_of(known), kernels_of(ours)
     if not then or then == now:
         return None
     return (
@@ -67,10 +67,13 @@ def describe_other_blas(known: Mapping[str, Any], ours: Mapping[str, Any]) -> st
     )
 
 
-def _kernel(library: Any) -> str:
-    if not isinstance(library, dict):
-        return str(library)
-    return " ".join(str(library.get(key)) for key in ("internal_api", "version", "architecture"))
+def kernels_of(environment: Mapping[str, Any]) -> list[str]:
+    """Return library, version and kernel of each linear algebra that an environment names."""
+    keys = ("internal_api", "version", "architecture")
+    return [
+        " ".join(str(one.get(key)) for key in keys) if isinstance(one, dict) else str(one)
+        for one in environment.get("blas") or ()
+    ]
 
 
 def uncommitted_changes(environment: Mapping[str, Any]) -> str:

@@ -4,7 +4,6 @@ mnistlab makes plain files and folders only. A link, a pipe or a device in a run
 have anything read, written or waited for, so such a folder is not opened at all.
 """
 
-import contextlib
 import errno
 import os
 import re
@@ -43,7 +42,7 @@ def create_run_folder(runs_dir: Path, name: str, *, latest: bool = True) -> RunF
         path = _make_folder(runs_dir, name)
         sync_folder(runs_dir)
         if latest:
-            _point_latest_to(path)
+            point_latest_to(path)
     except (OSError, ValueError) as error:
         if path is not None:
             RunFolder(path).remove()
@@ -54,7 +53,7 @@ def create_run_folder(runs_dir: Path, name: str, *, latest: bool = True) -> RunF
 def cannot_keep(runs_dir: Path, error: OSError | ValueError) -> RunFolderError:
     """Return the error of a runs folder in which no run can be kept, with the reason."""
     is_file = False
-    with contextlib.suppress(OSError, ValueError):  # a name that no file can have
+    with suppress(OSError, ValueError):  # a name that no file can have
         is_file = runs_dir.exists() and not runs_dir.is_dir()
     reason = "it is a file" if is_file else getattr(error, "strerror", None) or str(error)
     return RunFolderError(
@@ -68,13 +67,13 @@ def _make_folder(runs_dir: Path, name: str) -> Path:
     while True:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         path = runs_dir / f"{stamp}-{name}-{secrets.token_hex(2)}"
-        with contextlib.suppress(FileExistsError):
+        with suppress(FileExistsError):
             path.mkdir()
             return path
 
 
-def _point_latest_to(path: Path) -> None:
-    """Replace the link `latest`; a file system without links goes without.
+def point_latest_to(path: Path) -> None:
+    """Let the link `latest` beside a run point to it; a file system without links goes without.
 
     So does one where `latest` is no link but somebody's own. Raises any other OSError.
     """
@@ -86,7 +85,7 @@ def _point_latest_to(path: Path) -> None:
         aside.symlink_to(path.name)
         aside.replace(latest)
     except OSError as error:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             aside.unlink()
         if error.errno not in _WITHOUT_LINKS:
             raise
@@ -124,7 +123,10 @@ def find_run(name: str, runs_dir: Path, *, opened: bool = True) -> RunFolder:
 
 def find_sweep(name: str, runs_dir: Path) -> SweepFolder:
     """Return the folder of a sweep that is named as for `find_run`; raise RunFolderError."""
-    folder = find_run(name, runs_dir)
+    return _as_sweep(find_run(name, runs_dir))
+
+
+def _as_sweep(folder: RunFolder) -> SweepFolder:
     if not isinstance(folder, SweepFolder):
         raise RunFolderError(f"{shown(folder.name)}: is a single run, not a sweep")
     return folder
@@ -166,9 +168,7 @@ def _find_in_sweep(sweep: str, number: str, runs_dir: Path) -> Path:
     if path is None:
         raise _no_run(sweep, runs_dir)
     check_inside(path, runs_dir, of_runs=False)
-    folder = open_folder(path)
-    if not isinstance(folder, SweepFolder):
-        raise RunFolderError(f"{shown(path.name)}: is a single run, not a sweep")
+    folder = _as_sweep(open_folder(path))
     run = folder.run(int(number[-_MOST_DIGITS:])).path
     if len(number) > _MOST_DIGITS or not is_run(run):
         there = folder.runs()

@@ -15,7 +15,7 @@ from pathlib import Path
 from mnistlab.errors import RunFolderError, shown
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.run_folders.places import find_run, run_paths
+from mnistlab.run_folders.places import LATEST, find_run, point_latest_to, run_paths
 from mnistlab.run_folders.safeguards import format_size, is_locked, release_lock, take_lock
 
 _ASIDE = ".deleted."
@@ -143,17 +143,14 @@ def _take_apart(path: Path) -> None:
 
 def _point_latest_to_what_is_left(runs_dir: Path) -> None:
     """Let `latest`, if it points to what is gone, point to the newest run, or go too."""
-    latest = runs_dir / "latest"
+    latest = runs_dir / LATEST
     if not latest.is_symlink() or latest.exists():
         return
-    left = max((path.name for path in run_paths(runs_dir)), default=None)
     with contextlib.suppress(OSError):  # `latest` is a help, and found without its link too
-        if left is None:
+        if left := run_paths(runs_dir):
+            point_latest_to(max(left, key=lambda path: path.name))
+        else:
             latest.unlink()
-            return
-        aside = runs_dir / f".latest.{secrets.token_hex(4)}"
-        aside.symlink_to(left)
-        aside.replace(latest)
 
 
 def _sizes(folder: Path) -> Iterator[int]:

@@ -30,6 +30,7 @@ from mnistlab.errors import (
     shown,
 )
 from mnistlab.experiment.prepare import Plan, data_key
+from mnistlab.run_folders.environment import kernels_of
 from mnistlab.sweeps.plan import Stack
 from mnistlab.sweeps.stack_epochs import (
     MOST_KILLED,
@@ -319,11 +320,7 @@ def _other_version(who: str, version: str | None) -> str:
 
 def _differences(machines: Sequence[Any]) -> list[str]:
     """Return a warning if the workers differ in linear algebra: so may the last bits."""
-    kernels = {
-        " ".join(str(one.get(key)) for key in ("internal_api", "version", "architecture"))
-        for machine in machines
-        for one in machine["blas"]
-    }
+    kernels = {kernel for machine in machines for kernel in kernels_of(machine)}
     if len(kernels) < 2:
         return []
     known = ", ".join(sorted(kernels))
