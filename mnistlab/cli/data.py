@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mnistlab.cli.options import AsJson, Quiet, echo, echo_json
+from mnistlab.cli.options import AsJson, Quiet, check_number, echo, echo_json
 
 app = typer.Typer(
     help="List, fetch, verify and locate datasets, and look for mistakes in them.",
@@ -149,6 +149,7 @@ def check(
             min=0,
             show_default="a sixth",
             help="Images held out, or a fraction of them.",
+            callback=check_number,
         ),
     ] = 1 / 6,
     split: Annotated[

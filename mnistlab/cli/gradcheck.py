@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from mnistlab.cli.options import Plugins, config_option, echo, echo_json
+from mnistlab.cli.options import Plugins, check_number, config_option, echo, echo_json
 
 Item = TypeVar("Item")
 
@@ -32,7 +32,13 @@ def gradcheck(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides the points.")] = 0,
     scale: Annotated[
         float,
-        typer.Option(min=1e-6, max=1e6, metavar="X", help="The spread of random pre-activations."),
+        typer.Option(
+            min=1e-6,
+            max=1e6,
+            metavar="X",
+            help="The spread of random pre-activations.",
+            callback=check_number,
+        ),
     ] = 1.0,
     method: Annotated[
         str,
@@ -64,7 +70,12 @@ def gradcheck(
     ] = None,
     timeout: Annotated[
         float,
-        typer.Option(min=0.1, metavar="SECONDS", help="For each of several targets."),
+        typer.Option(
+            min=0.1,
+            metavar="SECONDS",
+            help="For each of several targets.",
+            callback=check_number,
+        ),
     ] = 20.0,
     csv: Annotated[
         Path | None,

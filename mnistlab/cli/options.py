@@ -1,11 +1,13 @@
 """What several commands have in common: arguments and options, finding runs, printing."""
 
 import errno
+import math
+import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
 _LAYOUT = "\n\t"
 """The controls that a text may have."""
-
-FolderT = TypeVar("FolderT", bound="RunFolder")
 
 
 def find_config_file(given: Path | None) -> Path | None:
@@ -165,6 +165,13 @@ FilterText = Annotated[
 ]
 
 
+def check_number(value: float) -> float:
+    """Return the value of an option; raise click's error for nan, which lies in every range."""
+    if math.isnan(value):
+        raise typer.BadParameter("must be a number, not nan")
+    return value
+
+
 def runs_folder(given: Path | None) -> Path:
     """Return the runs folder: that of --runs-dir, else the default."""
     from mnistlab.run_folders import default_runs_dir
@@ -176,19 +183,16 @@ def find_folder(run: str, runs_dir: Path | None) -> "RunFolder":
     """Return the folder that a run's name stands for; raise RunFolderError."""
     from mnistlab.run_folders.places import find_run
 
-    return _find(run, runs_folder(runs_dir), find_run)
+    _say_what_latest_is([run], runs_folder(runs_dir))
+    return find_run(run, runs_folder(runs_dir))
 
 
 def find_sweep_folder(sweep: str, runs_dir: Path | None) -> "SweepFolder":
     """Return the folder that a sweep's name stands for; raise RunFolderError."""
     from mnistlab.run_folders.places import find_sweep
 
-    return _find(sweep, runs_folder(runs_dir), find_sweep)
-
-
-def _find(name: str, runs_dir: Path, find: Callable[[str, Path], FolderT]) -> FolderT:
-    _say_what_latest_is([name], runs_dir)
-    return find(name, runs_dir)
+    _say_what_latest_is([sweep], runs_folder(runs_dir))
+    return find_sweep(sweep, runs_folder(runs_dir))
 
 
 def _say_what_latest_is(names: Sequence[str], runs_dir: Path) -> None:
@@ -302,13 +306,12 @@ def require_config(command: str, config: Path | None, words: Sequence[str]) -> N
 
 
 _PLAIN_WORDS = {
-    "Input should be a valid integer, unable to parse string as an integer": "not a whole number",
-    "Input should be a valid number, unable to parse string as a number": "not a number",
-    "Input should be a finite number": "must be finite",
-    "Input should be greater than or equal to": "must be at least",
-    "Input should be less than or equal to": "must be at most",
+    r"is not a valid int\S*( range)?": "is not a whole number",
+    r"is not a valid float( range)?": "is not a number",
+    r"\S+ is not in the range x>=(\S+)": r"must be at least \1",
+    r"\S+ is not in the range (\S+)<=x<=(\S+)": r"must be between \1 and \2",
 }
-"""What typer passes on of pydantic's messages, in the words of our own."""
+"""What typer says of a number, as a pattern, and how we say it."""
 
 
 def explain_usage(error: Any) -> str:
@@ -316,8 +319,8 @@ def explain_usage(error: Any) -> str:
     command = error.ctx.command_path if error.ctx else "mnistlab"
     message = " ".join(error.format_message().split()).rstrip(".")
     message = f"{message[:1].lower()}{message[1:]}"
-    for words, plain in _PLAIN_WORDS.items():
-        message = message.replace(words, plain)
+    for pattern, plain in _PLAIN_WORDS.items():
+        message = re.sub(pattern, plain, message)
     hint, option = "", getattr(error, "option_name", None)
     if option is not None:
         from mnistlab.config.validation import valid_keys

@@ -47,7 +47,9 @@ The folder itself tells of files that come, go or are replaced, the files of cha
 
 _MISSING = [0, 0, 0]
 
-Signature = list[int]
+Signature = list[list[int]]
+"""The state of each of the files of a kind; one that was missing is not looked for again."""
+
 Entry = tuple[Signature, Facts]
 Progress = Callable[[int, int], None]
 """Called with how many of how many folders have been read."""
@@ -129,13 +131,14 @@ def _read(path: Path, facts: dict[str, Facts], new: dict[str, Entry]) -> None:
     kind = folders.SweepFolder if is_sweep else folders.RunFolder
     found = facts_of.read_facts(kind(path))
     facts[path.name] = found
-    if found["status"] != "running" and max(signature[::3]) < before - _TICK:
+    changed = max(time_of_change for time_of_change, _, _ in signature)
+    if found["status"] != "running" and changed < before - _TICK:
         new[path.name] = signature, found
 
 
 def _signature(path: str, kind: str) -> Signature:
-    """Return the state of each file, one behind the other."""
-    return [number for name in _FILES_OF_KIND[kind] for number in _state(path + name)]
+    """Return the state of each file."""
+    return [_state(path + name) for name in _FILES_OF_KIND[kind]]
 
 
 def _is_current(path: str, signature: Signature, facts: Facts) -> bool:
@@ -143,9 +146,8 @@ def _is_current(path: str, signature: Signature, facts: Facts) -> bool:
 
     A file that was missing is not looked for: the folder tells whether anything has come.
     """
-    for place, name in enumerate(_FILES_OF_KIND[facts["kind"]]):
-        state = signature[3 * place : 3 * place + 3]
-        if (place == 0 or state != _MISSING) and state != _state(path + name):
+    for name, state in zip(_FILES_OF_KIND[facts["kind"]], signature, strict=True):
+        if (state != _MISSING or not name) and state != _state(path + name):
             return False
     return True
 
