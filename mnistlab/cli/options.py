@@ -57,7 +57,7 @@ ConfigFile = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="KEY=VALUE",
+        metavar="[KEY=VALUE]...",
         help="Values that win over the file's: learning_rate=0.05 data.validation=5000",
         autocompletion=complete_override,
     ),
@@ -121,7 +121,7 @@ RunName = Annotated[str, run_argument()]
 
 _ANYWHERE = "a path, to a run or a folder of runs anywhere, which is only read"
 
-RunNames = Annotated[list[str], run_argument()]
+RunNames = Annotated[list[str], run_argument("RUN...")]
 
 GivenRuns = Annotated[
     list[str],
@@ -135,7 +135,7 @@ GivenRuns = Annotated[
 SeveralRuns = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="RUN",
+        metavar="[RUN]...",
         help=f"Runs by name or `latest`, or {_ANYWHERE}; a sweep stands for the runs inside it.",
         autocompletion=complete_run,
     ),

@@ -38,7 +38,7 @@ def sweep(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="KEY=V1,V2",
+            metavar="[KEY=V1,V2]...",
             help="Values to try: learning_rate=0.01,0.02 or learning_rate=logspace(1e-3,1e-2,9), "
             "also range, linspace, choice, uniform, log_uniform, int_uniform; a single value is "
             "fixed; zip=KEY,KEY moves keys together; @FILE.csv lists trials.",
