@@ -8,7 +8,7 @@ _MODULES = {
     "epoch_curves": ("RunCurves", "all_learning_curves", "compared_curves", "learning_curves"),
     "gradient_check": ("MOST_STUDIED", "StepStudy", "gradient_error"),
     "image_plots": ("confusion_matrix", "seen_images", "weight_templates", "worst_mistakes"),
-    "plot_registries": ("PLOTS", "SWEEP_PLOTS", "save_plot", "write_plots"),
+    "plot_registries": ("PLOTS", "SWEEP_PLOTS", "plots_of", "save_plot", "write_plots"),
     "sweep_errors": ("error_by_parameter",),
     "sweep_several_parameters": ("error_map", "error_maps", "panel_key", "parallel_coordinates"),
     "views": ("RunView", "SweepView"),

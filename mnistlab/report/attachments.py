@@ -74,17 +74,14 @@ class Pictures:
 
     def sharp(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
         """Return one plot drawn as SVG, None where there is no data for it."""
-        # most reports need no matplotlib
-        from mnistlab.plots import PLOTS, SWEEP_PLOTS, RunView, SweepView, encode  # noqa: PLC0415
+        from mnistlab.plots import encode, plots_of  # noqa: PLC0415 - most need no matplotlib
 
         try:
             with warnings.catch_warnings():
                 # a letter that the font lacks is drawn as an empty box, which says enough
                 warnings.filterwarnings("ignore", message="Glyph .* missing from")
-                if isinstance(folder, SweepFolder):
-                    figure = SWEEP_PLOTS[name](SweepView(folder))
-                else:
-                    figure = PLOTS[name](RunView(folder))
+                plots, view = plots_of(folder)
+                figure = plots[name](view)
                 if figure is None:
                     return None
                 return {**_told(name, title), "file": self._keep(encode(figure, "svg"), "svg")}
