@@ -161,8 +161,7 @@ def sweep(
     settled = load_sweep(path, words or [], **settings)  # type: ignore[arg-type]
 
     from mnistlab.console.sweeps import ConsoleSweepReporter, estimate_facts, print_estimate
-    from mnistlab.sweeps.estimate import estimate
-    from mnistlab.sweeps.plan import prepare_sweep
+    from mnistlab.sweeps.plan import estimate, prepare_sweep
     from mnistlab.sweeps.run import SweepOptions, run_sweep
     from mnistlab.sweeps.storage import best_run, is_complete
 

@@ -19,8 +19,7 @@ from mnistlab.core.objective import format_limit
 from mnistlab.datasets import describe_steps
 from mnistlab.errors import RunFolderError
 from mnistlab.run_folders.folder import SweepFolder, repeats_of
-from mnistlab.sweeps.estimate import Estimate
-from mnistlab.sweeps.plan import PreparedSweep, Stack
+from mnistlab.sweeps.plan import Estimate, PreparedSweep, Stack
 from mnistlab.sweeps.trial_results import SHOWN, Document, column_of, sentences, shown_value
 from mnistlab.sweeps.workers import EpochEnded, Event, RunEnded, SweepReporter
 

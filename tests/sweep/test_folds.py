@@ -15,9 +15,8 @@ from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
 from mnistlab.store.facts import read_facts
 from mnistlab.sweeps import stack_training
-from mnistlab.sweeps.estimate import estimate
 from mnistlab.sweeps.finish import _differ_by_runs, _scores
-from mnistlab.sweeps.plan import prepare_sweep
+from mnistlab.sweeps.plan import estimate, prepare_sweep
 from mnistlab.sweeps.sweep_schema import Metric
 from mnistlab.sweeps.trial_results import TrialResult
 from mnistlab.sweeps.trials import load_sweep

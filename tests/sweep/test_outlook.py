@@ -9,8 +9,7 @@ from mnistlab.console import sweeps
 from mnistlab.console.sweeps import ConsoleSweepReporter, sparkline
 from mnistlab.plots import SWEEP_PLOTS, SweepView
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.sweeps.estimate import estimate
-from mnistlab.sweeps.plan import prepare_sweep
+from mnistlab.sweeps.plan import estimate, prepare_sweep
 from mnistlab.sweeps.sweep_schema import Metric
 from mnistlab.sweeps.workers import EpochEnded, RunEnded, StackEnded
 from tests.sweep.helpers import settled, sweep
