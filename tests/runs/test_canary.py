@@ -12,7 +12,7 @@ import safetensors.numpy
 
 from mnistlab.plots import import_matplotlib
 from tests.runs.audited import LINEAR, MINI, run_audited, train_both
-from tests.runs.test_paths import FIRST, MANY, SECOND, check_refused
+from tests.runs.test_paths import FIRST, MANY, SECOND, check_refused, commands_that_take_a_run
 
 SPRUNG = "sprung"
 
@@ -94,6 +94,12 @@ def commands(name, config):
         ("train", "--config", config, "-q", "--no-plots"),
         ("data", "list"),
     ]
+
+
+def test_every_command_that_opens_a_run_is_tried_here():
+    tried = {words[1] for words in commands(FIRST, Path()) if words[0] == "runs"}
+    alone = {"plot"}  # in a test of its own
+    assert tried == commands_that_take_a_run() - {"delete"} - alone
 
 
 def run_in(cwd, place, words):

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from mnistlab import cli
+from tests.runs.test_paths import commands_that_take_a_run
 from tests.store.folders import make_run, make_sweep
 
 
@@ -44,7 +45,7 @@ RUNS = ["20261102-000000-rates-bbbb", "20261101-000000-linear-aaaa"]
 
 
 @pytest.mark.usefixtures("runs_dir")
-@pytest.mark.parametrize("command", ["show", "plot", "delete", "export", "diff", "verify"])
+@pytest.mark.parametrize("command", sorted(commands_that_take_a_run() - {"list"}))
 def test_every_command_that_takes_a_run(complete, command):
     assert complete(f"mnistlab runs {command} ") == ["latest", *RUNS]
 
