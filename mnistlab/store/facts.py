@@ -10,7 +10,6 @@ import json
 import math
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeGuard
 
 from mnistlab.errors import InputError, escape
@@ -223,16 +222,15 @@ def _altered(folder: RunFolder, files: Mapping[str, Any]) -> list[str]:
     Weights and predictions are not looked into: of ten thousand runs that would take too long.
     """
     with_facts = (folder.config, folder.environment, folder.metrics, folder.summary)
-    return [
-        path.name
-        for path in folder.checked_files
-        if path.name in files and not _is_left(path, files[path.name], inside=path in with_facts)
-    ]
-
-
-def _is_left(path: Path, claim: object, *, inside: bool) -> bool:
-    """Return whether a file is there as claimed; unless one looks `inside`, whether it is there."""
-    return has_checksum(path, claim) if inside else path.exists() or not isinstance(claim, str)
+    altered = []
+    for path in folder.checked_files:
+        if path.name not in files:
+            continue
+        claim = files[path.name]
+        is_there = path.exists() or not isinstance(claim, str)
+        if not (has_checksum(path, claim) if path in with_facts else is_there):
+            altered.append(path.name)
+    return altered
 
 
 def flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -64,8 +64,11 @@ def select(
             check_key(key, runs, f"filter, position {position}")
     chosen, refused = [], []
     for facts in runs:
+        is_hurt = status == "damaged" and facts.get("damaged")  # whatever else it is
+        if status not in (None, facts["status"]) and not is_hurt:
+            continue
         try:
-            if _has_status(facts, status) and (condition is None or condition.matches(facts)):
+            if condition is None or condition.matches(facts):
                 chosen.append(facts)
         except InputError as error:
             refused.append(error)
@@ -118,13 +121,6 @@ def _known_texts(key: str, runs: Sequence[Facts]) -> set[str]:
     known = {one for value in values for one in (value if isinstance(value, list) else [value])}
     valid = STATUSES if key == "status" else names_for(key)
     return {one for one in known if isinstance(one, str)} | set(valid)
-
-
-def _has_status(facts: Facts, status: str | None) -> bool:
-    """Return whether a run has a status; one with damaged files is damaged too."""
-    if status == "damaged" and facts.get("damaged"):
-        return True
-    return status in (None, facts["status"])
 
 
 def other_entries(runs_dir: Path, runs: Iterable[Facts]) -> list[str]:
