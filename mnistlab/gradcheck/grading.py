@@ -16,6 +16,7 @@ from typing import Any
 
 import mnistlab
 from mnistlab.errors import InputError, MnistlabError, shown
+from mnistlab.gradcheck.check import Check
 from mnistlab.gradcheck.own_file import judge
 from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.user_file import Names
@@ -195,7 +196,7 @@ def notebook_code(file: Path) -> str:
 def _summary(report: Report) -> dict[str, Any]:
     """Return the fields of a grade that a report gives."""
     _, _, functions = report.title.partition(": ")
-    errors = [one.check.relative_error for one in report.verdicts if one.check is not None]
+    errors = [one.relative_error for one in report.verdicts if isinstance(one, Check)]
     finite = [error for error in errors if error < float("inf")]
     return {
         "verdict": report.verdict,

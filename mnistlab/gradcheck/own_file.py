@@ -11,15 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.gradcheck.check import Verdict
 from mnistlab.gradcheck.diagnosis import MEAN_OVER_CLASSES
 from mnistlab.gradcheck.differences import unit_of
-from mnistlab.gradcheck.forms import (
-    FROM_ONE,
-    Form,
-    random_sample,
-    sample_at,
-    stages,
-)
+from mnistlab.gradcheck.forms import FROM_ONE, Form, random_sample, sample_at, stages
 from mnistlab.gradcheck.judgement import fits, judge_form, spots
 from mnistlab.gradcheck.references import OF_SIGMOID, Known, recognise
 from mnistlab.gradcheck.suites import Options
@@ -28,7 +23,6 @@ from mnistlab.gradcheck.user_functions import CallError, FaultError, Offer, Read
 from mnistlab.gradcheck.verdicts import (
     Probe,
     Report,
-    Verdict,
     note_on_loss,
     probe_softmax,
     probe_stability,
@@ -90,7 +84,7 @@ def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | No
             reading, fault = _try(Reading(offer, form), options)
             if fault is None and (form.softmax in ("", "both") or reading.known is not None):
                 working.append(reading)
-            is_likely = form.order == offer.order or not offer.is_told
+            is_likely = form.order == offer.order or not offer.told
             if fault is not None and fault.progress > farthest.progress and is_likely:
                 farthest = fault
         known = [reading for reading in working if reading.known is not None]
@@ -98,7 +92,7 @@ def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | No
             sense = _sense(reading, options)
             if sense > best:
                 best, likeliest = sense, reading
-        if best[0] not in _DOUBTFUL or (working and offer.is_told and "W" not in offer.order):
+        if best[0] not in _DOUBTFUL or (working and offer.told and "W" not in offer.order):
             break
     meant = farthest.known
     if likeliest and likeliest.form.is_binary and _names_vector(likeliest):
@@ -132,12 +126,11 @@ def _sense(reading: Reading, options: Options) -> tuple[int, bool]:
 def _try(reading: Reading, options: Options) -> tuple[Reading, FormFault | None]:
     """Call both functions; return what is known of the loss, and what is wrong if anything."""
     generator = np.random.default_rng([options.seed, 3])
-    form, samples = reading.form, []
-    for _ in range(4):
-        sample = random_sample(form, options, generator)
-        if form.labels == FROM_ONE:  # a gradient that counts from 0 fails at the last one
+    form = reading.form
+    samples = [random_sample(form, options, generator) for _ in range(4)]
+    if form.labels == FROM_ONE:  # a gradient that counts from 0 fails at the last one
+        for sample in samples:
             sample.labels[:] %= max(1, options.classes - 1)
-        samples.append(sample)
     progress = 0
     try:
         values = [reading.value(sample) for sample in samples]
@@ -150,8 +143,8 @@ def _try(reading: Reading, options: Options) -> tuple[Reading, FormFault | None]
         for coordinates in reading.coordinates(arguments):
             reading.gradient(arguments, coordinates)
     except FaultError as error:
-        is_call = isinstance(error, CallError)
-        return reading, FormFault(progress, str(error), not is_call, reading.known)
+        is_judged = not isinstance(error, CallError)
+        return reading, FormFault(progress, str(error), is_judged, reading.known)
     return reading, None
 
 
@@ -298,7 +291,7 @@ def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verd
 
 def _doubted(verdicts: list[Verdict], reading: Reading) -> list[Verdict]:
     """Return the verdicts, none of them "wrong" where the arguments were only guessed."""
-    if reading.offer.is_told or reading.known is not None:
+    if reading.offer.told or reading.known is not None:
         return verdicts
     hint = (
         f"what ({', '.join(reading.offer.loss.parameters)}) are was guessed, and no loss of a "

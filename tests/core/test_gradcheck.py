@@ -24,8 +24,8 @@ from mnistlab.core.objective import (
 from mnistlab.core.samples import Samples
 from mnistlab.gradcheck.check import METHODS, check
 from mnistlab.gradcheck.diagnosis import diagnose
+from mnistlab.gradcheck.differences import study_steps
 from mnistlab.gradcheck.mistakes import MISTAKES, Case
-from mnistlab.gradcheck.save import study_steps
 from mnistlab.gradcheck.suites import Batch, activations_problem, parameters_problem
 from tests.late import Late
 
@@ -370,13 +370,15 @@ def test_a_diagnosis_never_explains_with_nothing():
 
 
 def test_the_v_of_steps_goes_down_and_up_again():
-    study = study_steps(judge(problem_of(Case())))
-    best = study.steps[np.nanargmin(study.central)]
+    found = judge(problem_of(Case()))
+    study = study_steps(found.problem.line, found.differences, found.numerical.shape)
+    forward, central, by_complex = study.errors.values()
+    best = study.steps[np.nanargmin(central)]
     assert 1e-7 < best < 1e-3
-    assert study.central[0] > 1e-3
-    assert study.central[-1] > 1e-4
-    assert np.nanmin(study.forward) > np.nanmin(study.central)
-    assert study.complex[-1] < 1e-15
+    assert central[0] > 1e-3
+    assert central[-1] > 1e-4
+    assert np.nanmin(forward) > np.nanmin(central)
+    assert by_complex[-1] < 1e-15
     assert study.chosen[1] < 1e-12
     assert study.exact
 

@@ -106,7 +106,7 @@ def test_an_unstable_softmax_is_right_but_told():
 def test_single_precision_is_told():
     (first, *_) = report_on("right_float32").verdicts
     assert any("loss computes in float32" in note for note in first.notes)
-    assert first.check.relative_error < 1e-5
+    assert first.relative_error < 1e-5
 
 
 def write(tmp_path, text):
