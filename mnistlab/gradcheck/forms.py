@@ -183,17 +183,17 @@ class Form:
         return a
 
 
-def stages(order: tuple[str, ...], *, batch: bool, settled: bool) -> Iterator[list[Form]]:
+def stages(told: tuple[str, ...], *, batch: bool) -> Iterator[list[Form]]:
     """Yield the forms that are tried together, the likelier ones first.
 
-    `order` is that of the arguments as the names have it; where it is not `settled` the label may
-    come first too. Later forms are for functions that make no sense in those before: many a
-    formula runs in a form that it was not made for.
+    `told` are the roles of the arguments in their order; without them the label may come last or
+    first. Later forms are for functions that make no sense in those before: many a formula runs in
+    a form that it was not made for.
     """
-    first = Form(order, batch)
-    switches = (False, True)
+    order = told or ("a", "y")
+    first, switches = Form(order, batch), (False, True)
     if not first.by_weights:
-        for each in (order,) if settled else (order, order[::-1]):
+        for each in (order,) if told else (order, order[::-1]):
             yield [
                 replace(first, order=each, columns=columns, labels=labels, softmax=softmax)
                 for columns, softmax, labels in product(

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -123,26 +122,24 @@ def _in_process(file: Path, names: Names, options: Options, timeout: float) -> d
             "options": asdict(options),
             "answer": str(answer),
         }
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-c", _PROGRAM, json.dumps(task)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"},
-            start_new_session=True,
-        )
         try:
-            code = process.wait(timeout)
+            process = subprocess.run(  # noqa: S603 - our own module
+                [sys.executable, "-P", "-c", _PROGRAM, json.dumps(task)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=folder,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"},
+                start_new_session=True,
+                timeout=timeout,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             return _unjudged(f"it did not end within {timeout:g} seconds; --timeout gives it more")
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
         try:
             found: dict[str, Any] = json.loads(answer.read_bytes())
         except (OSError, ValueError):
+            code = process.returncode
             return _unjudged(f"its process ended without an answer (exit code {code})")
         return found
 

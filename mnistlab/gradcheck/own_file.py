@@ -6,6 +6,7 @@ Shapes: B batch, C classes.
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -60,14 +61,12 @@ class FormFault:
     Attributes:
         judged: whether the functions are wrong; if not, they were perhaps called wrongly.
         known: the loss of a course that was found before the gradient failed.
-        doubt: why they may be right all the same.
     """
 
     progress: int
     what: str
     judged: bool = False
     known: Known | None = None
-    doubt: str = ""
 
 
 def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | None, FormFault]:
@@ -78,34 +77,34 @@ def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | No
     """
     farthest, best = FormFault(-1, ""), (-1, False)
     likeliest: Reading | None = None
-    for stage in stages(offer.order, batch=batch, settled=offer.is_settled):
+    for stage in stages(offer.told, batch=batch):
         working = []
         for form in stage:
             reading, fault = _try(Reading(offer, form), options)
-            if fault is None and (form.softmax in ("", "both") or reading.known is not None):
+            if fault is not None:
+                farthest = max(farthest, fault, key=lambda one: one.progress)
+            elif form.softmax in ("", "both") or reading.known is not None:
                 working.append(reading)
-            is_likely = form.order == offer.order or not offer.told
-            if fault is not None and fault.progress > farthest.progress and is_likely:
-                farthest = fault
         known = [reading for reading in working if reading.known is not None]
         for reading in known or sorted(working, key=lambda one: one.form.softmax):
             sense = _sense(reading, options)
             if sense > best:
                 best, likeliest = sense, reading
-        if best[0] not in _DOUBTFUL or (working and offer.told and "W" not in offer.order):
+        if best[0] > _STRANGE:
             break
     meant = farthest.known
-    if likeliest and likeliest.form.is_binary and _names_vector(likeliest):
+    is_binary = likeliest is not None and likeliest.form.is_binary
+    if meant is None or (is_binary and _names_vector(offer)):
         return likeliest, farthest
-    if meant is not None and best[0] <= 0:
+    if best[0] <= 0:
         return None, farthest
-    if meant is not None and meant.name != OF_SIGMOID and likeliest and likeliest.form.is_binary:
-        return None, replace(farthest, doubt="; with a single output, y as 0 or 1, it works")
+    if is_binary and meant.name != OF_SIGMOID:
+        what = f"{farthest.what}; with a single output, y as 0 or 1, it works"
+        return None, replace(farthest, what=what, judged=False)
     return likeliest, farthest
 
 
 _STRANGE, _USUAL, _FITS = 1, 2, 3  # how much sense a form makes
-_DOUBTFUL = (-1, 0, _STRANGE)
 
 
 def _sense(reading: Reading, options: Options) -> tuple[int, bool]:
@@ -165,27 +164,27 @@ def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
         single, batch = (None, batch) if single.form.is_binary else (single, None)
     elif single and batch and _is_by_chance(single, batch, options):
         single = None
-    taken = [reading for reading in (single, batch) if reading is not None]
-    if not taken:
+    first = single or batch
+    if first is None:
         return Report(title, [_unjudged(title, fault, batch_fault)])
-    verdicts = judge_form(taken[0], options)
-    if single and batch and not all(one.passed for one in verdicts) and _is_usual(batch, options):
+    verdicts = judge_form(first, options)
+    if single and batch and not _all_passed(verdicts) and _is_usual(batch, options):
         of_batch = judge_form(batch, options)
-        if all(one.passed for one in of_batch):  # one vector was not thought of
-            taken, single, verdicts = [batch], None, of_batch
-    if _is_mean_over_classes(verdicts) and (of_one := _single_output(taken[0], options)):
-        if _names_vector(of_one):
-            taken, single, verdicts = [of_one], None, judge_form(of_one, options)
-        elif not _names_matrix(of_one):
-            why = "; for a single output it is right: call the weights w, or W and the labels Y"
-            verdicts = [
-                one if one.passed else replace(one, judged=False, diagnosis=one.diagnosis + why)
-                for one in verdicts
-            ]
-    first = taken[0]
+        if _all_passed(of_batch):  # one vector was not thought of
+            first, single, verdicts = batch, None, of_batch
+    # what lacks nothing but the division of a mean over the classes may have a single output
+    is_mean = any(MEAN_OVER_CLASSES in one.diagnosis for one in verdicts if not one.passed)
+    if is_mean and (of_one := _single_output(first, options)):
+        if _names_vector(offer):
+            first, verdicts = of_one, judge_form(of_one, options)
+            single, batch = (None, first) if first.form.batch else (first, None)
+        elif not (offer.argument("W")[:1].isupper() and offer.argument("y")[:1].isupper()):
+            why = "for a single output it is right: call the weights w, or W and the labels Y"
+            verdicts = _unsure(verdicts, why)
     notes = [
         f"takes {reading.form}{f' ({reading.known.name})' if reading.known else ''}"
-        for reading in taken
+        for reading in (single, batch)
+        if reading is not None
     ]
     if single is not None and batch is not None:
         more = _judge_batch(single, batch, options)
@@ -193,18 +192,29 @@ def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
         if not more:
             notes[1:] = ["seems not to be made for a batch of rows, which was not held against it"]
     elif not first.form.by_weights:
-        missing, why = (
-            ("one vector", fault.what) if single is None else ("a batch", batch_fault.what)
-        )
-        reason = f" ({why})" if why else ""
+        missing, failed = ("one vector", fault) if single is None else ("a batch", batch_fault)
+        reason = f" ({failed.what})" if failed.what else ""
         notes.append(f"does not take {missing}{reason}, which was not held against it")
+    if not offer.told and first.known is None:
+        why = (
+            f"what ({', '.join(offer.loss.parameters)}) are was guessed, and no loss of a course "
+            'was found: say it, such as --signature "y, a"'
+        )
+        verdicts = _unsure(verdicts, why)
     notes += _notes_on_loss(first, options)
-    return Report(title, _doubted(verdicts, first), list(_probe(first, options)), notes)
+    return Report(title, verdicts, list(_probe(first, options)), notes)
 
 
-def _is_mean_over_classes(verdicts: Sequence[Verdict]) -> bool:
-    """Whether a gradient lacks nothing but the division of a mean over the classes."""
-    return any(MEAN_OVER_CLASSES in one.diagnosis for one in verdicts if not one.passed)
+def _all_passed(verdicts: Sequence[Verdict]) -> bool:
+    return all(verdict.passed for verdict in verdicts)
+
+
+def _unsure(verdicts: Sequence[Verdict], why: str) -> list[Verdict]:
+    """Return verdicts, none of them "wrong", but perhaps "cannot be judged"."""
+    return [
+        one if one.passed else replace(one, judged=False, diagnosis=f"{one.diagnosis}; {why}")
+        for one in verdicts
+    ]
 
 
 def _single_output(wrong: Reading, options: Options) -> Reading | None:
@@ -215,40 +225,27 @@ def _single_output(wrong: Reading, options: Options) -> Reading | None:
     offer = wrong.offer
     if not wrong.form.by_weights or wrong.form.is_binary:
         return None
-    for stage in stages(offer.order, batch=wrong.form.batch, settled=offer.is_settled):
-        for form in stage:
-            if form.is_binary and form.order == wrong.form.order:
-                reading, fault = _try(Reading(offer, form), options)
-                if fault is None and all(one.passed for one in judge_form(reading, options)):
-                    return reading
+    for form in chain.from_iterable(stages(offer.told, batch=wrong.form.batch)):
+        if form.is_binary:
+            reading, fault = _try(Reading(offer, form), options)
+            if fault is None and _all_passed(judge_form(reading, options)):
+                return reading
     return None
 
 
-def _named(reading: Reading, role: str) -> str:
-    """Return what the loss calls the argument of a role, "" where that is not known."""
-    named = dict(zip(reading.form.order, reading.offer.loss.parameters, strict=False))
-    return named.get(role, "")
-
-
-def _names_vector(reading: Reading) -> bool:
+def _names_vector(offer: Offer) -> bool:
     """Whether the weights are called as a vector is, w or theta."""
-    return _named(reading, "W") in ("w", "theta", "beta", "coef", "weights_vector")
-
-
-def _names_matrix(reading: Reading) -> bool:
-    """Whether weights and labels are called as matrices are, W and Y or T."""
-    return _named(reading, "W")[:1].isupper() and _named(reading, "y")[:1].isupper()
+    return offer.argument("W") in ("w", "theta", "beta", "coef", "weights_vector")
 
 
 def _unjudged(what: str, single: FormFault, batch: FormFault) -> Verdict:
     """Return the verdict where functions fail in every form: that of the form that was meant."""
     first, second = sorted((single, batch), key=lambda one: (one.progress, one.judged))
-    why = second.what + second.doubt
+    why = second.what
     is_tie = (first.progress, first.judged) == (second.progress, second.judged)
     if is_tie and first.what != second.what:
         why = f"for one vector: {single.what}; for a batch of rows: {batch.what}"
-    judged = second.judged and not second.doubt
-    return Verdict(what, passed=False, diagnosis=why, judged=judged)
+    return Verdict(what, passed=False, diagnosis=why, judged=second.judged)
 
 
 def _is_usual(reading: Reading, options: Options) -> bool:
@@ -278,7 +275,7 @@ def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verd
     is_sum_or_mean = np.isclose(whole, [np.sum(each), np.mean(each)], rtol=1e-6, atol=1e-9).any()
     if is_sum_or_mean or _is_usual(batch, options):
         return verdicts
-    if not all(verdict.passed for verdict in verdicts):
+    if not _all_passed(verdicts):
         return []
     diagnosis = (
         f"it is {whole:.6g} for a batch whose samples have the losses "
@@ -287,20 +284,6 @@ def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verd
     )
     what = f"{batch.offer.loss.name} of a batch"
     return [*verdicts, Verdict(what, passed=False, diagnosis=diagnosis)]
-
-
-def _doubted(verdicts: list[Verdict], reading: Reading) -> list[Verdict]:
-    """Return the verdicts, none of them "wrong" where the arguments were only guessed."""
-    if reading.offer.told or reading.known is not None:
-        return verdicts
-    hint = (
-        f"what ({', '.join(reading.offer.loss.parameters)}) are was guessed, and no loss of a "
-        'course was found: say it, such as --signature "y, a"'
-    )
-    return [
-        one if one.passed else replace(one, judged=False, diagnosis=f"{one.diagnosis}; {hint}")
-        for one in verdicts
-    ]
 
 
 def _notes_on_loss(reading: Reading, options: Options) -> list[str]:

@@ -111,7 +111,7 @@ def read_user_file(path: Path, names: Names) -> list[Offer]:
         told = [replace(one, roles=_roles(one, roles)) for one in (loss, *gradients)]
         if not gradients:
             told = [replace(told[0], name=f"the {part} of {loss.name}") for part in _PARTS]
-        offers.append(Offer(told[0], tuple(told[1:]), softmax, not gradients, bool(roles)))
+        offers.append(Offer(told[0], tuple(told[1:]), softmax, not gradients))
     return offers
 
 

@@ -130,14 +130,12 @@ class Offer:
     Attributes:
         gradients: the functions that together return the gradient, one for each parameter perhaps.
         returns_both: whether it is one function that returns loss and gradient together.
-        is_settled: whether the user has said in which order the arguments come.
     """
 
     loss: UserFunction
     gradients: tuple[UserFunction, ...]
     softmax: UserFunction | None
     returns_both: bool
-    is_settled: bool
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -148,6 +146,10 @@ class Offer:
     def order(self) -> tuple[str, ...]:
         """Return the roles of the arguments, (a, y) where nothing tells them."""
         return self.told or ("a", "y")
+
+    def argument(self, role: str) -> str:
+        """Return what the loss calls the argument of a role, "" where that is not known."""
+        return dict(zip(self.told, self.loss.parameters, strict=False)).get(role, "")
 
     @property
     def gradient_name(self) -> str:
@@ -321,10 +323,7 @@ class Reading:
 
     def ordered(self, function: UserFunction, arguments: Arguments) -> list[Any]:
         """Return the arguments in a function's order; raise CallError if it takes others."""
-        order = self.form.order
-        roles = function.roles or order
-        if function.roles and not self.form.by_weights and order != self.offer.order:
-            roles = roles[::-1]
+        roles = function.roles or self.form.order
         count = len(function.parameters)
         if len(roles) != count or not set(roles) <= set(arguments):
             example = _EXAMPLES.get(count)
