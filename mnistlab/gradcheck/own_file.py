@@ -61,12 +61,14 @@ class FormFault:
     Attributes:
         judged: whether the functions are wrong; if not, they were perhaps called wrongly.
         known: the loss of a course that was found before the gradient failed.
+        doubt: why they may be right all the same.
     """
 
     progress: int
     what: str
     judged: bool = False
     known: Known | None = None
+    doubt: str = ""
 
 
 def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | None, FormFault]:
@@ -99,8 +101,7 @@ def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | No
     if best[0] <= 0:
         return None, farthest
     if is_binary and meant.name != OF_SIGMOID:
-        what = f"{farthest.what}; with a single output, y as 0 or 1, it works"
-        return None, replace(farthest, what=what, judged=False)
+        return None, replace(farthest, doubt="; with a single output, y as 0 or 1, it works")
     return likeliest, farthest
 
 
@@ -241,11 +242,12 @@ def _names_vector(offer: Offer) -> bool:
 def _unjudged(what: str, single: FormFault, batch: FormFault) -> Verdict:
     """Return the verdict where functions fail in every form: that of the form that was meant."""
     first, second = sorted((single, batch), key=lambda one: (one.progress, one.judged))
-    why = second.what
+    why = second.what + second.doubt
     is_tie = (first.progress, first.judged) == (second.progress, second.judged)
     if is_tie and first.what != second.what:
         why = f"for one vector: {single.what}; for a batch of rows: {batch.what}"
-    return Verdict(what, passed=False, diagnosis=why, judged=second.judged)
+    judged = second.judged and not second.doubt
+    return Verdict(what, passed=False, diagnosis=why, judged=judged)
 
 
 def _is_usual(reading: Reading, options: Options) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.losses import LOSSES, softmax
+from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import (
     REDUCTIONS,
@@ -287,8 +287,7 @@ def probe_ours(options: Options) -> list[Probe]:
         return derivative
 
     def outputs(A: Floats) -> Floats:
-        unshifted = mistake is not None and mistake.loss is not None
-        return np.stack([gradient(a, 0) + eye[0] for a in A]) if unshifted else softmax(A)
+        return np.stack([gradient(a, 0) + eye[0] for a in A])
 
     return [*probe_softmax(outputs, C, options.seed), *probe_stability(value, gradient, C)]
 
