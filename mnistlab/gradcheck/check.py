@@ -132,6 +132,7 @@ class Check(Verdict):
         direction_error: the error of the derivative along a random direction.
         complex_error: the largest absolute error against the complex step, None where the
             function does not take complex numbers.
+        is_undecided: whether the function is too rough at this point for a verdict.
     """
 
     problem: Problem
@@ -146,11 +147,7 @@ class Check(Verdict):
     worst_index: tuple[int, ...]
     direction_error: float
     complex_error: float | None
-
-    @property
-    def is_undecided(self) -> bool:
-        """Whether the function is too rough at this point for a verdict."""
-        return _is_too_rough(self.tolerance, self.differences)
+    is_undecided: bool
 
     def numbers(self) -> dict[str, Any]:
         """Return the numbers that `--json` shows."""
@@ -181,8 +178,11 @@ def check(problem: Problem, method: str, generator: np.random.Generator) -> Chec
     size = max(_largest(analytic), _largest(numerical))
     floor = min(tolerance.max() / METHODS[method], max(differences.slope, size))
     largest = float(error.max(initial=0))
+    # a tolerance that says nothing; for a flat function that of its values' rounding does
+    enough = max(_TOO_NOISY * differences.slope, 1e-9 * differences.highest)
+    is_undecided = not (tolerance <= enough).all()
     diagnosis = ""
-    if _is_too_rough(tolerance, differences):
+    if is_undecided:
         diagnosis = _why_undecided(differences)
     elif (error > tolerance).any():
         diagnosis = diagnose(analytic, numerical, tolerance, problem.anatomy(numerical))
@@ -208,6 +208,7 @@ def check(problem: Problem, method: str, generator: np.random.Generator) -> Chec
         worst_index=_index_of_largest(error - tolerance),
         direction_error=off,
         complex_error=None if exact is None else _largest(analytic - exact),
+        is_undecided=is_undecided,
     )
 
 
@@ -299,12 +300,6 @@ def _kink_note(differences: Derivative, shape: tuple[int, ...]) -> str:
         f"{differences.left[flat]:.6g} from below and {differences.right[flat]:.6g} from above; "
         "anything between is accepted"
     )
-
-
-def _is_too_rough(tolerance: Floats, differences: Derivative) -> bool:
-    """Whether a tolerance says nothing; for a flat function that of its values' rounding does."""
-    enough = max(_TOO_NOISY * differences.slope, 1e-9 * differences.highest)
-    return not bool((tolerance <= enough).all())
 
 
 def _why_undecided(differences: Derivative) -> str:

@@ -93,11 +93,6 @@ class Form:
         """Whether there is a single output, with labels 0 and 1."""
         return self.labels == BINARY
 
-    @property
-    def has_biases(self) -> bool:
-        """Whether the functions take biases, by themselves or packed with the weights."""
-        return "b" in self.order or self.packed == PACKED[1]
-
     def __str__(self) -> str:
         """Return it in words."""
         vector = "one column" if self.columns else "one vector"
@@ -228,7 +223,8 @@ def random_sample(form: Form, options: Options, generator: np.random.Generator) 
     D = _features(B, C)
     X = generator.normal(0, 1, (B, D))
     W = generator.normal(0, options.scale / np.sqrt(D), (D, C))
-    b = generator.normal(0, options.scale / 2, C) if form.has_biases else np.zeros(C)
+    has_biases = "b" in form.order or form.packed == PACKED[1]
+    b = generator.normal(0, options.scale / 2, C) if has_biases else np.zeros(C)
     return Sample(labels, X @ W + b, X, W, b)
 
 

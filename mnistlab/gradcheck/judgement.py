@@ -321,7 +321,7 @@ def _anatomy(spot: Spot, data: Floats, known: Known | None) -> Anatomy:
         per_sample = form.forth(spot.coordinates, sample, data) / share
     else:
         factor = known.factor / share
-        weights = (known.reference.target_weight * factor,)
+        weights = (2 * factor if known.reference.is_squared else factor,)  # as in 2(y - t)
         per_sample = spot.by_sample(known.name) * factor
     return Anatomy(
         coordinates=form.words(spot.coordinates),

@@ -42,11 +42,6 @@ class Anatomy:
     averaged: bool | None
     penalty: Floats | None
 
-    @property
-    def batch_size(self) -> int:
-        """Return B."""
-        return len(self.targets)
-
 
 @dataclass(frozen=True)
 class Case:
@@ -152,7 +147,7 @@ for _name, _mistake in {
         "it is summed over the batch although the loss is averaged: the division by the batch "
         "size is missing",
         lambda true, anatomy: (
-            _times(anatomy.batch_size, true, anatomy)[1:] if anatomy.averaged is True else []
+            _times(len(anatomy.targets), true, anatomy)[1:] if anatomy.averaged is True else []
         ),
         Case(coordinates="weights", reduction="mean"),
     ),
@@ -160,7 +155,7 @@ for _name, _mistake in {
         "it is averaged over the batch although the loss is a sum: leave out the division by "
         "the batch size",
         lambda true, anatomy: (
-            _times(1 / anatomy.batch_size, true, anatomy)[1:] if anatomy.averaged is False else []
+            _times(1 / len(anatomy.targets), true, anatomy)[1:] if anatomy.averaged is False else []
         ),
         Case(coordinates="weights", reduction="sum"),
     ),

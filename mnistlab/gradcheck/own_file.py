@@ -42,7 +42,8 @@ def judge(path: Path, options: Options, names: Names = Names()) -> Report:  # no
     sure = [
         report
         for offer, report in zip(offers, reports, strict=True)
-        if report.is_judged or not offer.returns_both  # which may be a loss alone
+        # what returns both may be a loss alone
+        if not offer.returns_both or any(one.judged for one in report.verdicts)
     ]
     reports = sure or reports
     titles = "; ".join(report.title for report in reports)

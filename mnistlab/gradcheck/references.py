@@ -34,11 +34,6 @@ class Reference:
     gradient: Callable[[Floats, Floats], Floats]
     is_squared: bool = False
 
-    @property
-    def target_weight(self) -> float:
-        """Return what a target stands in dL/d(outputs) with: 2 as in 2(y - t)."""
-        return 2.0 if self.is_squared else 1.0
-
 
 def _of(model: str, loss: str) -> Reference:
     """Return one of ours, whose arrays are (B, K, C) with K = 1."""

@@ -142,11 +142,6 @@ class Offer:
         """Return the roles of the arguments as their names, or the user, tell them, if they do."""
         return next((one.roles for one in (self.loss, *self.gradients) if one.roles), ())
 
-    @property
-    def order(self) -> tuple[str, ...]:
-        """Return the roles of the arguments, (a, y) where nothing tells them."""
-        return self.told or ("a", "y")
-
     def argument(self, role: str) -> str:
         """Return what the loss calls the argument of a role, "" where that is not known."""
         return dict(zip(self.told, self.loss.parameters, strict=False)).get(role, "")
@@ -257,19 +252,18 @@ class Reading:
         found = self._gradients(arguments)
         part = _fitting(found, shape)
         if part is None:
-            hint, is_by_features = "", False
-            if found[0].shape == ():
-                hint = ": it is one number, but there is one derivative for each pre-activation"
-            elif self.form.by_weights and _fitting(found, arguments["X"].shape) is not None:
-                hint, is_by_features = (
-                    "; the shape is that of X, a gradient by which is not judged",
-                    True,
-                )
-            raise (CallError if is_by_features else FaultError)(
-                f"{name} returns shape {', '.join(str(one.shape) for one in found)} for "
-                f"{self.form.words(coordinates)} of shape {shape}; a gradient has one entry for "
-                f"each{hint}"
+            shapes, words = ", ".join(str(one.shape) for one in found), self.form.words(coordinates)
+            what = (
+                f"{name} returns shape {shapes} for {words} of shape {shape}; a gradient has one "
             )
+            what += "entry for each"
+            if found[0].shape == ():
+                why = "it is one number, but there is one derivative for each pre-activation"
+                raise FaultError(f"{what}: {why}")
+            if self.form.by_weights and _fitting(found, arguments["X"].shape) is not None:
+                why = "the shape is that of X, a gradient by which is not judged"
+                raise CallError(f"{what}; {why}")
+            raise FaultError(what)
         if np.iscomplexobj(part):
             raise FaultError(f"{name} returns complex numbers for real ones")
         return np.ascontiguousarray(part).reshape(shape)

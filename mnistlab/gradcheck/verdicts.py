@@ -63,18 +63,12 @@ class Report:
         return gradients and all(probe.passed for probe in self.probes)
 
     @property
-    def is_judged(self) -> bool:
-        """Whether any gradient could be judged."""
-        return any(one.judged for one in self.verdicts)
-
-    @property
     def verdict(self) -> str:
         """Return RIGHT, WRONG, or UNJUDGED where nothing is wrong that could be judged."""
         if self.passed:
             return RIGHT
-        is_unjudged = any(not one.judged for one in self.verdicts)
-        wrong = [one for one in self.verdicts if one.judged and not one.passed]
-        return UNJUDGED if is_unjudged and not wrong else WRONG
+        failed = [one for one in self.verdicts if not one.passed]
+        return UNJUDGED if failed and not any(one.judged for one in failed) else WRONG
 
     @property
     def faults(self) -> list[str]:
