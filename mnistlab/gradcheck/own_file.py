@@ -121,7 +121,7 @@ def _sense(reading: Reading, options: Options) -> tuple[int, bool]:
         return _FITS, is_known
     if reading.known is None:
         return _USUAL if is_known else 0, is_known
-    return _USUAL if _is_usual(reading, options) else _STRANGE, is_known
+    return _USUAL if reading.is_usual else _STRANGE, is_known
 
 
 def _try(reading: Reading, options: Options) -> tuple[Reading, FormFault | None]:
@@ -138,8 +138,9 @@ def _try(reading: Reading, options: Options) -> tuple[Reading, FormFault | None]
         progress = 1
         unit = unit_of(np.asarray(reading.loss(form.arguments(samples[0]))))
         points = [(sample.A, form.targets(sample)) for sample in samples]
-        reading = replace(reading, known=recognise(values, points, unit))
-        progress = 1 if reading.known is None else 2
+        if known := recognise(values, points, unit):
+            is_usual = known.is_usual(reading.share(samples[0]), samples[0].A.shape[1])
+            reading, progress = replace(reading, known=known, is_usual=is_usual), 2
         arguments = form.arguments(samples[0])
         for coordinates in reading.coordinates(arguments):
             reading.gradient(arguments, coordinates)
@@ -162,15 +163,13 @@ def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
     """Return the report on a loss and its gradient, for one vector and for a batch."""
     single, fault = choose(offer, options, batch=False)
     batch, batch_fault = choose(offer, options, batch=True)
-    if single and batch and single.form.is_binary != batch.form.is_binary:
-        single, batch = (None, batch) if single.form.is_binary else (single, None)
-    elif single and batch and _is_by_chance(single, batch, options):
-        single = None
+    if single and batch:
+        single, batch = _meant(single, batch)
     first = single or batch
     if first is None:
         return Report(title, [_unjudged(title, fault, batch_fault)])
     verdicts = judge_form(first, options)
-    if single and batch and not _all_passed(verdicts) and _is_usual(batch, options):
+    if single and batch and not _all_passed(verdicts) and batch.is_usual:
         of_batch = judge_form(batch, options)
         if _all_passed(of_batch):  # one vector was not thought of
             first, single, verdicts = batch, None, of_batch
@@ -205,6 +204,15 @@ def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
         verdicts = _unsure(verdicts, why)
     notes += _notes_on_loss(first, options)
     return Report(title, verdicts, list(_probe(first, options)), notes)
+
+
+def _meant(single: Reading, batch: Reading) -> tuple[Reading | None, Reading | None]:
+    """Return the two forms, without one in which the functions run by chance only."""
+    if single.form.is_binary != batch.form.is_binary:
+        return (None, batch) if single.form.is_binary else (single, None)
+    is_turned = single.form.columns and not batch.form.columns
+    is_other = batch.is_usual and not single.is_usual
+    return None if is_turned or is_other else single, batch
 
 
 def _all_passed(verdicts: Sequence[Verdict]) -> bool:
@@ -251,20 +259,6 @@ def _unjudged(what: str, single: FormFault, batch: FormFault) -> Verdict:
     return Verdict(what, passed=False, diagnosis=why, judged=judged)
 
 
-def _is_usual(reading: Reading, options: Options) -> bool:
-    """Whether the loss is one that a course would write, not a strange multiple of it."""
-    sample = random_sample(reading.form, options, np.random.default_rng([options.seed, 4]))
-    C, known = sample.A.shape[1], reading.known
-    return known is not None and known.is_usual(reading.share(sample), C)
-
-
-def _is_by_chance(single: Reading, batch: Reading, options: Options) -> bool:
-    """Whether functions of a batch run with one vector too, and give something else."""
-    if single.form.columns and not batch.form.columns:
-        return True
-    return _is_usual(batch, options) and not _is_usual(single, options)
-
-
 def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verdict]:
     """Return the verdicts on a batch for functions that also take one vector; none if they do not.
 
@@ -276,7 +270,7 @@ def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verd
     each = [single.value(sample.rows([i])) for i in range(len(sample.labels))]
     whole = batch.value(sample)
     is_sum_or_mean = np.isclose(whole, [np.sum(each), np.mean(each)], rtol=1e-6, atol=1e-9).any()
-    if is_sum_or_mean or _is_usual(batch, options):
+    if is_sum_or_mean or batch.is_usual:
         return verdicts
     if not _all_passed(verdicts):
         return []
@@ -298,7 +292,7 @@ def _notes_on_loss(reading: Reading, options: Options) -> list[str]:
             f"{offer.gradient_name} is the derivative by the probabilities that it takes; that by "
             "the pre-activations is softmax(a) - y"
         )
-    if not _is_usual(reading, options):
+    if not reading.is_usual:
         notes.append(f"{offer.loss.name} is not the softmax cross-entropy, nor a squared error")
     if not form.softmax and not form.by_weights:
         C = options.classes

@@ -202,11 +202,13 @@ class Reading:
 
     Attributes:
         known: the loss of a course that it is a multiple of.
+        is_usual: whether a course would write that multiple.
     """
 
     offer: Offer
     form: Form
     known: Known | None = None
+    is_usual: bool = False
 
     def coordinates(self, arguments: Arguments) -> list[str]:
         """Return by what the gradient is: "a", or "W" and, where it comes with it, "b"."""
