@@ -172,30 +172,18 @@ def load_plugins(paths: Sequence[Path]) -> None:
     again. Raises InputError that names the file, the line where there is one, and the reason.
     """
     for path in dict.fromkeys(path.resolve() for path in paths):
-        if _is_loaded(path):
+        if path.is_file() and _loaded.get(path) == path.read_bytes():
             continue
-        known = {(registry.kind, name) for registry in REGISTRIES for name in registry}
+        known = {registry.kind: set(registry) for registry in REGISTRIES}
         run_file(path, f"plugin {path}")
-        added = [
-            (registry, name)
-            for registry in REGISTRIES
-            for name in registry
-            if (registry.kind, name) not in known
-        ]
-        _loaded[path] = path.read_bytes(), added
-        for registry, name in added:
-            _try(path, registry.kind, name, registry[name])
+        _loaded[path] = path.read_bytes()
+        for registry in REGISTRIES:
+            for name in [name for name in registry if name not in known[registry.kind]]:
+                _try(path, registry.kind, name, registry[name])
 
 
-_loaded: dict[Path, tuple[bytes, list[tuple[Registry[Any], str]]]] = {}
-"""The content of the plugins that this process has run, and what they have registered."""
-
-
-def _is_loaded(path: Path) -> bool:
-    if path not in _loaded or not path.is_file():
-        return False
-    content, added = _loaded[path]
-    return path.read_bytes() == content and all(name in registry for registry, name in added)
+_loaded: dict[Path, bytes] = {}
+"""The content of the plugins that this process has run."""
 
 
 def blame(error: BaseException) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from mnistlab.cli.options import Plugins, config_option, echo, echo_json
+from mnistlab.cli.options import AsJson, Plugins, RunsDir, config_option, echo, echo_json
 
 Item = TypeVar("Item")
 
@@ -100,15 +100,8 @@ def gradcheck(
     keep: Annotated[
         bool, typer.Option("--save", help="Leave a folder with report, table and plot.")
     ] = False,
-    runs_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Where --save goes (default: $MNISTLAB_RUNS_DIR or runs)."
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the report as one JSON document.")
-    ] = False,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")] = False,
 ) -> None:
     """Compare gradients with numerical ones, and say what is wrong with a false one.
