@@ -311,7 +311,7 @@ def _why_undecided(differences: Derivative) -> str:
     return (
         f"the loss is too rough to be checked: its values carry noise of {differences.noise:.1g} "
         f"against slopes of {differences.slope:.1g}, or it jumps or bends beside the point; look "
-        "rounding, random numbers and steps"
+        "for rounding, random numbers and steps"
     )
 
 

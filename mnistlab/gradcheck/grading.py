@@ -151,10 +151,16 @@ def _unjudged(why: str) -> dict[str, Any]:
 def main(task: str) -> None:
     """Judge one file, as the process that `grade` starts for it."""
     known = json.loads(task)
+    file, options, names = (
+        Path(known["file"]), Options(**known["options"]), Names(**known["names"])
+    )  # fmt: skip
     _limit()
     try:
-        options, names = Options(**known["options"]), Names(**known["names"])
-        found = _summary(_judge(Path(known["file"]), options, names))
+        if file.suffix == ".ipynb":
+            sys.path.insert(0, str(file.parent))
+            code, file = notebook_code(file), Path.cwd() / f"{file.stem}.py"
+            file.write_text(code)
+        found = _summary(judge(file, options, names))
     except MemoryError:
         found = _unjudged(f"it takes more than {_MEMORY >> 30} GB of memory")
     except MnistlabError as error:
@@ -163,15 +169,6 @@ def main(task: str) -> None:
         found = _unjudged(shown(f"{type(error).__name__}: {error}"))
     Path(known["answer"]).write_text(json.dumps(found))
     os._exit(0)  # a stranger's threads hold up nobody
-
-
-def _judge(file: Path, options: Options, names: Names) -> Report:
-    if file.suffix != ".ipynb":
-        return judge(file, options, names)
-    script = Path.cwd() / f"{file.stem}.py"
-    script.write_text(notebook_code(file))
-    sys.path.insert(0, str(file.parent))
-    return judge(script, options, names)
 
 
 def notebook_code(file: Path) -> str:

@@ -150,9 +150,17 @@ def test_a_students_file_from_the_command_line(run, tmp_path):
         (["--points", "0"], "invalid value for '--points'"),
         (["--classes", "1"], "invalid value for '--classes'"),
         (["--config", "none.yaml"], "none.yaml: there is no such file"),
+        (["one.py"], "go with --target, which is missing"),
+        (["--csv", "a.csv"], "go with --target, which is missing"),
+        (["--signature", "y, a"], "go with --target, which is missing"),
+        (["--target", "none.py", "x.py"], "none.py: there is no such file"),
+        (["--target", "."], "there is no .py or .ipynb file in it"),
+        (["--target", ".", "--save"], "--save keeps the check of one file"),
+        (["--target", "x.py", "-q", "--signature", "y, q"], "--signature 'y, q' must name y"),
     ],
 )
-def test_wrong_use_is_one_line_and_exit_2(run, words, message):
+def test_wrong_use_is_one_line_and_exit_2(run, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
     code, _, err = run("gradcheck", *words)
     assert code == 2
     assert message in err

@@ -185,22 +185,3 @@ def test_who_has_handed_in_nothing_is_in_the_table(run, tmp_path):
     code, _, err = run("gradcheck", "--target", tmp_path / "class" / "bob")
     assert code == 2
     assert "there is no .py or .ipynb file in it" in err
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("one.py",), "go with --target, which is missing"),
-        (("--csv", "a.csv"), "go with --target, which is missing"),
-        (("--target", "none.py", "x.py"), "none.py: there is no such file"),
-        (("--target", "."), "there is no .py or .ipynb file in it"),
-        (("--target", ".", "--save"), "--save keeps the check of one file"),
-        (("--signature", "y, a"), "go with --target, which is missing"),
-        (("--target", "x.py", "-q", "--signature", "y, q"), "--signature 'y, q' must name y"),
-    ],
-)
-def test_a_wrong_use_is_one_sentence(run, tmp_path, monkeypatch, words, message):
-    monkeypatch.chdir(tmp_path)
-    code, _, err = run("gradcheck", *words)
-    assert code == 2
-    assert message in err
