@@ -207,6 +207,7 @@ def _suite(
 ) -> tuple[str, "Iterator[Check]"]:
     """Return what is checked in words, and the checks as they are asked for."""
     from mnistlab.gradcheck import suites
+    from mnistlab.gradcheck.mistakes import Case
 
     words = {"central": "extrapolated central differences", "complex": "complex step"}
     method = words[options.method]
@@ -221,7 +222,8 @@ def _suite(
     if everything:
         title = f"every model with every loss; {options.classes} classes, {method}"
         return title, suites.check_all(options)
-    case = suites.default_case(options)
+    mistake = options.made()
+    case = Case() if mistake is None else mistake.shown_by
     return f"{case}; {options.classes} classes, {method}", suites.check_case(case, options)
 
 

@@ -9,7 +9,7 @@ once.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from mnistlab.datasets.cache import Progress
 
 Floats = NDArray[np.floating]
-
-COORDINATES = ("pre-activations", "weights", "biases")
 
 ANSWERS = {
     str(Case("linear", "squared_error", "weights")): "question 1 (a)",
@@ -233,16 +231,10 @@ class Options:
         return None if self.mistake is None else MISTAKES[self.mistake]
 
 
-def default_case(options: Options) -> Case:
-    """Return the softmax cross-entropy, or the case in which a mistake shows."""
-    mistake = options.made()
-    return Case() if mistake is None else mistake.shown_by
-
-
 def check_all(options: Options) -> Iterator[Check]:
     """Yield every model with every loss, by all coordinates, for a sample and for batches."""
     for (model, loss), coordinates, reduction in product(
-        trainable_pairs(), COORDINATES, (None, "mean", "sum")
+        trainable_pairs(), ("pre-activations", "weights", "biases"), (None, "mean", "sum")
     ):
         yield from check_case(Case(model, loss, coordinates, reduction), options)
 
@@ -265,18 +257,19 @@ def check_config(config: "Config", options: Options, progress: "Progress") -> It
         weights = init.weights(D, C, scale, generator) + generator.normal(0, 0.05, (D, C))
         biases = generator.normal(0, 0.1, (1, C))
         batch = Batch(train.take(chosen), np.vstack((weights, biases)))
-        for coordinates in COORDINATES:
-            decay = 0.0 if coordinates == "pre-activations" else config.weight_decay
-            case = Case(config.model, config.loss, coordinates, config.reduction, decay)
-            yield _check_batch(case, batch, options, generator)
+        case = Case(config.model, config.loss, reduction=config.reduction)
+        A, labels = batch.pre_activations(), batch.samples.labels
+        problem = activations_problem(case, A, labels, options.made())
+        yield check(problem, options.method, generator)
+        for coordinates in ("weights", "biases"):
+            case = replace(case, coordinates=coordinates, weight_decay=config.weight_decay)
+            problem = parameters_problem(case, batch, options.made())
+            yield check(problem, options.method, generator)
 
 
 def probe_ours(options: Options) -> list[Probe]:
     """Return the properties of our softmax and its loss, a mistake of theirs included."""
-    mistake = options.made()
-    loss = LOSSES["softmax_cross_entropy"]
-    if mistake is not None and mistake.loss is not None:
-        loss = mistake.loss
+    loss = _objective(Case(), options.made()).loss
     C, eye = options.classes, np.eye(options.classes)
 
     def value(a: Floats, label: int) -> float:
@@ -302,27 +295,9 @@ def check_case(case: Case, options: Options) -> Iterator[Check]:
             A = generator.normal(0, options.scale, (B, P))
             labels = generator.integers(C, size=B)
             problem = activations_problem(case, A, labels, options.made())
-            yield check(problem, options.method, generator)
         else:
-            batch = _random_batch(B, C, P, options.scale, generator)
-            yield _check_batch(case, batch, options, generator)
-
-
-def _random_batch(B: int, C: int, P: int, scale: float, generator: np.random.Generator) -> Batch:
-    """Return random images and parameters (D+1, P) whose pre-activations have this spread."""
-    samples = Samples(
-        generator.integers(0, 256, (B, _D)).astype(np.uint8), generator.integers(C, size=B)
-    )
-    parameters = generator.normal(0, scale / np.sqrt(_D / 3), (_D + 1, P))
-    return Batch(samples, parameters)
-
-
-def _check_batch(
-    case: Case, batch: Batch, options: Options, generator: np.random.Generator
-) -> Check:
-    if case.coordinates == "pre-activations":
-        labels = batch.samples.labels
-        problem = activations_problem(case, batch.pre_activations(), labels, options.made())
-    else:
-        problem = parameters_problem(case, batch, options.made())
-    return check(problem, options.method, generator)
+            images = generator.integers(0, 256, (B, _D)).astype(np.uint8)
+            samples = Samples(images, generator.integers(C, size=B))
+            parameters = generator.normal(0, options.scale / np.sqrt(_D / 3), (_D + 1, P))
+            problem = parameters_problem(case, Batch(samples, parameters), options.made())
+        yield check(problem, options.method, generator)
