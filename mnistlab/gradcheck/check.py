@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.gradcheck.diagnosis import diagnose, place
-from mnistlab.gradcheck.differences import Derivative, Line, central, complex_step
+from mnistlab.gradcheck.differences import Derivative, Floats, Line, central, complex_step
 from mnistlab.gradcheck.mistakes import Anatomy
-
-Floats = NDArray[np.floating]
 
 METHODS = {"central": 1e-9, "complex": 1e-13}
 """The ways to find a numerical gradient, with the relative error that each lives up to."""

@@ -10,12 +10,10 @@ from math import log, log10
 from typing import SupportsInt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnistlab.core.losses import softmax
+from mnistlab.gradcheck.differences import Floats
 from mnistlab.gradcheck.mistakes import MISTAKES, Anatomy, Distortion, changed
-
-Floats = NDArray[np.floating]
 
 _FIT = 0.01
 """What a mistake may leave unexplained of the largest error."""

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.core.losses import softmax
+from mnistlab.gradcheck.differences import Floats
 from mnistlab.gradcheck.suites import Options
 
-Floats = NDArray[np.floating]
 Labels = NDArray[np.integer]
 Arguments = dict[str, Any]
 """What a function takes, by role: "a" and "y", or "W", "b", "X", "y" and "reg"."""

@@ -23,14 +23,12 @@ from mnistlab.gradcheck.check import (
     line_through,
 )
 from mnistlab.gradcheck.diagnosis import diagnose
-from mnistlab.gradcheck.differences import central, unit_of
+from mnistlab.gradcheck.differences import Floats, central, unit_of
 from mnistlab.gradcheck.forms import PENALTY, Arguments, Form, Sample, random_sample, sample_at
 from mnistlab.gradcheck.mistakes import Anatomy
 from mnistlab.gradcheck.references import REFERENCES, Known, about_loss, added_inside
 from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.user_functions import CallError, FaultError, Reading
-
-Floats = NDArray[np.floating]
 
 _COARSEST = 1e-5  # float32 rounds to 1e-7, float16 to 1e-3
 _AGAINST_ZERO = 1e-7  # the largest number that courses add against log(0)

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnistlab.core.losses import Loss
 from mnistlab.core.registry import Registry
-
-Floats = NDArray[np.floating]
+from mnistlab.gradcheck.differences import Floats
 
 
 @dataclass(frozen=True)

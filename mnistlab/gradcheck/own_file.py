@@ -10,11 +10,10 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnistlab.gradcheck.check import Verdict
 from mnistlab.gradcheck.diagnosis import MEAN_OVER_CLASSES
-from mnistlab.gradcheck.differences import unit_of
+from mnistlab.gradcheck.differences import Floats, unit_of
 from mnistlab.gradcheck.forms import FROM_ONE, Form, random_sample, sample_at, stages
 from mnistlab.gradcheck.judgement import fits, judge_form, spots
 from mnistlab.gradcheck.references import OF_SIGMOID, Known, recognise
@@ -28,8 +27,6 @@ from mnistlab.gradcheck.verdicts import (
     probe_softmax,
     probe_stability,
 )
-
-Floats = NDArray[np.floating]
 
 
 def judge(path: Path, options: Options, names: Names = Names()) -> Report:  # noqa: B008 - frozen

@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.models import MODELS
-
-Floats = NDArray[np.floating]
+from mnistlab.gradcheck.differences import Floats
 
 _LIKE = 1e-3
 """How near to a multiple of a known loss values must be; a number that is added against log(0), or

@@ -28,14 +28,13 @@ from mnistlab.core.objective import (
 )
 from mnistlab.core.samples import Samples
 from mnistlab.gradcheck.check import BLOCK, Check, Problem, check
+from mnistlab.gradcheck.differences import Floats
 from mnistlab.gradcheck.mistakes import MISTAKES, Anatomy, Case, Mistake
 from mnistlab.gradcheck.verdicts import Probe, probe_softmax, probe_stability
 
 if TYPE_CHECKING:
     from mnistlab.config.schema import Config
     from mnistlab.datasets.cache import Progress
-
-Floats = NDArray[np.floating]
 
 ANSWERS = {
     str(Case("linear", "squared_error", "weights")): "question 1 (a)",

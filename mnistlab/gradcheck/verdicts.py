@@ -10,15 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnistlab.core import losses
 from mnistlab.gradcheck.check import Check, Verdict
 from mnistlab.gradcheck.diagnosis import place
-from mnistlab.gradcheck.differences import study_steps, unit_of
+from mnistlab.gradcheck.differences import Floats, study_steps, unit_of
 from mnistlab.gradcheck.mistakes import MISTAKES
-
-Floats = NDArray[np.floating]
 
 RIGHT, WRONG, UNJUDGED = "right", "wrong", "cannot be judged"
 """The verdicts on a file."""
