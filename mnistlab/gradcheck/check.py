@@ -21,7 +21,7 @@ METHODS = {"central": 1e-9, "complex": 1e-13}
 _EPS = float(np.finfo(np.float64).eps)
 _SAFETY = 10
 """An error estimate is one, not a bound; see the tests for how often it was put to the proof."""
-_ROUNDING = 32
+ROUNDING = 32
 """Units of rounding, of the gradient's natural scale, that the formula under test may lose."""
 _TOO_NOISY = 0.01
 """Of the gradient's natural scale: a tolerance beyond it says nothing about the gradient."""
@@ -44,7 +44,7 @@ class Problem:
         values: the function at P points, (P, *shape) to (P,).
         anatomy: what is known of the gradient, given the numerical one.
         size: of the largest number that goes into the loss, such as a pre-activation.
-        precision: the unit of rounding of the numbers that the gradient was computed in.
+        rounding: what the formula may lose to rounding, of the gradient's natural scale.
     """
 
     what: str
@@ -55,12 +55,7 @@ class Problem:
     values: Callable[[NDArray[np.number]], NDArray[np.number]]
     anatomy: Callable[[Floats], Anatomy]
     size: float
-    precision: float = _EPS
-
-    @property
-    def rounding(self) -> float:
-        """Return what the formula may lose to rounding, of the gradient's natural scale."""
-        return _ROUNDING * self.precision
+    rounding: float = ROUNDING * _EPS
 
 
 def line_through(values: Callable[[NDArray[Any]], NDArray[Any]], point: NDArray[Any]) -> Line:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mnistlab.core.losses import softmax
 from mnistlab.gradcheck.check import (
     METHODS,
+    ROUNDING,
     Check,
     Problem,
     Verdict,
@@ -265,7 +266,7 @@ def _problem(spot: Spot) -> Problem:
         values=values_with(PENALTY),
         anatomy=anatomy,
         size=float(max(np.abs(point).max(), np.abs(sample.A).max())),
-        precision=unit_of(gradient),
+        rounding=ROUNDING * unit_of(gradient),
     )
 
 
