@@ -34,7 +34,8 @@ Candidate = tuple[str, Distortion]
 
 def diagnose(analytic: Floats, true: Floats, tolerance: Floats, anatomy: Anatomy) -> str:
     """Return one sentence on what is wrong with `analytic`, which ought to be `true`."""
-    for index in map(tuple, np.argwhere(~np.isfinite(analytic))):
+    if not np.isfinite(analytic).all():
+        index = tuple(np.argwhere(~np.isfinite(analytic))[0])
         return (
             f"coordinate {place(index)} is {analytic[index]}: look for a division by zero, log(0), "
             "or exp of a large number"

@@ -302,9 +302,10 @@ def _called(spot: Spot) -> NDArray[Any]:
             "must compute everything from its own arguments"
         )
     for function, name, result, _ in functions:
-        for index in map(tuple, np.argwhere(~np.isfinite(result))):
+        if not np.isfinite(result).all():
+            index = tuple(map(int, np.argwhere(~np.isfinite(result))[0]))
             line = function.line_of_warning(*reading.ordered(function, arguments))
-            at = f"in coordinate {[*map(int, index)]}" if index else "at an ordinary point"
+            at = f"in coordinate {list(index)}" if index else "at an ordinary point"
             raise FaultError(
                 f"{name} is {result[index].real:g} {at}{line}; look for log(0), a division by zero "
                 "or exp of a large number"

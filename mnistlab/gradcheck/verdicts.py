@@ -108,7 +108,8 @@ def save(report: Report, table: str, runs_dir: Path) -> Path:
     write_json(folder.path / "gradcheck.json", report.to_dict())
     write_text(folder.path / "table.txt", table)
     checks = [verdict for verdict in report.verdicts if isinstance(verdict, Check)]
-    for check in sorted(checks, key=lambda check: check.passed)[:1]:  # the first failure, if any
+    check = min(checks, key=lambda check: check.passed, default=None)  # the first failure, if any
+    if check is not None:
         errors = np.abs(check.problem.analytic - check.numerical).ravel()
         tolerance, shape = check.tolerance.ravel(), check.numerical.shape
         worst = np.argsort(-np.nan_to_num(errors - tolerance, nan=np.inf), kind="stable")[:10]
@@ -120,7 +121,7 @@ def save(report: Report, table: str, runs_dir: Path) -> Path:
             title=f"Gradient check: {'passed' if check.passed else 'failed'}",
             details=check.what.replace("_", " "),
         )
-        folder.plots.mkdir()
+        folder.plots.mkdir(exist_ok=True)
         save_picture(figure, folder.plot("gradcheck"))
     # last, so that it never precedes what it claims
     now = datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
