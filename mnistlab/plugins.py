@@ -7,7 +7,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -25,15 +25,6 @@ from mnistlab.errors import InputError
 _B, _K, _C = 4, 2, 3
 _STACK = (_B, _K, _C)
 
-REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "model": ("is_linear", "forward"),
-    "loss": ("curvature", "value", "gradient"),
-    "optimizer": ("options", "stability", "init", "update"),
-    "schedule": ("options", "counts_epochs", "factor"),
-    "init": ("options", "weights"),
-}
-"""What each kind of part must have."""
-
 REGISTRIES: tuple[Registry[Any], ...] = (MODELS, LOSSES, OPTIMIZERS, SCHEDULES, INITIALIZERS)
 
 
@@ -47,15 +38,16 @@ def check_part(kind: str, part: Any) -> str | None:
     Raises ContractError for a class in place of an instance, a missing attribute or a wrong
     shape, and whatever the part itself raises.
     """
+    required, attempt = _TRIALS[kind]
     if isinstance(part, type):
         raise ContractError(f"is a class; register an instance: {part.__name__}()")
-    for attribute in REQUIRED[kind]:
+    for attribute in required:
         if not hasattr(part, attribute):
             raise ContractError(f"has no `{attribute}`")
-    if "options" in REQUIRED[kind]:
+    if "options" in required:
         _check_options(part.options)
     with np.errstate(all="ignore"):
-        return _TRIALS[kind](part)
+        return attempt(part)
 
 
 def _check_options(options: Any) -> None:
@@ -149,13 +141,14 @@ def _try_initializer(initializer: Any) -> None:
     _expect("weights(D, C, scale, generator)", weights, (5, _C))
 
 
-_TRIALS: dict[str, Callable[[Any], str | None]] = {
-    "model": _try_model,
-    "loss": _try_loss,
-    "optimizer": _try_optimizer,
-    "schedule": _try_schedule,
-    "init": _try_initializer,
+_TRIALS: dict[str, tuple[tuple[str, ...], Callable[[Any], str | None]]] = {
+    "model": (("is_linear", "forward"), _try_model),
+    "loss": (("curvature", "value", "gradient"), _try_loss),
+    "optimizer": (("options", "stability", "init", "update"), _try_optimizer),
+    "schedule": (("options", "counts_epochs", "factor"), _try_schedule),
+    "init": (("options", "weights"), _try_initializer),
 }
+"""What each kind of part must have, and what tries it."""
 
 
 def _expect(what: str, array: Any, shape: tuple[int, ...]) -> None:
@@ -179,30 +172,18 @@ def load_plugins(paths: Sequence[Path]) -> None:
     again. Raises InputError that names the file, the line where there is one, and the reason.
     """
     for path in dict.fromkeys(path.resolve() for path in paths):
-        if _is_loaded(path):
+        if path.is_file() and _loaded.get(path) == path.read_bytes():
             continue
         known = {registry.kind: set(registry) for registry in REGISTRIES}
         run_file(path, f"plugin {path}")
-        added = [
-            (registry, name)
-            for registry in REGISTRIES
-            for name in registry
-            if name not in known[registry.kind]
-        ]
-        _loaded[path] = path.read_bytes(), added
-        for registry, name in added:
-            _try(path, registry.kind, name, registry[name])
+        _loaded[path] = path.read_bytes()
+        for registry in REGISTRIES:
+            for name in [name for name in registry if name not in known[registry.kind]]:
+                _try(path, registry.kind, name, registry[name])
 
 
-_loaded: dict[Path, tuple[bytes, list[tuple[Registry[Any], str]]]] = {}
-"""The content of the plugins that this process has run, and what they have registered."""
-
-
-def _is_loaded(path: Path) -> bool:
-    if path not in _loaded or not path.is_file():
-        return False
-    content, added = _loaded[path]
-    return path.read_bytes() == content and all(name in registry for registry, name in added)
+_loaded: dict[Path, bytes] = {}
+"""The content of the plugins that this process has run."""
 
 
 def blame(error: BaseException) -> str | None:
@@ -243,14 +224,13 @@ def run_file(path: Path, label: str) -> ModuleType:
     if path.suffix != ".py":
         raise InputError(f"{label}: is no Python file (.py)")
     loader = _AsItStands(name, str(path))
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - a loader is given
-    module = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(ModuleSpec(name, loader, origin=str(path)))
+    module.__file__ = str(path)
     sys.modules[name] = module
     arguments = sys.argv
     sys.argv = [str(path)]  # ours are not for it to read
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except SystemExit as error:
         raise InputError(
             f"{label}{line_in(path, error)}: {describe(error)}; what makes a program of the file "

@@ -1,21 +1,30 @@
 """`mnistlab gradcheck`: checks gradients, ours and a user's own."""
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from mnistlab.cli.options import Plugins, check_number, config_option, echo, echo_json
+from mnistlab.cli.options import (
+    AsJson,
+    Plugins,
+    RunsDir,
+    check_number,
+    config_option,
+    echo,
+    echo_json,
+)
 
 Item = TypeVar("Item")
 
 if TYPE_CHECKING:
+    from mnistlab.gradcheck.check import Check
     from mnistlab.gradcheck.grading import Grade
     from mnistlab.gradcheck.suites import Options
     from mnistlab.gradcheck.user_file import Names
-    from mnistlab.gradcheck.verdicts import Report, Verdict
+    from mnistlab.gradcheck.verdicts import Report
 
 
 def _complete_mistake(incomplete: str) -> list[str]:
@@ -110,15 +119,8 @@ def gradcheck(
     keep: Annotated[
         bool, typer.Option("--save", help="Leave a folder with report, table and plot.")
     ] = False,
-    runs_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Where --save goes (default: $MNISTLAB_RUNS_DIR or runs)."
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the report as one JSON document.")
-    ] = False,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")] = False,
 ) -> None:
     """Compare gradients with numerical ones, and say what is wrong with a false one.
@@ -130,18 +132,19 @@ def gradcheck(
     if mistake == "list":
         _list_mistakes(as_json=as_json)
         return
-    targets = [*(target or []), *(more or [])]
-    named = loss or gradient or signature or csv or more
-    _refuse_contradictions(everything, config, target, named, mistake)
 
     from mnistlab.console import gradients
     from mnistlab.errors import InputError, UnknownNameError
-    from mnistlab.gradcheck import own_file, suites
+    from mnistlab.gradcheck import suites
     from mnistlab.gradcheck.check import METHODS
+    from mnistlab.gradcheck.own_file import judge
     from mnistlab.gradcheck.user_file import Names
     from mnistlab.gradcheck.verdicts import Report
     from mnistlab.plugins import load_plugins
 
+    targets = [*(target or []), *(more or [])]
+    named = loss or gradient or signature or csv or more
+    _refuse_contradictions(everything, config, target, named, mistake)
     if method not in METHODS:
         raise UnknownNameError("method", method, METHODS)
     load_plugins(plugin or [])
@@ -149,35 +152,33 @@ def gradcheck(
     options.made()  # an unknown mistake is refused before anything starts
     names = Names(loss, gradient, signature)
     names.roles()  # and so is a signature
-    if _are_graded(targets, csv, keep=keep, quiet=quiet):
+    is_plain = len(targets) == 1 and targets[0].suffix != ".ipynb" and not targets[0].is_dir()
+    if targets and (not is_plain or quiet or csv is not None):
+        if keep:
+            raise InputError("gradcheck: --save keeps the check of one file, without --csv or -q")
         _grade(targets, names, options, timeout, csv, as_json=as_json, quiet=quiet)
         return
     lines: list[str] = []
 
-    def say(text: Iterator[str]) -> None:
+    def say(text: Iterable[str]) -> None:
         for line in text:
             lines.append(line)
             if not (as_json or quiet):
                 echo(line)
 
     if targets:
-        report = own_file.judge(targets[0], options, names)
-        say(iter([report.title]))
-        say(gradients.points(report.verdicts))
-    elif everything or config is not None:
-        title, verdicts = _wide_suite(config, options, quiet=quiet or as_json)
-        found: list[Verdict] = []
-        say(iter([title, ""]))
-        say(gradients.table(_noting(verdicts, found), suites.ANSWERS))
-        probes = suites.probe_ours(options) if everything else []
-        report = Report(title, found, probes)
+        report = judge(targets[0], options, names)
+        say([report.title, *gradients.points(report.verdicts)])
     else:
-        case = suites.default_case(options)
-        title = f"{case}; {classes} classes, {_in_words(method)}"
-        verdicts = suites.check_default(options)
-        report = Report(title, list(verdicts), suites.probe_ours(options))
-        say(iter([title]))
-        say(gradients.points(report.verdicts))
+        title, checks = _suite(everything, config, options, quiet=quiet or as_json)
+        found: list[Check] = []
+        if everything or config is not None:
+            say([title, ""])
+            say(gradients.table(_noting(checks, found), suites.ANSWERS))
+        else:
+            found += checks
+            say([title, *gradients.points(found)])
+        report = Report(title, found, [] if config else suites.probe_ours(options))
     if mistake and report.passed:
         raise InputError(
             f"gradcheck: {mistake} cannot be made in what was checked; try it without other options"
@@ -187,13 +188,15 @@ def gradcheck(
 
 
 def _list_mistakes(*, as_json: bool) -> None:
-    from mnistlab.console import gradients
     from mnistlab.gradcheck.mistakes import MISTAKES
 
+    sentences = {name: mistake.sentence for name, mistake in MISTAKES.items()}
     if as_json:
-        echo_json({name: made.sentence for name, made in MISTAKES.items()})
-    else:
-        _print(gradients.mistakes(MISTAKES))
+        echo_json(sentences)
+        return
+    width = max(map(len, sentences))
+    for name, sentence in sentences.items():
+        echo(f"{name:<{width}}  {sentence}")
 
 
 def _refuse_contradictions(
@@ -205,11 +208,8 @@ def _refuse_contradictions(
 ) -> None:
     from mnistlab.errors import InputError
 
-    chosen = [
-        option
-        for option, given in (("--all", everything), ("--config", config), ("--target", target))
-        if given
-    ]
+    options = {"--all": everything, "--config": config, "--target": target}
+    chosen = [option for option, given in options.items() if given]
     if len(chosen) > 1:
         raise InputError(f"gradcheck: {' and '.join(chosen)} exclude each other")
     if named and not target:
@@ -221,35 +221,29 @@ def _refuse_contradictions(
         raise InputError("gradcheck: --break works on our own gradients, not on those of --target")
 
 
-def _wide_suite(
-    config: Path | None, options: "Options", *, quiet: bool
-) -> tuple[str, "Iterator[Verdict]"]:
+def _suite(
+    everything: bool, config: Path | None, options: "Options", *, quiet: bool
+) -> tuple[str, "Iterator[Check]"]:
+    """Return what is checked in words, and the checks as they are asked for."""
     from mnistlab.gradcheck import suites
+    from mnistlab.gradcheck.mistakes import Case
 
-    if config is None:
-        title = (
-            f"every model with every loss; {options.classes} classes, {_in_words(options.method)}"
-        )
+    words = {"central": "extrapolated central differences", "complex": "complex step"}
+    method = words[options.method]
+    if config is not None:
+        from mnistlab.config.load import load_config
+        from mnistlab.console.progress import fetch_progress
+
+        settled = load_config(config)
+        lifted = "" if settled.dtype == "float64" else f"; {settled.dtype} is lifted to float64"
+        checks = suites.check_config(settled, options, fetch_progress(quiet))
+        return f"what {config} trains, {method}{lifted}", checks
+    if everything:
+        title = f"every model with every loss; {options.classes} classes, {method}"
         return title, suites.check_all(options)
-
-    from mnistlab.config.load import load_config
-    from mnistlab.console.progress import fetch_progress
-
-    settled = load_config(config)
-    lifted = "" if settled.dtype == "float64" else f"; {settled.dtype} is lifted to float64"
-    title = f"what {config} trains, {_in_words(options.method)}{lifted}"
-    return title, suites.check_config(settled, options, fetch_progress(quiet))
-
-
-def _are_graded(targets: Sequence[Path], csv: Path | None, *, keep: bool, quiet: bool) -> bool:
-    """Return whether each target gets a line, where a single one is shown in full."""
-    from mnistlab.errors import InputError
-
-    is_plain = len(targets) == 1 and targets[0].suffix != ".ipynb" and not targets[0].is_dir()
-    is_graded = bool(targets) and (not is_plain or quiet or csv is not None)
-    if is_graded and keep:
-        raise InputError("gradcheck: --save keeps the check of one file, without --csv or -q")
-    return is_graded
+    mistake = options.made()
+    case = Case() if mistake is None else mistake.shown_by
+    return f"{case}; {options.classes} classes, {method}", suites.check_case(case, options)
 
 
 def _grade(
@@ -277,10 +271,10 @@ def _grade(
     found: list[Grade] = []
     judged = _noting(grade(files, names, options, timeout), found)
     if as_json:
-        list(judged)
-        echo_json({"targets": [asdict(one) for one in found]})
+        echo_json({"targets": [asdict(one) for one in judged]})
     else:
-        _print(gradients.grades(judged, quiet=quiet))
+        for line in gradients.grades(judged, quiet=quiet):
+            echo(line)
     if csv is not None:
         rows = [{key: csv_cell(cell) for key, cell in asdict(one).items()} for one in found]
         write_text(csv, to_csv(list(rows[0]), rows))
@@ -304,14 +298,11 @@ def _try_to_write(path: Path) -> None:
         raise InputError(f"--csv {shown(path)}: cannot be written: {error.strerror}") from None
 
 
-def _noting(items: Iterator[Item], found: list[Item]) -> Iterator[Item]:
+def _noting(items: Iterable[Item], found: list[Item]) -> Iterator[Item]:
+    """Yield items, each as soon as it is there, and keep them."""
     for item in items:
         found.append(item)
         yield item
-
-
-def _in_words(method: str) -> str:
-    return {"central": "extrapolated central differences", "complex": "complex step"}[method]
 
 
 def _finish(
@@ -323,24 +314,19 @@ def _finish(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from mnistlab.run_folders import default_runs_dir
-
+    """Leave a folder if it is wanted, and the exit code."""
     document = report.to_dict()
     if keep:
-        from mnistlab.gradcheck.save import save
+        from mnistlab.gradcheck.verdicts import save
+        from mnistlab.run_folders import default_runs_dir
 
-        folder = save(report, "\n".join([*lines, ""]), runs_dir or default_runs_dir())
-        document["path"] = str(folder.path)
+        path = save(report, "\n".join([*lines, ""]), runs_dir or default_runs_dir())
+        document["path"] = str(path)
     if as_json:
         echo_json(document)
     elif quiet:
         echo("passed" if report.passed else "FAILED")
     if keep and not as_json:
-        echo(f"gradcheck folder: {folder.path}")
+        echo(f"gradcheck folder: {path}")
     if not report.passed:
         raise typer.Exit(1 if report.verdict == "wrong" else 2)
-
-
-def _print(lines: Iterator[str]) -> None:
-    for line in lines:
-        echo(line)

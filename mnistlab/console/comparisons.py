@@ -184,31 +184,13 @@ _CODE = ("git.commit", "git.dirty", "git.uncommitted_sha256")
 
 def describe_verification(found: "Verification") -> str:
     """Return the verdict, what it rests on, and what has changed since the run was made."""
-    from mnistlab.store.verify import IMPOSSIBLE  # noqa: PLC0415 - it can train
-
-    heading = found.verdict
-    if found.verdict == IMPOSSIBLE:
+    heading = found.verdict if found.epoch is None else f"differs from epoch {found.epoch}"
+    if found.reason is not None:  # why it could not be trained again
         return f"{found.run}: {heading}: {found.reason}"
-    if found.epoch is not None:
-        heading = f"differs from epoch {found.epoch}"
-    lines = [f"{found.run}: {heading}", *(f"  {line}" for line in _reasons(found))]
-    lines += [f"  {line}" for line in _changes(found)]
+    lines = [f"{found.run}: {heading}", *_reasons(found)]
     if not found.vouched:
-        lines.append("  its status vouches for no file: they may all have been exchanged")
-    return "\n".join(lines)
-
-
-def _changes(found: "Verification") -> Iterator[str]:
-    from mnistlab.store.verify import IDENTICAL  # noqa: PLC0415 - it can train
-
-    code = [key for key in found.changed if key in _CODE]
-    for key, (then, now) in found.changed.items():
-        if key not in _CODE:
-            yield f"since then: {key} was {shown(then)}, now it is {shown(now)}"
-    if code:
-        yield "since then: the code is not the same (git)"
-    if found.verdict != IDENTICAL and not found.changed:
-        yield "nothing that the run recorded of its environment has changed since"
+        lines.append("its status vouches for no file: they may all have been exchanged")
+    return "\n  ".join(lines)
 
 
 def _reasons(found: "Verification") -> Iterator[str]:
@@ -226,14 +208,21 @@ def _reasons(found: "Verification") -> Iterator[str]:
         parts = ["the weights", *parts] if found.weight is not None else parts
         text = " and ".join([", ".join([f"the metrics of {epochs}", *parts[:-1]]), *parts[-1:]])
         yield f"{text} are the same to the bit"
-        return
-    if math.isfinite(found.loss):
-        yield (
-            f"over {epochs} the losses are at most {found.loss:.2g} apart, relative to the larger "
-            f"({found.tolerance:.2g} is allowed)"
-        )
-    if found.verdict == WITHIN_TOLERANCE and found.weight is not None:
-        yield f"the weights are at most {found.weight:.2g} apart"
-    if found.predictions is not None:
-        images = "image is" if found.predictions == 1 else "images are"
-        yield f"{found.predictions} test {images} taken for another class"
+    else:
+        if math.isfinite(found.loss):
+            yield (
+                f"over {epochs} the losses are at most {found.loss:.2g} apart, relative to the "
+                f"larger ({found.tolerance:.2g} is allowed)"
+            )
+        if found.verdict == WITHIN_TOLERANCE and found.weight is not None:
+            yield f"the weights are at most {found.weight:.2g} apart"
+        if found.predictions is not None:
+            images = "image is" if found.predictions == 1 else "images are"
+            yield f"{found.predictions} test {images} taken for another class"
+    for key, (then, now) in found.changed.items():
+        if key not in _CODE:
+            yield f"since then: {key} was {shown(then)}, now it is {shown(now)}"
+    if any(key in _CODE for key in found.changed):
+        yield "since then: the code is not the same (git)"
+    if found.verdict != IDENTICAL and not found.changed:
+        yield "nothing that the run recorded of its environment has changed since"

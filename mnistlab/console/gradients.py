@@ -3,14 +3,13 @@
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
-from mnistlab.gradcheck.check import Check
+from mnistlab.gradcheck.check import Check, Verdict
 from mnistlab.gradcheck.diagnosis import place
 from mnistlab.gradcheck.grading import Grade
-from mnistlab.gradcheck.verdicts import RIGHT, UNJUDGED, WRONG, Probe, Report, Verdict
+from mnistlab.gradcheck.verdicts import RIGHT, UNJUDGED, WRONG, Report
 
 SHOWN = 12  # coordinates of a gradient that are printed
 WIDTH = 100  # columns of running text
@@ -29,35 +28,36 @@ def points(verdicts: Sequence[Verdict]) -> Iterator[str]:
             yield from _point(verdict, number, len(found))
 
 
-def table(verdicts: Iterator[Verdict], answers: Mapping[str, str]) -> Iterator[str]:
+def table(checks: Iterator[Check], answers: Mapping[str, str]) -> Iterator[str]:
     """Yield a line for each gradient, the worst of its points, as soon as they are known.
 
     `answers` names what a gradient is the answer to, by its name.
     """
     yield f"{'gradient':<62} {'points':>6} {'relative error':>14} {'complex step':>12}  verdict"
-    for what, group in groupby(verdicts, key=lambda verdict: verdict.what):
+    for what, group in groupby(checks, key=lambda check: check.what):
         found = list(group)
-        checks = [verdict.check for verdict in found if verdict.check is not None]
-        relative = max((check.relative_error for check in checks), default=np.inf)
-        exact = [check.complex_error for check in checks]
-        known = [error for error in exact if error is not None]
-        against = f"{max(known):.1e}" if known and len(known) == len(exact) else "-"
+        relative = max(check.relative_error for check in found)
+        known = [check.complex_error for check in found if check.complex_error is not None]
+        against = f"{max(known):.1e}" if len(known) == len(found) else "-"
         answer = f"  {answers[what]}" if what in answers else ""
-        passed = all(verdict.passed for verdict in found)
+        passed = all(check.passed for check in found)
         yield (
             f"{what:<62} {len(found):>6} {relative:>14.1e} {against:>12}  "
             f"{'passed' if passed else 'FAILED'}{answer}"
         )
-        for sentence in dict.fromkeys(found.diagnosis for found in found if not found.passed):
+        told = [check.diagnosis for check in found if not check.passed]
+        told += [f"note: {note}" for check in found for note in check.notes]
+        for sentence in dict.fromkeys(told):
             yield from _indented(sentence)
-        for note in dict.fromkeys(note for verdict in found for note in verdict.notes):
-            yield from _indented(f"note: {note}")
 
 
 def summary(report: Report) -> Iterator[str]:
     """Yield the properties and the verdict on everything."""
-    yield from _probes(report.probes)
-    if report.notes and not report.probes:
+    if report.probes or report.notes:
+        yield ""
+    for probe in report.probes:
+        yield f"{'passed' if probe.passed else 'FAILED'}  {probe.what}"
+    if report.probes:
         yield ""
     for note in report.notes:
         yield from textwrap.wrap(f"note: {note}", WIDTH, subsequent_indent="  ")
@@ -99,29 +99,23 @@ def grades(found: Iterable[Grade], *, quiet: bool) -> Iterator[str]:
 
 
 def _point(verdict: Verdict, number: int, total: int) -> Iterator[str]:
-    check = verdict.check
-    if check is None:
+    if not isinstance(verdict, Check):
         word = "FAILED" if verdict.judged else "not judged"
         yield f"point {number} of {total}: {word}" if total > 1 else word
         yield from _indented(verdict.diagnosis)
         return
-    labels = check.problem.labels
+    labels = verdict.problem.labels.tolist()
     many = "labels" if len(labels) > 1 else "label"
+    told = ", ".join(map(str, labels))
+    yield f"point {number} of {total}: {many} {told}, loss {verdict.loss:.8g}"
+    yield from _coordinates(verdict)
     yield (
-        f"point {number} of {total}: {many} {', '.join(map(str, labels.tolist()))}, "
-        f"loss {check.loss:.8g}"
-    )
-    yield from _coordinates(check)
-    exact = (
-        ""
-        if check.complex_error is None
-        else f", against the complex step {check.complex_error:.1e}"
-    )
-    yield (
-        f"  {'passed' if verdict.passed else 'FAILED'}: largest error {check.max_abs_error:.1e} "
-        f"at {place(check.worst_index)}, relative {check.relative_error:.1e} "
-        f"(noise floor {check.noise_floor:.0e}){exact}"
-    )
+        f"  {'passed' if verdict.passed else 'FAILED'}: largest error {verdict.max_abs_error:.1e} "
+        f"at {place(verdict.worst_index)}, relative {verdict.relative_error:.1e} "
+        f"(noise floor {verdict.noise_floor:.0e})"
+        + ("" if verdict.complex_error is None
+           else f", against the complex step {verdict.complex_error:.1e}")
+    )  # fmt: skip
     if not verdict.passed:
         yield from _indented(verdict.diagnosis)
     for note in verdict.notes:
@@ -151,19 +145,3 @@ def _coordinates(check: Check) -> Iterator[str]:
 def _indented(sentence: str) -> list[str]:
     """Return a sentence on indented lines."""
     return textwrap.wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
-
-
-def _probes(probes: Sequence[Probe]) -> Iterator[str]:
-    if probes:
-        yield ""
-    for probe in probes:
-        yield f"{'passed' if probe.passed else 'FAILED'}  {probe.what}"
-    if probes:
-        yield ""
-
-
-def mistakes(registry: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each mistake that can be made on purpose."""
-    width = max(map(len, registry))
-    for name, mistake in registry.items():
-        yield f"{name:<{width}}  {mistake.sentence}"

@@ -27,7 +27,6 @@ from mnistlab.store.facts import METRICS, Facts, csv_cell
 if TYPE_CHECKING:
     from mnistlab.datasets.sanity import Finding
 
-LINE_BREAK = "\n"
 MISSING = "\N{EN DASH}"
 PIPE_WIDTH = 200
 TEXT_WIDTH = 100
@@ -51,7 +50,7 @@ def print_lines(lines: Iterable[str], colors: Mapping[str, str] | None = None) -
 
     The first of the words in `colors` that stands in a line by itself has its colour there.
     """
-    texts = [escape(line, keep=LINE_BREAK) for line in lines]
+    texts = [escape(line, keep="\n") for line in lines]
     if colors and any(paint("", color, results()) for color in colors.values()):
         words = re.compile(rf"(?<!\S)({'|'.join(colors)})(?!\S)")
 

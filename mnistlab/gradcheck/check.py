@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.gradcheck.diagnosis import diagnose, place
-from mnistlab.gradcheck.differences import Derivative, Line, central, complex_step
+from mnistlab.gradcheck.differences import Derivative, Floats, Line, central, complex_step
 from mnistlab.gradcheck.mistakes import Anatomy
-
-Floats = NDArray[np.floating]
 
 METHODS = {"central": 1e-9, "complex": 1e-13}
 """The ways to find a numerical gradient, with the relative error that each lives up to."""
@@ -23,7 +21,7 @@ METHODS = {"central": 1e-9, "complex": 1e-13}
 _EPS = float(np.finfo(np.float64).eps)
 _SAFETY = 10
 """An error estimate is one, not a bound; see the tests for how often it was put to the proof."""
-_ROUNDING = 32
+ROUNDING = 32
 """Units of rounding, of the gradient's natural scale, that the formula under test may lose."""
 _TOO_NOISY = 0.01
 """Of the gradient's natural scale: a tolerance beyond it says nothing about the gradient."""
@@ -46,7 +44,7 @@ class Problem:
         values: the function at P points, (P, *shape) to (P,).
         anatomy: what is known of the gradient, given the numerical one.
         size: of the largest number that goes into the loss, such as a pre-activation.
-        precision: the unit of rounding of the numbers that the gradient was computed in.
+        rounding: what the formula may lose to rounding, of the gradient's natural scale.
     """
 
     what: str
@@ -57,12 +55,7 @@ class Problem:
     values: Callable[[NDArray[np.number]], NDArray[np.number]]
     anatomy: Callable[[Floats], Anatomy]
     size: float
-    precision: float = _EPS
-
-    @property
-    def rounding(self) -> float:
-        """Return what the formula may lose to rounding, of the gradient's natural scale."""
-        return _ROUNDING * self.precision
+    rounding: float = ROUNDING * _EPS
 
 
 def line_through(values: Callable[[NDArray[Any]], NDArray[Any]], point: NDArray[Any]) -> Line:
@@ -81,9 +74,47 @@ def line_through(values: Callable[[NDArray[Any]], NDArray[Any]], point: NDArray[
     return line
 
 
+_NUMBERS = (
+    "point", "label", "loss", "method", "max_abs_error", "relative_error", "noise_floor",
+    "direction_error", "complex_step_error", "worst_index", "analytic", "numerical", "tolerance",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
-class Check:
-    """The verdict on one gradient at one point.
+class Verdict:
+    """The outcome for one gradient; if it is no `Check`, nothing was compared.
+
+    Attributes:
+        diagnosis: what is wrong, empty for a right gradient.
+        notes: what else is to be known.
+        judged: whether the functions could be called at all; if not, the gradient is not wrong.
+    """
+
+    what: str
+    passed: bool
+    diagnosis: str = ""
+    notes: tuple[str, ...] = ()
+    judged: bool = True
+
+    def numbers(self) -> dict[str, Any]:
+        """Return the numbers that `--json` shows, here none."""
+        return dict.fromkeys(_NUMBERS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `--json` shows."""
+        return {
+            "what": self.what,
+            **self.numbers(),
+            "passed": self.passed,
+            "judged": self.judged,
+            "diagnosis": self.diagnosis or None,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(Verdict):
+    """The verdict on one gradient at one point, with the numbers that it rests on.
 
     Attributes:
         loss: the function's value.
@@ -94,8 +125,7 @@ class Check:
         direction_error: the error of the derivative along a random direction.
         complex_error: the largest absolute error against the complex step, None where the
             function does not take complex numbers.
-        diagnosis: what is wrong, empty for a right gradient.
-        notes: what else is to be known.
+        is_undecided: whether the function is too rough at this point for a verdict.
     """
 
     problem: Problem
@@ -110,14 +140,17 @@ class Check:
     worst_index: tuple[int, ...]
     direction_error: float
     complex_error: float | None
-    passed: bool
-    diagnosis: str
-    notes: tuple[str, ...] = ()
+    is_undecided: bool
 
-    @property
-    def is_undecided(self) -> bool:
-        """Whether the function is too rough at this point for a verdict."""
-        return _is_too_rough(self.tolerance, self.differences)
+    def numbers(self) -> dict[str, Any]:
+        """Return the numbers that `--json` shows."""
+        labels, given = self.problem.labels.tolist(), {**vars(self.problem), **vars(self)}
+        given["label"] = labels[0] if len(labels) == 1 else labels
+        given["complex_step_error"] = self.complex_error
+        plain = {key: given[key] for key in _NUMBERS}
+        return {
+            key: one.tolist() if isinstance(one, np.ndarray) else one for key, one in plain.items()
+        }
 
 
 @np.errstate(all="ignore")  # what is not finite is found and described
@@ -130,87 +163,84 @@ def check(problem: Problem, method: str, generator: np.random.Generator) -> Chec
     differences judge instead and the notes say so.
     """
     analytic = problem.analytic
-    direction = _along_random_direction(problem, generator)
+    off, off_allowed = _along_random_direction(problem, generator)
     differences = central(problem.line, problem.point.ravel(), problem.size)
-    found = _find_numerical(problem, method, differences)
-    error = _errors(analytic, found.gradient, differences)
-    size = max(_largest(analytic), _largest(found.gradient))
-    floor = min(found.tolerance.max() / METHODS[found.method], max(differences.slope, size))
+    numerical, tolerance, exact, notes = _find_numerical(problem, method, differences)
+    method = "central" if exact is None else method
+    error = _errors(analytic, numerical, differences)
+    size = max(_largest(analytic), _largest(numerical))
+    floor = min(tolerance.max() / METHODS[method], max(differences.slope, size))
     largest = float(error.max(initial=0))
+    # a tolerance that says nothing; for a flat function that of its values' rounding does
+    enough = max(_TOO_NOISY * differences.slope, 1e-9 * differences.highest)
+    is_undecided = not (tolerance <= enough).all()
     diagnosis = ""
-    if _is_too_rough(found.tolerance, differences):
+    if is_undecided:
         diagnosis = _why_undecided(differences)
-    elif (error > found.tolerance).any():
-        anatomy = problem.anatomy(found.gradient)
-        diagnosis = diagnose(analytic, found.gradient, found.tolerance, anatomy)
-    elif direction.error > direction.tolerance + np.sqrt(error.size) * _largest(found.tolerance):
+    elif (error > tolerance).any():
+        diagnosis = diagnose(analytic, numerical, tolerance, problem.anatomy(numerical))
+    elif off > off_allowed + np.sqrt(error.size) * _largest(tolerance):
         diagnosis = (
             "each coordinate is right, but along a random direction the derivative is off by "
-            f"{direction.error:.2g}"
+            f"{off:.2g}"
         )
     return Check(
+        what=problem.what,
+        passed=not diagnosis,
+        diagnosis=diagnosis,
+        notes=tuple(filter(None, (*notes, _note_on_size(size, tolerance)))),
         problem=problem,
         loss=float(problem.values(problem.point[None])[0].real),
-        method=found.method,
+        method=method,
         differences=differences,
-        numerical=found.gradient,
-        tolerance=found.tolerance,
+        numerical=numerical,
+        tolerance=tolerance,
         max_abs_error=largest,
         relative_error=largest / max(size, floor) if largest else 0.0,
         noise_floor=float(floor),
-        worst_index=_index_of_largest(error - found.tolerance),
-        direction_error=direction.error,
-        complex_error=None if found.exact is None else _largest(analytic - found.exact),
-        passed=not diagnosis,
-        diagnosis=diagnosis,
-        notes=tuple(filter(None, (*found.notes, _note_on_size(size, found.tolerance)))),
+        worst_index=_index_of_largest(error - tolerance),
+        direction_error=off,
+        complex_error=None if exact is None else _largest(analytic - exact),
+        is_undecided=is_undecided,
     )
 
 
-@dataclass(frozen=True)
-class _Numerical:
-    """The gradient that judges, and the complex step's where it means something."""
+def _find_numerical(
+    problem: Problem, method: str, differences: Derivative
+) -> tuple[Floats, Floats, Floats | None, list[str]]:
+    """Return the gradient that judges, its tolerance, the complex step's gradient, and notes.
 
-    gradient: Floats
-    tolerance: Floats
-    method: str
-    exact: Floats | None
-    notes: tuple[str, ...]
-
-
-def _find_numerical(problem: Problem, method: str, differences: Derivative) -> _Numerical:
-    """Return the gradient by the method asked for, or by differences where it cannot be had."""
+    Differences judge where the complex step was not asked for or means nothing.
+    """
     shape = problem.point.shape
-    gradient, used = differences.value.reshape(shape), "central"
+    gradient = differences.value.reshape(shape)
     tolerance = _SAFETY * differences.error + problem.rounding * differences.slope
     tolerance = tolerance.reshape(shape)
-    exact = _complex_step(problem, gradient, tolerance)
+    exact = complex_step(problem.line, problem.point.size)
+    if exact is not None:
+        exact = exact.reshape(shape)
+        exact = exact if (np.abs(exact - gradient) <= tolerance).all() else None
     notes = [_kink_note(differences, shape)] if differences.kinked.any() else []
     if method == "complex" and exact is None:
         notes.append("the function takes no complex numbers: central differences judge instead")
     elif method == "complex" and exact is not None:
-        gradient, used = exact, "complex"
         # exp(-a) loses as many units of rounding as `a` is large
         scale = max(differences.slope, _largest(exact)) * max(1.0, problem.size)
-        tolerance = np.full(shape, problem.rounding * scale)
-    return _Numerical(gradient, tolerance, used, exact, tuple(notes))
+        gradient, tolerance = exact, np.full(shape, problem.rounding * scale)
+    return gradient, tolerance, exact, notes
 
 
+@np.errstate(all="ignore")
 def is_right_along_a_direction(problem: Problem, generator: np.random.Generator) -> bool:
     """Whether the derivative along one random direction is right: the quick check alone."""
-    with np.errstate(all="ignore"):
-        direction = _along_random_direction(problem, generator)
-    return direction.error <= direction.tolerance
+    error, tolerance = _along_random_direction(problem, generator)
+    return error <= tolerance
 
 
-@dataclass(frozen=True)
-class _Direction:
-    error: float
-    tolerance: float
-
-
-def _along_random_direction(problem: Problem, generator: np.random.Generator) -> _Direction:
-    """Compare the derivative along one direction with largest component 1."""
+def _along_random_direction(
+    problem: Problem, generator: np.random.Generator
+) -> tuple[float, float]:
+    """Return the error along a direction whose largest component is 1, and what it may be."""
     point = problem.point
     direction = generator.normal(size=point.shape)
     direction /= np.abs(direction).max()
@@ -226,16 +256,7 @@ def _along_random_direction(problem: Problem, generator: np.random.Generator) ->
     tolerance = _SAFETY * float(differences.error[0]) + problem.rounding * size
     if differences.kinked.any() or not np.isfinite(tolerance):
         tolerance = np.inf  # the single coordinates decide
-    return _Direction(error if np.isfinite(error) else np.inf, tolerance)
-
-
-def _complex_step(problem: Problem, estimated: Floats, tolerance: Floats) -> Floats | None:
-    """Return the complex step's gradient where differences confirm that it means something."""
-    exact = complex_step(problem.line, problem.point.size)
-    if exact is None:
-        return None
-    exact = exact.reshape(estimated.shape)
-    return exact if (np.abs(exact - estimated) <= tolerance).all() else None
+    return error if np.isfinite(error) else np.inf, tolerance
 
 
 def _errors(analytic: Floats, numerical: Floats, differences: Derivative) -> Floats:
@@ -264,20 +285,14 @@ def _note_on_size(size: float, tolerance: Floats) -> str:
 
 def _kink_note(differences: Derivative, shape: tuple[int, ...]) -> str:
     flat = int(np.flatnonzero(differences.kinked)[0])
-    index = tuple(int(i) for i in np.unravel_index(flat, shape))
     more = int(differences.kinked.sum()) - 1
     others = f" (and at {more} more)" if more else ""
+    coordinate = place(np.unravel_index(flat, shape))
     return (
-        f"the function has a kink at coordinate {place(index)}{others}: its slope is "
+        f"the function has a kink at coordinate {coordinate}{others}: its slope is "
         f"{differences.left[flat]:.6g} from below and {differences.right[flat]:.6g} from above; "
         "anything between is accepted"
     )
-
-
-def _is_too_rough(tolerance: Floats, differences: Derivative) -> bool:
-    """Whether a tolerance says nothing; for a flat function that of its values' rounding does."""
-    enough = max(_TOO_NOISY * differences.slope, 1e-9 * differences.highest)
-    return not bool((tolerance <= enough).all())
 
 
 def _why_undecided(differences: Derivative) -> str:
@@ -289,13 +304,13 @@ def _why_undecided(differences: Derivative) -> str:
     return (
         f"the loss is too rough to be checked: its values carry noise of {differences.noise:.1g} "
         f"against slopes of {differences.slope:.1g}, or it jumps or bends beside the point; look "
-        "rounding, random numbers and steps"
+        "for rounding, random numbers and steps"
     )
 
 
 def _index_of_largest(array: Floats) -> tuple[int, ...]:
     flat = int(np.argmax(np.where(np.isnan(array), np.inf, array)))
-    return tuple(int(i) for i in np.unravel_index(flat, array.shape))
+    return tuple(map(int, np.unravel_index(flat, array.shape)))
 
 
 def _largest(array: Floats) -> float:

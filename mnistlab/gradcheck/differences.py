@@ -205,6 +205,49 @@ def _kinks(
     return stays, limits[0], limits[1]
 
 
+@dataclass(frozen=True)
+class StepStudy:
+    """Errors of one derivative for S steps, relative to the gradient's largest coordinate.
+
+    Attributes:
+        index: the coordinate.
+        steps: (S,).
+        errors: (S,) for each of "one-sided", (f(x+h) - f(x)) / h, "central", (f(x+h) - f(x-h)) /
+            2h, and, where the function takes complex numbers, "complex step", Im f(x+ih) / h.
+        chosen: the step and the error of the extrapolation that the check used.
+        exact: whether the reference is the complex step; else it is the extrapolation.
+    """
+
+    index: tuple[int, ...]
+    steps: Floats
+    errors: dict[str, Floats]
+    chosen: tuple[float, float]
+    exact: bool
+
+
+@np.errstate(all="ignore")
+def study_steps(line: Line, differences: Derivative, shape: tuple[int, ...]) -> StepStudy:
+    """Return the errors by step size in that coordinate of a point whose derivative is largest."""
+    values = differences.value
+    coordinate = int(np.argmax(np.abs(np.nan_to_num(values))))
+    steps = 10.0 ** -np.arange(0, 15.01, 0.25)
+    at = np.full(len(steps), coordinate)
+    here, above, below = line(at[:1], np.zeros(1)), line(at, steps), line(at, -steps)
+    found = {"one-sided": (above - here) / steps, "central": (above - below) / (2 * steps)}
+    exact = complex_step(line, len(values))
+    reference = values[coordinate] if exact is None else exact[coordinate]
+    if exact is not None:
+        found["complex step"] = line(at, 1j * steps).imag / steps
+    size = float(np.nanmax(np.abs(values))) or 1.0
+    return StepStudy(
+        tuple(map(int, np.unravel_index(coordinate, shape))),
+        steps,
+        {name: np.abs(one - reference) / size for name, one in found.items()},
+        (float(differences.step[coordinate]), float(abs(values[coordinate] - reference)) / size),
+        exact is not None,
+    )
+
+
 def unit_of(array: NDArray[Any]) -> float:
     """Return the unit of rounding of the numbers in an array."""
     return float(np.finfo(array.dtype if array.dtype.kind == "f" else np.float64).eps)

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.core.losses import softmax
+from mnistlab.gradcheck.differences import Floats
 from mnistlab.gradcheck.suites import Options
 
-Floats = NDArray[np.floating]
 Labels = NDArray[np.integer]
 Arguments = dict[str, Any]
 """What a function takes, by role: "a" and "y", or "W", "b", "X", "y" and "reg"."""
@@ -92,11 +93,6 @@ class Form:
         """Whether there is a single output, with labels 0 and 1."""
         return self.labels == BINARY
 
-    @property
-    def has_biases(self) -> bool:
-        """Whether the functions take biases, by themselves or packed with the weights."""
-        return "b" in self.order or self.packed == PACKED[1]
-
     def __str__(self) -> str:
         """Return it in words."""
         vector = "one column" if self.columns else "one vector"
@@ -106,13 +102,12 @@ class Form:
             first = "" if self.order[0] == "a" else "y, then "
             return f"{first}{rows}{SOFTMAX_OUTSIDE[self.softmax]}, {labels}"
         shape = "(C, D)" if self.by_class else "(D, C)"
-        if self.packed:
-            what = self.packed.replace("weights", f"W {shape}").replace("biases", "b")
-            return f"weights and features: {rows}, {what} packed into one vector, {labels}"
+        what = self.packed.replace("weights", f"W {shape}").replace("biases", "b")
         if self.is_binary:
             shape = "(D, 1)" if self.matrices else "(D,)"
-        order = ", ".join(self.order)
-        return f"weights and features: {rows}, ({order}) with W {shape}, {labels}"
+        weights = f"({', '.join(self.order)}) with W {shape}"
+        what = f"{what} packed into one vector" if self.packed else weights
+        return f"weights and features: {rows}, {what}, {labels}"
 
     def words(self, coordinates: str) -> str:
         """Return what some coordinates are: pre-activations, probabilities, weights or biases."""
@@ -127,85 +122,73 @@ class Form:
 
     def arguments(self, sample: Sample) -> Arguments:
         """Return the arguments as the functions want them, by role; a penalty of strength 0."""
-        found: Arguments = {"y": self._labels(sample), "reg": 0.0}
-        if sample.X is None or sample.W is None or sample.b is None:
-            probabilities = self.softmax == "both"
-            found["a"] = self._laid(outer_softmax(sample.A) if probabilities else sample.A)
-            return found
-        W, b = (sample.W.T if self.by_class else sample.W), sample.b
-        if self.packed:
-            W = self._packed(sample.W, b)
+        labels: Any = sample.labels + (self.labels == FROM_ONE)
+        if self.labels == ONE_HOT or (self.is_binary and self.matrices):
+            labels = self._laid("y", self.targets(sample))
         elif self.is_binary:
-            W = W if self.matrices else W.ravel()
-        elif self.matrices:
-            b = b[:, None] if self.columns else b[None]
-        return found | {"X": self._laid(sample.X), "W": W.copy(), "b": b.copy()}
+            labels = labels.astype(float) if self.batch else float(labels[0])
+        elif not self.batch:
+            labels = labels[0].item()
+        found: Arguments = {"y": labels, "reg": 0.0}
+        if sample.X is None or sample.W is None or sample.b is None:
+            a = softmax(sample.A) if self.softmax == "both" else sample.A
+            return found | {"a": self._laid("a", a)}
+        b = sample.b[None]
+        W = np.vstack([sample.W, b]) if self.packed == PACKED[1] else sample.W
+        given = {"X": sample.X, "W": W, "b": b}
+        return found | {role: self._laid(role, rows) for role, rows in given.items()}
 
     def back(self, coordinates: str, sample: Sample, dA: Floats) -> Floats:
         """Return the gradient by some coordinates, laid out, from dL/dA (B, C)."""
-        if coordinates == "a" or sample.X is None:
-            return self._laid(dA)
-        point: Floats = np.asarray(self.arguments(sample)[coordinates])
-        if self.packed:
-            return self._packed(sample.X.T @ dA, dA.sum(axis=0))
-        gradient = sample.X.T @ dA if coordinates == "W" else dA.sum(axis=0)
-        gradient = gradient.T if coordinates == "W" and self.by_class else gradient
-        return gradient.reshape(point.shape)
+        return self._laid(coordinates, self._inputs(coordinates, sample).T @ dA)
 
     def forth(self, coordinates: str, sample: Sample, gradient: Floats) -> Floats:
         """Return the shortest dL/dA (B, C) that leads to a gradient."""
-        B, C = sample.A.shape
-        if coordinates == "a" or sample.X is None:
-            return (gradient.T if self.columns else gradient).reshape(B, C)
-        if coordinates == "b":
-            return np.broadcast_to(gradient.reshape(1, C) / B, (B, C))
-        X = np.hstack([sample.X, np.ones((B, 1))]) if self.packed == PACKED[1] else sample.X
-        if self.packed and self.by_class:
-            gradient = gradient.reshape(C, -1)
-        by_row = (gradient.T if self.by_class else gradient).reshape(-1, C)
-        found: Floats = np.linalg.lstsq(X.T, by_row)[0]
+        inputs, C = self._inputs(coordinates, sample), sample.A.shape[1]
+        is_turned = self._is_turned(coordinates)
+        rows = gradient.reshape(C, -1).T if is_turned else gradient.reshape(-1, C)
+        found: Floats = rows if coordinates == "a" else np.linalg.lstsq(inputs.T, rows)[0]
         return found
+
+    def _inputs(self, coordinates: str, sample: Sample) -> Floats:
+        """Return by what some coordinates (n, C) are multiplied to give A, (B, n)."""
+        if coordinates == "a" or sample.X is None:
+            return np.eye(len(sample.A))
+        ones = np.ones((len(sample.A), 1))
+        with_biases = np.hstack([sample.X, ones]) if self.packed == PACKED[1] else sample.X
+        return ones if coordinates == "b" else with_biases
+
+    def _is_turned(self, role: str) -> bool:
+        return self.by_class if role == "W" else self.columns
+
+    def _laid(self, role: str, rows: Floats) -> Floats:
+        """Return samples in rows, weights (D, C) or biases (1, C) as the functions want them."""
+        is_flat = not (self.batch or self.columns)
+        if role == "W":
+            is_flat = bool(self.packed) or (self.is_binary and not self.matrices)
+        elif role == "b":
+            is_flat = self.is_binary or not self.matrices
+        turned = rows.T if self._is_turned(role) else rows
+        return turned.flatten() if is_flat else turned.copy()
 
     def given(self, a: NDArray[Any], *, to_loss: bool) -> NDArray[Any]:
         """Return what the loss, or the gradient, takes for pre-activations or probabilities."""
-        takes_softmax = self.softmax == "chain" or (self.softmax == "loss" and to_loss)
-        return outer_softmax(a, 0 if self.columns else -1) if takes_softmax else a
-
-    def _laid(self, rows: Floats) -> Floats:
-        """Return rows (B, n) as the functions want samples."""
-        return rows.T.copy() if self.columns else rows.copy() if self.batch else rows[0].copy()
-
-    def _packed(self, W: Floats, b: Floats) -> Floats:
-        """Return weights (D, C), or a gradient by them, as the vector that the functions take."""
-        rows = np.vstack([W, b]) if self.packed == PACKED[1] else W
-        return (rows.T if self.by_class else rows).ravel()
-
-    def _labels(self, sample: Sample) -> Any:
-        if self.labels == ONE_HOT or (self.is_binary and self.matrices):
-            return self._laid(self.targets(sample))
-        given: Any = sample.labels + (self.labels == FROM_ONE)
-        given = given.astype(float) if self.is_binary else given
-        return given if self.batch else given[0].item()
+        if self.softmax == "chain" or (self.softmax == "loss" and to_loss):
+            return softmax(a.T).T if self.columns else softmax(a)
+        return a
 
 
-def outer_softmax(a: NDArray[Any], axis: int = -1) -> NDArray[Any]:
-    """Return the softmax along an axis, of complex numbers too."""
-    e = np.exp(a - a.real.max(axis=axis, keepdims=True))
-    probabilities: NDArray[Any] = e / e.sum(axis=axis, keepdims=True)
-    return probabilities
-
-
-def stages(order: tuple[str, ...], *, batch: bool, settled: bool) -> Iterator[list[Form]]:
+def stages(told: tuple[str, ...], *, batch: bool) -> Iterator[list[Form]]:
     """Yield the forms that are tried together, the likelier ones first.
 
-    `order` is that of the arguments as the names have it; where it is not `settled` the label may
-    come first too. Later forms are for functions that make no sense in those before: many a
-    formula runs in a form that it was not made for.
+    `told` are the roles of the arguments in their order; without them the label may come last or
+    first. Later forms are for functions that make no sense in those before: many a formula runs in
+    a form that it was not made for.
     """
-    first = Form(order, batch)
-    switches = (False, True)
+    order = told or ("a", "y")
+    first, switches = Form(order, batch), (False, True)
     if not first.by_weights:
-        for each in (order,) if settled else (order, order[::-1]):
+        for each in (order,) if told else (order, order[::-1]):
             yield [
                 replace(first, order=each, columns=columns, labels=labels, softmax=softmax)
                 for columns, softmax, labels in product(
@@ -240,7 +223,8 @@ def random_sample(form: Form, options: Options, generator: np.random.Generator) 
     D = _features(B, C)
     X = generator.normal(0, 1, (B, D))
     W = generator.normal(0, options.scale / np.sqrt(D), (D, C))
-    b = generator.normal(0, options.scale / 2, C) if form.has_biases else np.zeros(C)
+    has_biases = "b" in form.order or form.packed == PACKED[1]
+    b = generator.normal(0, options.scale / 2, C) if has_biases else np.zeros(C)
     return Sample(labels, X @ W + b, X, W, b)
 
 

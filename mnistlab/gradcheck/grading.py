@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from typing import Any
 
 import mnistlab
 from mnistlab.errors import InputError, MnistlabError, shown
+from mnistlab.gradcheck.check import Check
 from mnistlab.gradcheck.own_file import judge
 from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.user_file import Names
@@ -122,26 +122,24 @@ def _in_process(file: Path, names: Names, options: Options, timeout: float) -> d
             "options": asdict(options),
             "answer": str(answer),
         }
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-c", _PROGRAM, json.dumps(task)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"},
-            start_new_session=True,
-        )
         try:
-            code = process.wait(timeout)
+            process = subprocess.run(  # noqa: S603 - our own module
+                [sys.executable, "-P", "-c", _PROGRAM, json.dumps(task)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=folder,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"},
+                start_new_session=True,
+                timeout=timeout,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             return _unjudged(f"it did not end within {timeout:g} seconds; --timeout gives it more")
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
         try:
             found: dict[str, Any] = json.loads(answer.read_bytes())
         except (OSError, ValueError):
+            code = process.returncode
             return _unjudged(f"its process ended without an answer (exit code {code})")
         return found
 
@@ -153,10 +151,16 @@ def _unjudged(why: str) -> dict[str, Any]:
 def main(task: str) -> None:
     """Judge one file, as the process that `grade` starts for it."""
     known = json.loads(task)
+    file, options, names = (
+        Path(known["file"]), Options(**known["options"]), Names(**known["names"])
+    )  # fmt: skip
     _limit()
     try:
-        options, names = Options(**known["options"]), Names(**known["names"])
-        found = _summary(_judge(Path(known["file"]), options, names))
+        if file.suffix == ".ipynb":
+            sys.path.insert(0, str(file.parent))
+            code, file = notebook_code(file), Path.cwd() / f"{file.stem}.py"
+            file.write_text(code)
+        found = _summary(judge(file, options, names))
     except MemoryError:
         found = _unjudged(f"it takes more than {_MEMORY >> 30} GB of memory")
     except MnistlabError as error:
@@ -165,15 +169,6 @@ def main(task: str) -> None:
         found = _unjudged(shown(f"{type(error).__name__}: {error}"))
     Path(known["answer"]).write_text(json.dumps(found))
     os._exit(0)  # a stranger's threads hold up nobody
-
-
-def _judge(file: Path, options: Options, names: Names) -> Report:
-    if file.suffix != ".ipynb":
-        return judge(file, options, names)
-    script = Path.cwd() / f"{file.stem}.py"
-    script.write_text(notebook_code(file))
-    sys.path.insert(0, str(file.parent))
-    return judge(script, options, names)
 
 
 def notebook_code(file: Path) -> str:
@@ -195,7 +190,7 @@ def notebook_code(file: Path) -> str:
 def _summary(report: Report) -> dict[str, Any]:
     """Return the fields of a grade that a report gives."""
     _, _, functions = report.title.partition(": ")
-    errors = [one.check.relative_error for one in report.verdicts if one.check is not None]
+    errors = [one.relative_error for one in report.verdicts if isinstance(one, Check)]
     finite = [error for error in errors if error < float("inf")]
     return {
         "verdict": report.verdict,

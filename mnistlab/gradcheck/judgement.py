@@ -3,9 +3,10 @@
 Shapes: B batch, C classes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,22 +15,21 @@ from numpy.typing import NDArray
 from mnistlab.core.losses import softmax
 from mnistlab.gradcheck.check import (
     METHODS,
+    ROUNDING,
     Check,
     Problem,
+    Verdict,
     check,
     is_right_along_a_direction,
     line_through,
 )
 from mnistlab.gradcheck.diagnosis import diagnose
-from mnistlab.gradcheck.differences import central, unit_of
-from mnistlab.gradcheck.forms import PENALTY, Arguments, Sample, random_sample, sample_at
+from mnistlab.gradcheck.differences import Floats, central, unit_of
+from mnistlab.gradcheck.forms import PENALTY, Arguments, Form, Sample, random_sample, sample_at
 from mnistlab.gradcheck.mistakes import Anatomy
 from mnistlab.gradcheck.references import REFERENCES, Known, about_loss, added_inside
 from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.user_functions import CallError, FaultError, Reading
-from mnistlab.gradcheck.verdicts import Verdict
-
-Floats = NDArray[np.floating]
 
 _COARSEST = 1e-5  # float32 rounds to 1e-7, float16 to 1e-3
 _AGAINST_ZERO = 1e-7  # the largest number that courses add against log(0)
@@ -102,15 +102,13 @@ def spots(reading: Reading, sample: Sample) -> list[Spot]:
 def judge_form(reading: Reading, options: Options) -> list[Verdict]:
     """Return the verdicts at random points, and one more for where it is wrong unlike there."""
     generator = np.random.default_rng(options.seed)
+    samples: list[Sample] = []
     verdicts: list[Verdict] = []
-    tried: set[int] = set()
     for _ in range(options.points):
-        sample = random_sample(reading.form, options, generator)
-        verdicts += _judge_sample(reading, sample, options, generator)
-        tried.update(sample.labels.tolist())
-    for judge_more in (partial(_judge_other_labels, tried=tried), _judge_special_points):
-        if all(verdict.passed for verdict in verdicts):
-            verdicts += judge_more(reading, options=options)
+        samples.append(random_sample(reading.form, options, generator))
+        verdicts += _judge_sample(reading, samples[-1], options, generator)
+    if all(verdict.passed for verdict in verdicts):
+        verdicts += _judge_elsewhere(reading, samples, options)
     names = [one.what for one in verdicts]
     return sorted(verdicts, key=lambda verdict: names.index(verdict.what))
 
@@ -128,18 +126,18 @@ def _judge_sample(
 ) -> list[Verdict]:
     what = reading.offer.gradient_name
     try:
-        found = []
+        found: list[Verdict] = []
         for spot in spots(reading, sample):
             what = str(spot)
-            found.append(_verdict(spot, check(_problem(spot), options.method, generator)))
+            found.append(_weighed(spot, check(_problem(spot), options.method, generator)))
     except FaultError as error:
         judged = not isinstance(error, CallError)
         return [Verdict(what, passed=False, diagnosis=str(error), judged=judged)]
     return found
 
 
-def _verdict(spot: Spot, found: Check) -> Verdict:
-    """Return the verdict of a check; a number against log(0) is not held against a gradient."""
+def _weighed(spot: Spot, found: Check) -> Check:
+    """Return a check with what is known of the functions; log(0) may be guarded by a number."""
     offer = spot.reading.offer
     notes = [
         f"{name} computes in {dtype}; the point was handed over in float64"
@@ -149,41 +147,21 @@ def _verdict(spot: Spot, found: Check) -> Verdict:
         )
         if dtype.itemsize < 8 and dtype.kind == "f"
     ]
+    passed, diagnosis = found.passed, found.diagnosis
     if found.differences.slope == 0:
-        constant = f"{offer.loss.name} is the same wherever it is looked at: it depends on nothing"
-        return replace(Verdict.of(found, diagnosis=constant, notes=notes), passed=False)
-    if found.passed:
-        return Verdict.of(found, notes=notes)
-    is_claimed = spot.claimed is not None and bool(np.isclose(spot.claimed.factor, spot.share))
-    if found.relative_error > METHODS["central"] and not (spot.is_nearly_right and is_claimed):
-        return Verdict.of(found, diagnosis=_explain(spot, found), notes=notes)
-    notes.append(
-        f"off by {found.relative_error:.1g} of its size, more than rounding explains: a small "
-        "number seems to be added against log(0)"
-    )
-    return Verdict(str(spot), passed=True, notes=(*notes, *found.notes), check=found)
-
-
-def _judge_other_labels(reading: Reading, *, tried: set[int], options: Options) -> list[Verdict]:
-    """Return a verdict on the first label that was not tried yet and is wrong.
-
-    Along a random direction each, which is cheap; of many classes the first and the last ones.
-    """
-    generator = np.random.default_rng([options.seed, 6])
-    C = 2 if reading.form.is_binary else options.classes
-    for label in sorted({*range(min(C, 20)), C - 1} - tried):
-        sample = random_sample(reading.form, options, generator)
-        sample.labels[0] = label
-        try:
-            if fits(spots(reading, sample)[0], generator):
-                continue
-        except FaultError:  # which is told below
-            pass
-        for one in _judge_sample(reading, sample, options, generator):
-            if not one.passed:
-                told = f"with label {label}, unlike others: {one.diagnosis}"
-                return [replace(one, diagnosis=told)]
-    return []
+        passed = False
+        diagnosis = f"{offer.loss.name} is the same wherever it is looked at: it depends on nothing"
+    elif not passed:
+        is_claimed = spot.claimed is not None and np.isclose(spot.claimed.factor, spot.share)
+        is_close = found.relative_error <= METHODS["central"]
+        passed = bool(is_close or (spot.is_nearly_right and is_claimed))
+        diagnosis = "" if passed else _explain(spot, found)
+        if passed:
+            notes.append(
+                f"off by {found.relative_error:.1g} of its size, more than rounding explains: a "
+                "small number seems to be added against log(0)"
+            )
+    return replace(found, passed=passed, diagnosis=diagnosis, notes=(*notes, *found.notes))
 
 
 def special_points(C: int) -> Iterator[tuple[str, Floats, int]]:
@@ -204,33 +182,51 @@ def special_points(C: int) -> Iterator[tuple[str, Floats, int]]:
     yield "where pre-activations are from 0.001 to 100 in size", scales, C // 2
 
 
-def _judge_special_points(reading: Reading, *, options: Options) -> list[Verdict]:
-    """Return a verdict on the first special point at which the gradient is wrong.
+def _elsewhere(
+    form: Form, tried: set[int], options: Options, generator: np.random.Generator
+) -> Iterator[tuple[str, Sample, bool]]:
+    """Yield samples with labels that were not tried, and special ones, each with its name.
 
-    A loss may be of no use there: one with a small number against log(0) is flat where it should
-    be steep. So a gradient that is known to be that of a loss of courses need only stay that.
+    Of many classes only the first and the last labels are tried.
     """
-    generator = np.random.default_rng([options.seed, 7])
-    usual = spots(reading, random_sample(reading.form, options, generator))[0].claimed
-    C = 1 if reading.form.is_binary else options.classes
+    C = 1 if form.is_binary else options.classes
+    labels = range(max(2, C))
+    for label in sorted({*labels[:20], labels[-1]} - tried):
+        sample = random_sample(form, options, generator)
+        sample.labels[0] = label
+        yield f"with label {label}, unlike others", sample, False
     for where, a, label in special_points(C):
-        sample = sample_at(reading.form, a, 1 - label if C == 1 else label)
-        spot = spots(reading, sample)[0]
-        if fits(spot, generator) or _is_still(spot, usual):
-            continue
+        yield f"{where}, unlike elsewhere", sample_at(form, a, 1 - label if C == 1 else label), True
+
+
+def _judge_elsewhere(
+    reading: Reading, samples: Sequence[Sample], options: Options
+) -> list[Verdict]:
+    """Return a verdict on the first other sample at which the gradient is wrong.
+
+    Along a random direction each, which is cheap. At a special point a loss may be of no use: one
+    with a small number against log(0) is flat where it should be steep. So a gradient that is known
+    to be that of a loss of courses need only stay that.
+    """
+    generator = np.random.default_rng([options.seed, 6])
+    tried = {label for sample in samples for label in sample.labels.tolist()}
+    usual = spots(reading, samples[0])[0].claimed
+    for where, sample, is_special in _elsewhere(reading.form, tried, options, generator):
+        with suppress(FaultError):  # which is told below
+            spot = spots(reading, sample)[0]
+            if fits(spot, generator) or (is_special and _is_still(spot, usual)):
+                continue
         for one in _judge_sample(reading, sample, options, generator):
             # where the loss is not finite or too rough, nothing can be said
-            if not one.passed and one.check is not None and not one.check.is_undecided:
-                return [replace(one, diagnosis=f"{where}, unlike elsewhere: {one.diagnosis}")]
+            is_decided = isinstance(one, Check) and not one.is_undecided
+            if not one.passed and (is_decided or not is_special):
+                return [replace(one, diagnosis=f"{where}: {one.diagnosis}")]
     return []
 
 
 def _is_still(spot: Spot, usual: Known | None) -> bool:
     """Whether the gradient is the multiple of the same known loss that it is elsewhere."""
-    try:
-        now = spot.claimed
-    except FaultError:
-        return False
+    now = spot.claimed
     if usual is None or now is None or usual.name != now.name:
         return False
     return bool(np.isclose(usual.factor, now.factor))
@@ -270,7 +266,7 @@ def _problem(spot: Spot) -> Problem:
         values=values_with(PENALTY),
         anatomy=anatomy,
         size=float(max(np.abs(point).max(), np.abs(sample.A).max())),
-        precision=unit_of(gradient),
+        rounding=ROUNDING * unit_of(gradient),
     )
 
 
@@ -284,9 +280,11 @@ def _called(spot: Spot) -> NDArray[Any]:
     offer = reading.offer
     loss, gradient = np.asarray(reading.loss(arguments)), reading.gradient(arguments, by)
     again = np.asarray(reading.loss(arguments)), reading.gradient(arguments, by)
-    functions = (offer.loss, offer.gradients[0])
-    names = (offer.loss.name, offer.gradient_name)
-    for name, first, second in zip(names, (loss, gradient), again, strict=True):
+    functions = (
+        (offer.loss, offer.loss.name, loss, again[0]),
+        (offer.gradients[0], offer.gradient_name, gradient, again[1]),
+    )
+    for _, name, first, second in functions:
         if not np.array_equal(first, second, equal_nan=True):
             raise FaultError(
                 f"{name} gives another result for the same input: it must not draw random "
@@ -300,16 +298,16 @@ def _called(spot: Spot) -> NDArray[Any]:
     reading.loss_or_nan(arguments | {by: arguments[by] + 1.0}, is_complex=False)
     if not np.array_equal(gradient, reading.gradient(arguments, by), equal_nan=True):
         raise FaultError(
-            f"{names[1]} depends on where {names[0]} was called before it: it must compute "
-            "everything from its own arguments"
+            f"{offer.gradient_name} depends on where {offer.loss.name} was called before it: it "
+            "must compute everything from its own arguments"
         )
-    for function, name, result in zip(functions, names, (loss, gradient), strict=True):
+    for function, name, result, _ in functions:
         if not np.isfinite(result).all():
-            line = reading.line_of_warning(function, arguments)
-            where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
-            at = f"in coordinate {list(where)}" if where else "at an ordinary point"
+            index = tuple(map(int, np.argwhere(~np.isfinite(result))[0]))
+            line = function.line_of_warning(*reading.ordered(function, arguments))
+            at = f"in coordinate {list(index)}" if index else "at an ordinary point"
             raise FaultError(
-                f"{name} is {result[where].real:g} {at}{line}; look for log(0), a division by zero "
+                f"{name} is {result[index].real:g} {at}{line}; look for log(0), a division by zero "
                 "or exp of a large number"
             )
     return gradient
@@ -323,7 +321,7 @@ def _anatomy(spot: Spot, data: Floats, known: Known | None) -> Anatomy:
         per_sample = form.forth(spot.coordinates, sample, data) / share
     else:
         factor = known.factor / share
-        weights = (known.reference.target_weight * factor,)
+        weights = (2 * factor if known.reference.is_squared else factor,)  # as in 2(y - t)
         per_sample = spot.by_sample(known.name) * factor
     return Anatomy(
         coordinates=form.words(spot.coordinates),

@@ -6,14 +6,13 @@ may be pre-activations (B, C), weights (D, C) or biases (C,).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnistlab.core.losses import Loss
 from mnistlab.core.registry import Registry
-
-Floats = NDArray[np.floating]
+from mnistlab.gradcheck.differences import Floats
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,6 @@ class Anatomy:
     slope: Floats
     averaged: bool | None
     penalty: Floats | None
-
-    @property
-    def batch_size(self) -> int:
-        """Return B."""
-        return len(self.targets)
 
 
 @dataclass(frozen=True)
@@ -91,139 +85,34 @@ class Mistake:
     loss: Loss | None = None
 
 
-MISTAKES: Registry[Mistake] = Registry("mistake")
-
-
-def _without_penalty(true: Floats, anatomy: Anatomy, factor: float) -> list[Floats]:
-    """Return the gradient with only its part from the data multiplied."""
-    penalty = 0.0 if anatomy.penalty is None else anatomy.penalty
-    return [(true - penalty) * factor + penalty]
-
-
-def _changed(true: Floats, anatomy: Anatomy, *wrong: Floats) -> list[Floats]:
+def changed(true: Floats, anatomy: Anatomy, *wrong: Floats) -> list[Floats]:
     """Return the gradients that come of wrong per-sample gradients dL/dA."""
     return [true + anatomy.backward(dA - anatomy.per_sample) for dA in wrong]
 
 
+def _times(factor: float, true: Floats, anatomy: Anatomy) -> list[Floats]:
+    """Return a gradient multiplied, and one of which only the data's part is multiplied."""
+    penalty = 0.0 if anatomy.penalty is None else anatomy.penalty
+    return [factor * true, (true - penalty) * factor + penalty]
+
+
 def _transposed(true: Floats, _: Anatomy) -> list[Floats]:
-    if true.ndim != 2 or min(true.shape) < 2:
-        return []
-    return [true.T.reshape(true.shape)]
+    return [true.T.reshape(true.shape)] if true.ndim == 2 and min(true.shape) > 1 else []
 
 
-def _with_targets(times: int) -> Distortion:
-    """Return the distortion that adds the targets so often."""
-
-    def distort(true: Floats, anatomy: Anatomy) -> list[Floats]:
-        return [
-            gradient
-            for derivative in (np.ones_like(anatomy.slope), anatomy.slope)
-            for weight in anatomy.target_weights
-            for gradient in _changed(
-                true, anatomy, anatomy.per_sample + times * weight * anatomy.targets * derivative
-            )
-        ]
-
-    return distort
+def _with_targets(times: int, true: Floats, anatomy: Anatomy) -> list[Floats]:
+    """Return the gradients to which the targets are added so often."""
+    wrong = (
+        anatomy.per_sample + times * weight * anatomy.targets * derivative
+        for derivative in (np.ones_like(anatomy.slope), anatomy.slope)
+        for weight in anatomy.target_weights
+    )
+    return changed(true, anatomy, *wrong)
 
 
-def _divided(numerator: Floats, divisor: Floats) -> Floats:
-    with np.errstate(all="ignore"):
-        return numerator / divisor
-
-
-MISTAKES.add(
-    "sign",
-    Mistake(
-        "the sign is wrong: it is the negative of the loss' derivative; turn the sign of one",
-        lambda true, anatomy: [-true, *_without_penalty(true, anatomy, -1)],
-    ),
-)
-MISTAKES.add(
-    "factor_two",
-    Mistake(
-        "it is 2 times what it should be: a factor 2 too many here, or one missing in the loss",
-        lambda true, anatomy: [2 * true, *_without_penalty(true, anatomy, 2)],
-    ),
-)
-MISTAKES.add(
-    "batch_division_missing",
-    Mistake(
-        "it is summed over the batch although the loss is averaged: the division by the batch "
-        "size is missing",
-        lambda true, anatomy: (
-            _without_penalty(true, anatomy, anatomy.batch_size) if anatomy.averaged is True else []
-        ),
-        Case(coordinates="weights", reduction="mean"),
-    ),
-)
-MISTAKES.add(
-    "averaged_not_summed",
-    Mistake(
-        "it is averaged over the batch although the loss is a sum: leave out the division by "
-        "the batch size",
-        lambda true, anatomy: (
-            _without_penalty(true, anatomy, 1 / anatomy.batch_size)
-            if anatomy.averaged is False
-            else []
-        ),
-        Case(coordinates="weights", reduction="sum"),
-    ),
-)
-MISTAKES.add(
-    "transposed",
-    Mistake(
-        "it is transposed: the right numbers stand in the wrong order; swap rows and columns",
-        _transposed,
-        Case(coordinates="weights", reduction="mean"),
-    ),
-)
-MISTAKES.add(
-    "one_hot_missing",
-    Mistake(
-        "the one-hot target is not subtracted from the output of the true class",
-        _with_targets(1),
-    ),
-)
-MISTAKES.add(
-    "one_hot_added",
-    Mistake(
-        "the one-hot target is added to the output of the true class: subtract it",
-        _with_targets(2),
-    ),
-)
-MISTAKES.add(
-    "sigmoid_derivative_missing",
-    Mistake(
-        "the derivative of the sigmoid is missing: multiply by y(1 - y) (chain rule)",
-        lambda true, anatomy: _changed(true, anatomy, _divided(anatomy.per_sample, anatomy.slope)),
-        Case("sigmoid", "squared_error"),
-    ),
-)
-MISTAKES.add(
-    "sigmoid_derivative_twice",
-    Mistake(
-        "the derivative of the sigmoid is applied twice: multiply by y(1 - y) only once",
-        lambda true, anatomy: _changed(true, anatomy, anatomy.per_sample * anatomy.slope),
-        Case("sigmoid", "squared_error"),
-    ),
-)
-MISTAKES.add(
-    "penalty_missing",
-    Mistake(
-        "the penalty is missing: add weight_decay times the weights",
-        lambda true, anatomy: [] if anatomy.penalty is None else [true - anatomy.penalty],
-        Case(coordinates="weights", reduction="mean", weight_decay=0.1),
-    ),
-)
-MISTAKES.add(
-    "bias_missing",
-    Mistake(
-        "the bias is missing: its gradient is the sum of dL/da over the batch, not zero",
-        lambda true, anatomy: [0 * true] if anatomy.coordinates == "biases" else [],
-        Case(coordinates="biases", reduction="mean"),
-    ),
-)
+@np.errstate(all="ignore")
+def _without_slope(true: Floats, anatomy: Anatomy) -> list[Floats]:
+    return changed(true, anatomy, anatomy.per_sample / anatomy.slope)
 
 
 class _UnshiftedCrossEntropy:
@@ -241,12 +130,71 @@ class _UnshiftedCrossEntropy:
         return gradient
 
 
-MISTAKES.add(
-    "unshifted_softmax",
-    Mistake(
+MISTAKES: Registry[Mistake] = Registry("mistake")
+
+for _name, _mistake in {
+    "sign": Mistake(
+        "the sign is wrong: it is the negative of the loss' derivative; turn the sign of one",
+        partial(_times, -1),
+    ),
+    "factor_two": Mistake(
+        "it is 2 times what it should be: a factor 2 too many here, or one missing in the loss",
+        partial(_times, 2),
+    ),
+    "batch_division_missing": Mistake(
+        "it is summed over the batch although the loss is averaged: the division by the batch "
+        "size is missing",
+        lambda true, anatomy: (
+            _times(len(anatomy.targets), true, anatomy)[1:] if anatomy.averaged is True else []
+        ),
+        Case(coordinates="weights", reduction="mean"),
+    ),
+    "averaged_not_summed": Mistake(
+        "it is averaged over the batch although the loss is a sum: leave out the division by "
+        "the batch size",
+        lambda true, anatomy: (
+            _times(1 / len(anatomy.targets), true, anatomy)[1:] if anatomy.averaged is False else []
+        ),
+        Case(coordinates="weights", reduction="sum"),
+    ),
+    "transposed": Mistake(
+        "it is transposed: the right numbers stand in the wrong order; swap rows and columns",
+        _transposed,
+        Case(coordinates="weights", reduction="mean"),
+    ),
+    "one_hot_missing": Mistake(
+        "the one-hot target is not subtracted from the output of the true class",
+        partial(_with_targets, 1),
+    ),
+    "one_hot_added": Mistake(
+        "the one-hot target is added to the output of the true class: subtract it",
+        partial(_with_targets, 2),
+    ),
+    "sigmoid_derivative_missing": Mistake(
+        "the derivative of the sigmoid is missing: multiply by y(1 - y) (chain rule)",
+        _without_slope,
+        Case("sigmoid", "squared_error"),
+    ),
+    "sigmoid_derivative_twice": Mistake(
+        "the derivative of the sigmoid is applied twice: multiply by y(1 - y) only once",
+        lambda true, anatomy: changed(true, anatomy, anatomy.per_sample * anatomy.slope),
+        Case("sigmoid", "squared_error"),
+    ),
+    "penalty_missing": Mistake(
+        "the penalty is missing: add weight_decay times the weights",
+        lambda true, anatomy: [] if anatomy.penalty is None else [true - anatomy.penalty],
+        Case(coordinates="weights", reduction="mean", weight_decay=0.1),
+    ),
+    "bias_missing": Mistake(
+        "the bias is missing: its gradient is the sum of dL/da over the batch, not zero",
+        lambda true, anatomy: [0 * true] if anatomy.coordinates == "biases" else [],
+        Case(coordinates="biases", reduction="mean"),
+    ),
+    "unshifted_softmax": Mistake(
         "the softmax is not stabilised: exp overflows above 709; subtract the largest "
         "pre-activation first",
         lambda _true, _anatomy: [],
         loss=_UnshiftedCrossEntropy(),
     ),
-)
+}.items():
+    MISTAKES.add(_name, _mistake)

@@ -6,20 +6,15 @@ Shapes: B batch, C classes.
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mnistlab.gradcheck.check import Verdict
 from mnistlab.gradcheck.diagnosis import MEAN_OVER_CLASSES
-from mnistlab.gradcheck.differences import unit_of
-from mnistlab.gradcheck.forms import (
-    FROM_ONE,
-    Form,
-    random_sample,
-    sample_at,
-    stages,
-)
+from mnistlab.gradcheck.differences import Floats, unit_of
+from mnistlab.gradcheck.forms import FROM_ONE, Form, random_sample, sample_at, stages
 from mnistlab.gradcheck.judgement import fits, judge_form, spots
 from mnistlab.gradcheck.references import OF_SIGMOID, Known, recognise
 from mnistlab.gradcheck.suites import Options
@@ -28,13 +23,10 @@ from mnistlab.gradcheck.user_functions import CallError, FaultError, Offer, Read
 from mnistlab.gradcheck.verdicts import (
     Probe,
     Report,
-    Verdict,
     note_on_loss,
     probe_softmax,
     probe_stability,
 )
-
-Floats = NDArray[np.floating]
 
 
 def judge(path: Path, options: Options, names: Names = Names()) -> Report:  # noqa: B008 - frozen
@@ -47,7 +39,8 @@ def judge(path: Path, options: Options, names: Names = Names()) -> Report:  # no
     sure = [
         report
         for offer, report in zip(offers, reports, strict=True)
-        if report.is_judged or not offer.returns_both  # which may be a loss alone
+        # what returns both may be a loss alone
+        if not offer.returns_both or any(one.judged for one in report.verdicts)
     ]
     reports = sure or reports
     titles = "; ".join(report.title for report in reports)
@@ -84,34 +77,33 @@ def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | No
     """
     farthest, best = FormFault(-1, ""), (-1, False)
     likeliest: Reading | None = None
-    for stage in stages(offer.order, batch=batch, settled=offer.is_settled):
+    for stage in stages(offer.told, batch=batch):
         working = []
         for form in stage:
             reading, fault = _try(Reading(offer, form), options)
-            if fault is None and (form.softmax in ("", "both") or reading.known is not None):
+            if fault is not None:
+                farthest = max(farthest, fault, key=lambda one: one.progress)
+            elif form.softmax in ("", "both") or reading.known is not None:
                 working.append(reading)
-            is_likely = form.order == offer.order or not offer.is_told
-            if fault is not None and fault.progress > farthest.progress and is_likely:
-                farthest = fault
         known = [reading for reading in working if reading.known is not None]
         for reading in known or sorted(working, key=lambda one: one.form.softmax):
             sense = _sense(reading, options)
             if sense > best:
                 best, likeliest = sense, reading
-        if best[0] not in _DOUBTFUL or (working and offer.is_told and "W" not in offer.order):
+        if best[0] > _STRANGE:
             break
     meant = farthest.known
-    if likeliest and likeliest.form.is_binary and _names_vector(likeliest):
+    is_binary = likeliest is not None and likeliest.form.is_binary
+    if meant is None or (is_binary and _names_vector(offer)):
         return likeliest, farthest
-    if meant is not None and best[0] <= 0:
+    if best[0] <= 0:
         return None, farthest
-    if meant is not None and meant.name != OF_SIGMOID and likeliest and likeliest.form.is_binary:
+    if is_binary and meant.name != OF_SIGMOID:
         return None, replace(farthest, doubt="; with a single output, y as 0 or 1, it works")
     return likeliest, farthest
 
 
 _STRANGE, _USUAL, _FITS = 1, 2, 3  # how much sense a form makes
-_DOUBTFUL = (-1, 0, _STRANGE)
 
 
 def _sense(reading: Reading, options: Options) -> tuple[int, bool]:
@@ -126,32 +118,32 @@ def _sense(reading: Reading, options: Options) -> tuple[int, bool]:
         return _FITS, is_known
     if reading.known is None:
         return _USUAL if is_known else 0, is_known
-    return _USUAL if _is_usual(reading, options) else _STRANGE, is_known
+    return _USUAL if reading.is_usual else _STRANGE, is_known
 
 
 def _try(reading: Reading, options: Options) -> tuple[Reading, FormFault | None]:
     """Call both functions; return what is known of the loss, and what is wrong if anything."""
     generator = np.random.default_rng([options.seed, 3])
-    form, samples = reading.form, []
-    for _ in range(4):
-        sample = random_sample(form, options, generator)
-        if form.labels == FROM_ONE:  # a gradient that counts from 0 fails at the last one
+    form = reading.form
+    samples = [random_sample(form, options, generator) for _ in range(4)]
+    if form.labels == FROM_ONE:  # a gradient that counts from 0 fails at the last one
+        for sample in samples:
             sample.labels[:] %= max(1, options.classes - 1)
-        samples.append(sample)
     progress = 0
     try:
         values = [reading.value(sample) for sample in samples]
         progress = 1
         unit = unit_of(np.asarray(reading.loss(form.arguments(samples[0]))))
         points = [(sample.A, form.targets(sample)) for sample in samples]
-        reading = replace(reading, known=recognise(values, points, unit))
-        progress = 1 if reading.known is None else 2
+        if known := recognise(values, points, unit):
+            is_usual = known.is_usual(reading.share(samples[0]), samples[0].A.shape[1])
+            reading, progress = replace(reading, known=known, is_usual=is_usual), 2
         arguments = form.arguments(samples[0])
         for coordinates in reading.coordinates(arguments):
             reading.gradient(arguments, coordinates)
     except FaultError as error:
-        is_call = isinstance(error, CallError)
-        return reading, FormFault(progress, str(error), not is_call, reading.known)
+        is_judged = not isinstance(error, CallError)
+        return reading, FormFault(progress, str(error), is_judged, reading.known)
     return reading, None
 
 
@@ -168,31 +160,29 @@ def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
     """Return the report on a loss and its gradient, for one vector and for a batch."""
     single, fault = choose(offer, options, batch=False)
     batch, batch_fault = choose(offer, options, batch=True)
-    if single and batch and single.form.is_binary != batch.form.is_binary:
-        single, batch = (None, batch) if single.form.is_binary else (single, None)
-    elif single and batch and _is_by_chance(single, batch, options):
-        single = None
-    taken = [reading for reading in (single, batch) if reading is not None]
-    if not taken:
+    if single and batch:
+        single, batch = _meant(single, batch)
+    first = single or batch
+    if first is None:
         return Report(title, [_unjudged(title, fault, batch_fault)])
-    verdicts = judge_form(taken[0], options)
-    if single and batch and not all(one.passed for one in verdicts) and _is_usual(batch, options):
+    verdicts = judge_form(first, options)
+    if single and batch and not _all_passed(verdicts) and batch.is_usual:
         of_batch = judge_form(batch, options)
-        if all(one.passed for one in of_batch):  # one vector was not thought of
-            taken, single, verdicts = [batch], None, of_batch
-    if _is_mean_over_classes(verdicts) and (of_one := _single_output(taken[0], options)):
-        if _names_vector(of_one):
-            taken, single, verdicts = [of_one], None, judge_form(of_one, options)
-        elif not _names_matrix(of_one):
-            why = "; for a single output it is right: call the weights w, or W and the labels Y"
-            verdicts = [
-                one if one.passed else replace(one, judged=False, diagnosis=one.diagnosis + why)
-                for one in verdicts
-            ]
-    first = taken[0]
+        if _all_passed(of_batch):  # one vector was not thought of
+            first, single, verdicts = batch, None, of_batch
+    # what lacks nothing but the division of a mean over the classes may have a single output
+    is_mean = any(MEAN_OVER_CLASSES in one.diagnosis for one in verdicts if not one.passed)
+    if is_mean and (of_one := _single_output(first, options)):
+        if _names_vector(offer):
+            first, verdicts = of_one, judge_form(of_one, options)
+            single, batch = (None, first) if first.form.batch else (first, None)
+        elif not (offer.argument("W")[:1].isupper() and offer.argument("y")[:1].isupper()):
+            why = "for a single output it is right: call the weights w, or W and the labels Y"
+            verdicts = _unsure(verdicts, why)
     notes = [
         f"takes {reading.form}{f' ({reading.known.name})' if reading.known else ''}"
-        for reading in taken
+        for reading in (single, batch)
+        if reading is not None
     ]
     if single is not None and batch is not None:
         more = _judge_batch(single, batch, options)
@@ -200,18 +190,38 @@ def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
         if not more:
             notes[1:] = ["seems not to be made for a batch of rows, which was not held against it"]
     elif not first.form.by_weights:
-        missing, why = (
-            ("one vector", fault.what) if single is None else ("a batch", batch_fault.what)
-        )
-        reason = f" ({why})" if why else ""
+        missing, failed = ("one vector", fault) if single is None else ("a batch", batch_fault)
+        reason = f" ({failed.what})" if failed.what else ""
         notes.append(f"does not take {missing}{reason}, which was not held against it")
+    if not offer.told and first.known is None:
+        why = (
+            f"what ({', '.join(offer.loss.parameters)}) are was guessed, and no loss of a course "
+            'was found: say it, such as --signature "y, a"'
+        )
+        verdicts = _unsure(verdicts, why)
     notes += _notes_on_loss(first, options)
-    return Report(title, _doubted(verdicts, first), list(_probe(first, options)), notes)
+    return Report(title, verdicts, list(_probe(first, options)), notes)
 
 
-def _is_mean_over_classes(verdicts: Sequence[Verdict]) -> bool:
-    """Whether a gradient lacks nothing but the division of a mean over the classes."""
-    return any(MEAN_OVER_CLASSES in one.diagnosis for one in verdicts if not one.passed)
+def _meant(single: Reading, batch: Reading) -> tuple[Reading | None, Reading | None]:
+    """Return the two forms, without one in which the functions run by chance only."""
+    if single.form.is_binary != batch.form.is_binary:
+        return (None, batch) if single.form.is_binary else (single, None)
+    is_turned = single.form.columns and not batch.form.columns
+    is_other = batch.is_usual and not single.is_usual
+    return None if is_turned or is_other else single, batch
+
+
+def _all_passed(verdicts: Sequence[Verdict]) -> bool:
+    return all(verdict.passed for verdict in verdicts)
+
+
+def _unsure(verdicts: Sequence[Verdict], why: str) -> list[Verdict]:
+    """Return verdicts, none of them "wrong", but perhaps "cannot be judged"."""
+    return [
+        one if one.passed else replace(one, judged=False, diagnosis=f"{one.diagnosis}; {why}")
+        for one in verdicts
+    ]
 
 
 def _single_output(wrong: Reading, options: Options) -> Reading | None:
@@ -222,29 +232,17 @@ def _single_output(wrong: Reading, options: Options) -> Reading | None:
     offer = wrong.offer
     if not wrong.form.by_weights or wrong.form.is_binary:
         return None
-    for stage in stages(offer.order, batch=wrong.form.batch, settled=offer.is_settled):
-        for form in stage:
-            if form.is_binary and form.order == wrong.form.order:
-                reading, fault = _try(Reading(offer, form), options)
-                if fault is None and all(one.passed for one in judge_form(reading, options)):
-                    return reading
+    for form in chain.from_iterable(stages(offer.told, batch=wrong.form.batch)):
+        if form.is_binary:
+            reading, fault = _try(Reading(offer, form), options)
+            if fault is None and _all_passed(judge_form(reading, options)):
+                return reading
     return None
 
 
-def _named(reading: Reading, role: str) -> str:
-    """Return what the loss calls the argument of a role, "" where that is not known."""
-    named = dict(zip(reading.form.order, reading.offer.loss.parameters, strict=False))
-    return named.get(role, "")
-
-
-def _names_vector(reading: Reading) -> bool:
+def _names_vector(offer: Offer) -> bool:
     """Whether the weights are called as a vector is, w or theta."""
-    return _named(reading, "W") in ("w", "theta", "beta", "coef", "weights_vector")
-
-
-def _names_matrix(reading: Reading) -> bool:
-    """Whether weights and labels are called as matrices are, W and Y or T."""
-    return _named(reading, "W")[:1].isupper() and _named(reading, "y")[:1].isupper()
+    return offer.argument("W") in ("w", "theta", "beta", "coef", "weights_vector")
 
 
 def _unjudged(what: str, single: FormFault, batch: FormFault) -> Verdict:
@@ -258,20 +256,6 @@ def _unjudged(what: str, single: FormFault, batch: FormFault) -> Verdict:
     return Verdict(what, passed=False, diagnosis=why, judged=judged)
 
 
-def _is_usual(reading: Reading, options: Options) -> bool:
-    """Whether the loss is one that a course would write, not a strange multiple of it."""
-    sample = random_sample(reading.form, options, np.random.default_rng([options.seed, 4]))
-    C, known = sample.A.shape[1], reading.known
-    return known is not None and known.is_usual(reading.share(sample), C)
-
-
-def _is_by_chance(single: Reading, batch: Reading, options: Options) -> bool:
-    """Whether functions of a batch run with one vector too, and give something else."""
-    if single.form.columns and not batch.form.columns:
-        return True
-    return _is_usual(batch, options) and not _is_usual(single, options)
-
-
 def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verdict]:
     """Return the verdicts on a batch for functions that also take one vector; none if they do not.
 
@@ -283,9 +267,9 @@ def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verd
     each = [single.value(sample.rows([i])) for i in range(len(sample.labels))]
     whole = batch.value(sample)
     is_sum_or_mean = np.isclose(whole, [np.sum(each), np.mean(each)], rtol=1e-6, atol=1e-9).any()
-    if is_sum_or_mean or _is_usual(batch, options):
+    if is_sum_or_mean or batch.is_usual:
         return verdicts
-    if not all(verdict.passed for verdict in verdicts):
+    if not _all_passed(verdicts):
         return []
     diagnosis = (
         f"it is {whole:.6g} for a batch whose samples have the losses "
@@ -294,20 +278,6 @@ def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verd
     )
     what = f"{batch.offer.loss.name} of a batch"
     return [*verdicts, Verdict(what, passed=False, diagnosis=diagnosis)]
-
-
-def _doubted(verdicts: list[Verdict], reading: Reading) -> list[Verdict]:
-    """Return the verdicts, none of them "wrong" where the arguments were only guessed."""
-    if reading.offer.is_told or reading.known is not None:
-        return verdicts
-    hint = (
-        f"what ({', '.join(reading.offer.loss.parameters)}) are was guessed, and no loss of a "
-        'course was found: say it, such as --signature "y, a"'
-    )
-    return [
-        one if one.passed else replace(one, judged=False, diagnosis=f"{one.diagnosis}; {hint}")
-        for one in verdicts
-    ]
 
 
 def _notes_on_loss(reading: Reading, options: Options) -> list[str]:
@@ -319,7 +289,7 @@ def _notes_on_loss(reading: Reading, options: Options) -> list[str]:
             f"{offer.gradient_name} is the derivative by the probabilities that it takes; that by "
             "the pre-activations is softmax(a) - y"
         )
-    if not _is_usual(reading, options):
+    if not reading.is_usual:
         notes.append(f"{offer.loss.name} is not the softmax cross-entropy, nor a squared error")
     if not form.softmax and not form.by_weights:
         C = options.classes

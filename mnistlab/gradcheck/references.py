@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.models import MODELS
-
-Floats = NDArray[np.floating]
+from mnistlab.gradcheck.differences import Floats
 
 _LIKE = 1e-3
 """How near to a multiple of a known loss values must be; a number that is added against log(0), or
@@ -33,11 +31,6 @@ class Reference:
     value: Callable[[Floats, Floats], Floats]
     gradient: Callable[[Floats, Floats], Floats]
     is_squared: bool = False
-
-    @property
-    def target_weight(self) -> float:
-        """Return what a target stands in dL/d(outputs) with: 2 as in 2(y - t)."""
-        return 2.0 if self.is_squared else 1.0
 
 
 def _of(model: str, loss: str) -> Reference:
@@ -131,23 +124,21 @@ def about_loss(value: float, A: Floats, targets: Floats, reference: Reference, s
         ("it is 2 times what it should be", 2 * wanted),
         ("it is half of what it should be", wanted / 2),
     ]
-    if reference is not REFERENCES[CROSS_ENTROPY]:
-        return next((f": {meaning}" for meaning, number in known if _is_near(value, number)), "")
-    p, every = softmax(A), -float(np.log(softmax(A)).sum())
-    hit = float((p * targets).sum())
-    known += [
-        ("the logarithm is missing", hit * share),
-        ("the logarithm is missing", -hit * share),
-        ("only the true class' logarithm counts, not those of all", every * share),
-        (_UNSHIFTED, wanted - float(A.max(axis=1).sum()) * share),
-    ]
-    for meaning, number in known:
-        if _is_near(value, number):
-            return f": {meaning}"
-    extra = added_inside(value, A, targets, share)
-    if not extra:
-        return ""
-    return f": {extra:.1g} seems to be added inside the logarithm, but not in the gradient"
+    extra = 0.0
+    if reference is REFERENCES[CROSS_ENTROPY]:
+        p = softmax(A)
+        hit = float((p * targets).sum()) * share
+        known += [
+            ("the logarithm is missing", hit),
+            ("the logarithm is missing", -hit),
+            ("only the true class' logarithm counts, not those of all", -np.log(p).sum() * share),
+            (_UNSHIFTED, wanted - float(A.max(axis=1).sum()) * share),
+        ]
+        extra = added_inside(value, A, targets, share)
+    if extra:
+        told = f"{extra:.1g} seems to be added inside the logarithm, but not in the gradient"
+        known.append((told, value))
+    return next((f": {meaning}" for meaning, number in known if _is_near(value, number)), "")
 
 
 def added_inside(value: float, A: Floats, targets: Floats, share: float) -> float:

@@ -9,14 +9,14 @@ once.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.losses import LOSSES, softmax
+from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import (
     REDUCTIONS,
@@ -27,17 +27,14 @@ from mnistlab.core.objective import (
     trainable_pairs,
 )
 from mnistlab.core.samples import Samples
-from mnistlab.gradcheck.check import BLOCK, Problem, check, line_through
+from mnistlab.gradcheck.check import BLOCK, Check, Problem, check
+from mnistlab.gradcheck.differences import Floats
 from mnistlab.gradcheck.mistakes import MISTAKES, Anatomy, Case, Mistake
-from mnistlab.gradcheck.verdicts import Probe, Verdict, probe_softmax, probe_stability
+from mnistlab.gradcheck.verdicts import Probe, probe_softmax, probe_stability
 
 if TYPE_CHECKING:
     from mnistlab.config.schema import Config
     from mnistlab.datasets.cache import Progress
-
-Floats = NDArray[np.floating]
-
-COORDINATES = ("pre-activations", "weights", "biases")
 
 ANSWERS = {
     str(Case("linear", "squared_error", "weights")): "question 1 (a)",
@@ -81,99 +78,83 @@ def activations_problem(
     case: Case, A: Floats, labels: NDArray[np.integer], mistake: Mistake | None = None
 ) -> Problem:
     """Return the gradient by pre-activations: of a sample (C,), or of a batch (B, C)."""
-    objective = _objective(case, mistake)
-    B, C = A.shape
-    targets = objective.targets(labels, C, np.float64)
-    weight = objective.reduction.weight(B)
-    shape = (C,) if case.reduction is None else (B, C)
-
-    def values(points: NDArray[Any]) -> NDArray[Any]:
-        return np.concatenate([
-            _values(objective, part.reshape(-1, B, C), targets) * weight
-            for part in _parts(points, B * C)
-        ])  # fmt: skip
-
-    dA = objective.gradient(A[:, None, :], targets)[:, 0]
-
-    def backward(gradient: Floats) -> Floats:
-        return (gradient * weight).reshape(shape)
-
-    anatomy = _anatomy(case, objective, A, targets, backward)
-    point = A.reshape(shape)
-    analytic = _distorted(backward(dA), anatomy, mistake)
-    return Problem(
-        what=str(case),
-        point=point,
-        labels=labels,
-        analytic=analytic,
-        line=line_through(values, point),
-        values=values,
-        anatomy=lambda _: anatomy,
-        size=float(np.abs(A).max()),
-    )
+    point = A[0] if case.reduction is None else A
+    return _problem(case, A, labels, point, np.eye(len(A)), np.zeros_like(A), None, mistake)
 
 
 def parameters_problem(case: Case, batch: Batch, mistake: Mistake | None = None) -> Problem:
     """Return the gradient by the weights (D, C) or by the biases (C,), penalty included."""
+    A, X, W, b = (
+        batch.pre_activations(), batch.features(), batch.parameters[:-1], batch.parameters[-1]
+    )  # fmt: skip
     objective = _objective(case, mistake)
-    B, C = len(batch.samples), batch.parameters.shape[1]
-    targets = objective.targets(batch.samples.labels, C, np.float64)
+    targets = objective.targets(batch.samples.labels, len(b), np.float64)
+    gradient = _step_gradient(objective, batch, targets, case.weight_decay)
+    labels = batch.samples.labels
+    if case.coordinates == "weights":
+        return _problem(case, A, labels, W, X.T, b, gradient[:-1], mistake)
+    return _problem(case, A, labels, b, np.ones((1, len(A))), X @ W, gradient[-1], mistake)
+
+
+def _problem(
+    case: Case,
+    A: Floats,
+    labels: NDArray[np.integer],
+    point: Floats,
+    moving: Floats,
+    rest: Floats,
+    gradient: Floats | None,
+    mistake: Mistake | None,
+) -> Problem:
+    """Return the gradient at a point whose matrix (n, C) makes A = moving^T matrix + rest, (B, C).
+
+    Without a `gradient` it is the objective's by A.
+    """
+    objective, (B, C) = _objective(case, mistake), A.shape
+    targets = objective.targets(labels, C, np.float64)
     weight = objective.reduction.weight(B)
-    features, A = batch.features(), batch.pre_activations()
-    by_weights = case.coordinates == "weights"
-    W, b = batch.parameters[:-1], batch.parameters[-1]
-    point = W if by_weights else b
+    # to the biases the penalty is a constant, in whose rounding they would drown
+    decay = case.weight_decay if case.coordinates == "weights" else 0.0
 
     def values(points: NDArray[Any]) -> NDArray[Any]:
         found = []
-        for part in _parts(points, point.size):
-            weights = part if by_weights else np.broadcast_to(W, (len(part), *W.shape))
-            biases = np.broadcast_to(b, (len(part), C)) if by_weights else part
-            activations = np.matmul(features, weights) + biases[:, None, :]
-            value = _values(objective, activations, targets) * weight
-            if by_weights:  # to the biases it is a constant, in whose rounding they would drown
-                value = value + 0.5 * case.weight_decay * np.square(weights).sum(axis=(1, 2))
-            found.append(value)
+        for part in np.array_split(points, max(1, points.size // BLOCK)):
+            matrices = part.reshape(len(part), -1, C)
+            value = _values(objective, np.matmul(moving.T, matrices) + rest, targets) * weight
+            found.append(value + 0.5 * decay * np.square(matrices).sum(axis=(1, 2)))
         return np.concatenate(found)
 
     def line(coordinates: NDArray[np.intp], offsets: NDArray[Any]) -> NDArray[Any]:
         # One weight moves one column of pre-activations: 800 times cheaper than the product.
-        d, c = np.divmod(coordinates, C)
-        moving = features.T[d] if by_weights else np.ones((len(d), B))
+        rows, columns = np.divmod(coordinates, C)
         found = []
-        for chosen in np.array_split(np.arange(len(d)), max(1, len(d) * B * C // BLOCK)):
-            t = offsets[chosen]
+        for chosen in np.array_split(np.arange(len(rows)), max(1, len(rows) * B * C // BLOCK)):
+            t, row, column = offsets[chosen], rows[chosen], columns[chosen]
             activations = np.repeat(A[None], len(chosen), 0).astype(t.dtype)
-            activations[np.arange(len(chosen)), :, c[chosen]] += t[:, None] * moving[chosen]
+            activations[np.arange(len(chosen)), :, column] += t[:, None] * moving[row]
             value = _values(objective, activations, targets) * weight
-            if by_weights and case.weight_decay:
-                # what the penalty changes by; the rest of it is a constant
-                value = value + 0.5 * case.weight_decay * t * (2 * W[d[chosen], c[chosen]] + t)
-            found.append(value)
+            # what the penalty changes by; the rest of it is a constant
+            moved = 2 * point.reshape(-1, C)[row, column] + t if decay else 0.0
+            found.append(value + 0.5 * decay * t * moved)
         return np.concatenate(found)
 
-    def backward(gradient: Floats) -> Floats:
-        gradient = gradient * weight
-        return features.T @ gradient if by_weights else gradient.sum(axis=0)
+    def backward(dA: Floats) -> Floats:
+        return (moving @ (dA * weight)).reshape(point.shape)
 
-    penalty = case.weight_decay * W if case.weight_decay and by_weights else None
+    penalty = decay * point if decay else None
     anatomy = _anatomy(case, objective, A, targets, backward, penalty)
-    gradient = _step_gradient(objective, batch, targets, case.weight_decay)
-    analytic = gradient[:-1] if by_weights else gradient[-1]
+    right = backward(anatomy.per_sample) if gradient is None else gradient
+    wrong = [] if mistake is None else mistake.distort(right, anatomy)
     return Problem(
         what=str(case),
         point=point,
-        labels=batch.samples.labels,
-        analytic=_distorted(analytic, anatomy, mistake),
+        labels=labels,
+        analytic=wrong[0] if wrong else right,
         line=line,
         values=values,
         anatomy=lambda _: anatomy,
         size=float(max(np.abs(A).max(), np.abs(point).max())),
     )
-
-
-def _parts(points: NDArray[Any], width: int) -> list[NDArray[Any]]:
-    return np.array_split(points, max(1, len(points) * width // BLOCK))
 
 
 def _objective(case: Case, mistake: Mistake | None) -> Objective:
@@ -228,12 +209,6 @@ def _anatomy(
     )
 
 
-def _distorted(right: Floats, anatomy: Anatomy, mistake: Mistake | None) -> Floats:
-    """Return the gradient with the mistake made, or as it is where it cannot be made."""
-    wrong = [] if mistake is None else mistake.distort(right, anatomy)
-    return wrong[0] if wrong else right
-
-
 @dataclass(frozen=True)
 class Options:
     """How gradients are checked, whichever they are.
@@ -255,26 +230,15 @@ class Options:
         return None if self.mistake is None else MISTAKES[self.mistake]
 
 
-def default_case(options: Options) -> Case:
-    """Return the softmax cross-entropy, or the case in which a mistake shows."""
-    mistake = options.made()
-    return Case() if mistake is None else mistake.shown_by
-
-
-def check_default(options: Options) -> Iterator[Verdict]:
-    """Yield the default case's gradient at random points."""
-    yield from check_case(default_case(options), options)
-
-
-def check_all(options: Options) -> Iterator[Verdict]:
+def check_all(options: Options) -> Iterator[Check]:
     """Yield every model with every loss, by all coordinates, for a sample and for batches."""
     for (model, loss), coordinates, reduction in product(
-        trainable_pairs(), COORDINATES, (None, "mean", "sum")
+        trainable_pairs(), ("pre-activations", "weights", "biases"), (None, "mean", "sum")
     ):
         yield from check_case(Case(model, loss, coordinates, reduction), options)
 
 
-def check_config(config: "Config", options: Options, progress: "Progress") -> Iterator[Verdict]:
+def check_config(config: "Config", options: Options, progress: "Progress") -> Iterator[Check]:
     """Yield the gradients that a config trains with, on images of its data, penalty included."""
     # a file of a stranger is judged in a process of its own, which needs none of this
     from mnistlab.experiment.prepare import open_data  # noqa: PLC0415
@@ -292,18 +256,19 @@ def check_config(config: "Config", options: Options, progress: "Progress") -> It
         weights = init.weights(D, C, scale, generator) + generator.normal(0, 0.05, (D, C))
         biases = generator.normal(0, 0.1, (1, C))
         batch = Batch(train.take(chosen), np.vstack((weights, biases)))
-        for coordinates in COORDINATES:
-            decay = 0.0 if coordinates == "pre-activations" else config.weight_decay
-            case = Case(config.model, config.loss, coordinates, config.reduction, decay)
-            yield _check_batch(case, batch, options, generator)
+        case = Case(config.model, config.loss, reduction=config.reduction)
+        A, labels = batch.pre_activations(), batch.samples.labels
+        problem = activations_problem(case, A, labels, options.made())
+        yield check(problem, options.method, generator)
+        for coordinates in ("weights", "biases"):
+            case = replace(case, coordinates=coordinates, weight_decay=config.weight_decay)
+            problem = parameters_problem(case, batch, options.made())
+            yield check(problem, options.method, generator)
 
 
 def probe_ours(options: Options) -> list[Probe]:
     """Return the properties of our softmax and its loss, a mistake of theirs included."""
-    mistake = options.made()
-    loss = LOSSES["softmax_cross_entropy"]
-    if mistake is not None and mistake.loss is not None:
-        loss = mistake.loss
+    loss = _objective(Case(), options.made()).loss
     C, eye = options.classes, np.eye(options.classes)
 
     def value(a: Floats, label: int) -> float:
@@ -314,15 +279,12 @@ def probe_ours(options: Options) -> list[Probe]:
         return derivative
 
     def outputs(A: Floats) -> Floats:
-        unshifted = mistake is not None and mistake.loss is not None
-        rows = [gradient(a, 0) + eye[0] for a in A]
-        probabilities: Floats = np.stack(rows) if unshifted else softmax(A)
-        return probabilities
+        return np.stack([gradient(a, 0) + eye[0] for a in A])
 
     return [*probe_softmax(outputs, C, options.seed), *probe_stability(value, gradient, C)]
 
 
-def check_case(case: Case, options: Options) -> Iterator[Verdict]:
+def check_case(case: Case, options: Options) -> Iterator[Check]:
     """Yield a case at random points; pre-activations have the spread that was asked for."""
     generator = np.random.default_rng(options.seed)
     C, P = options.classes, coding_of(MODELS[case.model]).columns(options.classes)
@@ -332,27 +294,9 @@ def check_case(case: Case, options: Options) -> Iterator[Verdict]:
             A = generator.normal(0, options.scale, (B, P))
             labels = generator.integers(C, size=B)
             problem = activations_problem(case, A, labels, options.made())
-            yield Verdict.of(check(problem, options.method, generator))
         else:
-            batch = _random_batch(B, C, P, options.scale, generator)
-            yield _check_batch(case, batch, options, generator)
-
-
-def _random_batch(B: int, C: int, P: int, scale: float, generator: np.random.Generator) -> Batch:
-    """Return random images and parameters (D+1, P) whose pre-activations have this spread."""
-    samples = Samples(
-        generator.integers(0, 256, (B, _D)).astype(np.uint8), generator.integers(C, size=B)
-    )
-    parameters = generator.normal(0, scale / np.sqrt(_D / 3), (_D + 1, P))
-    return Batch(samples, parameters)
-
-
-def _check_batch(
-    case: Case, batch: Batch, options: Options, generator: np.random.Generator
-) -> Verdict:
-    if case.coordinates == "pre-activations":
-        labels = batch.samples.labels
-        problem = activations_problem(case, batch.pre_activations(), labels, options.made())
-    else:
-        problem = parameters_problem(case, batch, options.made())
-    return Verdict.of(check(problem, options.method, generator))
+            images = generator.integers(0, 256, (B, _D)).astype(np.uint8)
+            samples = Samples(images, generator.integers(C, size=B))
+            parameters = generator.normal(0, options.scale / np.sqrt(_D / 3), (_D + 1, P))
+            problem = parameters_problem(case, Batch(samples, parameters), options.made())
+        yield check(problem, options.method, generator)

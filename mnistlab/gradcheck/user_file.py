@@ -107,15 +107,15 @@ def read_user_file(path: Path, names: Names) -> list[Offer]:
     softmax = functions.get("softmax")
     softmax = softmax if softmax and len(softmax.parameters) == 1 else None
     offers = []
-    for loss, *gradients in found:
-        told = [replace(one, roles=_roles(one, roles)) for one in (loss, *gradients)]
-        if not gradients:
-            told = [replace(told[0], name=f"the {part} of {loss.name}") for part in _PARTS]
-        offers.append(Offer(told[0], tuple(told[1:]), softmax, not gradients, bool(roles)))
+    for pair in found:
+        loss, *gradients = (replace(one, roles=_roles(one, roles)) for one in pair)
+        if not gradients:  # it returns both
+            name = loss.name
+            loss, *gradients = (
+                replace(loss, name=f"the {part} of {name}") for part in ("loss", "gradient")
+            )
+        offers.append(Offer(loss, tuple(gradients), softmax, len(pair) == 1))
     return offers
-
-
-_PARTS = ("loss", "gradient")
 
 
 def _pairs(functions: Mapping[str, UserFunction], names: Names) -> list[list[UserFunction]]:
@@ -137,7 +137,7 @@ def _pairs(functions: Mapping[str, UserFunction], names: Names) -> list[list[Use
 def _pairs_of_class(path: Path, name: str, kind: type, names: Names) -> list[list[UserFunction]]:
     """Return the loss and the gradient among the methods of a class, if it has them."""
     methods = {
-        method: function
+        method: _parameters(function, of_method=True)
         for method, function in inspect.getmembers_static(kind)
         if callable(getattr(kind, method, None))
     }
@@ -147,17 +147,14 @@ def _pairs_of_class(path: Path, name: str, kind: type, names: Names) -> list[lis
         wanted = [method] if method else [*usual, *filter(guess, methods)]
         return [one for one in wanted if one in methods] if of_class == name else []
 
-    losses = [
-        UserFunction(f"{name}.{method}", path, _method(kind, method), parameters)
-        for method in chosen(names.loss, _LOSS_METHODS, _is_loss)
-        if len(parameters := _parameters(methods[method], of_method=True)) > 1
-    ]
+    losses = [one for one in chosen(names.loss, _LOSS_METHODS, _is_loss) if len(methods[one]) > 1]
     gradients = chosen(names.gradient, _GRADIENT_METHODS, _is_gradient)
-    if not losses or not gradients or f"{name}.{gradients[0]}" == losses[0].name:
-        return [losses[:1]] if losses else []
-    loss = losses[0]
-    places = _places(loss, _parameters(methods[gradients[0]], of_method=True))
-    call = _method(kind, loss.name.partition(".")[2], gradients[0], places)
+    if not losses:
+        return []
+    loss = UserFunction(f"{name}.{losses[0]}", path, _method(kind, losses[0]), methods[losses[0]])
+    if not gradients or gradients[0] == losses[0]:
+        return [[loss]]
+    call = _method(kind, losses[0], gradients[0], _places(loss, methods[gradients[0]]))
     return [[loss, replace(loss, name=f"{name}.{gradients[0]}", call=call)]]
 
 
@@ -165,8 +162,9 @@ def _places(loss: UserFunction, needed: Sequence[str]) -> list[int | None]:
     """Return which argument of the loss each one of its gradient is, None for one from outside."""
     if len(needed) == len(loss.parameters):
         return list(range(len(needed)))
-    known = [_ROLE_OF.get(name.lower(), name) for name in loss.parameters]
-    wanted = [_ROLE_OF.get(name.lower(), name) for name in needed]
+    known, wanted = (
+        [_ROLE_OF.get(name.lower(), name) for name in named] for named in (loss.parameters, needed)
+    )
     return [known.index(one) if one in known else None for one in wanted]
 
 

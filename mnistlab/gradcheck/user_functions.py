@@ -67,7 +67,9 @@ class UserFunction:
             line = line_in(self.path, error).replace(",", " in")
             raise CallError(f"{self.name} fails{line}: {describe(error)}") from error
         for at, (given, now) in enumerate(zip(arguments, copies, strict=True)):
-            if isinstance(given, np.ndarray) and not _is_same(given, now):
+            if isinstance(given, np.ndarray) and (
+                given.shape != now.shape or given.tobytes() != now.tobytes()
+            ):
                 name = self.parameters[at]
                 raise FaultError(
                     f"{self.name} changes {name} in place{self._line_of_change(arguments)}: "
@@ -79,16 +81,15 @@ class UserFunction:
         """Return a result as an array of float or complex; raise CallError if it is none."""
         try:
             array = np.asarray(result)
-            if array.dtype.kind not in "fciub":
-                raise TypeError
-        except (TypeError, ValueError):
-            kind = type(result).__name__
+        except (TypeError, ValueError):  # lists of unlike lengths
+            array = np.array(None)
+        if array.dtype.kind not in "fciub":
             hint = "; is a `return` missing?" if result is None else ""
             if isinstance(result, tuple):
                 hint = (
                     "; return the one thing that it is named for, or let one function return both"
                 )
-            raise CallError(f"{self.name} returns {kind}, not numbers{hint}") from None
+            raise CallError(f"{self.name} returns {type(result).__name__}, not numbers{hint}")
         if array.dtype.kind in "iub" or array.dtype == np.longdouble:
             return array.astype(float)
         return array.astype(complex) if array.dtype == np.clongdouble else array
@@ -113,7 +114,7 @@ class UserFunction:
         locked = _copies(arguments)
         for value in locked:
             if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+                value.setflags(write=False)
         try:
             with silence():
                 self.call(*locked)
@@ -129,25 +130,21 @@ class Offer:
     Attributes:
         gradients: the functions that together return the gradient, one for each parameter perhaps.
         returns_both: whether it is one function that returns loss and gradient together.
-        is_settled: whether the user has said in which order the arguments come.
     """
 
     loss: UserFunction
     gradients: tuple[UserFunction, ...]
     softmax: UserFunction | None
     returns_both: bool
-    is_settled: bool
 
     @property
-    def order(self) -> tuple[str, ...]:
-        """Return the roles of the arguments, (a, y) where nothing tells them."""
-        told = [one.roles for one in (self.loss, *self.gradients) if one.roles]
-        return told[0] if told else ("a", "y")
+    def told(self) -> tuple[str, ...]:
+        """Return the roles of the arguments as their names, or the user, tell them, if they do."""
+        return next((one.roles for one in (self.loss, *self.gradients) if one.roles), ())
 
-    @property
-    def is_told(self) -> bool:
-        """Whether the names of the arguments, or the user, tell their order."""
-        return any(one.roles for one in (self.loss, *self.gradients))
+    def argument(self, role: str) -> str:
+        """Return what the loss calls the argument of a role, "" where that is not known."""
+        return dict(zip(self.told, self.loss.parameters, strict=False)).get(role, "")
 
     @property
     def gradient_name(self) -> str:
@@ -157,12 +154,6 @@ class Offer:
 
 def _copies(arguments: Sequence[Any]) -> list[Any]:
     return [value.copy("K") if isinstance(value, np.ndarray) else value for value in arguments]
-
-
-def _is_same(given: NDArray[Any], now: NDArray[Any]) -> bool:
-    """Whether an array is still what was given; bytes are compared first, which is fastest."""
-    is_same = given.shape == now.shape and given.tobytes() == now.tobytes()
-    return is_same or np.array_equal(given, now, equal_nan=True)
 
 
 def parts(result: Any) -> list[Any]:
@@ -211,28 +202,27 @@ class Reading:
 
     Attributes:
         known: the loss of a course that it is a multiple of.
+        is_usual: whether a course would write that multiple.
     """
 
     offer: Offer
     form: Form
     known: Known | None = None
+    is_usual: bool = False
 
     def coordinates(self, arguments: Arguments) -> list[str]:
         """Return by what the gradient is: "a", or "W" and, where it comes with it, "b"."""
         if not self.form.by_weights:
             return ["a"]
         found = self._gradients(arguments)
-        has_weights, has_biases = (
-            _fitting(found, arguments[role].shape) is not None for role in ("W", "b")
-        )
-        has_biases = "b" in self.form.order and (has_biases or len(found) > 1)
-        has_weights = has_weights or not has_biases or len(found) > 1
-        return ["W"] * has_weights + ["b"] * has_biases
+        has = {role: len(found) > 1 or _fitting(found, arguments[role].shape) is not None
+               for role in "Wb"}  # fmt: skip
+        by_biases = has["b"] and "b" in self.form.order
+        return [*(["W"] if has["W"] or not by_biases else []), *(["b"] if by_biases else [])]
 
     def loss(self, arguments: Arguments) -> Any:
         """Return the loss as a number, summed where it comes sample by sample."""
-        result = self._call(self.offer.loss, arguments)
-        rows = self._rows(arguments)
+        result, rows = self._call(self.offer.loss, arguments), self._rows(arguments)
         if self.offer.returns_both:
             result = self._both(result, rows)[0]
         found = self.offer.loss.numbers(result)
@@ -264,19 +254,18 @@ class Reading:
         found = self._gradients(arguments)
         part = _fitting(found, shape)
         if part is None:
-            hint, error = "", FaultError
-            if found[0].shape == ():
-                hint = ": it is one number, but there is one derivative for each pre-activation"
-            elif self.form.by_weights and _fitting(found, arguments["X"].shape) is not None:
-                hint, error = (
-                    "; the shape is that of X, a gradient by which is not judged",
-                    CallError,
-                )
-            raise error(
-                f"{name} returns shape {', '.join(str(one.shape) for one in found)} for "
-                f"{self.form.words(coordinates)} of shape {shape}; a gradient has one entry for "
-                f"each{hint}"
+            shapes, words = ", ".join(str(one.shape) for one in found), self.form.words(coordinates)
+            what = (
+                f"{name} returns shape {shapes} for {words} of shape {shape}; a gradient has one "
             )
+            what += "entry for each"
+            if found[0].shape == ():
+                why = "it is one number, but there is one derivative for each pre-activation"
+                raise FaultError(f"{what}: {why}")
+            if self.form.by_weights and _fitting(found, arguments["X"].shape) is not None:
+                why = "the shape is that of X, a gradient by which is not judged"
+                raise CallError(f"{what}; {why}")
+            raise FaultError(what)
         if np.iscomplexobj(part):
             raise FaultError(f"{name} returns complex numbers for real ones")
         return np.ascontiguousarray(part).reshape(shape)
@@ -297,10 +286,6 @@ class Reading:
             return 1.0
         return 1 / B if np.isclose(whole, doubled) and not np.isclose(whole, 0) else 1.0
 
-    def line_of_warning(self, function: UserFunction, arguments: Arguments) -> str:
-        """Return where NumPy warns in a call of the loss or of a gradient, or nothing."""
-        return function.line_of_warning(*self._ordered(function, arguments))
-
     def _gradients(self, arguments: Arguments) -> list[Array]:
         """Return the arrays that the functions for the gradient return together."""
         if self.offer.returns_both:
@@ -314,8 +299,8 @@ class Reading:
 
     def _both(self, result: Any, rows: int) -> list[Any]:
         """Return the loss, then the gradients, out of what one function returns."""
-        given = list(result.values() if isinstance(result, Mapping) else result
-                     if isinstance(result, tuple | list) else ())  # fmt: skip
+        result = tuple(result.values()) if isinstance(result, Mapping) else result
+        given = [*result] if isinstance(result, tuple | list) else []
         losses = [
             at
             for at, part in enumerate(given)
@@ -330,14 +315,11 @@ class Reading:
         return [given.pop(losses[0]), *parts(tuple(given))]
 
     def _call(self, function: UserFunction, arguments: Arguments) -> Any:
-        return function(*self._ordered(function, arguments))
+        return function(*self.ordered(function, arguments))
 
-    def _ordered(self, function: UserFunction, arguments: Arguments) -> list[Any]:
+    def ordered(self, function: UserFunction, arguments: Arguments) -> list[Any]:
         """Return the arguments in a function's order; raise CallError if it takes others."""
-        order = self.form.order
-        roles = function.roles or order
-        if function.roles and not self.form.by_weights and order != self.offer.order:
-            roles = roles[::-1]
+        roles = function.roles or self.form.order
         count = len(function.parameters)
         if len(roles) != count or not set(roles) <= set(arguments):
             example = _EXAMPLES.get(count)

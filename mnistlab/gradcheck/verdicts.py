@@ -1,87 +1,24 @@
-"""The outcome of checks: verdicts on gradients, properties of a softmax, and the report on both.
+"""The report on checks, and the properties that a softmax and its loss must have.
 
 Shapes: B batch, C classes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnistlab.core import losses
-from mnistlab.gradcheck.check import Check
-from mnistlab.gradcheck.differences import unit_of
+from mnistlab.gradcheck.check import Check, Verdict
+from mnistlab.gradcheck.diagnosis import place
+from mnistlab.gradcheck.differences import Floats, study_steps, unit_of
 from mnistlab.gradcheck.mistakes import MISTAKES
-
-Floats = NDArray[np.floating]
 
 RIGHT, WRONG, UNJUDGED = "right", "wrong", "cannot be judged"
 """The verdicts on a file."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The outcome for one gradient; without a `check` nothing was compared.
-
-    Attributes:
-        judged: whether the functions could be called at all; if not, the gradient is not wrong.
-    """
-
-    what: str
-    passed: bool
-    diagnosis: str = ""
-    notes: tuple[str, ...] = ()
-    check: Check | None = None
-    judged: bool = True
-
-    @classmethod
-    def of(cls, check: Check, *, diagnosis: str = "", notes: Sequence[str] = ()) -> "Verdict":
-        """Return the verdict of a check, whose diagnosis a better one may replace."""
-        return cls(
-            what=check.problem.what,
-            passed=check.passed,
-            diagnosis=diagnosis or check.diagnosis,
-            notes=(*notes, *check.notes),
-            check=check,
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what `--json` shows."""
-        check = self.check
-        known: dict[str, Any] = dict.fromkeys(
-            (
-                "point", "label", "loss", "method", "max_abs_error", "relative_error",
-                "noise_floor", "direction_error", "complex_step_error", "worst_index",
-                "analytic", "numerical", "tolerance",
-            )
-        )  # fmt: skip
-        if check is not None:
-            labels = check.problem.labels.tolist()
-            known = {
-                "point": check.problem.point.tolist(),
-                "label": labels[0] if len(labels) == 1 else labels,
-                "loss": check.loss,
-                "method": check.method,
-                "max_abs_error": check.max_abs_error,
-                "relative_error": check.relative_error,
-                "noise_floor": check.noise_floor,
-                "direction_error": check.direction_error,
-                "complex_step_error": check.complex_error,
-                "worst_index": list(check.worst_index),
-                "analytic": check.problem.analytic.tolist(),
-                "numerical": check.numerical.tolist(),
-                "tolerance": check.tolerance.tolist(),
-            }
-        return {
-            "what": self.what,
-            **known,
-            "passed": self.passed,
-            "judged": self.judged,
-            "diagnosis": self.diagnosis or None,
-            "notes": list(self.notes),
-        }
 
 
 @dataclass(frozen=True)
@@ -114,7 +51,7 @@ class Report:
     title: str
     verdicts: Sequence[Verdict]
     probes: Sequence[Probe] = ()
-    notes: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
 
     @property
     def passed(self) -> bool:
@@ -123,18 +60,12 @@ class Report:
         return gradients and all(probe.passed for probe in self.probes)
 
     @property
-    def is_judged(self) -> bool:
-        """Whether any gradient could be judged."""
-        return any(one.judged for one in self.verdicts)
-
-    @property
     def verdict(self) -> str:
         """Return RIGHT, WRONG, or UNJUDGED where nothing is wrong that could be judged."""
         if self.passed:
             return RIGHT
-        is_unjudged = any(not one.judged for one in self.verdicts)
-        wrong = [one for one in self.verdicts if one.judged and not one.passed]
-        return UNJUDGED if is_unjudged and not wrong else WRONG
+        failed = [one for one in self.verdicts if not one.passed]
+        return UNJUDGED if failed and not any(one.judged for one in failed) else WRONG
 
     @property
     def faults(self) -> list[str]:
@@ -161,52 +92,89 @@ class Report:
         }
 
 
+def save(report: Report, table: str, runs_dir: Path) -> Path:
+    """Write a folder with gradcheck.json, table.txt, a plot and where it all came from.
+
+    Raises RunFolderError where no folder can be made.
+    """
+    # a file of a stranger is judged in a process of its own, which needs none of these
+    from mnistlab.plots import gradient_error, save_picture  # noqa: PLC0415
+    from mnistlab.run_folders import create_run_folder  # noqa: PLC0415
+    from mnistlab.run_folders.environment import describe_environment  # noqa: PLC0415
+    from mnistlab.run_folders.files import write_json, write_text  # noqa: PLC0415
+
+    folder = create_run_folder(runs_dir, "gradcheck", latest=False)
+    write_json(folder.environment, describe_environment())
+    write_json(folder.path / "gradcheck.json", report.to_dict())
+    write_text(folder.path / "table.txt", table)
+    checks = [verdict for verdict in report.verdicts if isinstance(verdict, Check)]
+    check = min(checks, key=lambda check: check.passed, default=None)  # the first failure, if any
+    if check is not None:
+        errors = np.abs(check.problem.analytic - check.numerical).ravel()
+        tolerance, shape = check.tolerance.ravel(), check.numerical.shape
+        worst = np.argsort(-np.nan_to_num(errors - tolerance, nan=np.inf), kind="stable")[:10]
+        figure = gradient_error(
+            study_steps(check.problem.line, check.differences, shape),
+            [place(np.unravel_index(flat, shape)) for flat in worst],
+            errors[worst],
+            tolerance[worst],
+            title=f"Gradient check: {'passed' if check.passed else 'failed'}",
+            details=check.what.replace("_", " "),
+        )
+        folder.plots.mkdir(exist_ok=True)
+        save_picture(figure, folder.plot("gradcheck"))
+    # last, so that it never precedes what it claims
+    now = datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
+    folder.write_status("completed" if report.passed else "failed", ended=now)
+    return folder.path
+
+
 LARGE, MODERATE = 1000.0, 300.0
 """exp overflows at the first and not at the second."""
 
 
-def probe_softmax(softmax: Callable[[Floats], Floats], C: int, seed: int) -> Iterator[Probe]:
-    """Yield what can be said of a softmax of rows, (B, C) to (B, C)."""
-    generator = np.random.default_rng([seed, 2])
-    a = generator.normal(0, 2, (2, C))
+def probe_softmax(softmax: Callable[[Floats], Floats], C: int, seed: int) -> list[Probe]:
+    """Return what can be said of a softmax of rows, (B, C) to (B, C)."""
+    a = np.random.default_rng([seed, 2]).normal(0, 2, (2, C))
     with np.errstate(all="ignore"):
         outputs, shifted, true = softmax(a.copy()), softmax(a + 50), losses.softmax(a)
         extremes = _extremes(C, LARGE)
         far, true_far = softmax(extremes.copy()), losses.softmax(extremes)
-    total = float(np.sum(outputs, axis=1)[0])
-    transposed = abs(float(np.sum(outputs, axis=0)[0]) - 1) < 1e-6
+    total, low, high = outputs.sum(axis=1), float(outputs.min()), float(outputs.max())
+    moved, gap = (float(np.abs(one - outputs).max()) for one in (shifted, true))
+    transposed = abs(float(outputs.sum(axis=0)[0]) - 1) < 1e-6
     why = "it runs along the wrong axis" if transposed else "divide by the sum of all exponentials"
-    yield Probe(
-        "softmax sums to one",
-        bool((np.abs(np.sum(outputs, axis=1) - 1) < 1e-6).all()),
-        f"the softmax' outputs sum to {total:.6g}: {why}",
-    )
-    low, high = float(np.min(outputs)), float(np.max(outputs))
-    yield Probe(
-        "softmax lies between 0 and 1",
-        low >= 0 and high <= 1 + 1e-6,
-        f"the softmax' outputs reach from {low:.6g} to {high:.6g}",
-    )
-    gap = float(np.max(np.abs(shifted - outputs)))
-    yield Probe(
-        "softmax stays the same when all pre-activations are shifted",
-        gap < 1e-6,
-        f"adding 50 to every pre-activation changes the softmax by {gap:.3g}",
-    )
     finite = bool(np.isfinite(far).all())
     wrong = "the softmax is finite at pre-activations of ±1000, but not right"
-    yield Probe(
-        "softmax is right at pre-activations of ±1000",
-        # numbers as large as these are themselves rounded, in float32 to 6e-5
-        finite and np.allclose(far, true_far, atol=max(1e-6, 2 * LARGE * unit_of(far))),
-        wrong if finite else MISTAKES["unshifted_softmax"].sentence,
-    )
-    gap = float(np.max(np.abs(outputs - true)))
-    yield Probe(
-        "softmax is exp(a) over the sum of exp(a)",
-        gap < 1e-6,
-        f"the softmax differs from its definition by up to {gap:.3g}",
-    )
+    # numbers as large as these are themselves rounded, in float32 to 6e-5
+    is_right_far = np.allclose(far, true_far, atol=max(1e-6, 2 * LARGE * unit_of(far)))
+    return [
+        Probe(
+            "softmax sums to one",
+            bool((np.abs(total - 1) < 1e-6).all()),
+            f"the softmax' outputs sum to {float(total[0]):.6g}: {why}",
+        ),
+        Probe(
+            "softmax lies between 0 and 1",
+            low >= 0 and high <= 1 + 1e-6,
+            f"the softmax' outputs reach from {low:.6g} to {high:.6g}",
+        ),
+        Probe(
+            "softmax stays the same when all pre-activations are shifted",
+            moved < 1e-6,
+            f"adding 50 to every pre-activation changes the softmax by {moved:.3g}",
+        ),
+        Probe(
+            "softmax is right at pre-activations of ±1000",
+            finite and is_right_far,
+            wrong if finite else MISTAKES["unshifted_softmax"].sentence,
+        ),
+        Probe(
+            "softmax is exp(a) over the sum of exp(a)",
+            gap < 1e-6,
+            f"the softmax differs from its definition by up to {gap:.3g}",
+        ),
+    ]
 
 
 def probe_stability(
@@ -215,30 +183,30 @@ def probe_stability(
     C: int,
     *,
     blame_softmax: bool = True,
-) -> Iterator[Probe]:
-    """Yield whether the gradient stays finite at ±1000.
+) -> list[Probe]:
+    """Return whether the gradient stays finite at ±1000.
 
     A loss that is huge at ±300 already may well overflow at ±1000: that is no fault of its
     implementation, and nothing is asked of it. Nor is the loss itself asked to be finite there:
     -log(softmax) is not, with the best of softmaxes; see `note_on_loss`. `blame_softmax` says
     whether what is not finite is the softmax' fault, as far as is known.
     """
-    moderate, large = (_extremes(C, size) for size in (MODERATE, LARGE))
-    labels = (0, C - 1)
+    moderate, large = (
+        [(a, label) for a in _extremes(C, size) for label in (0, C - 1)]
+        for size in (MODERATE, LARGE)
+    )
     with np.errstate(all="ignore"):
-        known = max(abs(loss(a, label)) for a in moderate for label in labels)
-        gradients = np.array([gradient(a, label) for a in moderate for label in labels])
-        if not known < 1e9 or not np.isfinite(gradients).all():
-            return
-        gradients = np.array([gradient(a, label) for a in large for label in labels])
-    yield Probe(
-        "gradient is finite at pre-activations of ±1000",
-        bool(np.isfinite(gradients).all()),
+        known = max(abs(loss(*point)) for point in moderate)
+        if not (known < 1e9 and all(np.isfinite(gradient(*point)).all() for point in moderate)):
+            return []
+        is_finite = all(np.isfinite(gradient(*point)).all() for point in large)
+    why = (
         MISTAKES["unshifted_softmax"].sentence
         if blame_softmax
         else "the gradient is not finite at pre-activations of ±1000, where a probability "
-        "rounds to 0: look for a division by it",
+        "rounds to 0: look for a division by it"
     )
+    return [Probe("gradient is finite at pre-activations of ±1000", is_finite, why)]
 
 
 def note_on_loss(loss: Callable[[Floats, int], float], C: int) -> str:

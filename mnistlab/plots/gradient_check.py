@@ -4,7 +4,7 @@ S is the number of steps, M that of coordinates shown.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,66 +14,39 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 from mnistlab.plots import style
 from mnistlab.plots.style import Array, cut, format_power
 
-MOST_STUDIED = 10  # coordinates in the figure
+if TYPE_CHECKING:
+    from mnistlab.gradcheck.differences import StepStudy
+
 _LOWEST = 1e-17  # errors below it, exact zeros among them, are drawn here
-
-
-@dataclass(frozen=True)
-class StepStudy:
-    """Errors of one derivative for S steps, relative to the gradient's largest coordinate.
-
-    Attributes:
-        index: the coordinate.
-        steps: (S,).
-        forward: (S,) errors of (f(x+h) - f(x)) / h.
-        central: (S,) errors of (f(x+h) - f(x-h)) / 2h.
-        complex: (S,) errors of Im f(x+ih) / h, None where the function takes no complex numbers.
-        chosen: the step and the error of the extrapolation that the check used.
-        exact: whether the reference is the complex step; else it is the extrapolation.
-    """
-
-    index: tuple[int, ...]
-    steps: Array
-    forward: Array
-    central: Array
-    complex: Array | None
-    chosen: tuple[float, float]
-    exact: bool
 
 
 @style.house_style
 def gradient_error(
-    study: StepStudy,
+    study: "StepStudy",
     names: Sequence[str],
     errors: Array,
     tolerances: Array,
     *,
     title: str,
-    details: str = "",
+    details: str,
 ) -> Figure:
     """Return the V of rounding and truncation (left) and the worst coordinates (right).
 
     `study` has the errors by step size. `names`, `errors` and `tolerances` (M,) are those of the
-    worst coordinates, of which the first 10 are drawn; what is not finite is drawn at the edge.
+    worst coordinates; what is not finite is drawn at the edge.
     """
     referee = "the complex step" if study.exact else "the extrapolation"
-    coordinate = ", ".join(str(i) for i in study.index)
     figure = style.new_layout(3.75)
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _draw_steps(left, study)
-    _draw_worst(right, list(names)[:MOST_STUDIED], errors[:MOST_STUDIED], tolerances[:MOST_STUDIED])
-    notes = [f"Left: coordinate {coordinate}, errors against {referee}."]
+    _draw_worst(right, names, errors, tolerances)
+    notes = [f"Left: coordinate {', '.join(map(str, study.index))}, errors against {referee}."]
     return style.add_head(figure, title, details, notes)
 
 
-def _draw_steps(axes: Axes, study: StepStudy) -> None:
-    curves = [
-        ("one-sided", study.forward, style.MUTED, (0, (1, 1.5))),
-        ("central", study.central, style.BLUE, "-"),
-    ]
-    if study.complex is not None:
-        curves.append(("complex step", study.complex, style.INK, (0, (4, 1.6))))
-    for name, errors, color, line in curves:
+def _draw_steps(axes: Axes, study: "StepStudy") -> None:
+    looks = [(style.MUTED, (0, (1, 1.5))), (style.BLUE, "-"), (style.INK, (0, (4, 1.6)))]
+    for (name, errors), (color, line) in zip(study.errors.items(), looks, strict=False):
         drawn = np.where(np.isfinite(errors), np.maximum(errors, _LOWEST), np.nan)
         axes.plot(study.steps, drawn, color=color, linestyle=line, linewidth=1.5, label=name)
     step, error = study.chosen

@@ -20,7 +20,7 @@ from mnistlab.experiment.prepare import Plan, plan_on
 from mnistlab.gradcheck.check import Check
 from mnistlab.gradcheck.differences import COMPLEX_STEP, FIRST_STEP, LEVELS
 from mnistlab.gradcheck.mistakes import Case
-from mnistlab.gradcheck.suites import Options, check_case, check_default, probe_ours
+from mnistlab.gradcheck.suites import Options, check_case, probe_ours
 from mnistlab.optimum import evaluate_elsewhere
 from mnistlab.report.records import RunRecord, SweepRecord
 from mnistlab.report.text import DASH, show
@@ -231,17 +231,16 @@ def check_derivations() -> dict[str, dict[str, Any]]:
     `error` and `tolerance` as a part of the largest coordinate.
     """
     found = [list(check_case(case, Options())) for case in CASES]
-    return {verdicts[0].what: _summary(verdicts) for verdicts in found}
+    return {checks[0].what: _summary(checks) for checks in found}
 
 
-def _summary(verdicts: list[Any]) -> dict[str, Any]:
-    checks: list[Check] = [one.check for one in verdicts if one.check is not None]
+def _summary(checks: list[Check]) -> dict[str, Any]:
     return {
-        "points": len(verdicts),
+        "points": len(checks),
         "coordinates": sum(check.problem.point.size for check in checks),
-        "error": _short(max((check.relative_error for check in checks), default=np.inf)),
-        "tolerance": _short(max(map(_allowed, checks), default=np.inf)),
-        "passed": len(checks) == len(verdicts) and all(one.passed for one in verdicts),
+        "error": _short(max(check.relative_error for check in checks)),
+        "tolerance": _short(max(map(_allowed, checks))),
+        "passed": all(check.passed for check in checks),
     }
 
 
@@ -253,33 +252,31 @@ def check_softmax() -> dict[str, Any]:
     """
     options = Options()
     points = []
-    for number, verdict in enumerate(check_default(options), 1):
-        check = verdict.check
-        passed = "passed" if verdict.passed else f"failed: {verdict.diagnosis}"
-        point: dict[str, Any] = {"point": number, "verdict": passed}
-        if check is not None:
-            analytic, errors = check.problem.analytic, abs(check.problem.analytic - check.numerical)
-            point |= {
-                "label": int(check.problem.labels[0]),
-                "loss": f"{check.loss:.6f}",
-                "absolute_error": _short(check.max_abs_error),
-                "relative_error": _short(check.relative_error),
-                "complex_step": _short(check.complex_error),
-                "coordinates": [
-                    {
-                        "class": int(index[-1]),
-                        "at": f"{check.problem.point[index]:.6f}",
-                        "analytic": f"{analytic[index]:.9f}",
-                        "error": _short(float(errors[index])),
-                    }
-                    for index in np.ndindex(check.problem.point.shape)
-                ],
-            }
+    for number, check in enumerate(check_case(Case(), options), 1):
+        analytic, errors = check.problem.analytic, abs(check.problem.analytic - check.numerical)
+        point: dict[str, Any] = {
+            "point": number,
+            "verdict": "passed" if check.passed else f"failed: {check.diagnosis}",
+            "label": int(check.problem.labels[0]),
+            "loss": f"{check.loss:.6f}",
+            "absolute_error": _short(check.max_abs_error),
+            "relative_error": _short(check.relative_error),
+            "complex_step": _short(check.complex_error),
+            "coordinates": [
+                {
+                    "class": int(index[-1]),
+                    "at": f"{check.problem.point[index]:.6f}",
+                    "analytic": f"{analytic[index]:.9f}",
+                    "error": _short(float(errors[index])),
+                }
+                for index in np.ndindex(check.problem.point.shape)
+            ],
+        }
         points.append(point)
     return {
         "seed": options.seed,
         "scale": options.scale,
-        "classes": max((len(one.get("coordinates", ())) for one in points), default=0),
+        "classes": max(len(one["coordinates"]) for one in points),
         "first_step": FIRST_STEP,
         "levels": LEVELS,
         "complex_step": f"{COMPLEX_STEP:g}",

@@ -4,6 +4,7 @@ The long form, over many more seeds, is tests/stress/gradients.py.
 """
 
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,8 +25,8 @@ from mnistlab.core.objective import (
 from mnistlab.core.samples import Samples
 from mnistlab.gradcheck.check import METHODS, check
 from mnistlab.gradcheck.diagnosis import diagnose
+from mnistlab.gradcheck.differences import study_steps
 from mnistlab.gradcheck.mistakes import MISTAKES, Case
-from mnistlab.gradcheck.save import study_steps
 from mnistlab.gradcheck.suites import Batch, activations_problem, parameters_problem
 from tests.late import Late
 
@@ -57,7 +58,7 @@ def judge(problem, method="central", seed=0):
 
 
 def altered(problem, analytic):
-    return type(problem)(**{**vars(problem), "analytic": analytic})
+    return replace(problem, analytic=analytic)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -262,13 +263,11 @@ def test_a_complex_step_that_means_nothing_is_not_believed():
         moved = problem.point[coordinates] + offsets
         return moved * moved.conj()
 
-    line = type(problem)(
-        **{
-            **vars(problem),
-            "line": conjugated,
-            "values": lambda points: np.square(points).sum(axis=-1),
-            "analytic": 2 * problem.point,
-        }
+    line = replace(
+        problem,
+        line=conjugated,
+        values=lambda points: np.square(points).sum(axis=-1),
+        analytic=2 * problem.point,
     )
     found = judge(line, "complex")
     assert found.passed, found.diagnosis
@@ -286,13 +285,12 @@ def test_what_is_not_finite_or_too_rough_is_said():
     def rough(coordinates, offsets):
         return problem.line(coordinates, offsets) + generator.normal(0, 0.1, len(offsets))
 
-    noisy = type(problem)(**{**vars(problem), "line": rough})
-    assert "too rough to be checked" in judge(noisy).diagnosis
+    assert "too rough to be checked" in judge(replace(problem, line=rough)).diagnosis
 
     def nowhere(coordinates, offsets):
         return problem.line(coordinates, offsets) * np.nan
 
-    lost = judge(type(problem)(**{**vars(problem), "line": nowhere}))
+    lost = judge(replace(problem, line=nowhere))
     assert not lost.passed
     assert "not finite around the point" in lost.diagnosis
 
@@ -348,13 +346,11 @@ def test_a_flat_function_is_judged_and_said_to_be_flat():
     assert tiny.passed
     if np.abs(problem.analytic).max() > 0:
         assert any("the loss is flat here" in note for note in tiny.notes)
-    constant = type(problem)(
-        **{
-            **vars(problem),
-            "line": lambda _, offsets: 3.0 + 0 * offsets,
-            "values": lambda points: 3.0 + 0 * points.sum(axis=-1),
-            "analytic": np.zeros(2),
-        }
+    constant = replace(
+        problem,
+        line=lambda _, offsets: 3.0 + 0 * offsets,
+        values=lambda points: 3.0 + 0 * points.sum(axis=-1),
+        analytic=np.zeros(2),
     )
     assert judge(constant).passed
     assert not judge(altered(constant, np.array([0.0, 1e-6]))).passed
@@ -370,13 +366,15 @@ def test_a_diagnosis_never_explains_with_nothing():
 
 
 def test_the_v_of_steps_goes_down_and_up_again():
-    study = study_steps(judge(problem_of(Case())))
-    best = study.steps[np.nanargmin(study.central)]
+    found = judge(problem_of(Case()))
+    study = study_steps(found.problem.line, found.differences, found.numerical.shape)
+    forward, central, by_complex = study.errors.values()
+    best = study.steps[np.nanargmin(central)]
     assert 1e-7 < best < 1e-3
-    assert study.central[0] > 1e-3
-    assert study.central[-1] > 1e-4
-    assert np.nanmin(study.forward) > np.nanmin(study.central)
-    assert study.complex[-1] < 1e-15
+    assert central[0] > 1e-3
+    assert central[-1] > 1e-4
+    assert np.nanmin(forward) > np.nanmin(central)
+    assert by_complex[-1] < 1e-15
     assert study.chosen[1] < 1e-12
     assert study.exact
 

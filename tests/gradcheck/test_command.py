@@ -8,7 +8,7 @@ from mnistlab.core.losses import LOSSES
 from mnistlab.core.objective import trainable_pairs
 from mnistlab.gradcheck.mistakes import MISTAKES
 from tests.cli.test_cli import config  # noqa: F401 - a fixture
-from tests.gradcheck.test_target import STUDENTS
+from tests.gradcheck.students import hand_in
 
 KEYS = {
     "what", "point", "method", "max_abs_error", "relative_error", "worst_index", "analytic",
@@ -117,19 +117,22 @@ def test_save_leaves_a_folder_with_table_and_picture(run, tmp_path):
     assert (folder / "environment.json").exists()
 
 
-def test_a_students_file_from_the_command_line(run):
-    code, out, _ = run("gradcheck", "--target", STUDENTS / "right_single.py", "-q")
+def test_a_students_file_from_the_command_line(run, tmp_path):
+    right, off, crash, whole = hand_in(
+        tmp_path, "right_single", "off_by_one", "crash", "whole_batch"
+    )
+    code, out, _ = run("gradcheck", "--target", right, "-q")
     assert (code, out) == (0, "right_single.py: right\n")
     names = ["--loss", "loss", "--gradient", "gradient"]
-    code, out, _ = run("gradcheck", "--target", STUDENTS / "off_by_one.py", *names)
+    code, out, _ = run("gradcheck", "--target", off, *names)
     assert code == 1
     assert "count the classes from where" in out
-    code, out, _ = run("gradcheck", "--target", STUDENTS / "crash.py", "--json")
+    code, out, _ = run("gradcheck", "--target", crash, "--json")
     assert (code, json.loads(out)["verdict"]) == (2, "cannot be judged")
     (check,) = json.loads(out)["checks"]
     assert check.keys() >= KEYS
     assert check["analytic"] is None
-    code, out, _ = run("gradcheck", "--target", STUDENTS / "whole_batch.py", "--save")
+    code, out, _ = run("gradcheck", "--target", whole, "--save")
     assert code == 1
 
 
@@ -147,9 +150,17 @@ def test_a_students_file_from_the_command_line(run):
         (["--points", "0"], "invalid value for '--points'"),
         (["--classes", "1"], "invalid value for '--classes'"),
         (["--config", "none.yaml"], "none.yaml: there is no such file"),
+        (["one.py"], "go with --target, which is missing"),
+        (["--csv", "a.csv"], "go with --target, which is missing"),
+        (["--signature", "y, a"], "go with --target, which is missing"),
+        (["--target", "none.py", "x.py"], "none.py: there is no such file"),
+        (["--target", "."], "there is no .py or .ipynb file in it"),
+        (["--target", ".", "--save"], "--save keeps the check of one file"),
+        (["--target", "x.py", "-q", "--signature", "y, q"], "--signature 'y, q' must name y"),
     ],
 )
-def test_wrong_use_is_one_line_and_exit_2(run, words, message):
+def test_wrong_use_is_one_line_and_exit_2(run, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
     code, _, err = run("gradcheck", *words)
     assert code == 2
     assert message in err

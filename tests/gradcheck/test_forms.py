@@ -107,24 +107,16 @@ def test_each_mistake_gets_its_name(tmp_path, form, name):
         ("rows, sum, one-hot", "takes a batch of rows, y as one-hot"),
         ("rows, mean, from one", "takes a batch of rows, y as class numbers from 1"),
         ("columns, mean", "takes a batch of columns, y as class numbers"),
-        (
-            "linear regression, columns",
-            (
-                "takes weights and features: a batch of columns, (W, b, X, y) with W (C, D), "
-                "y as one-hot (squared error)"
-            ),
-        ),
-        (
-            "linear regression, one",
-            (
-                "takes weights and features: one vector, (W, b, X, y) with W (D, C), y as one-hot "
-                "(squared error)"
-            ),
-        ),
+        ("linear regression, columns",
+         ("takes weights and features: a batch of columns, (W, b, X, y) with W (C, D), "
+          "y as one-hot (squared error)")),
+        ("linear regression, one",
+         ("takes weights and features: one vector, (W, b, X, y) with W (D, C), y as one-hot "
+          "(squared error)")),
         ("sigmoid regression, rows", "y as one-hot (squared error of a sigmoid)"),
         ("softmax by weights", "(W, X, y) with W (D, C), y as class numbers (softmax cross-"),
     ],
-)
+)  # fmt: skip
 def test_the_form_is_told(tmp_path, form, words):
     notes = report_on(tmp_path, write(FORMS[form], "two functions")).notes
     assert any(words in note for note in notes), notes
@@ -152,11 +144,8 @@ def test_two_mistakes_are_both_named(tmp_path, form, one, other):
 
 
 def test_what_nobody_knows_may_be_more_than_one_mistake(tmp_path):
-    text = write(
-        FORMS["one vector"],
-        "two functions",
-        changes=[("dA = (P - T)", "dA = (P - T) ** 2 + P * A")],
-    )
+    strange = [("dA = (P - T)", "dA = (P - T) ** 2 + P * A")]
+    text = write(FORMS["one vector"], "two functions", changes=strange)
     (told, *_) = report_on(tmp_path, text).faults
     assert "no known mistake explains it, there may be more than one" in told
 
@@ -260,9 +249,8 @@ def gradient(p, q, r): return 2 * p.T @ (p @ q - r)
 def test_functions_of_unknown_arguments_are_told_the_signature_that_would_help(tmp_path):
     report = report_on(tmp_path, THREE)
     assert report.verdict == "cannot be judged"
-    assert (
-        'loss takes (p, q, r); say what they are, such as --signature "W, X, y"' in report.faults[0]
-    )
+    hint = 'loss takes (p, q, r); say what they are, such as --signature "W, X, y"'
+    assert hint in report.faults[0]
     report = report_on(tmp_path, THREE, Names(signature="X, W, y"))
     assert report.passed, report.to_dict()
 

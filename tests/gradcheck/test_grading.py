@@ -6,7 +6,8 @@ import json
 import pytest
 
 from tests.gradcheck.homework import FORMS, write
-from tests.gradcheck.test_target import GOOD, RIGHT, STUDENTS, verdict_of
+from tests.gradcheck.odd_files import HEAD
+from tests.gradcheck.students import GOOD, RIGHT, hand_in, verdict_of
 
 ENDLESS = {
     "loops.py": "while True: pass\n",
@@ -39,12 +40,7 @@ HOSTILE = {
     "no_notebook.ipynb": ("[]", "is no notebook"),
 }
 CLASS = ("one vector", "rows, mean", "columns, mean", "softmax by weights")
-VARIED = (
-    "crash",
-    "no_minus",
-    "right_both",
-    "unshifted",
-)
+VARIED = ("crash", "no_minus", "right_both", "unshifted")
 
 
 def verdicts_of(out):
@@ -62,9 +58,9 @@ def class_folder(tmp_path_factory):
     return folder
 
 
-def test_every_student_gets_the_right_verdict(run):
+def test_every_student_gets_the_right_verdict(run, tmp_path):
     """What each of the files is told, tests/gradcheck/test_target.py says."""
-    files = [STUDENTS / f"{name}.py" for name in VARIED]
+    files = hand_in(tmp_path, *VARIED)
     code, out, err = run("gradcheck", "--target", *files, "--json", "--points", 1)
     found = verdicts_of(out)
     assert (code, err) == (1, "")
@@ -89,7 +85,7 @@ def test_no_file_is_left_out(run, tmp_path):
     """A glob after one --target is several files; so are several --target."""
     for name in ("one.py", "two.py", "three.py"):
         text = GOOD if name != "one.py" else GOOD.replace("return softmax(a) -", "return -")
-        (tmp_path / name).write_text(f"import numpy as np\n{text}")
+        (tmp_path / name).write_text(HEAD + text)
     one, two, three = (tmp_path / f"{name}.py" for name in ("one", "two", "three"))
     for words in (("--target", one, two, three), ("--target", two, "--target", one, three)):
         code, out, _ = run("gradcheck", "-q", *words, "--points", 1)
@@ -104,7 +100,7 @@ def test_a_notebook_is_judged_by_its_code_cells(run, tmp_path):
     (tmp_path / "mine.ipynb").write_text(json.dumps(NOTEBOOK))
     (tmp_path / ".ipynb_checkpoints").mkdir()
     (tmp_path / ".ipynb_checkpoints" / "old.ipynb").write_text("{}")
-    (tmp_path / "_mine.py").write_text(f"import numpy as np\n{GOOD}")
+    (tmp_path / "_mine.py").write_text(HEAD + GOOD)
     code, out, _ = run("gradcheck", "--target", tmp_path, "-q", "--points", 1)
     assert (code, out) == (0, "_mine.py: right\nmine.ipynb: right\n")
 
@@ -153,7 +149,7 @@ def test_a_table_that_cannot_be_written_is_refused_before_anything_is_judged(
 
 
 def test_names_and_a_signature_hold_for_all_files(run, tmp_path):
-    text = f"import numpy as np\n{GOOD}".replace("def loss(a, y)", "def f(u, v)")
+    text = HEAD + GOOD.replace("def loss(a, y)", "def f(u, v)")
     text = (
         text.replace("def gradient(a, y)", "def g(u, v)").replace("a)", "u)").replace("[y]", "[v]")
     )
@@ -176,20 +172,16 @@ def test_a_single_file_that_cannot_be_judged_is_not_called_wrong(run, tmp_path):
     assert "wrong" not in out.replace("a wrong form", "")
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("one.py",), "go with --target, which is missing"),
-        (("--csv", "a.csv"), "go with --target, which is missing"),
-        (("--target", "none.py", "x.py"), "none.py: there is no such file"),
-        (("--target", "."), "there is no .py or .ipynb file in it"),
-        (("--target", ".", "--save"), "--save keeps the check of one file"),
-        (("--signature", "y, a"), "go with --target, which is missing"),
-        (("--target", "x.py", "-q", "--signature", "y, q"), "--signature 'y, q' must name y"),
-    ],
-)
-def test_a_wrong_use_is_one_sentence(run, tmp_path, monkeypatch, words, message):
-    monkeypatch.chdir(tmp_path)
-    code, _, err = run("gradcheck", *words)
+def test_who_has_handed_in_nothing_is_in_the_table(run, tmp_path):
+    (tmp_path / "class" / "ann").mkdir(parents=True)
+    (tmp_path / "class" / "bob").mkdir()
+    (tmp_path / "class" / "bob" / "notes.txt").write_text("I had no time")
+    (tmp_path / "class" / "ann" / "own.py").write_text(HEAD + GOOD)
+    code, out, _ = run("gradcheck", "--json", "--target", tmp_path / "class")
+    ann, bob = verdicts_of(out).values()
     assert code == 2
-    assert message in err
+    assert (ann["verdict"], bob["verdict"], bob["who"]) == ("right", "cannot be judged", "bob")
+    assert "there is no .py or .ipynb file in it" in bob["diagnosis"]
+    code, _, err = run("gradcheck", "--target", tmp_path / "class" / "bob")
+    assert code == 2
+    assert "there is no .py or .ipynb file in it" in err

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mnistlab import plugins
 from mnistlab.console.run_results import print_predictions
 from mnistlab.core.losses import LOSSES
 from mnistlab.datasets import load
@@ -188,6 +189,7 @@ def test_a_plugins_loss_needs_the_plugin(run, tmp_path):
     try:
         run("train", "-c", base, "--plugin", plugin, "-q", "--no-plots")
         LOSSES._entries.pop("mine")
+        plugins._loaded.clear()  # as in another process
         code, _, err = run("runs", "predict", "latest", "0")
         assert code == 2
         assert "unknown loss 'mine'" in err

@@ -14,9 +14,10 @@ from tests.core.test_gradcheck import CASES, altered, judge, problem_of
 from tests.gradcheck.homework import FORMS, SPELLINGS
 from tests.gradcheck.odd_faults import UNJUDGED, WRONG
 from tests.gradcheck.odd_files import RIGHT
+from tests.gradcheck.students import FAULTY
 from tests.gradcheck.test_class import KINDS, SPELT, problems_of_a_class, verdict_on
 from tests.gradcheck.test_forms import PAIRS, problems_of_a_mistake, problems_of_a_right_file
-from tests.gradcheck.test_target import FAULTY, report_on
+from tests.gradcheck.test_target import report_on
 from tests.stress.figures import Figure
 from tests.stress.tally import Tally
 from tests.test_benchmarks_gradients import TABLE, rival
@@ -44,7 +45,7 @@ def measure(scale: float, scratch: Path) -> list[Figure]:
     students = Tally("a faulty file of a student, to get its sentence")
     for seed in range(2, max(1, round(_OF_STUDENTS * scale)) + 2):
         for name in FAULTY:
-            students.add(_untold(name, seed))
+            students.add(_untold(scratch, name, seed))
     figures = [tally.figure() for tally in (right, wrong, known, students)]
     found = Tally("a file as it is found, at three points")
     for name in RIGHT:
@@ -120,7 +121,7 @@ def _unnamed(mistake, seed: int) -> list[str]:
     return [] if is_named else [f"seed {seed}: {found.diagnosis!r} for {mistake.sentence!r}"]
 
 
-def _untold(name: str, seed: int) -> list[str]:
-    told = [one.diagnosis for one in report_on(name, seed=seed).verdicts if not one.passed]
-    is_told = bool(told) and re.search(FAULTY[name], told[0])
+def _untold(folder: Path, name: str, seed: int) -> list[str]:
+    told = [one.diagnosis for one in report_on(folder, name, seed=seed).verdicts if not one.passed]
+    is_told = bool(told) and re.search(FAULTY[name][1], told[0])
     return [] if is_told else [f"{name} with seed {seed}: {told[:1]}"]
