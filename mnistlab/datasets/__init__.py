@@ -1,8 +1,14 @@
 """Everything that reads, fetches, checks and prepares images and labels."""
 
-from mnistlab.datasets.cache import Progress, Silent, data_dir
-from mnistlab.datasets.catalog import DATASETS, ArrayDataset, NamedDataset
+from mnistlab.datasets.catalog import (
+    DATASETS,
+    ArrayDataset,
+    NamedDataset,
+    home_of,
+    is_present,
+)
 from mnistlab.datasets.computed_features import is_random, with_features, with_fitted_steps
+from mnistlab.datasets.data_files import Progress, Silent, data_dir, read_idx, write_idx
 from mnistlab.datasets.feature_steps import FEATURE_STEPS, FittedStep, describe_steps
 from mnistlab.datasets.features import (
     PCA,
@@ -12,11 +18,11 @@ from mnistlab.datasets.features import (
     RandomReLU,
     Standardize,
 )
-from mnistlab.datasets.fetch import fetch, home_of, is_present, verify
-from mnistlab.datasets.idx import DataFile, read_idx, write_idx
-from mnistlab.datasets.loading import Dataset, load, resolve
+from mnistlab.datasets.fetch import fetch
+from mnistlab.datasets.loading import FOLD_ORDERS, SPLITS, Dataset, load
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, check_steps
-from mnistlab.datasets.splits import FOLD_ORDERS, SPLITS
+from mnistlab.datasets.reading import resolve, verify
+from mnistlab.datasets.sources import DataFile
 
 __all__ = [
     "DATASETS",

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from mnistlab import interrupts
 from mnistlab.core.samples import FeatureMap, Samples, available_cores
-from mnistlab.datasets.cache import Progress
+from mnistlab.datasets.data_files import Progress
 from mnistlab.datasets.feature_steps import (
     FEATURE_STEPS,
     MOST_FEATURES,

@@ -1,114 +1,28 @@
 """Brings a named dataset into the cache: sources in order, each file verified, none half there."""
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mnistlab.datasets.cache import (
-    Content,
+from mnistlab.datasets.catalog import (
+    DIFFERS,
+    NamedDataset,
+    dataset_of_files,
+    home_of,
+    open_files,
+)
+from mnistlab.datasets.data_files import (
+    NAMES,
     Progress,
     Silent,
-    data_dir,
-    recorded_sha256,
     replacing,
-    sha256_of,
-    state_of,
 )
-from mnistlab.datasets.catalog import DATASETS, ArrayDataset, NamedDataset
-from mnistlab.datasets.idx import (
-    NAMES,
-    DataFile,
-    find,
-    find_all,
-    is_there,
-    parse,
-    read_content,
-)
-from mnistlab.datasets.npz import find_npy
-from mnistlab.datasets.preprocess import verify_copies
-from mnistlab.datasets.sources import Folder, Source, SourceError
+from mnistlab.datasets.sources import DataFile, Folder, Source, SourceError
 from mnistlab.errors import DataError, FetchError, InputError
 
-OK, MISSING, DIFFERS, UNKNOWN = "ok", "missing", "differs", "unknown"
 WORK = ".incoming-"
-
-
-def dataset_of_files(name: str) -> NamedDataset:
-    """Return a dataset of files; raise UnknownNameError, or DataError for one of arrays."""
-    dataset = DATASETS[name]
-    if isinstance(dataset, ArrayDataset):
-        raise DataError(f"{name}: is made of a plugin's arrays; it has no files")
-    return dataset
-
-
-def home_of(name: str, cache: Path | None = None) -> Path:
-    """Return the folder that holds, or would hold, the files of the named dataset."""
-    return dataset_of_files(name).packaged or (cache or data_dir()) / name
-
-
-def verify(name: str, cache: Path | None = None) -> dict[str, str]:
-    """Return "ok", "missing", "differs" or "unknown" for each file of a dataset, hashed anew.
-
-    So does it for each copy with moved pixels in the cache, by its whole path: these are made anew
-    and compared. The files of a folder have a hash to compare with if they are mapped and were
-    hashed before; the others are "unknown", and the hash of those that are mapped is kept.
-    """
-    if name not in DATASETS and Path(name).is_dir():
-        return _verify_folder(Path(name))
-    dataset, home = dataset_of_files(name), home_of(name, cache)
-    contents, problems = open_files(dataset, home)
-    found = {
-        (path or Path(file.stored_name)).name: problems.get(file.name, OK)
-        for file, path in paths_of(dataset, home).items()
-    }
-    for file in dataset.files:
-        if len(file.shape) == 3 and file.name in contents:
-            content = contents[file.name]
-            images, sha256 = parse(content, file.name, 3), hashlib.sha256(content).hexdigest()
-            copies = verify_copies(images, sha256, cache or data_dir())
-            found |= {str(path): OK if same else DIFFERS for path, same in copies.items()}
-    return found
-
-
-def _verify_folder(folder: Path) -> dict[str, str]:
-    found = {}
-    for path in (find_npy(folder) or find_all(folder)).values():
-        known, state = recorded_sha256(path), state_of(path)
-        content = read_content(path)
-        digest = sha256_of(path, content, None if known else state, anew=True)
-        found[path.name] = UNKNOWN if known is None else OK if known == digest else DIFFERS
-    return found
-
-
-def is_present(name: str) -> bool:
-    """Return whether all files of the named dataset are there, without hashing them."""
-    return all(paths_of(dataset_of_files(name), home_of(name)).values())
-
-
-def open_files(dataset: NamedDataset, home: Path) -> tuple[dict[str, Content], dict[str, str]]:
-    """Return the raw content of each file in `home` that is verified, and what ails the others."""
-    contents: dict[str, Content] = {}
-    problems: dict[str, str] = {}
-    for file, path in paths_of(dataset, home).items():
-        if path is None:
-            problems[file.name] = MISSING
-            continue
-        try:
-            _, contents[file.name] = file.open(path)
-        except DataError:
-            problems[file.name] = DIFFERS
-    return contents, problems
-
-
-def paths_of(dataset: NamedDataset, home: Path) -> dict[DataFile, Path | None]:
-    """Return where each file of a dataset is in `home`, None for one that is missing."""
-    if dataset.packaged:
-        return {file: find(home, file.name) for file in dataset.files}
-    paths = {file: home / file.stored_name for file in dataset.files}
-    return {file: path if is_there(path) else None for file, path in paths.items()}
 
 
 def fetch(
@@ -178,13 +92,13 @@ def _try_sources(
     for source in sources:
         if not wanted:
             return
-        progress.message(f"fetching {name} from {source.label}")
+        progress.message(f"fetching {name} from {source}")
         try:
             for file in _take(source, tuple(wanted), home, progress):
                 wanted.remove(file)
         except SourceError as error:
-            failures.append(f"{source.label}: {error}")
-            progress.message(f"{source.label}: {error}")
+            failures.append(f"{source}: {error}")
+            progress.message(f"{source}: {error}")
     if wanted:
         raise FetchError(
             "\n  ".join([f"no source could hand over {name}:", *failures])

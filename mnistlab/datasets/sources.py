@@ -5,6 +5,7 @@ verifies it. Implementations stand in order of growing complexity.
 """
 
 import gzip
+import hashlib
 import math
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -13,8 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mnistlab.datasets.cache import Progress
-from mnistlab.datasets.idx import DataFile, find
+from mnistlab.datasets.data_files import (
+    GZIP_MAGIC,
+    Content,
+    Progress,
+    find,
+    parse,
+    read_content,
+    unpack,
+)
+from mnistlab.errors import DataError
 
 if TYPE_CHECKING:
     import requests
@@ -28,16 +37,51 @@ WEB_SECONDS = (5, 20)
 _CHUNK = 1 << 18
 
 
+@dataclass(frozen=True)
+class DataFile:
+    """One published file: its name, the shape of its array, and the SHA-256 it must have.
+
+    `sha256` is of the raw IDX content, so any mirror's own gzip of it will do; with `of_gzip` it
+    is of the published .gz, which is then kept in the cache as it is.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    sha256: str
+    of_gzip: bool = False
+
+    @property
+    def stored_name(self) -> str:
+        """The name under which the cache keeps it."""
+        return f"{self.name}.gz" if self.of_gzip else self.name
+
+    def open(self, path: Path, label: str | None = None) -> tuple[Content, Content]:
+        """Return the bytes to keep and the raw IDX content of `path`, verified.
+
+        Raises DataError, which says what the file is instead and calls it `label` (default: its
+        path).
+        """
+        label = label or str(path)
+        stored = read_content(path)
+        raw = unpack(stored, label)
+        kept = stored if self.of_gzip else raw
+        if hashlib.sha256(kept).hexdigest() == self.sha256:
+            return kept, raw
+        parse(raw, label)  # a web page or half a file gets the message it deserves
+        if self.of_gzip and stored[:2] != GZIP_MAGIC:
+            raise DataError(
+                f"{label}: unpacked; give the published {self.stored_name}, the only one whose "
+                "SHA-256 is known"
+            )
+        raise DataError(f"{label}: not the published file (its SHA-256 differs); get it again")
+
+
 class SourceError(Exception):
     """A source cannot hand over a file; the message is the reason in a few words."""
 
 
 class Source(Protocol):
-    """One place to get files from."""
-
-    @property
-    def label(self) -> str:
-        """What messages call it."""
+    """One place to get files from; as a text it is what messages call it."""
 
     def offer(
         self, wanted: Sequence[DataFile], work: Path, progress: Progress
@@ -55,9 +99,7 @@ class Folder:
 
     path: Path
 
-    @property
-    def label(self) -> str:
-        """The folder's path."""
+    def __str__(self) -> str:
         return str(self.path)
 
     def offer(
@@ -85,9 +127,7 @@ class Mirror:
 
     url: str
 
-    @property
-    def label(self) -> str:
-        """The folder's address."""
+    def __str__(self) -> str:
         return self.url
 
     def offer(
@@ -107,9 +147,7 @@ class NpmPackage:
 
     package: str
 
-    @property
-    def label(self) -> str:
-        """The command that gets it."""
+    def __str__(self) -> str:
         return f"npm pack {self.package}"
 
     def offer(
@@ -142,9 +180,7 @@ class DebianPackage:
     package: str
     folder: str
 
-    @property
-    def label(self) -> str:
-        """The command that gets it."""
+    def __str__(self) -> str:
         return f"apt-get download {self.package}"
 
     def offer(

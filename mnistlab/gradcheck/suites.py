@@ -33,7 +33,7 @@ from mnistlab.gradcheck.verdicts import Probe, Verdict, probe_softmax, probe_sta
 
 if TYPE_CHECKING:
     from mnistlab.config.schema import Config
-    from mnistlab.datasets.cache import Progress
+    from mnistlab.datasets import Progress
 
 Floats = NDArray[np.floating]
 

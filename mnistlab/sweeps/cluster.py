@@ -19,7 +19,7 @@ from typing import Any
 import mnistlab
 from mnistlab.core.samples import available_cores
 from mnistlab.core.trainer import Snapshot
-from mnistlab.datasets.transfer import arrays_sha256, raw_arrays
+from mnistlab.datasets.reading import arrays_sha256, raw_arrays
 from mnistlab.errors import (
     ClusterError,
     DataError,

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from mnistlab.datasets import DATASETS, DataFile, NamedDataset, home_of, verify, write_idx
-from mnistlab.datasets.cache import data_dir
-from mnistlab.datasets.idx import NAMES, find_all
+from mnistlab.datasets.data_files import NAMES, data_dir, find_all
 from mnistlab.datasets.sources import NpmPackage, SourceError
 
 Answer = bytes | int | Callable[[BaseHTTPRequestHandler], None]

@@ -9,7 +9,7 @@ import pytest
 
 from mnistlab.datasets import DATASETS
 from mnistlab.datasets import sources as clients_module
-from mnistlab.datasets.idx import NAMES
+from mnistlab.datasets.data_files import NAMES
 from mnistlab.datasets.sources import DebianPackage, NpmPackage, SourceError, run_client, take_out
 from tests.datasets.conftest import Messages
 

@@ -17,7 +17,7 @@ import pytest
 import mnistlab
 from mnistlab.config.load import load_config
 from mnistlab.datasets import DATASETS, ArrayDataset, load
-from mnistlab.datasets.transfer import arrays_sha256, find_data, keep_received, raw_arrays
+from mnistlab.datasets.reading import arrays_sha256, find_data, keep_received, raw_arrays
 from mnistlab.errors import ClusterError, InputError
 from mnistlab.experiment import recorder
 from mnistlab.plugins import load_plugins
