@@ -165,7 +165,7 @@ class Config(StrictModel):
     @field_validator("features", mode="before")
     @classmethod
     def _read_features(cls, given: Any) -> Any:
-        from mnistlab.datasets.feature_steps import read_steps  # noqa: PLC0415 - as for the data
+        from mnistlab.datasets.computed_features import read_steps  # noqa: PLC0415 - as for the data
 
         try:
             return read_steps(given)
@@ -241,7 +241,7 @@ class Config(StrictModel):
 
 
 def _schema_of_steps() -> dict[str, Any]:
-    from mnistlab.datasets.feature_steps import schema_of_steps  # noqa: PLC0415 - as for the data
+    from mnistlab.datasets.computed_features import schema_of_steps  # noqa: PLC0415 - as for the data
 
     return schema_of_steps()
 

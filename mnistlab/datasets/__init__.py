@@ -7,17 +7,14 @@ from mnistlab.datasets.catalog import (
     home_of,
     is_present,
 )
-from mnistlab.datasets.computed_features import is_random, with_features, with_fitted_steps
-from mnistlab.datasets.data_files import Progress, Silent, data_dir, read_idx, write_idx
-from mnistlab.datasets.feature_steps import FEATURE_STEPS, FittedStep, describe_steps
-from mnistlab.datasets.features import (
-    PCA,
-    Patches,
-    Polynomial,
-    RandomFourier,
-    RandomReLU,
-    Standardize,
+from mnistlab.datasets.computed_features import (
+    describe_steps,
+    is_random,
+    with_features,
+    with_fitted_steps,
 )
+from mnistlab.datasets.data_files import Progress, Silent, data_dir, read_idx, write_idx
+from mnistlab.datasets.features import FEATURE_STEPS, FittedStep
 from mnistlab.datasets.fetch import fetch
 from mnistlab.datasets.loading import FOLD_ORDERS, SPLITS, Dataset, load
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, check_steps
@@ -28,7 +25,6 @@ __all__ = [
     "DATASETS",
     "FEATURE_STEPS",
     "FOLD_ORDERS",
-    "PCA",
     "PREPROCESSING",
     "SPLITS",
     "ArrayDataset",
@@ -38,13 +34,8 @@ __all__ = [
     "MapPixels",
     "MovePixels",
     "NamedDataset",
-    "Patches",
-    "Polynomial",
     "Progress",
-    "RandomFourier",
-    "RandomReLU",
     "Silent",
-    "Standardize",
     "check_steps",
     "data_dir",
     "describe_steps",

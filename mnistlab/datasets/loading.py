@@ -17,7 +17,7 @@ from mnistlab.core.registry import Registry
 from mnistlab.core.samples import FeatureMap, PixelMap, Samples, lit_pixels
 from mnistlab.datasets.catalog import DATASETS, NamedDataset
 from mnistlab.datasets.data_files import Progress, Silent, data_dir
-from mnistlab.datasets.feature_steps import FittedStep
+from mnistlab.datasets.features import FittedStep
 from mnistlab.datasets.preprocess import PREPROCESSING, MovePixels, check_steps, moved
 from mnistlab.datasets.reading import WatchedFiles, read_raw
 from mnistlab.datasets.sanity import Finding, check_images, check_labels, find_oddities
