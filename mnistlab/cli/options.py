@@ -320,7 +320,7 @@ def explain_usage(error: Any) -> str:
         message = message.replace(words, plain)
     hint, option = "", getattr(error, "option_name", None)
     if option is not None:
-        from mnistlab.config.validation import valid_keys
+        from mnistlab.config.load import valid_keys
 
         key = option.lstrip("-").replace("-", "_")
         if key in valid_keys():

@@ -136,7 +136,7 @@ def load(
     and FetchError when no source could hand a named dataset over.
     """
     progress = progress or Silent()
-    steps = check_steps(preprocess)
+    steps = tuple(check_steps(preprocess))
     check_fold(folds, fold)
     raw = read_raw(name, cache, progress)
     train_images, train_labels, test_images, test_labels = raw.arrays

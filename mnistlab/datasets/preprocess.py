@@ -189,7 +189,7 @@ PREPROCESSING.add(
 )
 
 
-def check_steps(names: Sequence[str]) -> tuple[str, ...]:
+def check_steps(names: Sequence[str]) -> Sequence[str]:
     """Return `names` if these steps can be applied in this order; else raise an InputError."""
     mapped = None
     for at, name in enumerate(names):
@@ -202,7 +202,7 @@ def check_steps(names: Sequence[str]) -> tuple[str, ...]:
                 f"preprocess: {name} cannot follow {mapped}, which must be last; {remedy}"
             )
         mapped = name if isinstance(step, MapPixels) else None
-    return tuple(names)
+    return names
 
 
 def moved(

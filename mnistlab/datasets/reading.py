@@ -269,13 +269,13 @@ def _is_same(name: str, cache: Path | None, hashes: Callable[[], tuple[str, ...]
         return False
 
 
-def resolve(name: str) -> None:
-    """Raise UnknownNameError unless `name` is a registered dataset or an existing path."""
+def resolve(name: str) -> str:
+    """Return a name that is a registered dataset or an existing path, else raise InputError."""
     if name in DATASETS:
-        return
+        return name
     try:
         if is_there(Path(os.path.expanduser(name))):
-            return
+            return name
     except DataError:
         raise
     except (OSError, ValueError, RuntimeError):

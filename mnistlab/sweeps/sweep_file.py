@@ -12,9 +12,19 @@ from mnistlab.config.config_files import (
     find_config,
     read_file,
     read_value,
+    shorten,
+    split_word,
 )
-from mnistlab.config.load import Origins, is_sweep, read_config, set_key, settle_as, split_word
-from mnistlab.config.validation import describe_unknown_key, shorten, valid_keys, validate
+from mnistlab.config.load import (
+    Origins,
+    describe_unknown_key,
+    is_sweep,
+    read_config,
+    set_key,
+    settle_as,
+    valid_keys,
+    validate,
+)
 from mnistlab.errors import ConfigError, shown
 from mnistlab.sweeps.space import (
     Axis,

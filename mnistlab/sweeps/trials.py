@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnistlab.config.load import name_from, settle, value_of
+from mnistlab.config.load import name_from, settle, shown, try_config, valid_keys, value_of
 from mnistlab.config.schema import Config
-from mnistlab.config.validation import shown, try_config, valid_keys
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.functions import MOST_LISTED, count_in_words
 from mnistlab.sweeps.space import (
