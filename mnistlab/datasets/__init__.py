@@ -3,6 +3,7 @@
 from mnistlab.datasets.catalog import (
     DATASETS,
     ArrayDataset,
+    DataFile,
     NamedDataset,
     home_of,
     is_present,
@@ -16,10 +17,9 @@ from mnistlab.datasets.computed_features import (
 from mnistlab.datasets.data_files import Progress, Silent, data_dir, read_idx, write_idx
 from mnistlab.datasets.features import FEATURE_STEPS, FittedStep
 from mnistlab.datasets.fetch import fetch
-from mnistlab.datasets.loading import FOLD_ORDERS, SPLITS, Dataset, load
-from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, check_steps
+from mnistlab.datasets.loading import FOLD_ORDERS, SPLITS, Dataset, check_steps, load
+from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels
 from mnistlab.datasets.reading import resolve, verify
-from mnistlab.datasets.sources import DataFile
 
 __all__ = [
     "DATASETS",

