@@ -6,8 +6,6 @@ folder that has the SHA-256 of all four arrays as its name.
 
 import hashlib
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,7 +45,7 @@ from mnistlab.datasets.data_files import (
 from mnistlab.datasets.fetch import fetch
 from mnistlab.datasets.npz import find_npy, read_npy, read_npz
 from mnistlab.datasets.preprocess import verify_copies
-from mnistlab.datasets.sanity import check_counts, check_images, check_labels, check_same_size
+from mnistlab.datasets.sanity import check_images, check_labels
 from mnistlab.errors import DataError, FetchError, InputError, UnknownNameError, shown
 
 OK, UNKNOWN = "ok", "unknown"
@@ -132,8 +130,17 @@ def read_raw(name: str, cache: Path | None = None, progress: Progress | None = N
     for at in (0, 2):
         check_images(arrays[at], labels[at])
         check_labels(arrays[at + 1], labels[at + 1])
-        check_counts(arrays[at], arrays[at + 1], labels[at])
-    check_same_size(arrays[0], arrays[2], name)
+        if len(arrays[at]) != len(arrays[at + 1]):
+            raise DataError(
+                f"{labels[at]}: {len(arrays[at]):,} images but {len(arrays[at + 1]):,} labels; "
+                "the two files do not belong together"
+            )
+    train, test = ("x".join(map(str, arrays[at].shape[1:])) for at in (0, 2))
+    if train != test:
+        raise DataError(
+            f"{name}: training images are {train} pixels but test images {test}; give both the "
+            "same size"
+        )
     hashes = _hashes_of(arrays, states) if published is None else lambda: published
     watched = WatchedFiles(states, partial(_is_same, name, cache, hashes))
     return RawData(arrays, hashes, watched, classes)
@@ -318,20 +325,10 @@ def keep_received(arrays: Arrays, sha256: str) -> str:
     Raises DataError where the cache cannot be written.
     """
     folder = _folder(sha256)
-    aside = folder.with_name(f".{sha256[:16]}-{secrets.token_hex(4)}")
     try:
-        aside.mkdir(parents=True)
-        try:
-            for name, array in zip(NAMES, arrays, strict=True):
-                write_idx(aside / name, array)
-            try:
-                aside.rename(folder)
-            except OSError:
-                if find_data(str(folder), sha256) is None:  # else another process was first
-                    shutil.rmtree(folder, ignore_errors=True)
-                    aside.rename(folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, array in zip(NAMES, arrays, strict=True):
+            write_idx(folder / name, array)
     except OSError as error:
         raise DataError(
             f"{folder}: the cache cannot be written ({error.strerror or error}); "
