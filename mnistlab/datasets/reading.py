@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 
 from mnistlab.datasets.catalog import (
     DATASETS,
-    DIFFERS,
     DIGITS,
     ArrayDataset,
     NamedDataset,
     dataset_of_files,
+    fetch,
     home_of,
-    open_files,
-    paths_of,
 )
 from mnistlab.datasets.data_files import (
+    DIFFERS,
     KEYS,
     NAMES,
     Progress,
@@ -42,7 +41,6 @@ from mnistlab.datasets.data_files import (
     replacing,
     write_idx,
 )
-from mnistlab.datasets.fetch import fetch
 from mnistlab.datasets.npz import find_npy, read_npy, read_npz
 from mnistlab.datasets.preprocess import verify_copies
 from mnistlab.datasets.sanity import check_images, check_labels
@@ -154,14 +152,14 @@ def _find_named(
     name: str, dataset: NamedDataset, cache: Path | None, progress: Progress | None
 ) -> _Found:
     home = home_of(name, cache)
-    places = [path or home / file.stored_name for file, path in paths_of(dataset, home).items()]
+    places = [path or home / file.stored_name for file, path in dataset.paths(home).items()]
     labels = [str(place) for place in places]
 
     def read() -> Iterator[NDArray[Any]]:
-        contents, problems = open_files(dataset, home)
+        contents, problems = dataset.open(home)
         if problems:
             fetch(name, cache=cache, progress=progress)
-            contents, problems = open_files(dataset, home)
+            contents, problems = dataset.open(home)
         if problems:
             raise DataError(f"{home}: {', '.join(problems)} changed while being read; try again")
         return map(parse, (contents[one] for one in NAMES), labels, DIMENSIONS)
@@ -234,10 +232,10 @@ def verify(name: str, cache: Path | None = None) -> dict[str, str]:
     if name not in DATASETS and Path(name).is_dir():
         return dict(_verify_folder(Path(name)))
     dataset, home = dataset_of_files(name), home_of(name, cache)
-    contents, problems = open_files(dataset, home)
+    contents, problems = dataset.open(home)
     found = {
         (path or Path(file.stored_name)).name: problems.get(file.name, OK)
-        for file, path in paths_of(dataset, home).items()
+        for file, path in dataset.paths(home).items()
     }
     for file in dataset.files:
         if len(file.shape) == 3 and file.name in contents:
@@ -270,7 +268,7 @@ def _is_same(name: str, cache: Path | None, hashes: Callable[[], tuple[str, ...]
     """Return whether the files of a dataset still have these hashes; nothing is fetched."""
     try:
         if name in DATASETS and isinstance(dataset := DATASETS[name], NamedDataset):
-            return not open_files(dataset, home_of(name, cache))[1]
+            return not dataset.open(home_of(name, cache))[1]
         return read_raw(name, cache).hashes() == hashes()
     except InputError:
         return False
@@ -346,4 +344,4 @@ def _is_here(name: str) -> bool:
     if name not in DATASETS:
         return os.path.isabs(name) and os.path.exists(name)  # noqa: PTH110, PTH117 - any text
     dataset = DATASETS[name]
-    return isinstance(dataset, ArrayDataset) or not open_files(dataset, home_of(name))[1]
+    return isinstance(dataset, ArrayDataset) or not dataset.open(home_of(name))[1]

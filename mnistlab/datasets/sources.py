@@ -1,4 +1,4 @@
-"""The places that the files of a dataset can come from, each behind the same small interface.
+"""Brings a named dataset into the cache: sources in order, each file verified, none half there.
 
 A source is not trusted: it only says where it put a candidate for each file, and the fetch
 verifies it. Implementations stand in order of growing complexity.
@@ -6,19 +6,22 @@ verifies it. Implementations stand in order of growing complexity.
 
 import gzip
 import math
+import shutil
+import tempfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mnistlab.datasets.data_files import Progress, find
+from mnistlab.datasets.data_files import DIFFERS, NAMES, Progress, find, replacing
+from mnistlab.errors import DataError, FetchError, InputError
 
 if TYPE_CHECKING:
     import requests
 
-    from mnistlab.datasets.catalog import DataFile
+    from mnistlab.datasets.catalog import DataFile, NamedDataset
 
 CLIENT_SECONDS = 300
 """How long a package client may take."""
@@ -27,6 +30,7 @@ WEB_SECONDS = (5, 20)
 """How long a connection may take, and then the next bytes."""
 
 _CHUNK = 1 << 18
+_WORK = ".incoming-"
 
 
 class SourceError(Exception):
@@ -221,9 +225,8 @@ class _Bar:
 def run_client(command: Sequence[str], folder: Path) -> None:
     """Run a package client in `folder`, its output kept for the SourceError if it fails."""
     import subprocess  # noqa: PLC0415 - a fetch alone starts programs
-    from shutil import which  # noqa: PLC0415
 
-    program = which(command[0])
+    program = shutil.which(command[0])
     if program is None:
         raise SourceError(f"{command[0]} is not installed")
     try:
@@ -254,7 +257,6 @@ def take_out(archive: Path, names: Collection[str], into: Path) -> None:
     SourceError when the archive is damaged.
     """
     import tarfile  # noqa: PLC0415 - a fetch alone unpacks archives
-    from shutil import copyfileobj  # noqa: PLC0415
 
     try:
         with tarfile.open(archive) as tar:
@@ -262,6 +264,95 @@ def take_out(archive: Path, names: Collection[str], into: Path) -> None:
                 content = tar.extractfile(member) if member.isfile() else None
                 if content is not None and member.name in names:
                     with (into / Path(member.name).name).open("wb") as copy:
-                        copyfileobj(content, copy, 1 << 20)
+                        shutil.copyfileobj(content, copy, 1 << 20)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SourceError(f"the package's archive is damaged ({error})") from error
+
+
+def fetch_files(
+    name: str, dataset: "NamedDataset", home: Path, folder: Path | None, progress: Progress
+) -> None:
+    """Bring those files of a dataset into `home` that are not there or are damaged.
+
+    A `folder` is looked into before the dataset's sources.
+    """
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name one that holds {', '.join(NAMES)}")
+    _, problems = dataset.open(home)
+    if not problems:
+        if folder is not None:
+            progress.message(f"{name} is whole in the cache already; {folder} was not needed")
+        return
+    if dataset.packaged:
+        raise DataError(f"{home}: the packaged files are damaged; install mnistlab again")
+    named = () if folder is None else (Folder(folder),)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with _alone_in(home, progress):
+            _try_sources(name, dataset, (*named, *dataset.sources), home, progress)
+    except OSError as error:
+        raise DataError(
+            f"{home}: the cache cannot be written ({error.strerror or error}); "
+            "set MNISTLAB_DATA_DIR to a folder that can"
+        ) from error
+
+
+@contextmanager
+def _alone_in(home: Path, progress: Progress) -> Iterator[None]:
+    """Hold the lock of `home`, and clear away what a killed fetch left there."""
+    import filelock  # noqa: PLC0415 - needed only by a fetch
+
+    lock = filelock.FileLock(home / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        progress.message(f"waiting for another process that is fetching into {home}")
+        lock.acquire()
+    try:
+        for left in home.glob(f"{_WORK}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        lock.release()
+
+
+def _try_sources(
+    name: str, dataset: "NamedDataset", sources: tuple[Source, ...], home: Path, progress: Progress
+) -> None:
+    _, problems = dataset.open(home)  # another process may have filled it meanwhile
+    for file in dataset.files:
+        if problems.get(file.name) == DIFFERS:
+            progress.message(f"{home / file.stored_name} is damaged; fetching it again")
+    wanted = [file for file in dataset.files if file.name in problems]
+    failures: list[str] = []
+    for source in sources:
+        if not wanted:
+            return
+        progress.message(f"fetching {name} from {source}")
+        try:
+            for file in _take(source, tuple(wanted), home, progress):
+                wanted.remove(file)
+        except SourceError as error:
+            failures.append(f"{source}: {error}")
+            progress.message(f"{source}: {error}")
+    if wanted:
+        raise FetchError(
+            "\n  ".join([f"no source could hand over {name}:", *failures])
+            + f"\nput {', '.join(file.stored_name for file in wanted)} into a folder "
+            f"and run: mnistlab data fetch {name} --from FOLDER"
+        )
+
+
+def _take(
+    source: Source, wanted: tuple["DataFile", ...], home: Path, progress: Progress
+) -> Iterator["DataFile"]:
+    """Store each file that `source` offers once it is verified, then yield it."""
+    with tempfile.TemporaryDirectory(dir=home, prefix=_WORK) as work:
+        for file, candidate in source.offer(wanted, Path(work), progress):
+            try:
+                kept, _ = file.open(candidate, label=candidate.name)
+            except DataError as error:
+                raise SourceError(str(error)) from error
+            with replacing(home / file.stored_name) as out:
+                out.write(kept)
+            yield file
