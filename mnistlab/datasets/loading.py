@@ -137,7 +137,11 @@ def load(
     """
     progress = progress or Silent()
     steps = tuple(check_steps(preprocess))
-    check_fold(folds, fold)
+    if folds is not None and (fold is None or not 0 <= fold < folds):
+        raise DataError(
+            f"data.folds {folds} needs data.fold, 0 to {folds - 1}, the part to validate on; "
+            "mnistlab sweep trains on all folds"
+        )
     raw = read_raw(name, cache, progress)
     train_images, train_labels, test_images, test_labels = raw.arrays
     generator = np.random.default_rng(split_seed)
@@ -266,15 +270,6 @@ def _class_by_class(
     """Return an order drawn at random within each class, one class after the other."""
     order = generator.permutation(len(labels))
     return order[np.argsort(labels[order], kind="stable")]
-
-
-def check_fold(folds: int | None, fold: int | None) -> None:
-    """Raise DataError unless `fold` is one of so many folds, counted from 0."""
-    if folds is not None and (fold is None or not 0 <= fold < folds):
-        raise DataError(
-            f"data.folds {folds} needs data.fold, 0 to {folds - 1}, the part to validate on; "
-            "mnistlab sweep trains on all folds"
-        )
 
 
 def hold_out_fold(

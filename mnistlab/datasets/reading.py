@@ -311,7 +311,7 @@ def find_data(name: str, sha256: str) -> str | None:
     It looks at the dataset of that name, then at what was received. Nothing is fetched.
     """
     for candidate in (name, str(_folder(sha256))):
-        with suppress(DataError, FetchError, InputError, UnknownNameError, OSError):
+        with suppress(InputError, FetchError, OSError):
             if _is_here(candidate) and arrays_sha256(raw_arrays(candidate)) == sha256:
                 return candidate
     return None
