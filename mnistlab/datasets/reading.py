@@ -101,7 +101,12 @@ class RawData:
     arrays: Arrays
     hashes: Callable[[], tuple[str, ...]]
     watched: WatchedFiles
-    classes: tuple[str, ...] = DIGITS
+    classes: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """What stands for the four arrays, whatever files they came from."""
+        return hashlib.sha256("".join(self.hashes()).encode()).hexdigest()
 
 
 def read_raw(name: str, cache: Path | None = None, progress: Progress | None = None) -> RawData:
@@ -295,24 +300,14 @@ def resolve(name: str) -> str:
     raise error
 
 
-def raw_arrays(name: str) -> Arrays:
-    """Return the arrays of a dataset; see `read_raw`."""
-    return read_raw(name).arrays
-
-
-def arrays_sha256(arrays: Arrays) -> str:
-    """Return the SHA-256 that stands for the four arrays, whatever files they came from."""
-    return hashlib.sha256("".join(map(content_sha256, arrays)).encode()).hexdigest()
-
-
 def find_data(name: str, sha256: str) -> str | None:
-    """Return the name or path under which this machine has the arrays with this SHA-256, if any.
+    """Return the name or path under which this machine has the data with this SHA-256, if any.
 
     It looks at the dataset of that name, then at what was received. Nothing is fetched.
     """
     for candidate in (name, str(_folder(sha256))):
         with suppress(InputError, FetchError, OSError):
-            if _is_here(candidate) and arrays_sha256(raw_arrays(candidate)) == sha256:
+            if _is_here(candidate) and read_raw(candidate).sha256 == sha256:
                 return candidate
     return None
 
@@ -340,8 +335,7 @@ def _folder(sha256: str) -> Path:
 
 
 def _is_here(name: str) -> bool:
-    """Return whether a dataset can be loaded without being fetched."""
-    if name not in DATASETS:
-        return os.path.isabs(name) and os.path.exists(name)  # noqa: PTH110, PTH117 - any text
-    dataset = DATASETS[name]
-    return isinstance(dataset, ArrayDataset) or not dataset.open(home_of(name))[1]
+    """Return whether a dataset need not be fetched."""
+    if name not in DATASETS or isinstance(DATASETS[name], ArrayDataset):
+        return True
+    return not dataset_of_files(name).open(home_of(name))[1]
