@@ -25,6 +25,7 @@ from typing import IO, Any, BinaryIO, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.core import samples
 from mnistlab.errors import DataError, shown
 
 Content = bytes | mmap.mmap
@@ -37,9 +38,6 @@ TYPES = {UNSIGNED_BYTE: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4",
 
 MAX_DIMENSIONS = 64  # NumPy's own limit
 LONGEST_HEADER = 4 + 4 * MAX_DIMENSIONS
-
-MOST_READ = 1 << 30
-"""Bytes of a file that are read into memory; MNIST's 55 MB took 20 ms."""
 
 # All of MNIST is 55 MB; a packed file that wants more than this in memory is better unpacked first.
 GZIP_CAP = 1 << 30
@@ -128,8 +126,8 @@ def is_there(path: Path) -> bool:
 
 
 def is_large(size: int) -> bool:
-    """Return whether so many bytes are mapped from their file instead of being read."""
-    return size > MOST_READ
+    """Return whether so many bytes are mapped from their file; to read MNIST's 55 MB took 20 ms."""
+    return size > samples.LARGE
 
 
 def check_is_file(path: Path) -> None:

@@ -183,7 +183,7 @@ def test_an_unreadable_file(tmp_path, monkeypatch):
 
 
 def test_large_plain_files_are_mapped_not_copied(tmp_path, monkeypatch):
-    monkeypatch.setattr("mnistlab.datasets.data_files.MOST_READ", 1_000_000)
+    monkeypatch.setattr("mnistlab.core.samples.LARGE", 1_000_000)
     path = tmp_path / "a"
     write_idx(path, np.ones((3000, 28, 28), np.uint8))
     tracemalloc.start()

@@ -11,7 +11,7 @@ from mnistlab.core import samples as core
 from mnistlab.core.metrics import evaluate, measure
 from mnistlab.core.objective import curvature
 from mnistlab.core.samples import Samples
-from mnistlab.datasets import data_dir, data_files, load, loading, reading, verify, write_idx
+from mnistlab.datasets import data_dir, load, loading, reading, verify, write_idx
 from mnistlab.datasets.reading import _kept_hash
 from mnistlab.datasets.sanity import find_oddities
 from mnistlab.errors import DataError
@@ -22,7 +22,6 @@ from tests.core.helpers import run as train
 @pytest.fixture
 def large(monkeypatch):
     """Take everything above 100 kB for a large set."""
-    monkeypatch.setattr(data_files, "MOST_READ", 100_000)
     monkeypatch.setattr(core, "LARGE", 100_000)
 
 
@@ -115,7 +114,7 @@ def test_a_broken_record_costs_a_hash(folder, broken):
 @pytest.mark.parametrize("mapped", [False, True])
 def test_a_folder_of_npy_files_is_a_dataset(tmp_path, monkeypatch, mapped):
     if mapped:
-        monkeypatch.setattr(data_files, "MOST_READ", 100_000)
+        monkeypatch.setattr(core, "LARGE", 100_000)
     data = load("mnist-mini", validation=0)
     for name, split in (("train", data.train), ("test", data.test)):
         np.save(tmp_path / f"x_{name}.npy", split.images)
