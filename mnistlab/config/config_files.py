@@ -160,11 +160,6 @@ def split_word(word: str) -> tuple[str, str]:
     return key.strip(), value
 
 
-def has_several_values(value: str) -> bool:
-    """Return whether a comma stands outside all brackets and quotes."""
-    return len(split_values(value)) > 1
-
-
 def split_values(value: str) -> list[str]:
     """Return the pieces of a text between the commas outside all brackets and quotes."""
     pieces, depth, quote = [""], 0, ""

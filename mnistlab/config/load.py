@@ -20,10 +20,10 @@ from mnistlab.config.config_files import (
     FUNCTION_NAMES,
     KeyPath,
     dump,
-    has_several_values,
     read_file,
     read_value,
     shorten,
+    split_values,
     split_word,
 )
 from mnistlab.config.schema import Config, NameIn, StrictModel, config_type
@@ -46,7 +46,7 @@ def parse_overrides(words: Sequence[str]) -> dict[KeyPath, tuple[Any, str]]:
     for word in words:
         shown = repr(shorten(word))
         key, value = split_word(word)
-        if has_several_values(value) or _CALL.match(value):
+        if len(split_values(value)) > 1 or _CALL.match(value):
             raise ConfigError(
                 f"{shown} gives several values, which is for `mnistlab sweep`; a decimal point is "
                 "written '.', a list as one value in brackets"
@@ -95,7 +95,8 @@ def load_config(
         origins["name",] = "--name" if isinstance(overrides, Sequence) else "name"
     elif data.get("name") is None:
         data["name"] = name_from(source if isinstance(source, Path) else None)
-    return settle(data, origins, str(source) if isinstance(source, Path) else "config")
+    where = str(source) if isinstance(source, Path) else "config"
+    return settle(config_type(), data, origins, where)
 
 
 def read_config(path: Path) -> tuple[dict[str, Any], Origins]:
@@ -134,18 +135,13 @@ def set_key(data: dict[str, Any], origins: Origins, path: KeyPath, value: Any, w
     origins[path] = where
 
 
-def settle(data: Mapping[str, Any], origins: Mapping[KeyPath, str], source: str) -> Config:
-    """Return the config that `data` is; raise ConfigError that says where each fault is from.
+def settle(
+    model: type[M], data: Mapping[str, Any], origins: Mapping[KeyPath, str], source: str
+) -> M:
+    """Return the model that `data` is; raise ConfigError that says where each fault is from.
 
     `source` stands for a key that is not in `origins`.
     """
-    return settle_as(config_type(), data, origins, source)
-
-
-def settle_as(
-    model: type[M], data: Mapping[str, Any], origins: Mapping[KeyPath, str], source: str
-) -> M:
-    """Return the model that `data` is; raise ConfigError that says where each fault is from."""
     found = validate(model, data)
     if not isinstance(found, model):
         assert isinstance(found, list)  # noqa: S101 - for the types
@@ -222,10 +218,8 @@ def keys_of(model: type[BaseModel], prefix: str = "") -> list[str]:
 def names_for(key: str) -> list[str]:
     """Return the names that a key of a config can have; none for a key that takes other values."""
     field = Config.model_fields.get(key)
-    registries = (
-        [one.registry for one in field.metadata if isinstance(one, NameIn)] if field else []
-    )
-    return [name for registry in registries for name in registry]
+    kinds = [one for one in (field.metadata if field else ()) if isinstance(one, NameIn)]
+    return [name for one in kinds for name in one.registry]
 
 
 _SHORT_NAMES = {

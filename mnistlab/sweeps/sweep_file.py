@@ -21,7 +21,7 @@ from mnistlab.config.load import (
     is_sweep,
     read_config,
     set_key,
-    settle_as,
+    settle,
     valid_keys,
     validate,
 )
@@ -142,7 +142,7 @@ def read_sweep(
         set_key(data, origins, tuple(key.split(".")), read_value(text, where), where)
     for key, value in options.items():
         data[key], origins[key,] = value, f"--{key.replace('_', '-')}"
-    file = settle_as(SweepFile, data, origins, str(path))
+    file = settle(SweepFile, data, origins, str(path))
     draft = _draft(file, origins, path)
     if file.folds is not None:
         draft.divide(file.folds, origins["folds",])

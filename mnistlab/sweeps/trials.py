@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.config.load import name_from, settle, shown, try_config, valid_keys, value_of
-from mnistlab.config.schema import Config
+from mnistlab.config.schema import Config, config_type
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.functions import MOST_LISTED, count_in_words
 from mnistlab.sweeps.space import (
@@ -149,7 +149,7 @@ def _base(draft: Draft) -> Config | None:
     base = try_config(draft.base)
     if draft.axes and not isinstance(base, Config) and not any(fault.path for fault in base):
         return None
-    return settle(draft.base, draft.origins, draft.source)
+    return settle(config_type(), draft.base, draft.origins, draft.source)
 
 
 def _folds(draft: Draft, settings: SweepFile) -> int | None:

@@ -13,7 +13,6 @@ from mnistlab.config.config_files import (
     FUNCTION_NAMES,
     MAX_DEPTH,
     dump,
-    has_several_values,
     read_value,
     split_values,
 )
@@ -289,18 +288,11 @@ def test_an_override_below_a_plain_value_is_refused(write):
 
 
 @pytest.mark.parametrize(
-    ("value", "several"),
-    [("1,2", True), ("[1,2]", False), ("'a,b'", False), ("[1,2],3", True), ("f(1,2)", False)],
-)
-def test_a_comma_outside_brackets_makes_a_list_of_values(value, several):
-    assert has_several_values(value) is several
-
-
-@pytest.mark.parametrize(
     ("value", "pieces"),
     [
         ("1, 2", ["1", " 2"]),
         ("[1,2],f(1,2)", ["[1,2]", "f(1,2)"]),
+        ("[1,2]", ["[1,2]"]),
         ("'a,b',c", ["'a,b'", "c"]),
         ("1,", ["1", ""]),
         ("", [""]),
