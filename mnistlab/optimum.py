@@ -24,8 +24,7 @@ from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective, join_parameters
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.samples import Samples
-from mnistlab.datasets import Dataset, is_random
-from mnistlab.datasets.cache import data_dir
+from mnistlab.datasets import Dataset, data_dir, is_random
 from mnistlab.errors import MnistlabError
 from mnistlab.run_folders.files import write_json
 

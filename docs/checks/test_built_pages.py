@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mnistlab.config.validation import valid_keys
+from mnistlab.config.load import valid_keys
 from mnistlab.run_folders.folder import RunFolder, SweepFolder
 from tests.pages import PAGES, ROOT
 

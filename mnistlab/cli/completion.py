@@ -66,7 +66,7 @@ def complete_config(incomplete: str) -> list[str]:
 
 def complete_override(incomplete: str) -> list[str]:
     """Return the keys of a config that a word begins, or after the `=` the names of its values."""
-    from mnistlab.config.validation import names_for, valid_keys
+    from mnistlab.config.load import names_for, valid_keys
 
     key, equals, value = incomplete.partition("=")
     if not equals:

@@ -323,7 +323,7 @@ def explain_usage(error: Any) -> str:
         message = re.sub(pattern, plain, message)
     hint, option = "", getattr(error, "option_name", None)
     if option is not None:
-        from mnistlab.config.validation import valid_keys
+        from mnistlab.config.load import valid_keys
 
         key = option.lstrip("-").replace("-", "_")
         if key in valid_keys():

@@ -1,4 +1,4 @@
-"""Config files: those that come with mnistlab by their names, and YAML that is read strictly.
+"""What config files and the words of a command line say: plain data from YAML, read strictly.
 
 Plain data only, no duplicate keys, and the line of every key. The scalars are those of YAML 1.2:
 `1e-3` is a number, `no` is text. Tags, anchors' aliases, deep nesting and large files have no use
@@ -7,7 +7,6 @@ in a config and are refused, so that nothing but plain data can come out and not
 
 import codecs
 import difflib
-import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,8 +23,6 @@ MAX_DEPTH = 8
 BYTES_A_NODE = 20  # a config has some dozens of keys and values
 MAX_NODES = 50_000  # what a sweep with lists of values may have
 MAX_KEY = 100  # letters
-
-_NO_SPACE = "\N{NO-BREAK SPACE}"
 
 KeyPath = tuple[str, ...]
 Lines = dict[KeyPath, int]
@@ -60,6 +57,9 @@ for _name, _pattern, _first, _ in _SCALARS:
     )
 
 
+_NOT_PLAIN = ("'", '"', "[", "{", "&", "*", "!", "|", ">", "%", "@", "`")
+"""What begins a value that is no plain text."""
+
 _LEADING_ZERO = re.compile(r"[-+]?0\d")
 """007 is a slip, the rest of a decimal comma (0,001) or a text; YAML 1.1 reads 010 as 8."""
 
@@ -68,14 +68,7 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], L
     """Return a YAML file's mapping and the line of each key; raise ConfigError naming both."""
     where = shown(path)
     text = read_text(path, max_bytes, "so it is no config")
-    try:
-        data, lines = _parse(text, where, min(MAX_NODES, max_bytes // BYTES_A_NODE))
-    except ConfigError:
-        if _NO_SPACE not in text:
-            raise
-        line = text[: text.index(_NO_SPACE)].count("\n") + 1
-        problem = "has a non-breaking space (U+00A0), which YAML takes for a letter"
-        raise ConfigError(f"{where}, line {line}: {problem}; write a plain space") from None
+    data, lines = _parse(text, where, min(MAX_NODES, max_bytes // BYTES_A_NODE))
     if data is None:
         raise ConfigError(f"{where}: is empty; it needs at least one `key: value`")
     if not isinstance(data, dict):
@@ -98,8 +91,6 @@ def read_text(path: Path, max_bytes: int, too_large: str) -> str:
         raise ConfigError(f"{where}: cannot be read: {reason}") from error
     if len(content) > max_bytes:
         raise ConfigError(f"{where}: larger than {max_bytes // 1024} KB, {too_large}")
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ConfigError(f"{where}, line 1: is UTF-16 by its byte order mark; save it as UTF-8")
     content = content.removeprefix(codecs.BOM_UTF8)  # editors and spreadsheets put it first
     try:
         return content.decode("utf-8")
@@ -120,39 +111,72 @@ def read_value(text: str, where: str) -> Any:
     """Return the value that a piece of YAML like `0.1` or `[deskew]` stands for.
 
     A `#` in plain text is part of it. Raises ConfigError for what YAML would drop: a comment after
-    anything else, an anchor, a document's marks.
+    anything else, a document's marks.
     """
-    if "#" in text or "&" in text or text.lstrip().startswith(("---", "...", "%")):
-        literal = _check_nothing_is_dropped(text, where)
-        if literal is not None:
-            return literal
-    return _parse(text, where)[0]
-
-
-def _check_nothing_is_dropped(text: str, where: str) -> str | None:
-    """Return plain text that a `#` would cut short; raise ConfigError for what YAML drops."""
-    try:
-        tokens = list(yaml.scan(text, Loader=yaml.SafeLoader))
-    except yaml.YAMLError:
-        return None  # reading it raises the same, in words
-    for token in tokens:
-        if isinstance(token, yaml.AnchorToken):
-            name = shown(token.value)
-            raise ConfigError(
-                f"{where}: anchors are not allowed (&{name}); quote a text: '&{name}'"
-            )
-        if isinstance(token, yaml.DocumentStartToken | yaml.DocumentEndToken | yaml.DirectiveToken):
-            raise ConfigError(f"{where}: {shown(text)} is a mark of YAML; put a text in quotes")
-    gaps = (
-        text[before.end_mark.index : after.start_mark.index]
-        for before, after in itertools.pairwise(tokens)
-    )
-    if not any("#" in gap for gap in gaps):
-        return None
-    between = tokens[1:-1]
-    if not between or (len(between) == 1 and getattr(between[0], "plain", False)):
+    if "#" in text and not text.lstrip().startswith(_NOT_PLAIN):
         return text.strip()
-    raise ConfigError(f"{where}: {shown(text)}: what follows ' #' is a comment; put it in quotes")
+    value, before = _parse(text, where)[0], text.rpartition("#")[0]
+    try:
+        is_comment = bool(before) and repr(_parse(before, where)[0]) == repr(value)
+    except ConfigError:
+        is_comment = False
+    if is_comment or text.lstrip().startswith(("---", "...", "%")):
+        raise ConfigError(
+            f"{where}: {shown(text)}: a comment, or a mark of YAML; put a text in quotes"
+        )
+    return value
+
+
+def shorten(text: str) -> str:
+    """Return `text` cut for a message: to 60 letters, or to 20 if some of them need an escape."""
+    most = 60 if text.isprintable() else 20
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+FUNCTION_NAMES = (
+    "range",
+    "linspace",
+    "logspace",
+    "choice",
+    "uniform",
+    "log_uniform",
+    "int_uniform",
+)
+"""What `mnistlab sweep` reads as `name(...)` and every other command refers to it."""
+
+
+def split_word(word: str) -> tuple[str, str]:
+    """Return the key and the value's text of a word `key=value`; raise ConfigError without one."""
+    shown = repr(shorten(word))
+    if not word.isprintable():
+        raise ConfigError(f"{shown}: an override must be plain text")
+    key, equals, value = word.partition("=")
+    if not equals or not key.strip():
+        is_config = word.endswith((".yaml", ".yml"))
+        hint = f"; a config file is given as --config {word}" if is_config else ""
+        raise ConfigError(f"{shown}: an override is written key=value{hint}")
+    if len(key) > MAX_KEY:
+        raise ConfigError(f"{shown}: a key has {MAX_KEY} letters at most")
+    return key.strip(), value
+
+
+def split_values(value: str) -> list[str]:
+    """Return the pieces of a text between the commas outside all brackets and quotes."""
+    pieces, depth, quote = [""], 0, ""
+    for character in value:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character in "[{(":
+            depth += 1
+        elif character in "]})":
+            depth -= 1
+        elif character == "," and depth == 0:
+            pieces.append("")
+            continue
+        pieces[-1] += character
+    return pieces
 
 
 def dump(data: Any, *, flow: bool | None = None) -> str:

@@ -1,22 +1,26 @@
 """The keys of a config: their types, ranges, defaults and what each one means."""
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
     create_model,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import core_schema
 
-from mnistlab.config.data_schema import MOST, DataConfig, StrictModel, Whole
+from mnistlab import datasets
 from mnistlab.core.least_squares import Exact
 from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.core.models import INITIALIZERS, MODELS
@@ -24,7 +28,28 @@ from mnistlab.core.objective import REDUCTIONS, check_pair
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.registry import Registry
 from mnistlab.core.schedules import SCHEDULES
+from mnistlab.datasets import computed_features
 from mnistlab.errors import InputError, UnknownNameError
+
+MOST = 10**9
+"""No count needs to be larger; a slip of a thousand digits is refused."""
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number, however it is written: 10.0 and 1e1 are ten, as spreadsheets write it."""
+
+Count = Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_whole)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class StrictModel(BaseModel):
+    """Keys with types that are not converted; unknown keys are refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -53,6 +78,108 @@ class NameIn:
         return name
 
 
+class DataConfig(StrictModel):
+    """What to train on."""
+
+    dataset: str = Field(
+        default="mnist",
+        min_length=1,
+        description="A registered dataset, a folder of IDX files or an .npz file.",
+    )
+    validation: int | float = Field(
+        default=10_000,
+        ge=0,
+        le=MOST,
+        description="Images held out from the training file; below 1 a fraction of them.",
+    )
+    split: Annotated[str, NameIn(datasets.SPLITS)] = Field(
+        default="tail",
+        description="Which images are held out: the tail of the file, random or stratified ones. "
+        "Folds are random or stratified; stratified is their default.",
+    )
+    split_seed: int = Field(
+        default=0, ge=0, lt=2**63, description="Decides which images a drawn split holds out."
+    )
+    folds: Whole | None = Field(
+        default=None,
+        ge=2,
+        le=MOST,
+        description="Parts of the training file for cross-validation, in place of validation; "
+        "null: none.",
+    )
+    fold: Whole | None = Field(
+        default=None,
+        ge=0,
+        description="Which of the folds is the validation split, counted from 0; a sweep without "
+        "it trains on all folds.",
+    )
+    preprocess: list[str] = Field(
+        default=[], description="Steps applied to the images in this order, such as [deskew]."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, data: Any) -> Any:
+        """Read `validation: {count: 1000, stratified: true}` as what the other keys say.
+
+        Folds are stratified ones unless a split is named, and have no validation.
+        """
+        if not isinstance(data, dict):
+            return data
+        if data.get("folds") is not None:
+            given = {k: v for k, v in data.items() if k != "validation" or v is not None}
+            data = {"split": "stratified", **given}
+        given = data.get("validation")
+        if not isinstance(given, dict):
+            return data
+        known = {"count", "fraction", "stratified"}
+        if not given or given.keys() - known or len(given.keys() & {"count", "fraction"}) != 1:
+            raise ValueError("validation takes count or fraction, and stratified: true or false")
+        amount = given.get("count", given.get("fraction"))
+        split = {"split": "stratified"} if given.get("stratified") is True else {}
+        return {**split, **data, "validation": amount}
+
+    @model_validator(mode="after")
+    def _check_split(self) -> Self:
+        """Refuse folds beside a validation split, and what changes nothing."""
+        if self.folds is None and self.fold is not None:
+            raise ValueError("fold has no effect without folds; leave it out (or null)")
+        if self.folds is not None:
+            if "validation" in self.model_fields_set:
+                raise ValueError("validation has no effect with folds; leave it out (or null)")
+            datasets.FOLD_ORDERS[self.split]
+            if self.fold is not None and self.fold >= self.folds:
+                raise ValueError(f"fold {self.fold} is none of {self.folds}: they count from 0")
+        if self.split == "tail" and self.split_seed != 0:
+            raise ValueError("split_seed has no effect with split tail; leave it out")
+        if self.split != "tail" and self.validation == 0:
+            raise ValueError(f"split {self.split} has no effect: validation 0 holds out no image")
+        return self
+
+    @field_validator("validation")
+    @classmethod
+    def _check_validation(cls, amount: int | float) -> int | float:
+        if amount >= 1 and amount != int(amount):
+            raise ValueError(f"must be a number of images or a fraction below 1, not {amount}")
+        return int(amount) if amount >= 1 or amount == 0 else amount
+
+    _check_dataset = field_validator("dataset")(datasets.resolve)
+    _check_steps = field_validator("preprocess")(datasets.check_steps)
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a split that is the usual one, and folds that are none, or take its place."""
+        written: dict[str, Any] = write(self)
+        for key in ("folds", "fold"):
+            if getattr(self, key) is None:
+                written.pop(key, None)
+        if self.folds is not None:
+            del written["validation"]
+        if self.split == "tail":
+            del written["split"], written["split_seed"]
+        return written
+
+
 class Config(StrictModel):
     """Everything that decides what a training run does."""
 
@@ -71,22 +198,16 @@ class Config(StrictModel):
         default="sgd", description="How a gradient becomes a step."
     )
     learning_rate: float = Field(default=0.01, gt=0, description="The size of a step.")
-    momentum: float | None = Field(
+    momentum: Share | None = Field(
         default=None,
-        ge=0,
-        lt=1,
         description="The share of velocity kept by a step; for momentum and nesterov, usually 0.9.",
     )
-    beta1: float | None = Field(
+    beta1: Share | None = Field(
         default=None,
-        ge=0,
-        lt=1,
         description="How slowly the mean of gradients moves; for adam, usually 0.9.",
     )
-    beta2: float | None = Field(
+    beta2: Share | None = Field(
         default=None,
-        ge=0,
-        lt=1,
         description="How slowly the mean of squared gradients moves; for adam, usually 0.999.",
     )
     weight_decay: float = Field(
@@ -98,10 +219,8 @@ class Config(StrictModel):
     schedule: Annotated[str, NameIn(SCHEDULES)] = Field(
         default="constant", description="How the learning rate changes from epoch to epoch."
     )
-    step_epochs: Whole | None = Field(
+    step_epochs: Count | None = Field(
         default=None,
-        ge=1,
-        le=MOST,
         description="Epochs between two drops of the rate; for schedule step, usually 10.",
     )
     step_factor: float | None = Field(
@@ -110,15 +229,13 @@ class Config(StrictModel):
         le=1,
         description="The factor of a drop; for schedule step, usually 0.1.",
     )
-    epochs: Whole = Field(default=10, ge=1, le=MOST, description="Passes over the training split.")
-    stop_after: Whole | None = Field(
+    epochs: Count = Field(default=10, description="Passes over the training split.")
+    stop_after: Count | None = Field(
         default=None,
-        ge=1,
-        le=MOST,
         description="Train only so many of the epochs; a schedule still counts them all. "
         "null: all.",
     )
-    batch_size: Whole = Field(default=100, ge=1, le=MOST, description="Images a step.")
+    batch_size: Count = Field(default=100, description="Images a step.")
     reduction: Annotated[str, NameIn(REDUCTIONS)] = Field(
         default="mean", description="Whether a batch's losses are averaged or summed."
     )
@@ -148,29 +265,19 @@ class Config(StrictModel):
         description="Epochs from one checkpoint to the next, or more where they would take over "
         "3 % of the time; an interrupt writes one too.",
     )
-    early_stopping: Whole | None = Field(
+    early_stopping: Count | None = Field(
         default=None,
-        ge=1,
-        le=MOST,
         description="Stop after so many epochs without a better validation loss; null: never.",
     )
     features: list[dict[str, dict[str, int | float]]] = Field(
         default=[],
         exclude_if=lambda steps: not steps,  # older runs do not name it
         description="Steps between pixels and model, such as [{pca: {components: 40}}].",
-        json_schema_extra=lambda schema: schema.update(items=_schema_of_steps()),
+        json_schema_extra=lambda schema: schema.update(items=computed_features.schema_of_steps()),
     )
     data: DataConfig = Field(default_factory=DataConfig, description="What to train on.")
 
-    @field_validator("features", mode="before")
-    @classmethod
-    def _read_features(cls, given: Any) -> Any:
-        from mnistlab.datasets.feature_steps import read_steps  # noqa: PLC0415 - as for the data
-
-        try:
-            return read_steps(given)
-        except InputError as error:
-            raise ValueError(str(error)) from None
+    _read_features = field_validator("features", mode="before")(computed_features.read_steps)
 
     @model_validator(mode="after")
     def _settle_options(self) -> Self:
@@ -182,7 +289,11 @@ class Config(StrictModel):
             raise ValueError(f"model {self.model} {problem}, not for {self.loss}")
         if isinstance(OPTIMIZERS[self.optimizer], Exact):
             self._settle_exact()
-        used = self.part_options()
+        used = {
+            **OPTIMIZERS[self.optimizer].options,
+            **SCHEDULES[self.schedule].options,
+            **INITIALIZERS[self.init].options,
+        }
         for key in sorted(option_keys() & set(type(self).model_fields)):
             value = getattr(self, key)
             if value is None and key in used:
@@ -193,9 +304,8 @@ class Config(StrictModel):
                     f"{key} has no effect with optimizer {self.optimizer}, schedule "
                     f"{self.schedule} and init {self.init}; leave it out (or null)"
                 )
-        for key, field in type(self).model_fields.items():
-            value = getattr(self, key)
-            if isinstance(value, float) and field.annotation in (float, float | None):
+        for key, value in self:
+            if isinstance(value, float):
                 self._check_range(key, value)
         if self.stop_after is not None and self.stop_after > self.epochs:
             raise ValueError(f"stop_after {self.stop_after} must be at most epochs, {self.epochs}")
@@ -230,20 +340,6 @@ class Config(StrictModel):
             raise ValueError(f"{key} {value:g} is too large for {self.dtype}")
         if (kept in (0, 1)) != (value in (0, 1)):
             raise ValueError(f"{key} {value!r} is rounded to {kept:g} in {self.dtype}")
-
-    def part_options(self) -> Mapping[str, float]:
-        """Return the options that the optimizer, schedule and initializer read."""
-        return {
-            **OPTIMIZERS[self.optimizer].options,
-            **SCHEDULES[self.schedule].options,
-            **INITIALIZERS[self.init].options,
-        }
-
-
-def _schema_of_steps() -> dict[str, Any]:
-    from mnistlab.datasets.feature_steps import schema_of_steps  # noqa: PLC0415 - as for the data
-
-    return schema_of_steps()
 
 
 def option_keys() -> set[str]:

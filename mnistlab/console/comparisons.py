@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
-from mnistlab.config.validation import shown
+from mnistlab.config.load import shown
 from mnistlab.console.tables import MISSING, align, format_fact, print_lines, shorten, table
 from mnistlab.store.facts import SPLIT_KEYS, is_comparable, is_number
 

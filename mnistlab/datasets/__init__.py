@@ -1,28 +1,30 @@
 """Everything that reads, fetches, checks and prepares images and labels."""
 
-from mnistlab.datasets.cache import Progress, Silent, data_dir
-from mnistlab.datasets.catalog import DATASETS, ArrayDataset, NamedDataset
-from mnistlab.datasets.computed_features import is_random, with_features, with_fitted_steps
-from mnistlab.datasets.feature_steps import FEATURE_STEPS, FittedStep, describe_steps
-from mnistlab.datasets.features import (
-    PCA,
-    Patches,
-    Polynomial,
-    RandomFourier,
-    RandomReLU,
-    Standardize,
+from mnistlab.datasets.catalog import (
+    DATASETS,
+    ArrayDataset,
+    DataFile,
+    NamedDataset,
+    fetch,
+    home_of,
+    is_present,
 )
-from mnistlab.datasets.fetch import fetch, home_of, is_present, verify
-from mnistlab.datasets.idx import DataFile, read_idx, write_idx
-from mnistlab.datasets.loading import Dataset, load, resolve
-from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, check_steps
-from mnistlab.datasets.splits import FOLD_ORDERS, SPLITS
+from mnistlab.datasets.computed_features import (
+    describe_steps,
+    is_random,
+    with_features,
+    with_fitted_steps,
+)
+from mnistlab.datasets.data_files import Progress, Silent, data_dir, read_idx, write_idx
+from mnistlab.datasets.features import FEATURE_STEPS, FittedStep
+from mnistlab.datasets.loading import FOLD_ORDERS, SPLITS, Dataset, check_steps, load
+from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels
+from mnistlab.datasets.reading import resolve, verify
 
 __all__ = [
     "DATASETS",
     "FEATURE_STEPS",
     "FOLD_ORDERS",
-    "PCA",
     "PREPROCESSING",
     "SPLITS",
     "ArrayDataset",
@@ -32,13 +34,8 @@ __all__ = [
     "MapPixels",
     "MovePixels",
     "NamedDataset",
-    "Patches",
-    "Polynomial",
     "Progress",
-    "RandomFourier",
-    "RandomReLU",
     "Silent",
-    "Standardize",
     "check_steps",
     "data_dir",
     "describe_steps",

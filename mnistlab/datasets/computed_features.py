@@ -15,25 +15,26 @@ import math
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import threadpoolctl
-from numpy.typing import NDArray
 
 from mnistlab import interrupts
 from mnistlab.core.samples import FeatureMap, Samples, available_cores
-from mnistlab.datasets.cache import Progress
-from mnistlab.datasets.feature_steps import (
+from mnistlab.datasets.data_files import Progress
+from mnistlab.datasets.features import (
+    BLOCK,
     FEATURE_STEPS,
-    MOST_FEATURES,
     Array,
     FittedStep,
     Options,
     Shape,
+    TrainingRows,
 )
 from mnistlab.datasets.loading import Dataset
 from mnistlab.errors import DataError
@@ -41,10 +42,94 @@ from mnistlab.errors import DataError
 MOST_BYTES = 4 << 30
 """What all copies together may take."""
 
-_BLOCK = 500  # rows worked out together, always the same ones, so that the result is the same
 _SUFFIX = ".float32"
 
+MOST_FEATURES = 50_000
+"""A linear model of ten classes on more would have half a million weights."""
+
 Steps = Sequence[Mapping[str, Options]]
+
+
+def read_steps(given: Any) -> list[dict[str, dict[str, int | float]]]:
+    """Return the steps of a config as `[{name: options}, …]`, with all of their options.
+
+    A step is written as its name or as `{name: {option: value, …}}`. Raises DataError for what is
+    neither, for an option that the step does not have, and for a value out of its range.
+    """
+    if not isinstance(given, list | tuple):
+        raise DataError("must be a list of steps, such as [{pca: {components: 40}}]")
+    return [_read_step(one) for one in given]
+
+
+def _read_step(given: Any) -> dict[str, dict[str, int | float]]:
+    if isinstance(given, str):
+        given = {given: {}}
+    if not isinstance(given, Mapping) or len(given) != 1:
+        raise DataError(f"a step is its name or {{name: {{option: value}}}}, not {given!r}")
+    ((name, options),) = given.items()
+    usual = FEATURE_STEPS[str(name)].options
+    if not isinstance(options or {}, Mapping):
+        raise DataError(f"{name} takes options by name, not {options!r}")
+    chosen = dict(options or {})
+    if unknown := [key for key in chosen if key not in usual]:
+        known = f"it has {', '.join(usual)}" if usual else "it has none"
+        raise DataError(f"{name} has no option {unknown[0]!r}; {known}")
+    return {
+        str(name): {
+            key: _read_option(f"{name}.{key}", chosen.get(key, value), value)
+            for key, value in usual.items()
+        }
+    }
+
+
+def _read_option(label: str, value: Any, usual: int | float) -> int | float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or value <= 0:
+        raise DataError(f"{label} must be a number above 0, not {value!r}")
+    if isinstance(usual, float):
+        return float(value)
+    if value != int(value) or value > MOST_FEATURES:
+        raise DataError(f"{label} must be a whole number up to {MOST_FEATURES:,}, not {value!r}")
+    return int(value)
+
+
+def describe_steps(steps: Sequence[Any]) -> str:
+    """Return steps on one line, such as `pca (components 40), standardize`, whatever they are."""
+    return ", ".join(
+        f"{name} ({', '.join(f'{key} {value}' for key, value in options.items())})"
+        if isinstance(options, Mapping) and options
+        else str(name)
+        for step in steps
+        for name, options in (step.items() if isinstance(step, Mapping) else [(step, None)])
+    )
+
+
+def schema_of_steps() -> dict[str, Any]:
+    """Return the JSON Schema of a feature step: its name, or its name with its options."""
+    named = [
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": [name],
+            "properties": {
+                name: {
+                    "description": step.summary,
+                    "type": ["object", "null"],
+                    "additionalProperties": False,
+                    "properties": {
+                        key: {
+                            "type": "number" if isinstance(usual, float) else "integer",
+                            "exclusiveMinimum": 0,
+                            "default": usual,
+                        }
+                        for key, usual in step.options.items()
+                    },
+                }
+            },
+        }
+        for name, step in FEATURE_STEPS.items()
+    ]
+    return {"anyOf": [{"enum": list(FEATURE_STEPS)}, *named]}
 
 
 def with_features(
@@ -103,41 +188,9 @@ def _check_counts(dataset: Dataset, steps: Steps) -> None:
         shape = (count,)
 
 
-@dataclass(frozen=True)
-class _TrainingRows:
-    """The training split as a step that is to be fitted finds it."""
-
-    samples: Samples
-
-    @property
-    def shape(self) -> Shape:
-        samples = self.samples
-        return (samples.feature_count,) if samples.features.steps else samples.images.shape[1:]
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def blocks(self) -> Iterator[Array]:
-        for start in range(0, len(self), _BLOCK):
-            yield _features_of(self.samples, slice(start, start + _BLOCK))
-
-    def take(self, index: NDArray[np.intp]) -> Array:
-        return _features_of(self.samples, index)
-
-
-def _features_of(samples: Samples, part: slice | NDArray[np.intp]) -> Array:
-    """Return the features (n, D) of some samples in float32."""
-    inputs = samples.inputs[part]
-    reader = samples.reader(len(inputs), np.float32)
-    features: Array = reader.read(inputs)[:, :-1]
-    if reader.factor != 1:
-        features *= np.float32(reader.factor)
-    return features
-
-
 def _fit(train: Samples, name: str, options: Options, generator: np.random.Generator) -> FittedStep:
     """Return a step fitted on the training split; one thread gives the same on all machines."""
-    rows, step = _TrainingRows(train), FEATURE_STEPS[name]
+    rows, step = TrainingRows(train), FEATURE_STEPS[name]
     with threadpoolctl.threadpool_limits(1, "blas"):
         arrays = step.fit(rows, options, generator)
         fitted = FittedStep(name, options, arrays, step.count(rows.shape, options))
@@ -204,7 +257,7 @@ def _read(
             if path.stat().st_size == shape[0] * shape[1] * 4:
                 found: Array = np.asarray(np.memmap(path, np.float32, "r", shape=shape))
                 with threadpoolctl.threadpool_limits(1, "blas"):
-                    first = _features_of(dataset.train, slice(0, _BLOCK))
+                    first = TrainingRows(dataset.train).take(slice(0, BLOCK))
                 is_alike = np.array_equal(found[: len(first)], first)
                 if is_alike and hashlib.sha256(found.data).hexdigest() == path.stem:
                     os.utime(path)
@@ -274,13 +327,13 @@ def _fill(found: Array, dataset: Dataset, progress: Progress) -> None:
     parts: list[tuple[Samples, slice, int]] = []
     at = 0
     for samples in dataset.splits.values():
-        for start in range(0, len(samples), _BLOCK):
-            part = slice(start, min(start + _BLOCK, len(samples)))
+        for start in range(0, len(samples), BLOCK):
+            part = slice(start, min(start + BLOCK, len(samples)))
             parts.append((samples, part, at + start))
         at += len(samples)
 
     def work_out(samples: Samples, part: slice, to: int) -> int:
-        features = _features_of(samples, part)
+        features = TrainingRows(samples).take(part)
         found[to : to + len(features)] = features
         return features.nbytes
 

@@ -1,17 +1,109 @@
-"""The feature steps: standardised, projected, multiplied, drawn at random, or patches compared.
+"""Steps between pixels and model: each makes features of features, fitted on training rows alone.
+
+The model stays linear, its inputs do not. A step is one small class in `FEATURE_STEPS`; what it
+has learned of the training rows, or drawn at random, is a handful of arrays in float32, which a
+run keeps. Applied to a row, a step gives the same whatever other rows are beside it.
 
 Shapes: n rows at a time, N training rows, D features before a step and F after it.
 """
 
 import math
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from mnistlab.datasets.feature_steps import FEATURE_STEPS, Array, Arrays, Options, RowSource, Shape
+from mnistlab.core.registry import Registry
+from mnistlab.core.samples import Samples
 from mnistlab.errors import DataError
+
+Array = NDArray[np.floating]
+Arrays = dict[str, NDArray[np.float32]]
+Options = Mapping[str, int | float]
+Shape = tuple[int, ...]
+
+BLOCK = 500
+"""Rows worked out together, always the same ones, so that the result is the same."""
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The rows of the training split, or of another, as a step finds them."""
+
+    samples: Samples
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of a row: (H, W) for the pixels of an image, else (D,)."""
+        samples = self.samples
+        return (samples.feature_count,) if samples.features.steps else samples.images.shape[1:]
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.samples)
+
+    def blocks(self) -> Iterator[Array]:
+        """Yield all rows in order, (n, D) in float32 at a time, each valid until the next."""
+        return (self.take(slice(at, at + BLOCK)) for at in range(0, len(self), BLOCK))
+
+    def take(self, part: slice | NDArray[np.intp]) -> Array:
+        """Return some rows, (n, D) in float32."""
+        inputs = self.samples.inputs[part]
+        reader = self.samples.reader(len(inputs), np.float32)
+        features: Array = reader.read(inputs)[:, :-1]
+        if reader.factor != 1:
+            features *= np.float32(reader.factor)
+        return features
+
+
+class StepKind(Protocol):
+    """What a config names in `features`; a step of one's own need not inherit from it.
+
+    `options` are its options with their usual values; all are positive, and whole where the usual
+    one is. `is_random` says that it draws numbers, so that another seed makes other features,
+    `is_kept` that reading its features costs less than working them out. `summary` is for the
+    documentation. `version` is part of what names kept features: raise it whenever the output
+    changes.
+    """
+
+    summary: str
+    options: ClassVar[Options] = {}
+    is_random: bool = False
+    is_kept: bool = True
+    version: int = 1
+
+    def count(self, shape: Shape, options: Options) -> int:
+        """Return F for rows of a shape; raise DataError for rows that it cannot work on."""
+        ...
+
+    def fit(self, rows: TrainingRows, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
+        """Return what `apply` needs to know, from the training rows."""
+        return {}
+
+    def apply(self, x: Array, arrays: Arrays, options: Options) -> Array:
+        """Return features (n, F) in float32 for rows x (n, D) in float32."""
+        ...
+
+
+FEATURE_STEPS: Registry[StepKind] = Registry("feature step")
+
+
+@dataclass(frozen=True, eq=False)
+class FittedStep:
+    """A step with its options and what it has learned; `count` is F."""
+
+    name: str
+    options: Options
+    arrays: Arrays
+    count: int
+
+    def __call__(self, x: Array) -> Array:
+        """Return features (n, F) for rows (n, D), both in float32."""
+        return FEATURE_STEPS[self.name].apply(x, self.arrays, self.options)
+
 
 # Chosen on MNIST's validation images with 100 filters on deskewed digits: the error was 1.25 % with
 # 0.01 as the ridge, 1.07 % with 0.1 and 0.99 % with 0.5; with a threshold of 0, 0.25 and 0.5 it was
@@ -24,7 +116,7 @@ _DRAWN = 50_000  # patches that are looked at for their covariance
 _TOGETHER = 10  # images whose patches are in memory at once: 5 MB of likenesses
 
 
-class Standardize:
+class Standardize(StepKind):
     """Brings each feature to mean 0 and standard deviation 1 over the training rows.
 
     No feature counts as less spread than a hundredth of the root mean square of all spreads: one
@@ -32,17 +124,14 @@ class Standardize:
     """
 
     summary = "bring each feature to mean 0 and deviation 1"
-    options: ClassVar[Options] = {}
-    is_random = False
     is_kept = False
-    version = 1
     _floor = 0.01
 
     def count(self, shape: Shape, options: Options) -> int:  # noqa: ARG002
         """Return D."""
         return math.prod(shape)
 
-    def fit(self, rows: RowSource, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
+    def fit(self, rows: TrainingRows, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
         """Return the mean and the spread of each feature, (D,)."""
         mean = _mean(rows)
         squares = np.zeros_like(mean)
@@ -58,7 +147,7 @@ class Standardize:
         return (x - arrays["mean"]) / arrays["spread"]
 
 
-class PCA:
+class PCA(StepKind):
     """The coordinates along the directions in which the training rows vary most.
 
     Principal component analysis: Hastie, Tibshirani and Friedman, "The elements of statistical
@@ -68,9 +157,6 @@ class PCA:
 
     summary = "keep the directions in which the images vary most"
     options: ClassVar[Options] = {"components": 40}
-    is_random = False
-    is_kept = True
-    version = 1
 
     def count(self, shape: Shape, options: Options) -> int:
         """Return the number of components; raise DataError for more than there are features."""
@@ -81,7 +167,7 @@ class PCA:
             )
         return int(options["components"])
 
-    def fit(self, rows: RowSource, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
+    def fit(self, rows: TrainingRows, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
         """Return the mean (D,) and the directions (D, F)."""
         mean = _mean(rows)
         covariance = np.zeros((len(mean), len(mean)))
@@ -103,22 +189,16 @@ class PCA:
         return coordinates
 
 
-class Polynomial:
+class Polynomial(StepKind):
     """All products of up to `degree` features, the features themselves among them."""
 
     summary = "add the products of features up to a degree"
     options: ClassVar[Options] = {"degree": 2}
-    is_random = False
     is_kept = False  # 860 products of 40 features weigh twenty times what they are made of
-    version = 1
 
     def count(self, shape: Shape, options: Options) -> int:
         """Return F = (D + degree)! / (D! degree!) - 1."""
         return math.comb(math.prod(shape) + int(options["degree"]), int(options["degree"])) - 1
-
-    def fit(self, rows: RowSource, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
-        """Return nothing: there is nothing to learn."""
-        return {}
 
     def apply(self, x: Array, arrays: Arrays, options: Options) -> Array:  # noqa: ARG002
         """Return the products by degree, and of one degree in lexical order of their factors."""
@@ -141,7 +221,17 @@ class Polynomial:
         return products
 
 
-class RandomFourier:
+class _RandomProjections(StepKind):
+    """What both steps of random projections have in common."""
+
+    is_random = True
+
+    def count(self, shape: Shape, options: Options) -> int:  # noqa: ARG002
+        """Return the number of random features."""
+        return int(options["features"])
+
+
+class RandomFourier(_RandomProjections):
     """Cosines of random projections, whose products approximate a Gaussian kernel.
 
     sqrt(2/F) cos(w.x + b) with w from N(0, 2 gamma) and b from [0, 2 pi): their scalar products
@@ -151,15 +241,8 @@ class RandomFourier:
 
     summary = "cosines of random projections, as a Gaussian kernel has them"
     options: ClassVar[Options] = {"features": 1000, "gamma": 0.01}
-    is_random = True
-    is_kept = True
-    version = 1
 
-    def count(self, shape: Shape, options: Options) -> int:  # noqa: ARG002
-        """Return the number of random features."""
-        return int(options["features"])
-
-    def fit(self, rows: RowSource, options: Options, generator: np.random.Generator) -> Arrays:
+    def fit(self, rows: TrainingRows, options: Options, generator: np.random.Generator) -> Arrays:
         """Return the projections (D, F) and the phases (F,)."""
         size = math.prod(rows.shape), int(options["features"])
         projections = generator.standard_normal(size, np.float32) * np.sqrt(2 * options["gamma"])
@@ -178,7 +261,7 @@ class RandomFourier:
         return angles
 
 
-class RandomReLU:
+class RandomReLU(_RandomProjections):
     """The positive parts of random projections: a hidden layer that is not trained.
 
     sqrt(2/F) max(0, w.[x, 1]) with w from N(0, 1): their scalar products approach the arc-cosine
@@ -187,15 +270,8 @@ class RandomReLU:
 
     summary = "the positive parts of random projections"
     options: ClassVar[Options] = {"features": 1000}
-    is_random = True
-    is_kept = True
-    version = 1
 
-    def count(self, shape: Shape, options: Options) -> int:  # noqa: ARG002
-        """Return the number of random features."""
-        return int(options["features"])
-
-    def fit(self, rows: RowSource, options: Options, generator: np.random.Generator) -> Arrays:
+    def fit(self, rows: TrainingRows, options: Options, generator: np.random.Generator) -> Arrays:
         """Return the projections (D, F) and what is added to them (F,)."""
         size = math.prod(rows.shape), int(options["features"])
         return {
@@ -212,7 +288,7 @@ class RandomReLU:
         return parts
 
 
-def _mean(rows: RowSource) -> NDArray[np.float64]:
+def _mean(rows: TrainingRows) -> NDArray[np.float64]:
     """Return the mean row (D,), summed in float64."""
     total = np.zeros(math.prod(rows.shape))
     for x in rows.blocks():
@@ -220,7 +296,7 @@ def _mean(rows: RowSource) -> NDArray[np.float64]:
     return total / len(rows)
 
 
-class Patches:
+class Patches(StepKind):
     """What exceeds the threshold of each filter's likeness to the patches of each cell.
 
     Coates, Lee and Ng, "An analysis of single-layer networks in unsupervised feature learning",
@@ -236,8 +312,6 @@ class Patches:
     summary = "how much the parts of an image look like random patches of others"
     options: ClassVar[Options] = {"size": 6, "filters": 250, "pool": 4}
     is_random = True
-    is_kept = True
-    version = 1
 
     def count(self, shape: Shape, options: Options) -> int:
         """Return K G^2; raise DataError for rows that are no images, or too small ones."""
@@ -251,7 +325,7 @@ class Patches:
             )
         return int(options["filters"]) * grid * grid
 
-    def fit(self, rows: RowSource, options: Options, generator: np.random.Generator) -> Arrays:
+    def fit(self, rows: TrainingRows, options: Options, generator: np.random.Generator) -> Arrays:
         """Return whitening and filters in one matrix (S, K), its offset (K,), and H and W."""
         height, width = rows.shape
         size, K = int(options["size"]), int(options["filters"])

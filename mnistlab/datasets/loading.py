@@ -1,62 +1,35 @@
-"""From a name or a path to checked images, labels and their hash: the main path of the package."""
+"""From a name or a path to a dataset ready to train on: the main path of the package.
+
+N is the number of training images; some of them are held out for validation, a share or a fold.
+"""
 
 import hashlib
-import mmap
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.core.objective import Curvature
+from mnistlab.core.registry import Registry
 from mnistlab.core.samples import FeatureMap, PixelMap, Samples, lit_pixels
-from mnistlab.datasets.cache import (
-    Content,
-    Progress,
-    Silent,
-    State,
-    WatchedFiles,
-    data_dir,
-    sha256_of,
-    states_of,
-)
-from mnistlab.datasets.catalog import DATASETS, DIGITS, ArrayDataset, NamedDataset
-from mnistlab.datasets.feature_steps import FittedStep
-from mnistlab.datasets.fetch import fetch, home_of, open_files, paths_of
-from mnistlab.datasets.idx import (
-    NAMES,
-    content_sha256,
-    find_all,
-    is_there,
-    parse,
-    read_content,
-    unpack,
-)
-from mnistlab.datasets.npz import KEYS, find_npy, parse_npy, read_npz
-from mnistlab.datasets.preprocess import PREPROCESSING, MovePixels, check_steps, moved
-from mnistlab.datasets.sanity import (
-    Finding,
-    check_counts,
-    check_images,
-    check_labels,
-    check_same_size,
-    find_oddities,
-)
-from mnistlab.datasets.splits import SPLITS, check_fold, held_out_count, hold_out_fold
-from mnistlab.errors import DataError, UnknownNameError, shown
-
-DIMENSIONS = (3, 1, 3, 1)  # of training images and labels, test images and labels
+from mnistlab.datasets.catalog import DATASETS, NamedDataset
+from mnistlab.datasets.data_files import Progress, Silent, data_dir
+from mnistlab.datasets.features import FittedStep
+from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, moved
+from mnistlab.datasets.reading import WatchedFiles, read_raw
+from mnistlab.datasets.sanity import Finding, check_images, check_labels, find_oddities
+from mnistlab.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A dataset ready to train on.
 
-    `hashes` returns the SHA-256 of each file's content; a mapped file is read whole for that, so
-    it is left until they are needed. `classes` are the ten class names.
+    `hashes` returns the SHA-256 of the raw IDX file that would hold each array; what is mapped is
+    read whole for that. `classes` are the ten class names.
     """
 
     name: str
@@ -137,17 +110,6 @@ class Dataset:
         return self.train.only(self.lit_pixels), validation
 
 
-@dataclass(frozen=True)
-class _Raw:
-    """The four arrays in the order of NAMES, with what messages call each and their hashes."""
-
-    arrays: tuple[NDArray[np.uint8], ...]
-    labels: tuple[str, ...]
-    hashes: Callable[[], tuple[str, ...]]
-    states: dict[Path, State]
-    classes: tuple[str, ...] = DIGITS
-
-
 def load(
     name: str,
     *,
@@ -174,12 +136,13 @@ def load(
     and FetchError when no source could hand a named dataset over.
     """
     progress = progress or Silent()
-    steps = check_steps(preprocess)
-    check_fold(folds, fold)
-    resolve(name)
-    raw = _read(name, cache, progress)
-    _check(raw, name)
-
+    steps = tuple(check_steps(preprocess))
+    if folds is not None and (fold is None or not 0 <= fold < folds):
+        raise DataError(
+            f"data.folds {folds} needs data.fold, 0 to {folds - 1}, the part to validate on; "
+            "mnistlab sweep trains on all folds"
+        )
+    raw = read_raw(name, cache, progress)
     train_images, train_labels, test_images, test_labels = raw.arrays
     generator = np.random.default_rng(split_seed)
     if folds is None:
@@ -222,167 +185,111 @@ def load(
         classes=raw.classes,
         preprocess=steps,
         is_published=name in DATASETS and isinstance(DATASETS[name], NamedDataset),
-        watched=WatchedFiles(raw.states, partial(_is_same, name, cache, raw.hashes)),
+        watched=raw.watched,
     )
 
 
-def resolve(name: str) -> None:
-    """Raise UnknownNameError unless `name` is a registered dataset or an existing path."""
-    if name in DATASETS:
-        return
-    try:
-        if is_there(Path(os.path.expanduser(name))):
-            return
-    except DataError:
-        raise
-    except (OSError, ValueError, RuntimeError):
-        pass  # a name too long for a path or with a NUL in it; a ~user who is not there
-    if "/" in name or Path(name).suffix:
-        where = (
-            "" if name.startswith(("/", "~")) else f" in {shown(Path.cwd())}, the current folder"
-        )
-        raise DataError(f"{shown(name)}: there is no such file or folder{where}")
-    error = UnknownNameError("dataset", name, DATASETS)
-    error.args = (f"{error}; the path of a folder of IDX files or of an .npz works too",)
-    raise error
+def check_steps(names: Sequence[str]) -> Sequence[str]:
+    """Return `names` if these steps can be applied in this order; else raise an InputError."""
+    mapped = None
+    for at, name in enumerate(names):
+        step = PREPROCESSING[name]
+        if name in names[:at]:
+            raise DataError(f"preprocess: {name} is named twice; name it once")
+        if mapped is not None:
+            remedy = f"put {name} before {mapped}" if isinstance(step, MovePixels) else "keep one"
+            raise DataError(
+                f"preprocess: {name} cannot follow {mapped}, which must be last; {remedy}"
+            )
+        mapped = name if isinstance(step, MapPixels) else None
+    return names
 
 
-def _is_same(name: str, cache: Path | None, hashes: Callable[[], tuple[str, ...]]) -> bool:
-    """Return whether the files of a dataset still have these hashes; nothing is fetched."""
-    try:
-        if name in DATASETS and isinstance(dataset := DATASETS[name], NamedDataset):
-            return not open_files(dataset, home_of(name, cache))[1]
-        return _read(name, cache, Silent()).hashes() == hashes()
-    except DataError:
-        return False
-
-
-def _read(name: str, cache: Path | None, progress: Progress) -> _Raw:
-    if name in DATASETS:
-        return _read_named(name, cache, progress)
-    path = Path(os.path.expanduser(name))
-    if path.is_dir():
-        return _read_folder(path)
-    if path.suffix.lower() in _OTHER_FILES or find_name(path) is not None:
+def held_out_count(validation: int | float, count: int, name: str) -> int:
+    """Return how many of `count` training images are held out."""
+    if validation < 0:
+        raise DataError(f"data.validation is {validation:,}; it must be 0 or more images")
+    wanted = round(validation * count) if validation < 1 else int(validation)
+    if validation > 0 and wanted == 0:
+        raise DataError(f"{name}: data.validation {validation:g} of {count:,} images is not one")
+    if wanted >= count:
         raise DataError(
-            f"{shown(path)}: is one file of another kind; a dataset is a folder of the four IDX "
-            f"files or an .npz: numpy.savez('mine.npz', {', '.join(f'{key}=...' for key in KEYS)})"
+            f"{name}: {wanted:,} images cannot be held out of a training file of {count:,}; "
+            f"choose a smaller data.validation, {count // 6:,} say"
         )
-    return _read_npz(path)
+    return wanted
 
 
-_OTHER_FILES = (".npy", ".csv", ".tsv", ".mat", ".pkl", ".parquet", ".h5", ".zip", ".tar", ".png")
+Part = slice | NDArray[np.intp]
+Split = Callable[[NDArray[np.integer], int, np.random.Generator], tuple[Part, Part]]
+
+SPLITS: Registry[Split] = Registry("split")
+"""Ways to hold out so many of the training images, given their labels: what stays, what goes."""
 
 
-def find_name(path: Path) -> str | None:
-    """Return which of the four IDX files a path is named as, None if it is named otherwise."""
-    stem = path.name.removesuffix(".gz").replace(".idx", "-idx")
-    return stem if stem in NAMES else None
+@SPLITS.register("tail")
+def _tail(labels: NDArray[np.integer], count: int, _: np.random.Generator) -> tuple[Part, Part]:
+    """Hold out the end of the file."""
+    return slice(0, len(labels) - count), slice(len(labels) - count, None)
 
 
-def _read_named(name: str, cache: Path | None, progress: Progress) -> _Raw:
-    dataset = DATASETS[name]
-    if isinstance(dataset, ArrayDataset):
-        return _raw_from_arrays(dataset.arrays, name, dataset.classes)
-    home = home_of(name, cache)
-    states = states_of(path for path in paths_of(dataset, home).values() if path is not None)
-    contents, problems = open_files(dataset, home)
-    if problems:
-        fetch(name, cache=cache, progress=progress)
-        contents, problems = open_files(dataset, home)
-    if problems:
-        raise DataError(f"{home}: {', '.join(problems)} changed while being read; try again")
-    hashes = tuple(
-        # Where the catalog's hash is of the .gz, that of the content is taken here.
-        hashlib.sha256(contents[file.name]).hexdigest() if file.of_gzip else file.sha256
-        for file in dataset.files
-    )
-    labels = {file.name: f"{home / file.stored_name}" for file in dataset.files}
-    return _raw_from_idx(contents, labels, lambda: hashes, states, dataset.classes)
+@SPLITS.register("random")
+def _random(
+    labels: NDArray[np.integer], count: int, generator: np.random.Generator
+) -> tuple[Part, Part]:
+    """Hold out images drawn at random."""
+    return _apart(_shuffled(labels, generator)[:count], len(labels))
 
 
-def _read_folder(folder: Path) -> _Raw:
-    npy = find_npy(folder)
-    if npy is not None:
-        return _read_npy(npy)
-    paths = find_all(folder)
-    states = states_of(paths.values())
-    contents = {name: unpack(read_content(path), str(path)) for name, path in paths.items()}
-    hashes = _hashes_of([(paths[name], contents[name]) for name in NAMES], states)
-    labels = {name: str(path) for name, path in paths.items()}
-    return _raw_from_idx(contents, labels, hashes, states)
+@SPLITS.register("stratified")
+def _stratified(
+    labels: NDArray[np.integer], count: int, generator: np.random.Generator
+) -> tuple[Part, Part]:
+    """Hold out the same share of each class, drawn at random."""
+    # every (N / count)-th image of the classes one after the other
+    places = (np.arange(count) + 0.5) * len(labels) / max(count, 1)
+    return _apart(_class_by_class(labels, generator)[places.astype(np.intp)], len(labels))
 
 
-def _read_npy(paths: Mapping[str, Path]) -> _Raw:
-    states = states_of(paths.values())
-    contents = {key: read_content(path) for key, path in paths.items()}
-    found = {key: parse_npy(contents[key], key, str(path)) for key, path in paths.items()}
-    hashes = _hashes_of([(path, contents[key]) for key, path in paths.items()], states)
-    for key in KEYS[1::2]:
-        check_labels(found[key], str(paths[key]))  # before 256 could turn into a 0
-    arrays = tuple(np.ascontiguousarray(found[key], np.uint8) for key in KEYS)
-    return _Raw(arrays, tuple(map(str, paths.values())), hashes, states, DIGITS)
+FoldOrder = Callable[[NDArray[np.integer], np.random.Generator], NDArray[np.intp]]
+
+FOLD_ORDERS: Registry[FoldOrder] = Registry("split into folds")
+"""Orders of N images, given their labels, of which fold f of K is each K-th one from place f."""
 
 
-def _hashes_of(
-    contents: Sequence[tuple[Path, Content]], states: Mapping[Path, State]
-) -> Callable[[], tuple[str, ...]]:
-    """Return a function that hashes files, once, what is mapped when it is called."""
-    read = {
-        path: sha256_of(path, content, states[path])
-        for path, content in contents
-        if not isinstance(content, mmap.mmap)
-    }
-
-    mapped = {path: content for path, content in contents if path not in read}
-
-    @cache
-    def hashes() -> tuple[str, ...]:
-        return tuple(
-            read.get(path) or sha256_of(path, mapped[path], states[path]) for path, _ in contents
-        )
-
-    return hashes
+@FOLD_ORDERS.register("random")
+def _shuffled(labels: NDArray[np.integer], generator: np.random.Generator) -> NDArray[np.intp]:
+    """Return an order drawn at random."""
+    return generator.permutation(len(labels))
 
 
-def _raw_from_idx(
-    contents: dict[str, Content],
-    labels: dict[str, str],
-    hashes: Callable[[], tuple[str, ...]],
-    states: dict[Path, State],
-    classes: tuple[str, ...] = DIGITS,
-) -> _Raw:
-    arrays = tuple(
-        parse(contents[name], labels[name], ndim)
-        for name, ndim in zip(NAMES, DIMENSIONS, strict=True)
-    )
-    names = tuple(labels[name] for name in NAMES)
-    return _Raw(arrays, names, hashes, states, classes)
+@FOLD_ORDERS.register("stratified")
+def _class_by_class(
+    labels: NDArray[np.integer], generator: np.random.Generator
+) -> NDArray[np.intp]:
+    """Return an order drawn at random within each class, one class after the other."""
+    order = generator.permutation(len(labels))
+    return order[np.argsort(labels[order], kind="stable")]
 
 
-def _read_npz(path: Path) -> _Raw:
-    states = states_of([path])
-    raw = _raw_from_arrays(read_npz(path), str(path))
-    return replace(raw, states=states)
+def hold_out_fold(
+    labels: NDArray[np.integer],
+    folds: int,
+    fold: int | None,
+    split: str,
+    generator: np.random.Generator,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the images outside and inside a fold, given the labels (N,).
+
+    `split` names one of FOLD_ORDERS. Folds differ in size by one image at most. Raises DataError
+    where there are more folds than images.
+    """
+    if folds > len(labels):
+        raise DataError(f"data.folds: {folds:,} folds cannot be made of {len(labels):,} images")
+    return _apart(FOLD_ORDERS[split](labels, generator)[fold::folds], len(labels))
 
 
-def _raw_from_arrays(
-    found: Mapping[str, NDArray[np.integer]], label: str, classes: tuple[str, ...] = DIGITS
-) -> _Raw:
-    for key in KEYS[1::2]:
-        check_labels(found[key], f"{label}: {key}")  # before 256 could turn into a 0
-    arrays = tuple(np.ascontiguousarray(found[key], np.uint8) for key in KEYS)
-    for array in arrays:
-        array.flags.writeable = False
-    hashes = tuple(content_sha256(array) for array in arrays)
-    labels = tuple(f"{label}: {key}" for key in KEYS)
-    return _Raw(arrays, labels, lambda: hashes, states_of([]), classes)
-
-
-def _check(raw: _Raw, name: str) -> None:
-    for at in (0, 2):
-        images, labels = raw.arrays[at : at + 2]
-        check_images(images, raw.labels[at])
-        check_labels(labels, raw.labels[at + 1])
-        check_counts(images, labels, raw.labels[at])
-    check_same_size(raw.arrays[0], raw.arrays[2], name)
+def _apart(held_out: NDArray[np.intp], N: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    stays = np.ones(N, bool)
+    stays[held_out] = False
+    return np.flatnonzero(stays), np.sort(held_out)

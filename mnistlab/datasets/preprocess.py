@@ -13,7 +13,7 @@ Shapes: N images of H rows (index y) and W columns (index x).
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,14 @@ from numpy.typing import NDArray
 
 from mnistlab.core.registry import Registry
 from mnistlab.core.samples import PixelMap
-from mnistlab.datasets.cache import Progress, Silent
-from mnistlab.datasets.idx import content_sha256, parse, read_content, write_idx
+from mnistlab.datasets.data_files import (
+    Progress,
+    Silent,
+    content_sha256,
+    parse,
+    read_content,
+    write_idx,
+)
 from mnistlab.errors import DataError
 
 # Raised whenever the output could change, so that copies in caches are made anew.
@@ -181,22 +187,6 @@ PREPROCESSING.add("invert", MovePixels("exchange dark and bright", invert, 1))
 PREPROCESSING.add(
     "standardize", MapPixels("bring each pixel to mean 0 and deviation 1", standardize)
 )
-
-
-def check_steps(names: Sequence[str]) -> tuple[str, ...]:
-    """Return `names` if these steps can be applied in this order; else raise an InputError."""
-    mapped = None
-    for at, name in enumerate(names):
-        step = PREPROCESSING[name]
-        if name in names[:at]:
-            raise DataError(f"preprocess: {name} is named twice; name it once")
-        if mapped is not None:
-            remedy = f"put {name} before {mapped}" if isinstance(step, MovePixels) else "keep one"
-            raise DataError(
-                f"preprocess: {name} cannot follow {mapped}, which must be last; {remedy}"
-            )
-        mapped = name if isinstance(step, MapPixels) else None
-    return tuple(names)
 
 
 def moved(

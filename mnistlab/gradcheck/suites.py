@@ -34,7 +34,7 @@ from mnistlab.gradcheck.verdicts import Probe, probe_softmax, probe_stability
 
 if TYPE_CHECKING:
     from mnistlab.config.schema import Config
-    from mnistlab.datasets.cache import Progress
+    from mnistlab.datasets import Progress
 
 ANSWERS = {
     str(Case("linear", "squared_error", "weights")): "question 1 (a)",

@@ -12,9 +12,8 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.config.load import set_key
+from mnistlab.config.load import set_key, try_config
 from mnistlab.config.schema import Config
-from mnistlab.config.validation import try_config
 from mnistlab.datasets import Dataset
 from mnistlab.errors import MnistlabError, RunFolderError
 from mnistlab.experiment.prepare import data_key, open_data, open_images

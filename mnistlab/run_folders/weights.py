@@ -13,7 +13,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from mnistlab.core.trainer import Snapshot
-from mnistlab.datasets.feature_steps import FittedStep, read_steps
+from mnistlab.datasets import FittedStep
+from mnistlab.datasets.computed_features import read_steps
 from mnistlab.errors import InputError, RunFolderError, describe_error, shown
 from mnistlab.run_folders import files
 from mnistlab.run_folders.safeguards import is_oversized

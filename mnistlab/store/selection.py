@@ -115,7 +115,7 @@ def _number_in(text: str) -> str | None:
 
 def _known_texts(key: str, runs: Sequence[Facts]) -> set[str]:
     """Return the texts that a key has in these runs, and those that it can have."""
-    from mnistlab.config.validation import names_for  # noqa: PLC0415 - slow to import
+    from mnistlab.config.load import names_for  # noqa: PLC0415 - slow to import
 
     values = [run.get(key) for run in runs]
     known = {one for value in values for one in (value if isinstance(value, list) else [value])}
@@ -142,7 +142,7 @@ def check_key(key: str, runs: Sequence[Facts], where: str) -> None:
     """Raise InputError, with the nearest valid one, for a key that no run and no config has."""
     if key in STATE_KEYS or key in RESULT_KEYS or any(key in facts for facts in runs):
         return
-    from mnistlab.config.validation import valid_keys  # noqa: PLC0415 - slow to import
+    from mnistlab.config.load import valid_keys  # noqa: PLC0415 - slow to import
 
     known = {*STATE_KEYS, *RESULT_KEYS, *valid_keys(), *(key for facts in runs for key in facts)}
     if key not in known:

@@ -19,7 +19,7 @@ from typing import Any
 import mnistlab
 from mnistlab.core.samples import available_cores
 from mnistlab.core.trainer import Snapshot
-from mnistlab.datasets.transfer import arrays_sha256, raw_arrays
+from mnistlab.datasets.reading import read_raw
 from mnistlab.errors import (
     ClusterError,
     DataError,
@@ -77,7 +77,6 @@ class Cluster:
     warnings: Sequence[str] = ()
     _token: str = field(default_factory=lambda: secrets.token_hex(8))
     _shared: dict[tuple[str, bool], Any] = field(default_factory=dict)
-    _contents: dict[str, str] = field(default_factory=dict)
     _sharing: Lock = field(default_factory=Lock)
     _last_seen: float = field(default_factory=time.monotonic)
 
@@ -170,16 +169,13 @@ class Cluster:
         config, data = plan.configs[0], plan.dataset
         name, key = config.data.dataset, data_key(config)
         with self._sharing:
-            if name not in self._contents:
-                self._contents[name] = arrays_sha256(raw_arrays(name))
-            sha256 = self._contents[name]
             if (key, has_arrays) not in self._shared:
-                arrays = raw_arrays(name) if has_arrays else None
+                arrays = read_raw(name).arrays if has_arrays else None
                 shared = {
                     "key": key,
                     "plugins": self.plugins,
                     "dataset": name,
-                    "sha256": sha256,
+                    "sha256": data.sha256,
                     "classes": data.classes,
                     "fitted": [
                         (one.name, dict(one.options), one.arrays, one.count)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.config.validation import shown
+from mnistlab.config.load import shown
 
 MOST_LISTED = 40_000
 """Values of an axis; so many still fit the file that `SweepDefinition.to_yaml` writes."""

@@ -12,9 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.config.config_files import read_text, read_value
-from mnistlab.config.load import FUNCTION_NAMES, split_values
-from mnistlab.config.validation import shorten, shown
+from mnistlab.config.config_files import (
+    FUNCTION_NAMES,
+    read_text,
+    read_value,
+    shorten,
+    split_values,
+)
+from mnistlab.config.load import shown
 from mnistlab.errors import ConfigError, suggest
 from mnistlab.errors import shown as escaped
 from mnistlab.sweeps.functions import (

@@ -26,7 +26,7 @@ from mnistlab.config.schema import Config
 from mnistlab.core.metrics import Metrics
 from mnistlab.core.trainer import EpochRecord, Snapshot
 from mnistlab.datasets import Dataset, FittedStep
-from mnistlab.datasets.transfer import find_data, keep_received
+from mnistlab.datasets.reading import find_data, keep_received
 from mnistlab.errors import DataError, MnistlabError, describe_error
 from mnistlab.experiment.prepare import Plan, open_data, plan_on
 from mnistlab.plugins import load_plugins

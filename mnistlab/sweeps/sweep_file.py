@@ -12,9 +12,19 @@ from mnistlab.config.config_files import (
     find_config,
     read_file,
     read_value,
+    shorten,
+    split_word,
 )
-from mnistlab.config.load import Origins, is_sweep, read_config, set_key, settle_as, split_word
-from mnistlab.config.validation import describe_unknown_key, shorten, valid_keys, validate
+from mnistlab.config.load import (
+    Origins,
+    describe_unknown_key,
+    is_sweep,
+    read_config,
+    set_key,
+    settle,
+    valid_keys,
+    validate,
+)
 from mnistlab.errors import ConfigError, shown
 from mnistlab.sweeps.space import (
     Axis,
@@ -134,7 +144,7 @@ def read_sweep(
     for key, value in options.items():
         name = f"--{key.replace('_', '-')}" if isinstance(source, Path) else key
         data[key], origins[key,] = value, name
-    file = settle_as(SweepFile, data, origins, str(path))
+    file = settle(SweepFile, data, origins, str(path))
     draft = _draft(file, origins, path)
     if file.folds is not None:
         draft.divide(file.folds, origins["folds",])

@@ -5,8 +5,8 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from mnistlab.config.data_schema import StrictModel, Whole
-from mnistlab.config.validation import shown
+from mnistlab.config.load import shown
+from mnistlab.config.schema import StrictModel, Whole
 from mnistlab.errors import ConfigError, UnknownNameError, suggest
 from mnistlab.sweeps.functions import DISTRIBUTIONS
 

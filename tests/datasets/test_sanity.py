@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mnistlab.datasets import load, write_idx
-from mnistlab.datasets.idx import NAMES
+from mnistlab.datasets.data_files import NAMES
 from mnistlab.errors import DataError, InputError
 from mnistlab.run_folders import RunFolder
 
@@ -204,7 +204,7 @@ def test_other_types_of_idx_are_read_where_no_value_changes(code, tmp_path):
 @pytest.mark.parametrize(
     ("which", "array", "code", "message"),
     [
-        (1, np.full(60, 10), 0x0C, "label 0 is 10; labels must be whole numbers from 0 to 9"),
+        (1, np.full(60, 10), 0x0C, "label 0 is 10; labels must be 0 to 9"),
         (1, np.full(60, -1), 0x09, "label 0 is -1; labels must be"),
         (1, np.full(60, 1.5), 0x0D, "label 0 is 1.5; labels must be"),
         (1, np.full(60, np.nan), 0x0E, "label 0 is nan; labels must be"),

@@ -11,7 +11,7 @@ import pytest
 
 from mnistlab.config.load import load_config
 from mnistlab.datasets import load
-from mnistlab.datasets.idx import NAMES, write_idx
+from mnistlab.datasets.data_files import NAMES, write_idx
 from mnistlab.errors import DataError
 from mnistlab.experiment import prepare, train_run
 from mnistlab.run_folders import RunFolder

@@ -7,8 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from mnistlab.config.load import load_config
-from mnistlab.config.validation import valid_keys
+from mnistlab.config.load import load_config, valid_keys
 from mnistlab.datasets import DATASETS, ArrayDataset
 from mnistlab.errors import ConfigError, DataError, InputError
 from mnistlab.plugins import load_plugins, run_file

@@ -13,7 +13,7 @@ import numpy as np
 from mnistlab import plugins
 from mnistlab.core.losses import LOSSES
 from mnistlab.datasets import load
-from mnistlab.datasets.idx import NAMES, write_idx
+from mnistlab.datasets.data_files import NAMES, write_idx
 from mnistlab.run_folders.folder import open_folder
 from tests.faults import promises
 from tests.faults.command import copy, sweep, train, write_config

@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from mnistlab.datasets.idx import NAMES
+from mnistlab.datasets.data_files import NAMES
 from tests.faults.late import CHANGES, LATE, ChangingData, DyingPainter, FailingPlugin
 from tests.stress.figures import Figure
 from tests.stress.tally import Tally

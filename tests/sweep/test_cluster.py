@@ -17,7 +17,7 @@ import pytest
 import mnistlab
 from mnistlab.config.load import load_config
 from mnistlab.datasets import DATASETS, ArrayDataset, load
-from mnistlab.datasets.transfer import arrays_sha256, find_data, keep_received, raw_arrays
+from mnistlab.datasets.reading import find_data, keep_received, read_raw
 from mnistlab.errors import ClusterError, InputError
 from mnistlab.experiment import recorder
 from mnistlab.plugins import load_plugins
@@ -158,13 +158,13 @@ def test_workers_get_data_that_they_lack(cluster, tmp_path):
     assert content(sweep_on(cluster, tmp_path, *words, text=text).folder) == content(
         sweep(tmp_path, *words, text=text).folder
     )
-    found = cluster.client.run(find_data, "mine", arrays_sha256(raw_arrays("mine")))
+    found = cluster.client.run(find_data, "mine", read_raw("mine").sha256)
     assert any("received" in str(path) for path in found.values())
 
 
 def test_received_data_are_checked_and_mended():
-    arrays = raw_arrays(str(write_digits()))
-    sha256 = arrays_sha256(arrays)
+    raw = read_raw(str(write_digits()))
+    arrays, sha256 = raw.arrays, raw.sha256
     assert find_data("/nowhere", sha256) is None
     path = Path(keep_received(arrays, sha256))
     assert find_data("/nowhere", sha256) == str(path)

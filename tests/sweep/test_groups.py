@@ -73,7 +73,7 @@ def test_a_list_of_trials_is_one_axis_typed_like_yaml(base, tmp_path):
         ('seed\n"1\n', "is not valid CSV"),
         ("seed\n[1\n", "line 2: seed, line 1: is not valid YAML"),
         ("seed\n1 # one\n", "line 2: seed: must be a whole number, not '1 # one'"),
-        ("seed\n&a 1\n", "line 2: seed: anchors are not allowed"),
+        ("seed\n&a 1\n", "line 2: seed, line 1: anchors and aliases are not allowed"),
         ("seed\n007\n", "line 2: seed, line 1: 007: a number has no leading zeros"),
         ("learning_rate;seed\n0,01;50\n", "line 2: learning_rate: 0,01: a decimal point is"),
         ("learning_rate,seed\n0,01,5\n", "3 values for 2 keys; a decimal point is written '.'"),
