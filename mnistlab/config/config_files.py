@@ -68,11 +68,19 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], L
     """Return a YAML file's mapping and the line of each key; raise ConfigError naming both."""
     where = shown(path)
     text = read_text(path, max_bytes, "so it is no config")
-    data, lines = _parse(text, where, min(MAX_NODES, max_bytes // BYTES_A_NODE))
-    if data is None:
-        raise ConfigError(f"{where}: is empty; it needs at least one `key: value`")
-    if not isinstance(data, dict):
-        raise ConfigError(f"{where}, line 1: must be a mapping of `key: value` lines")
+    try:
+        data, lines = _parse(text, where, min(MAX_NODES, max_bytes // BYTES_A_NODE))
+        if data is None:
+            raise ConfigError(f"{where}: is empty; it needs at least one `key: value`")
+        if not isinstance(data, dict):
+            raise ConfigError(f"{where}, line 1: must be a mapping of `key: value` lines")
+    except ConfigError as error:
+        before, mark, _ = text.partition("\N{NO-BREAK SPACE}")
+        if not mark:
+            raise
+        line = before.count("\n") + 1
+        hint = f"line {line} has a non-breaking space (U+00A0), so write a plain one"
+        raise ConfigError(f"{error}; {hint}") from None
     return data, lines
 
 

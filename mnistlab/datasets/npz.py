@@ -3,12 +3,13 @@
 A folder of its four arrays as .npy files will do as well; these are mapped if they are large.
 """
 
+import math
 import warnings
 import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,15 +75,28 @@ def read_npy(path: Path, key: str) -> NDArray[np.integer]:
 
 def _read_file(path: Path) -> NDArray[Any]:
     with path.open("rb") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+        return _read_array(file, path.stat().st_size)
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     with archive.open(member.filename) as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
-        if file.read(1):  # its checksum is compared at its end
-            raise ValueError("more follows than its header says")
-        return array
+        return _read_array(file, member.file_size)
+
+
+def _read_array(file: IO[bytes], size: int) -> NDArray[Any]:
+    """Return the array in so many bytes, no room being asked for that its header alone promises."""
+    headers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    shape, _, dtype = headers[np.lib.format.read_magic(file)](file)
+    promised, follow = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if promised != follow and not dtype.hasobject:
+        raise ValueError(f"promises {number(promised)} bytes and {number(follow)} follow")
+    file.seek(0)
+    array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    file.read(1)  # an archive's checksum is compared at the end
+    return array
 
 
 def _load(read: Callable[[], NDArray[Any]], label: str, key: str) -> NDArray[np.integer]:

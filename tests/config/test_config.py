@@ -108,6 +108,8 @@ def test_scalars_are_those_of_yaml_1_2(text, value):
         ("float: 1\n", "line 1: unknown key 'float'"),
         ("int: 1\n", "line 1: unknown key 'int'"),
         ("data: {dataset: 2024}\n", "data.dataset must be text, not 2024; quote it: '2024'"),
+        ("epochs:\u00a01\n", "line 1 has a non-breaking space"),
+        ("epochs: 1\n\u00a0seed: 1\n", "line 2 has a non-breaking space"),
         ("lr: 0.1\n", "unknown key 'lr'; did you mean 'learning_rate'"),
         ("bs: 1\n", "unknown key 'bs'; did you mean 'batch_size'"),
         ("wd: 1\n", "unknown key 'wd'; did you mean 'weight_decay'"),
