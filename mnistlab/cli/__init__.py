@@ -70,6 +70,9 @@ def run(words: Sequence[str]) -> int:
     Raises InputError for a wrongly typed one, and Interrupted for a signal: typer turns every
     KeyboardInterrupt, wherever it came, into the code 130.
     """
+    for word in words:
+        if "\0" in word:  # which only a caller within the process can hand over
+            raise InputError(f"{word!r}: no word of a command can hold this character")
     has_plugin = any(word.startswith("--plugin") for word in words)
     try:
         with results_apart() if has_plugin else nullcontext():
