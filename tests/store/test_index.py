@@ -214,7 +214,7 @@ def test_bytes_that_are_damaged_change_nothing(tmp_path, read, monkeypatch):
     wrong = [
         *(whole[:length] for length in range(0, len(whole), 797)),
         *(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :]
-          for place in (*range(0, len(whole), 107), 4108)),  # its table's list of free bytes
+          for place in (*range(0, len(whole), 107), 4108)),  # where a row lies in its page
     ]  # fmt: skip
     for content in wrong:
         index.write_bytes(content)
