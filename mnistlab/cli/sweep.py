@@ -1,6 +1,7 @@
 """`mnistlab sweep`: many configs, trained together, the best one named."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -159,6 +160,8 @@ def sweep(
         check_own_file(folder.config)
     path = folder.config if folder is not None else config
     settled = load_sweep(path, words or [], **settings)  # type: ignore[arg-type]
+    if dry_run and settled.drawn:
+        settled = replace(settled, trials=settled.drawn)
 
     from mnistlab.console.sweeps import ConsoleSweepReporter, estimate_facts, print_estimate
     from mnistlab.sweeps.plan import estimate, prepare_sweep
@@ -173,7 +176,7 @@ def sweep(
 
             cluster = cleanup.enter_context(connect(scheduler, plugins))
         prepared = prepare_sweep(
-            settled.with_all_trials() if dry_run else settled,
+            settled,
             reporter,
             exact_limit=exact_limit,
             workers=None if cluster is None else cluster.threads,

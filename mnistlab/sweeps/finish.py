@@ -39,7 +39,7 @@ from mnistlab.sweeps.trial_results import (
     shown_value,
     summarize,
 )
-from mnistlab.sweeps.trial_space import SweepDefinition
+from mnistlab.sweeps.trials import SweepDefinition
 
 _TOGETHER = 64
 """Runs that are evaluated as one stack."""
@@ -83,7 +83,7 @@ def finish_sweep(
     rows = [{**row, **dict.fromkeys(TEST)} for row in read_rows(folder, sweep)]
     ranked = _ranked(summarize(rows, sweep), sweep)
     chosen = ranked[0].runs if ranked else ()
-    if sweep.published is not None:
+    if sweep.settings.published is not None:
         chosen = [row["run"] for row in rows if row["status"] == "completed"]
     for number in chosen:
         config = prepared.configs[number]
@@ -120,14 +120,14 @@ def finish_sweep(
 
 
 def _ranked(results: Sequence[TrialResult], sweep: SweepDefinition) -> list[TrialResult]:
-    return [] if sweep.published is not None else rank(results, sweep.metric)
+    return [] if sweep.settings.published is not None else rank(results, sweep.metric)
 
 
 def _beside_the_literature(
     prepared: PreparedSweep, results: Sequence[TrialResult]
 ) -> dict[str, Any]:
     """Return the published figures with ours, each with its 95 % interval; errors are shares."""
-    published = prepared.sweep.published
+    published = prepared.sweep.settings.published
     if published is None:
         return {}
     images = len(prepared.data.test)
@@ -153,11 +153,11 @@ def _facts(prepared: PreparedSweep, results: Sequence[TrialResult]) -> dict[str,
         for status in ("completed", "diverged", "failed", "interrupted")
     }
     return {
-        "method": sweep.method,
+        "method": sweep.settings.method,
         "metric": {"name": sweep.metric.name, "goal": sweep.metric.goal},
         "parameters": list(sweep.keys),
         "trials": len(results),
-        "seeds": sweep.seeds,
+        "seeds": sweep.settings.seeds,
         "folds": sweep.folds,
         **count,
         "learning_rate_limit": prepared.common_limit,

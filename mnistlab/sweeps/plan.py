@@ -26,7 +26,7 @@ from mnistlab.experiment.prepare import (
     stack_key,
     with_absolute_data,
 )
-from mnistlab.sweeps.trial_space import SweepDefinition
+from mnistlab.sweeps.trials import SweepDefinition
 
 MOST_COLUMNS = 64
 """The widest stack. On MNIST with batches of 100 a column's epoch took 48 ms in a stack of 4 on one

@@ -36,7 +36,7 @@ from mnistlab.sweeps.storage import (
 from mnistlab.sweeps.sweep_schema import Metric
 from mnistlab.sweeps.trial_results import read_rows, sentences
 from mnistlab.sweeps.trial_scheduler import batches, budgets, check_sampler, labels_of, pruned_at
-from mnistlab.sweeps.trial_space import SweepDefinition
+from mnistlab.sweeps.trials import SweepDefinition
 from mnistlab.sweeps.workers import (
     Event,
     RunEnded,
@@ -146,8 +146,8 @@ def complete_sweep(
         return known
     begun = find_sweep_of(sweep, runs_dir, status="interrupted")
     verb = "training" if begun is None else "going on with"
-    seeds = f", {sweep.seeds} seeds each" if sweep.seeds > 1 else ""
-    reporter.message(f"{verb} the sweep {sweep.name} ({len(sweep.trials)} trials{seeds})")
+    seeds = f", {sweep.settings.seeds} seeds each" if sweep.settings.seeds > 1 else ""
+    reporter.message(f"{verb} the sweep {sweep.base.name} ({len(sweep.trials)} trials{seeds})")
     return run_sweep(
         prepare_sweep(sweep, reporter),
         runs_dir=runs_dir,

@@ -17,7 +17,7 @@ from mnistlab.config.load import FUNCTION_NAMES, split_values
 from mnistlab.config.validation import shorten, shown
 from mnistlab.errors import ConfigError, suggest
 from mnistlab.errors import shown as escaped
-from mnistlab.sweeps.functions import (
+from mnistlab.sweeps.sweep_schema import (
     DISTRIBUTIONS,
     FUNCTIONS,
     MOST_LISTED,

@@ -28,7 +28,7 @@ from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.integrity import FINAL, find_intact_runs, is_intact, plain_folders
 from mnistlab.run_folders.places import cannot_keep
 from mnistlab.sweeps.plan import PreparedSweep, Stack, from_plan, prepare_sweep, to_plan
-from mnistlab.sweeps.trial_space import SweepDefinition
+from mnistlab.sweeps.trials import SweepDefinition
 
 _NOT_COPIED = {"run.lock", "checkpoint.safetensors", "status.json", "summary.json"}
 
@@ -38,7 +38,7 @@ def open_folder(
 ) -> tuple[SweepFolder, BaseFileLock]:
     """Return the sweep's folder, new or found, and its lock, which this process now holds."""
     if resumed is None:
-        folder = SweepFolder(create_run_folder(runs_dir, prepared.sweep.name).path)
+        folder = SweepFolder(create_run_folder(runs_dir, str(prepared.sweep.base.name)).path)
         try:
             lock = folder.lock()
             write_json(folder.plan, {})  # a sweep from here on, though one that has not begun
@@ -141,7 +141,7 @@ def _plan(
 
 def _points(sweep: SweepDefinition) -> dict[str, Any]:
     """Return what plan.json holds of a search: its trials so far, and how many runs are to be."""
-    if sweep.search is None:
+    if sweep.drawn is None:
         return {}
     points = [list(trial.point) for trial in sweep.trials]
     return {"points": points, "runs": sweep.wanted * sweep.repeats}
@@ -153,7 +153,7 @@ def with_known_trials(folder: SweepFolder, prepared: PreparedSweep) -> PreparedS
     Raises RunFolderError where the plan is not that of this sweep.
     """
     sweep = prepared.sweep
-    if sweep.search is None or not has_begun(folder):
+    if sweep.drawn is None or not has_begun(folder):
         return prepared
     try:
         points = [tuple(point) for point in folder.read_plan()["points"]]

@@ -19,10 +19,10 @@ from mnistlab.errors import ConfigError, InputError
 from mnistlab.experiment.recorder import now
 from mnistlab.run_folders.files import write_text
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.sweeps.functions import Distribution
 from mnistlab.sweeps.space import Group, Point
+from mnistlab.sweeps.sweep_schema import Distribution
 from mnistlab.sweeps.trial_results import TrialResult, column_of, read_rows, summarize
-from mnistlab.sweeps.trial_space import SweepDefinition
+from mnistlab.sweeps.trials import SweepDefinition
 
 try:
     import optuna
@@ -47,11 +47,11 @@ class Study:
     """A sweep's trials as Optuna knows them; all that it knows stands in the sweep's folder."""
 
     def __init__(self, folder: SweepFolder, sweep: SweepDefinition) -> None:
-        assert sweep.search is not None  # noqa: S101 - who makes a study has a search
         self._folder = folder
-        self._seed = sweep.random_seed
-        self._search = sweep.search
-        self._parameters = [_Parameter(group) for group in sweep.search.space.groups]
+        self._seed = sweep.settings.random_seed
+        self._batch = sweep.settings.batch or len(sweep.trials)
+        self._draft, self._drawn = sweep.draft, sweep.drawn or ()
+        self._parameters = [_Parameter(group) for group in sweep.draft.groups]
         self._direction = optuna.study.StudyDirection[sweep.metric.goal.upper()]
         self._journal = _Journal()
         self._log = self._study(optuna.storages.JournalStorage(self._journal), None)
@@ -68,14 +68,14 @@ class Study:
         The same trials and results give the same points: the sampler's seed is the sweep's
         `random_seed` and the number of the batch together.
         """
-        number = len(sweep.trials) // self._search.batch
+        number = len(sweep.trials) // self._batch
         sampler = optuna.samplers.TPESampler(
             seed=(self._seed + number) % 2**32, multivariate=True, constant_liar=True
         )
         study = self._study(optuna.storages.InMemoryStorage(), sampler)
         study.add_trials(self._log.get_trials(deepcopy=False))
         tried = {trial.point for trial in sweep.trials}
-        count = min(self._search.batch, sweep.wanted - len(tried))
+        count = min(self._batch, sweep.wanted - len(tried))
         found: dict[Point, None] = {}
         for _ in range(_ASKS * count):
             point = self._ask_one(study)
@@ -83,7 +83,7 @@ class Study:
                 found[point] = None
             if len(found) == count:
                 break
-        others = (trial.point for trial in self._search.drawn)
+        others = (trial.point for trial in self._drawn)
         left = [point for point in others if point not in tried and point not in found]
         return [*found, *left[: count - len(found)]]
 
@@ -93,7 +93,7 @@ class Study:
 
     def _is_valid(self, point: Point) -> bool:
         try:
-            self._search.space.trial(0, point)
+            self._draft.trial(0, point)
         except ConfigError:
             return False
         return True

@@ -10,8 +10,9 @@ from typing import Any
 from mnistlab.errors import RunFolderError
 from mnistlab.run_folders.folder import SweepFolder, repeats_of
 from mnistlab.statistics import t_half_width
+from mnistlab.sweeps.sweep_file import Trial
 from mnistlab.sweeps.sweep_schema import Metric
-from mnistlab.sweeps.trial_space import SweepDefinition, Trial
+from mnistlab.sweeps.trials import SweepDefinition
 
 METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 TEST = ("test_loss", "test_accuracy")

@@ -17,13 +17,13 @@ from mnistlab.sweeps.plan import PreparedSweep, Stack, prepare_sweep
 from mnistlab.sweeps.storage import extend
 from mnistlab.sweeps.sweep_schema import Halving
 from mnistlab.sweeps.trial_results import column_of, describe_parameters
-from mnistlab.sweeps.trial_space import SweepDefinition
+from mnistlab.sweeps.trials import SweepDefinition
 from mnistlab.sweeps.workers import SweepReporter
 
 
 def check_sampler(sweep: SweepDefinition) -> None:
     """Raise InputError if a sweep needs a sampler that is not installed."""
-    if sweep.search is not None:
+    if sweep.drawn is not None:
         import mnistlab.sweeps.tpe  # noqa: F401, PLC0415 - an extra
 
 
@@ -40,8 +40,8 @@ def batches(
     next one is asked for. Its trials are in the plan before they are yielded. Those of its runs
     that are finished in the runs folder `take_from` are taken over, and `done` gains them.
     """
-    search, sweep = prepared.sweep.search, prepared.sweep
-    if search is None:
+    sweep, size = prepared.sweep, prepared.sweep.settings.batch
+    if size is None:
         yield prepared, sweep
         return
     from mnistlab.sweeps.tpe import Study  # noqa: PLC0415 - an extra
@@ -49,10 +49,10 @@ def batches(
     study = Study(folder, sweep)
     first = 0
     while True:
-        batch = replace(sweep, trials=sweep.trials[first : first + search.batch])
+        batch = replace(sweep, trials=sweep.trials[first : first + size])
         yield prepared, batch
         study.tell(batch)
-        first += search.batch
+        first += size
         if first >= sweep.wanted:
             return
         if first >= len(sweep.trials):
@@ -69,7 +69,7 @@ def labels_of(sweep: SweepDefinition) -> dict[int, str]:
     labels = {}
     for trial in sweep.trials:
         for run, config in sweep.runs_of(trial).items():
-            repeat: dict[str, Any] = {"seed": config.seed} if sweep.seeds > 1 else {}
+            repeat: dict[str, Any] = {"seed": config.seed} if sweep.settings.seeds > 1 else {}
             if sweep.folds is not None:
                 repeat = {"data.fold": config.data.fold}
             labels[run] = describe_parameters({**trial.parameters, **repeat})

@@ -146,7 +146,7 @@ def test_data_named_by_a_relative_path_is_opened_once(tmp_path, monkeypatch):
 
 def test_a_sweep_reads_back_equal(cross_validated):
     found = load_sweep(cross_validated.folder.config)
-    assert (found.folds, found.repeats, found.seeds) == (3, 3, 1)
+    assert (found.folds, found.repeats, found.settings.seeds) == (3, 3, 1)
     assert load_sweep(cross_validated.folder.config).to_yaml() == found.to_yaml()
 
 

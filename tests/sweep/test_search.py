@@ -305,7 +305,7 @@ def test_what_is_no_config_is_not_tried(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "_ask_one", lambda _study: next(asked, (-2.0,)))
     points = study.ask(whole)
     assert points[:2] == [(0.5,), (0.25,)]
-    assert points[2:] == [trial.point for trial in whole.search.drawn[5:8]]
+    assert points[2:] == [trial.point for trial in whole.drawn[5:8]]
 
 
 # Together with halving, seeds and finished runs
