@@ -31,7 +31,8 @@ from sklearn.utils.metaestimators import _safe_split
 
 from mnistlab.core.samples import available_cores
 from mnistlab.errors import InputError
-from mnistlab.sklearn.estimators import ShallowClassifier, fit_together, outputs_together
+from mnistlab.sklearn.estimators import ShallowClassifier
+from mnistlab.sklearn.stacks import fit_together, outputs_together
 from mnistlab.sweeps.workers import Workers
 
 _TOGETHER = 16

@@ -56,7 +56,8 @@ def test_the_command_line_wins_over_the_sweep_file(write):
     accuracy = Metric("validation.accuracy", "maximize")
     options = {"method": "grid", "metric": accuracy, "seeds": 1, "max_trials": 9, "random_seed": 4}
     sweep = load_sweep(path, ["learning_rate=0.5"], name="mine", **options)
-    assert {key: getattr(sweep, key) for key in options} == options
+    assert sweep.metric == options.pop("metric")
+    assert {key: getattr(sweep.settings, key) for key in options} == options
     assert (sweep.base.name, sweep.keys, len(sweep.trials)) == ("mine", ("batch_size",), 3)
     assert {trial.config.name for trial in sweep.trials} == {"mine"}
     assert {trial.config.learning_rate for trial in sweep.trials} == {0.5}
