@@ -86,12 +86,11 @@ class Cluster:
         stack: Stack,
         plan: Plan,
         ends: Sequence[Sequence[int]],
-        *,
         start: Snapshot | None,
         until: int | None,
         check: Callable[[], None],
     ) -> Iterator[TrainedEpoch]:
-        """Train a stack on the cluster; see `TrainEpochs`. A few epochs come at once.
+        """Train a stack on the cluster, as `train_epochs` does here; a few epochs come at once.
 
         Raises StackFailedError where the training fails on a worker, WorkersKilledError where it
         kills one after another, DataError, and ClusterError once the cluster is of no use.

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import threadpoolctl
@@ -70,36 +70,26 @@ class TrainedEpoch:
         return ~(self.record.diverged | self.record.finished)
 
 
-class TrainEpochs(Protocol):
-    """What trains a stack, here or elsewhere."""
-
-    def __call__(
-        self,
-        stack: Stack,
-        plan: Plan,
-        ends: Sequence[Sequence[int]],
-        *,
-        start: Snapshot | None,
-        until: int | None,
-        check: Callable[[], None],
-    ) -> Iterator[TrainedEpoch]:
-        """Yield the epochs of a stack after `start`, or all, the last one being `until`.
-
-        `ends` has the epochs in which the runs of each column end. What `check` raises, which is
-        called often, ends the training early.
-        """
+TrainEpochs = Callable[
+    [Stack, Plan, Sequence[Sequence[int]], Snapshot | None, int | None, Callable[[], None]],
+    Iterator[TrainedEpoch],
+]
+"""What trains a stack as `train_epochs` does, here or elsewhere."""
 
 
 def train_epochs(
     stack: Stack,  # noqa: ARG001 - its name matters only where it is trained elsewhere
     plan: Plan,
     ends: Sequence[Sequence[int]],
-    *,
     start: Snapshot | None,
     until: int | None,
     check: Callable[[], None],
 ) -> Iterator[TrainedEpoch]:
-    """Train a stack in this process; see `TrainEpochs`."""
+    """Yield the epochs of a stack after `start`, or all, the last one being `until`.
+
+    `ends` has the epochs in which the runs of each column end. What `check` raises, which is
+    called often, ends the training early.
+    """
     trainer = plan.trainer(check)
     if start is not None:
         trainer.restore(start)
@@ -202,11 +192,9 @@ def _train(task: Plain, data: Dataset, answer: dict[str, Any], check: Callable[[
     configs = [_config(one, data.name) for one in task["configs"]]
     stack = Stack(task["stack"], tuple(Column((), config) for config in configs))
     plan = plan_on(data, configs, without_dark_pixels=task["is_compact"])
-    start = None if task["start"] is None else Snapshot(**task["start"])
     end = time.monotonic() + task["seconds"]
-    for epoch in train_epochs(
-        stack, plan, task["ends"], start=start, until=task["until"], check=check
-    ):
+    start = None if task["start"] is None else Snapshot(**task["start"])
+    for epoch in train_epochs(stack, plan, task["ends"], start, task["until"], check):
         data.watched.check()
         is_last = epoch.record.epoch == task["until"]
         is_late = time.monotonic() > end and bool(epoch.staying.any())

@@ -157,16 +157,10 @@ class _StackTraining:
                 for column in self.stack.columns]  # fmt: skip
         epoch: TrainedEpoch | None = None
         try:
-            for epoch in self.work.train(
-                self.stack,
-                self._plan,
-                ends,
-                start=start,
-                until=stretch.until,
-                check=self.work.check,
-            ):
+            train, until = self.work.train, stretch.until
+            for epoch in train(self.stack, self._plan, ends, start, until, self.work.check):
                 self._note(epoch)
-                at_end = epoch.record.epoch == stretch.until
+                at_end = epoch.record.epoch == until
                 if at_end or self._checkpoints.is_due(CHECKPOINT_SECONDS):
                     self._save(epoch)
                 if at_end and epoch.staying.any():
