@@ -206,7 +206,7 @@ def sweep(
         )
     _print(result.folder, result.document, as_json=as_json, quiet=quiet)
     if result.status != "completed":
-        raise SweepFailedError(f"the sweep {result.status}: {result.error}")
+        raise SweepFailedError(f"the sweep {result.status}: {result.document['error']}")
     refuse_missing_plots(result.folder, result.not_drawn, resume_options(runs_dir, plugins))
 
 

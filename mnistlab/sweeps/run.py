@@ -164,7 +164,7 @@ def _close(folder: SweepFolder, result: SweepResult, started: float) -> None:
     folder.sync_runs()
     checksums = folder.compute_checksums()
     undrawn = {"not_drawn": result.not_drawn} if result.not_drawn else {}
-    details = {"ended": now(), "error": result.error, **undrawn}
+    details = {"ended": now(), "error": result.document["error"], **undrawn}
     folder.write_status(result.status, checksums=checksums, **details)
     folder.lock_file.unlink(missing_ok=True)
 

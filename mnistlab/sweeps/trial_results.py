@@ -62,7 +62,7 @@ def column_of(metric: Metric) -> str:
 
 
 def read_rows(folder: SweepFolder, sweep: SweepDefinition) -> list[dict[str, Any]]:
-    """Return a row a run, in the order of their numbers; of an unfinished run most is None."""
+    """Return a row a run, as results.csv has them; of an unfinished run most is None."""
     rows = []
     for trial in sweep.trials:
         for number, config in sweep.runs_of(trial).items():
@@ -80,27 +80,26 @@ def read_rows(folder: SweepFolder, sweep: SweepDefinition) -> list[dict[str, Any
 
 
 def _outcome(folder: SweepFolder, number: int) -> dict[str, Any]:
-    run = folder.run(number)
-    if not run.path.exists():
-        return _numbers({}, "interrupted", "not finished")
-    status = run.read_status()
-    try:
-        summary = run.read_summary()
-    except RunFolderError as error:
-        return _numbers({}, "failed", str(error))
-    numbers = _numbers(summary, status["status"], status.get("error"))
-    return {**numbers, "stopped": status.get("stopped")}
-
-
-def _numbers(summary: Mapping[str, Any], status: str, error: str | None) -> dict[str, Any]:
-    numbers = {
-        f"{split}_{name}": (summary.get(split) or {}).get(name)
-        for split in ("train", "validation", "test")
-        for name in ("loss", "accuracy")
+    run, summary = folder.run(number), dict[str, Any]()
+    status: Mapping[str, Any] = {"status": "interrupted", "error": "not finished"}
+    if run.path.exists():
+        status = run.read_status()
+        try:
+            summary = run.read_summary()
+        except RunFolderError as error:
+            status = {"status": "failed", "error": str(error)}
+    return {
+        "status": status["status"],
+        "stopped": status.get("stopped"),
+        "epochs_run": summary.get("epochs"),
+        **{
+            f"{split}_{name}": (summary.get(split) or {}).get(name)
+            for split in ("train", "validation", "test")
+            for name in ("loss", "accuracy")
+        },
+        "seconds": (summary.get("seconds") or {}).get("total"),
+        "error": status.get("error"),
     }
-    seconds = (summary.get("seconds") or {}).get("total")
-    epochs = summary.get("epochs")
-    return {"status": status, "epochs_run": epochs, **numbers, "seconds": seconds, "error": error}
 
 
 def summarize(rows: Sequence[Mapping[str, Any]], sweep: SweepDefinition) -> list[TrialResult]:
@@ -119,7 +118,7 @@ def summarize(rows: Sequence[Mapping[str, Any]], sweep: SweepDefinition) -> list
                 [row["run"] for row in mine],
                 status,
                 max(row["epochs_run"] or 0 for row in mine),
-                any(row.get("stopped") for row in mine),
+                any(row["stopped"] for row in mine),
                 {name: _mean([row[name] for row in mine]) for name in (*METRICS, *TEST)},
                 t_half_width(values) if whole else None,
             )
@@ -154,7 +153,7 @@ def _severity(status: str) -> int:
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return statistics.fmean(known) if values and len(known) == len(values) else None
+    return statistics.fmean(known) if len(known) == len(values) else None
 
 
 def shown_value(value: Any) -> str:
