@@ -1,7 +1,7 @@
 """The main path of a sweep: from a prepared one to a folder of runs, the best one named."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -26,6 +26,7 @@ from mnistlab.sweeps.stack_epochs import TrainEpochs, train_epochs
 from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
 from mnistlab.sweeps.storage import (
     begin,
+    extend,
     find_sweep_of,
     finished_runs,
     has_begun,
@@ -34,8 +35,13 @@ from mnistlab.sweeps.storage import (
     with_known_trials,
 )
 from mnistlab.sweeps.sweep_schema import Metric
-from mnistlab.sweeps.trial_results import read_rows, sentences
-from mnistlab.sweeps.trial_scheduler import batches, budgets, check_sampler, labels_of, pruned_at
+from mnistlab.sweeps.trial_results import (
+    budgets,
+    describe_parameters,
+    pruned_at,
+    read_rows,
+    sentences,
+)
 from mnistlab.sweeps.trials import SweepDefinition
 from mnistlab.sweeps.workers import (
     Event,
@@ -79,7 +85,8 @@ def run_sweep(
     kept and can be resumed. Raises what cut it short.
     """
     started = time.perf_counter()
-    check_sampler(prepared.sweep)
+    if prepared.sweep.drawn is not None:
+        import mnistlab.sweeps.tpe  # noqa: F401, PLC0415 - an extra, which may not be installed
     folder: SweepFolder | None = None
     with ExitStack() as cleanup:
         cleanup.callback(reporter.stop)
@@ -110,7 +117,7 @@ def run_sweep(
             reporter.start(*_what_is_left(prepared, folder, done))
             try:
                 with suppress(StoppedError):  # a run failed, and that was to end it
-                    for prepared, batch in batches(begun, folder, done, reporter, take_from):
+                    for prepared, batch in _batches(begun, folder, done, reporter, take_from):
                         training.run(prepared, batch, done, environment)
                 with suppress(OSError):
                     folder.checkpoints.rmdir()
@@ -157,6 +164,55 @@ def complete_sweep(
     ).folder
 
 
+def _batches(
+    prepared: PreparedSweep,
+    folder: SweepFolder,
+    done: set[int],
+    reporter: SweepReporter,
+    take_from: Path | None = None,
+) -> Iterator[tuple[PreparedSweep, SweepDefinition]]:
+    """Yield the sweep with all trials that are known, and as a second one the batch to train.
+
+    A search goes by what the folder has of the batches before, so each must be trained when the
+    next one is asked for. Its trials are in the plan before they are yielded. Those of its runs
+    that are finished in the runs folder `take_from` are taken over, and `done` gains them.
+    """
+    sweep, size = prepared.sweep, prepared.sweep.settings.batch
+    if size is None:
+        yield prepared, sweep
+        return
+    from mnistlab.sweeps.tpe import Study  # noqa: PLC0415 - an extra
+
+    study = Study(folder, sweep)
+    first = 0
+    while True:
+        batch = replace(sweep, trials=sweep.trials[first : first + size])
+        yield prepared, batch
+        study.tell(batch)
+        first += size
+        if first >= sweep.wanted:
+            return
+        if first >= len(sweep.trials):
+            points = [trial.point for trial in sweep.trials]
+            sweep = sweep.at([*points, *study.ask(sweep)])
+            prepared = prepare_sweep(sweep, earlier=prepared)
+            done |= extend(folder, prepared, take_from)
+            labels = _labels_of(sweep)
+            reporter.extend({run: labels[run] for run in labels if run >= first * sweep.repeats})
+
+
+def _labels_of(sweep: SweepDefinition) -> dict[int, str]:
+    """Return what is special about each run, by its number."""
+    labels = {}
+    for trial in sweep.trials:
+        for run, config in sweep.runs_of(trial).items():
+            repeat: dict[str, Any] = {"seed": config.seed} if sweep.settings.seeds > 1 else {}
+            if sweep.folds is not None:
+                repeat = {"data.fold": config.data.fold}
+            labels[run] = describe_parameters({**trial.parameters, **repeat})
+    return labels
+
+
 def _close(folder: SweepFolder, result: SweepResult, started: float) -> None:
     """Write what came of the sweep, its status last."""
     folder.write_log(*sentences(result.document))
@@ -174,7 +230,7 @@ def _what_is_left(
 ) -> tuple[list[str], dict[int, dict[str, Any]], dict[int, int]]:
     """Return each run's label, what is known of those that are done, the others' epochs."""
     sweep = prepared.sweep
-    labels = list(labels_of(sweep).values())
+    labels = list(_labels_of(sweep).values())
     to_come = range(len(labels), sweep.wanted * sweep.repeats)
     labels += [""] * len(to_come)
     rows = enumerate(read_rows(folder, sweep))
@@ -208,10 +264,7 @@ class _Training:
 
         Raises StoppedError where the sweep is to end.
         """
-        work = Work(
-            self.folder, prepared.configs, prepared.data_of, environment, done,
-            self.workers.report, self.workers.check, self.train_epochs,
-        )  # fmt: skip
+        work = Work(self.folder, prepared, environment, done, self.workers, self.train_epochs)
         runs = {run for trial in batch.trials for run in batch.runs_of(trial)}
         planned = planned_stacks(self.folder, prepared, done)
         stacks = [stack for stack in planned if runs.intersection(stack.runs)]

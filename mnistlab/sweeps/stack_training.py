@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config
 from mnistlab.core.trainer import Snapshot
-from mnistlab.datasets import Dataset
 from mnistlab.errors import ClusterError, DataError, RunFolderError, WorkersKilledError
 from mnistlab.experiment.prepare import plan_on
 from mnistlab.experiment.recorder import CheckpointTimer, RunRecorder, check_notes, now
@@ -24,9 +23,9 @@ from mnistlab.run_folders.environment import MACHINE
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.safeguards import check_in_place, remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint, save_checkpoint
-from mnistlab.sweeps.plan import Column, Stack, last_epoch
-from mnistlab.sweeps.stack_epochs import TrainedEpoch, TrainEpochs, train_epochs
-from mnistlab.sweeps.workers import EpochEnded, Event, RunEnded, StackEnded, StoppedError
+from mnistlab.sweeps.plan import Column, PreparedSweep, Stack, last_epoch
+from mnistlab.sweeps.stack_epochs import TrainedEpoch, TrainEpochs
+from mnistlab.sweeps.workers import EpochEnded, RunEnded, StackEnded, StoppedError, Workers
 
 CHECKPOINT_SECONDS = 0.25
 """The least time from one checkpoint to the next; one of 64 columns takes 1 ms at first."""
@@ -71,20 +70,17 @@ def _storing(seconds: dict[str, float]) -> Iterator[None]:
 class Work:
     """What all stacks of a sweep share.
 
-    `done` holds the runs whose folders are whole already, `report` passes events on, and
-    `check` raises StoppedError when the sweep is to end. `train` trains a stack, in this process
-    or elsewhere. `features` has a file of what the feature steps of a dataset have learned, which
-    the runs on it share.
+    `done` holds the runs whose folders are whole already, `workers` are told what happens. `train`
+    trains a stack, in this process or elsewhere. `features` has a file of what the feature steps of
+    a dataset have learned, which the runs on it share.
     """
 
     folder: SweepFolder
-    configs: Mapping[int, Config]
-    data_of: Callable[[Config], Dataset]
+    prepared: PreparedSweep
     environment: Mapping[str, Any]
     done: set[int]
-    report: Callable[[Event], None]
-    check: Callable[[], None]
-    train: TrainEpochs = train_epochs
+    workers: Workers
+    train: TrainEpochs
     features: dict[int, Path] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
@@ -113,7 +109,7 @@ def train_stack(stack: Stack, work: Work, stretch: Stretch = WHOLE) -> list[Stac
             return [part for half in stack.split() for part in train_stack(half, work, stretch)]
         training.fail(error)
     finally:
-        work.report(StackEnded(training.seconds))
+        work.workers.report(StackEnded(training.seconds))
     return [stack]
 
 
@@ -137,7 +133,7 @@ class _StackTraining:
 
     def __post_init__(self) -> None:
         columns = self.stack.columns
-        self._data = self.work.data_of(columns[0].config)
+        self._data = self.work.prepared.data_of(columns[0].config)
         configs = [column.config for column in columns]
         self._plan = plan_on(self._data, configs, without_dark_pixels=self.stack.is_compact)
         self._machine: Mapping[str, Any] = {}
@@ -153,12 +149,12 @@ class _StackTraining:
             if stretch.until is not None and start.epoch >= stretch.until:
                 return
             start = self._without_pruned(start, stretch)
-        ends = [[last_epoch(self.work.configs[run]) for run in column.runs]
+        ends = [[last_epoch(self.work.prepared.configs[run]) for run in column.runs]
                 for column in self.stack.columns]  # fmt: skip
         epoch: TrainedEpoch | None = None
         try:
             train, until = self.work.train, stretch.until
-            for epoch in train(self.stack, self._plan, ends, start, until, self.work.check):
+            for epoch in train(self.stack, self._plan, ends, start, until, self.work.workers.check):
                 self._note(epoch)
                 at_end = epoch.record.epoch == until
                 if at_end or self._checkpoints.is_due(CHECKPOINT_SECONDS):
@@ -183,7 +179,7 @@ class _StackTraining:
         reason = f"halving, after epoch {epoch}"
         for position, column in enumerate(snapshot.columns.tolist()):
             for run in runs & set(self.stack.columns[column].runs):
-                config = self.work.configs[run].model_copy(update={"stop_after": epoch})
+                config = self.work.prepared.configs[run].model_copy(update={"stop_after": epoch})
                 parameters = self._plan.with_all_pixels(snapshot.parameters[:, position, :])
                 self._end(
                     run,
@@ -197,7 +193,10 @@ class _StackTraining:
         for column, member in enumerate(self.stack.columns):
             for run in member.runs:
                 self._end(
-                    run, self.work.configs[run], column, partial(RunRecorder.fail, error=error)
+                    run,
+                    self.work.prepared.configs[run],
+                    column,
+                    partial(RunRecorder.fail, error=error),
                 )
 
     @property
@@ -215,16 +214,18 @@ class _StackTraining:
         for position, column in enumerate(record.columns.tolist()):
             row = self._logs[column].add_epoch(record, position)
             runs = self.stack.columns[column].runs
-            going = [run for run in runs if last_epoch(self.work.configs[run]) >= record.epoch]
+            going = [
+                run for run in runs if last_epoch(self.work.prepared.configs[run]) >= record.epoch
+            ]
             rows |= dict.fromkeys(going, row)
-        self.work.report(EpochEnded(rows))
+        self.work.workers.report(EpochEnded(rows))
         for position, column in enumerate(record.columns.tolist()):
             self._end_column(epoch, position, self.stack.columns[column], column)
 
     def _end_column(self, epoch: TrainedEpoch, position: int, member: Column, column: int) -> None:
         """Write the runs of a column that end with this epoch."""
         record = epoch.record
-        configs = {run: self.work.configs[run] for run in member.runs}
+        configs = {run: self.work.prepared.configs[run] for run in member.runs}
         later = [run for run, config in configs.items() if last_epoch(config) > record.epoch]
         ending = [run for run, config in configs.items() if last_epoch(config) == record.epoch]
         if record.diverged[position]:
@@ -260,7 +261,7 @@ class _StackTraining:
         with _storing(self.seconds):
             self._write(run, keep)
         self.work.done.add(number)
-        self.work.report(RunEnded(number, run.status, run.error))
+        self.work.workers.report(RunEnded(number, run.status, run.error))
 
     def _write(self, run: RunRecorder, keep: Callable[[RunRecorder], None]) -> None:
         _clear(run.folder.path)  # left half written by a process that was killed
@@ -322,7 +323,7 @@ class _StackTraining:
                 raise ValueError("its machine is none")
             missing = [run for run in member.runs if run not in self.work.done]
             if any(
-                column not in left or last_epoch(self.work.configs[run]) <= snapshot.epoch
+                column not in left or last_epoch(self.work.prepared.configs[run]) <= snapshot.epoch
                 for run in missing
             ):
                 raise ValueError(f"run {missing[0]} is neither done nor in it")

@@ -1,17 +1,24 @@
-"""What came of the trials of a sweep: read from the folders of its runs, and in sentences."""
+"""What came of the trials of a sweep: read from its runs, ranked, halved, and in sentences.
+
+Successive halving: Jamieson and Talwalkar, "Non-stochastic best arm identification and
+hyperparameter optimization", AISTATS 2016: after each budget of epochs the best 1/factor of the
+trials stay, and those that look worst end early.
+"""
 
 import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from mnistlab.errors import RunFolderError
 from mnistlab.run_folders.folder import SweepFolder, repeats_of
+from mnistlab.run_folders.weights import load_checkpoint
 from mnistlab.statistics import t_half_width
+from mnistlab.sweeps.plan import Stack
 from mnistlab.sweeps.sweep_file import Trial
-from mnistlab.sweeps.sweep_schema import Metric
+from mnistlab.sweeps.sweep_schema import Halving, Metric
 from mnistlab.sweeps.trials import SweepDefinition
 
 METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
@@ -145,6 +152,80 @@ def rank(results: Sequence[TrialResult], metric: Metric) -> list[TrialResult]:
             result.trial.number,
         ),
     )
+
+
+def budgets(halving: Halving, epochs: int) -> list[int]:
+    """Return the epochs after which trials leave: min_epochs times powers of the factor."""
+    budget, found = halving.min_epochs, []
+    while budget < epochs:
+        found.append(budget)
+        budget *= halving.factor
+    return found
+
+
+def choose_pruned(scores: Mapping[int, float], factor: int) -> set[int]:
+    """Return the trials that leave, given the score of each that is left; the lowest is best.
+
+    One in `factor` stays, rounded down, and never less than one; of equals the first stays. What
+    has diverged has no score any more.
+    """
+    ranked = sorted(scores, key=lambda trial: (scores[trial], trial))
+    return set(ranked[max(1, len(ranked) // factor) :])
+
+
+def pruned_at(
+    epoch: int, stacks: Sequence[Stack], folder: SweepFolder, sweep: SweepDefinition, done: Set[int]
+) -> frozenset[int]:
+    """Return the runs of a sweep, or of a batch of its trials, that do not go on after this epoch.
+
+    The values of runs that are `done` come from their folders, those of the others from
+    checkpoints: a folder that was being written when the process died is not read.
+    The same files give the same answer, so a sweep that is resumed decides as it did before.
+    """
+    assert sweep.halving is not None  # noqa: S101 - who calls this has budgets from it
+    name = column_of(sweep.metric)
+    values = _from_checkpoints(epoch, stacks, folder, name)
+    values |= _from_folders(epoch, folder, name, done)
+    sign = 1 if sweep.metric.goal == "minimize" else -1
+    scores = {}
+    for trial in sweep.trials:
+        mine = [values.get(run, math.nan) for run in sweep.runs_of(trial)]
+        if all(map(math.isfinite, mine)):
+            scores[trial.number] = sign * sum(mine) / len(mine)
+    pruned = choose_pruned(scores, sweep.halving.factor)
+    return frozenset(
+        run
+        for trial in sweep.trials
+        if trial.number in pruned or trial.number not in scores
+        for run in sweep.runs_of(trial)
+    )
+
+
+def _from_checkpoints(
+    epoch: int, stacks: Sequence[Stack], folder: SweepFolder, name: str
+) -> dict[int, float]:
+    values: dict[int, float] = {}
+    for stack in stacks:
+        path = folder.checkpoint_of(stack.name)
+        if path.exists():
+            _, notes = load_checkpoint(path)
+            for column, note in zip(stack.columns, notes, strict=True):
+                for row in note["rows"]:
+                    if row["epoch"] == epoch:
+                        values |= dict.fromkeys(column.runs, row.get(name, math.nan))
+    return values
+
+
+def _from_folders(epoch: int, folder: SweepFolder, name: str, done: Set[int]) -> dict[int, float]:
+    """Return the values of runs that have ended, NaN for those that did not get there whole."""
+    values = dict.fromkeys(done, math.nan)
+    for number in done:
+        run = folder.run(number)
+        if run.read_status()["status"] == "completed":
+            metrics = run.read_metrics()
+            by_epoch = zip(metrics["epoch"], metrics.get(name, []), strict=True)
+            values[number] = dict(by_epoch).get(epoch, math.nan)
+    return values
 
 
 def _severity(status: str) -> int:

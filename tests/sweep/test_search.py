@@ -33,8 +33,8 @@ from tests.sweep.helpers import (
 
 optuna = pytest.importorskip("optuna")
 
+from mnistlab.sweeps import run as of_batches  # noqa: E402 - after the skip
 from mnistlab.sweeps import tpe  # noqa: E402
-from mnistlab.sweeps import trial_scheduler as of_batches  # noqa: E402 - after the skip
 
 WORDS = ("learning_rate=log_uniform(0.001,1)", "weight_decay=uniform(0,0.1)")
 OPTIONS = {

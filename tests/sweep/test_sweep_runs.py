@@ -22,8 +22,7 @@ from mnistlab.sweeps import plan as stacks
 from mnistlab.sweeps import stack_training as training
 from mnistlab.sweeps.plan import prepare_sweep
 from mnistlab.sweeps.sweep_schema import Halving, Metric
-from mnistlab.sweeps.trial_results import TrialResult, rank
-from mnistlab.sweeps.trial_scheduler import budgets, choose_pruned, pruned_at
+from mnistlab.sweeps.trial_results import TrialResult, budgets, choose_pruned, pruned_at, rank
 from mnistlab.sweeps.workers import EpochEnded, RunEnded
 from tests.digits import VALIDATION
 from tests.sweep.helpers import (
