@@ -165,7 +165,7 @@ def sweep(
 
     from mnistlab.console.sweeps import ConsoleSweepReporter, estimate_facts, print_estimate
     from mnistlab.sweeps.plan import estimate, prepare_sweep
-    from mnistlab.sweeps.run import SweepOptions, run_sweep
+    from mnistlab.sweeps.run import run_sweep
     from mnistlab.sweeps.storage import best_run, is_complete
 
     reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
@@ -199,9 +199,10 @@ def sweep(
             reporter=reporter,
             start_painter=None if no_plots else partial(Painter, plugins),
             resumed=folder,
-            options=SweepOptions(
-                needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)
-            ),
+            needed=needed,
+            fail_fast=fail_fast,
+            retry_failed=retry_failed,
+            resume_options=resume_options(runs_dir, plugins),
             cluster=cluster,
         )
     _print(result.folder, result.document, as_json=as_json, quiet=quiet)

@@ -1,7 +1,7 @@
 """The main path of a sweep: from a prepared one to a folder of runs, the best one named."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.cluster import Cluster
 from mnistlab.sweeps.finish import SweepResult, finish_sweep
 from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch, prepare_sweep
-from mnistlab.sweeps.stack_epochs import TrainEpochs, train_epochs
+from mnistlab.sweeps.stack_epochs import train_epochs
 from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
 from mnistlab.sweeps.storage import (
     begin,
@@ -53,21 +53,6 @@ from mnistlab.sweeps.workers import (
 )
 
 
-@dataclass(frozen=True)
-class SweepOptions:
-    """How a sweep is to be run, which changes none of its results.
-
-    `needed` takes runs that are finished elsewhere in the runs folder from there, `fail_fast`
-    ends the sweep with the first run that fails, `retry_failed` trains those again that have.
-    `resume_options` are part of the command that continues an interrupted sweep.
-    """
-
-    needed: bool = False
-    fail_fast: bool = False
-    retry_failed: bool = False
-    resume_options: str = ""
-
-
 def run_sweep(
     prepared: PreparedSweep,
     *,
@@ -75,12 +60,18 @@ def run_sweep(
     reporter: SweepReporter,
     start_painter: Callable[[], Painter] | None = None,
     resumed: SweepFolder | None = None,
-    options: SweepOptions = SweepOptions(),
+    needed: bool = False,
+    fail_fast: bool = False,
+    retry_failed: bool = False,
+    resume_options: str = "",
     cluster: Cluster | None = None,
 ) -> SweepResult:
     """Train all runs of a sweep that are not done yet, and name the best trial.
 
     Stacks are trained by threads, one for each of the sweep's workers, or on the `cluster`.
+    `needed` takes runs that are finished elsewhere in the runs folder from there, `fail_fast`
+    ends the sweep with the first run that fails, `retry_failed` trains those again that have.
+    `resume_options` are part of the command that continues an interrupted sweep.
     With `resumed` the sweep in that folder goes on. However this ends, what was reached is
     kept and can be resumed. Raises what cut it short.
     """
@@ -102,23 +93,24 @@ def run_sweep(
             painter = cleanup.enter_context(start_painter()) if start_painter else None
             environment = describe_environment()
             other_blas = describe_other_blas(folder.read_environment(), environment)
-            take_from = runs_dir if options.needed else None
+            take_from = runs_dir if needed else None
             if not has_begun(folder):
                 begin(folder, prepared, environment, take_from)
             begun = prepared = with_known_trials(folder, prepared)
-            done = finished_runs(folder, begun, retry_failed=options.retry_failed)
+            done = finished_runs(folder, begun, retry_failed=retry_failed)
             about_resuming = [f"{folder.name} {other_blas}"] if other_blas else []
             about_cluster = [] if cluster is None else cluster.warnings
             for warning in [*prepared.warnings(), *about_resuming, *about_cluster]:
                 reporter.warn(warning)
                 folder.write_log(f"warning: {warning}")
             train = train_epochs if cluster is None else cluster.train_epochs
-            training = _Training(prepared, folder, reporter, options, Workers(executor), train)
+            work = Work(folder, prepared, environment, done, Workers(executor), train)
+            training = _Training(work, reporter, fail_fast)
             reporter.start(*_what_is_left(prepared, folder, done))
             try:
                 with suppress(StoppedError):  # a run failed, and that was to end it
                     for prepared, batch in _batches(begun, folder, done, reporter, take_from):
-                        training.run(prepared, batch, done, environment)
+                        training.run(prepared, batch)
                 with suppress(OSError):
                     folder.checkpoints.rmdir()
             except StorageError as error:
@@ -132,7 +124,7 @@ def run_sweep(
             reporter.stop()
             if folder is not None:
                 with deferred():
-                    _give_up(folder, error, options.resume_options, created=resumed is None)
+                    _give_up(folder, error, resume_options, created=resumed is None)
             raise
     return result
 
@@ -243,57 +235,48 @@ def _what_is_left(
 class _Training:
     """A sweep's training, one batch of trials after the other, and its workers' seconds."""
 
-    prepared: PreparedSweep
-    folder: SweepFolder
+    work: Work
     reporter: SweepReporter
-    options: SweepOptions
-    workers: Workers
-    train_epochs: TrainEpochs
+    fail_fast: bool
 
     def __post_init__(self) -> None:
         self.seconds = dict.fromkeys(("train", "evaluate", "write"), 0.0)
 
-    def run(
-        self,
-        prepared: PreparedSweep,
-        batch: SweepDefinition,
-        done: set[int],
-        environment: Mapping[str, Any],
-    ) -> None:
-        """Train a batch of trials, `done` gains its runs; halving decides who goes on.
+    def run(self, prepared: PreparedSweep, batch: SweepDefinition) -> None:
+        """Train a batch of trials; halving decides who goes on.
 
         Raises StoppedError where the sweep is to end.
         """
-        work = Work(self.folder, prepared, environment, done, self.workers, self.train_epochs)
+        work = replace(self.work, prepared=prepared)
         runs = {run for trial in batch.trials for run in batch.runs_of(trial)}
-        planned = planned_stacks(self.folder, prepared, done)
+        planned = planned_stacks(work.folder, prepared, work.done)
         stacks = [stack for stack in planned if runs.intersection(stack.runs)]
         ends = budgets(batch.halving, last_epoch(batch.base)) if batch.halving else []
         stretch = Stretch(until=ends[0] if ends else None)
         for following in [*ends[1:], None] if ends else []:
             stacks = self._train(stacks, work, stretch)
             until = stretch.until or 0
-            pruned = pruned_at(until, stacks, self.folder, batch, work.done)
+            pruned = pruned_at(until, stacks, work.folder, batch, work.done)
             for stack in stacks:
                 end_runs(stack, work, pruned, until)
             stretch = Stretch(following, until, pruned)
         self._train(stacks, work, stretch)
-        self.workers.check()  # all may have ended before they heard of it
+        work.workers.check()  # all may have ended before they heard of it
 
     def _train(self, stacks: list[Stack], work: Work, stretch: Stretch) -> list[Stack]:
         tasks = [partial(train_stack, stack, work, stretch) for stack in stacks]
-        return [stack for part in self.workers.run_all(tasks, self._listen) for stack in part]
+        return [stack for part in work.workers.run_all(tasks, self._listen) for stack in part]
 
     def _listen(self, event: Event) -> None:
         self.reporter.event(event)
         if isinstance(event, StackEnded):
             for kind, seconds in event.seconds.items():
-                self.seconds[kind] += seconds / self.prepared.workers
+                self.seconds[kind] += seconds / self.work.prepared.workers
         elif isinstance(event, RunEnded):
             if event.error:
-                self.folder.write_log(f"run {event.number} {event.status}: {event.error}")
-            if event.status == "failed" and self.options.fail_fast:
-                self.workers.stop()
+                self.work.folder.write_log(f"run {event.number} {event.status}: {event.error}")
+            if event.status == "failed" and self.fail_fast:
+                self.work.workers.stop()
 
 
 def _paint(painter: Painter, result: SweepResult) -> str | None:

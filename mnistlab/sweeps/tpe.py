@@ -10,7 +10,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -48,9 +48,6 @@ class Study:
 
     def __init__(self, folder: SweepFolder, sweep: SweepDefinition) -> None:
         self._folder = folder
-        self._seed = sweep.settings.random_seed
-        self._batch = sweep.settings.batch or len(sweep.trials)
-        self._draft, self._drawn = sweep.draft, sweep.drawn or ()
         self._parameters = [_Parameter(group) for group in sweep.draft.groups]
         self._direction = optuna.study.StudyDirection[sweep.metric.goal.upper()]
         self._journal = _Journal()
@@ -68,35 +65,27 @@ class Study:
         The same trials and results give the same points: the sampler's seed is the sweep's
         `random_seed` and the number of the batch together.
         """
-        number = len(sweep.trials) // self._batch
-        sampler = optuna.samplers.TPESampler(
-            seed=(self._seed + number) % 2**32, multivariate=True, constant_liar=True
-        )
+        tried, size = {trial.point for trial in sweep.trials}, sweep.settings.batch or 1
+        seed = (sweep.settings.random_seed + len(tried) // size) % 2**32
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
         study = self._study(optuna.storages.InMemoryStorage(), sampler)
         study.add_trials(self._log.get_trials(deepcopy=False))
-        tried = {trial.point for trial in sweep.trials}
-        count = min(self._batch, sweep.wanted - len(tried))
+        count = min(size, sweep.wanted - len(tried))
         found: dict[Point, None] = {}
         for _ in range(_ASKS * count):
             point = self._ask_one(study)
-            if point not in tried and self._is_valid(point):
-                found[point] = None
+            with suppress(ConfigError):
+                if point not in tried and sweep.draft.trial(0, point):
+                    found[point] = None
             if len(found) == count:
                 break
-        others = (trial.point for trial in self._drawn)
+        others = (trial.point for trial in sweep.drawn or ())
         left = [point for point in others if point not in tried and point not in found]
         return [*found, *left[: count - len(found)]]
 
     def _ask_one(self, study: optuna.Study) -> Point:
         trial = study.ask({one.name: one.distribution for one in self._parameters})
         return tuple(one.part_of(trial.params[one.name]) for one in self._parameters)
-
-    def _is_valid(self, point: Point) -> bool:
-        try:
-            self._draft.trial(0, point)
-        except ConfigError:
-            return False
-        return True
 
     def _study(self, storage: Any, sampler: Any) -> optuna.Study:
         with _quiet():
