@@ -302,8 +302,6 @@ def _greet_all(client: Any, where: str, plugins: Sequence[tuple[str, str]]) -> l
         whose = who if who == "the scheduler" else f"the worker {who}"
         raise InputError(f"{where}: {whose} cannot run mnistlab: {_reason(error)}") from error
     for one, greeting in greetings.items():
-        if greeting["version"] != mnistlab.__version__:
-            raise InputError(f"{where}: {_other_version(f'worker {one}', greeting['version'])}")
         if greeting["error"] is not None:
             raise InputError(
                 f"{where}: the worker {one} cannot load a plugin: {greeting['error']}; a worker "

@@ -142,8 +142,8 @@ def hand_over(shared: Plain) -> Plain:
 
 
 def greet(plugins: Sequence[tuple[str, str]], dask_worker: Any) -> dict[str, Any]:
-    """Return this worker's version, the machine, and why a plugin cannot be loaded, if so."""
-    answer = {"version": mnistlab.__version__, "machine": _machine(), "error": None}
+    """Return this worker's machine, and why a plugin cannot be loaded, if so."""
+    answer: dict[str, Any] = {"machine": _machine(), "error": None}
     try:
         _load_plugins(plugins, dask_worker)
     except MnistlabError as error:
@@ -165,8 +165,9 @@ def train_part(task: Plain, shared: Plain) -> dict[str, Any]:
     worker = get_worker()
     if task["version"] != mnistlab.__version__:
         return {"version": mnistlab.__version__}
-    count = _Attempts(worker, task)
-    if (killed := count.begin()) >= MOST_KILLED:
+    killed = _attempts(worker, task)
+    _attempts(worker, task, killed + 1)
+    if killed >= MOST_KILLED:
         return {"killed": killed}
     answer: dict[str, Any] = {"epochs": [], "is_over": True}
     try:
@@ -183,7 +184,7 @@ def train_part(task: Plain, shared: Plain) -> dict[str, Any]:
         answer["data_error"] = f"{platform.node()}: {describe_error(error)}"
     except (Exception, SystemExit) as error:  # a plugin may call exit()
         answer["error"] = describe_error(error)
-    count.end()
+    _attempts(worker, task, 0)
     return answer
 
 
@@ -204,31 +205,20 @@ def _train(task: Plain, data: Dataset, answer: dict[str, Any], check: Callable[[
             return
 
 
-class _Attempts:
-    """Counts how often a stack was begun and not ended: so many workers died of it.
+def _attempts(worker: Any, task: Plain, now: int | None = None) -> int:
+    """Return how often a stack was begun and not ended, or set it: so many workers died of it.
 
     The scheduler keeps the number. It has one of its own, which also counts the stacks that only
     waited on a worker when that one died.
     """
+    from distributed.utils import sync  # noqa: PLC0415 - an extra
 
-    def __init__(self, worker: Any, task: Plain) -> None:
-        self._worker = worker
-        self._keys = ["mnistlab", task["token"], task["stack"]]
-
-    def begin(self) -> int:
-        """Count another attempt; return how many there were before."""
-        before: int = self._ask(self._worker.scheduler.get_metadata, default=0)
-        self._ask(self._worker.scheduler.set_metadata, value=before + 1)
+    keys = ["mnistlab", task["token"], task["stack"]]
+    if now is None:
+        before: int = sync(worker.loop, worker.scheduler.get_metadata, keys=keys, default=0)
         return before
-
-    def end(self) -> None:
-        """The worker has outlived the attempt."""
-        self._ask(self._worker.scheduler.set_metadata, value=0)
-
-    def _ask(self, function: Any, **arguments: Any) -> Any:
-        from distributed.utils import sync  # noqa: PLC0415 - an extra
-
-        return sync(self._worker.loop, function, keys=self._keys, **arguments)
+    sync(worker.loop, worker.scheduler.set_metadata, keys=keys, value=now)
+    return now
 
 
 def _cancellation(worker: Any, key: Any) -> Callable[[], None]:

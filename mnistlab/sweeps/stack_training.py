@@ -148,7 +148,9 @@ class _StackTraining:
         if start is not None:
             if stretch.until is not None and start.epoch >= stretch.until:
                 return
-            start = self._without_pruned(start, stretch)
+            if start.epoch == stretch.since and stretch.pruned:  # that halving ended here
+                left = [self.stack.columns[column] for column in start.columns]
+                start = start.keep(np.array([c.runs[-1] not in stretch.pruned for c in left], bool))
         ends = [[last_epoch(self.work.prepared.configs[run]) for run in column.runs]
                 for column in self.stack.columns]  # fmt: skip
         epoch: TrainedEpoch | None = None
@@ -258,31 +260,27 @@ class _StackTraining:
             rows=list(log.rows),
             seconds={**log.seconds, "total": log.seconds["train"] + log.seconds["evaluate"]},
         )
+        width, shared = len(self.stack.columns), self.work.features
         with _storing(self.seconds):
-            self._write(run, keep)
+            _clear(run.folder.path)  # left half written by a process that was killed
+            run.folder.path.mkdir(parents=True)
+            run.begin(self.started)
+            environment = {**self.work.environment, **self._machine, "stack_width": width}
+            run.record_origin(environment, self._data.sha256)
+            with self.work.lock:
+                run.record_features(self._data.fitted_steps, like=shared.get(id(self._data)))
+                shared.setdefault(id(self._data), run.folder.features)
+            run.folder.write_metrics(run.rows)
+            keep(run)
+            run.write_summary()
+            run.folder.write_log(
+                f"trained as one of {width} in a stack of {self.work.folder.name}",
+                *(describe_epoch(row, run.config.epochs) for row in run.rows),
+                *([run.error] if run.error else []),
+            )
+            run.close()
         self.work.done.add(number)
         self.work.workers.report(RunEnded(number, run.status, run.error))
-
-    def _write(self, run: RunRecorder, keep: Callable[[RunRecorder], None]) -> None:
-        _clear(run.folder.path)  # left half written by a process that was killed
-        run.folder.path.mkdir(parents=True)
-        run.begin(self.started)
-        width = {"stack_width": len(self.stack.columns)}
-        environment = {**self.work.environment, **self._machine, **width}
-        run.record_origin(environment, self._data.sha256)
-        shared = self.work.features
-        with self.work.lock:
-            run.record_features(self._data.fitted_steps, like=shared.get(id(self._data)))
-            shared.setdefault(id(self._data), run.folder.features)
-        run.folder.write_metrics(run.rows)
-        keep(run)
-        run.write_summary()
-        run.folder.write_log(
-            f"trained as one of {len(self.stack.columns)} in a stack of {self.work.folder.name}",
-            *(describe_epoch(row, run.config.epochs) for row in run.rows),
-            *([run.error] if run.error else []),
-        )
-        run.close()
 
     def _save(self, epoch: TrainedEpoch) -> None:
         """Write a checkpoint of the columns that go on, if any do and the epoch's end is known."""
@@ -327,14 +325,6 @@ class _StackTraining:
                 for run in missing
             ):
                 raise ValueError(f"run {missing[0]} is neither done nor in it")
-
-    def _without_pruned(self, snapshot: Snapshot, stretch: Stretch) -> Snapshot:
-        """Leave out the columns that halving ended where this checkpoint was taken."""
-        if snapshot.epoch != stretch.since or not stretch.pruned:
-            return snapshot
-        columns = self.stack.columns
-        lost = [columns[column].runs[-1] in stretch.pruned for column in snapshot.columns]
-        return snapshot.keep(~np.array(lost, bool))
 
 
 def _complete(

@@ -49,14 +49,13 @@ def open_folder(
     lock = resumed.lock()
     known = resumed.read_environment()
     ours = {"mnistlab": mnistlab.__version__, "data_sha256": prepared.data.sha256}
-    for what, value in ours.items():
-        if known.get(what) != value:
-            lock.release()
-            raise RunFolderError(
-                f"{resumed.name}: was begun with {what} {known.get(what)}, now it is {value}; "
-                "begin a new sweep, which may take finished runs over with --needed"
-            )
     try:
+        for what, value in ours.items():
+            if known.get(what) != value:
+                raise RunFolderError(
+                    f"{resumed.name}: was begun with {what} {known.get(what)}, now it is {value}; "
+                    "begin a new sweep, which may take finished runs over with --needed"
+                )
         if has_begun(resumed):
             planned_stacks(resumed, with_known_trials(resumed, prepared), set())
     except RunFolderError:

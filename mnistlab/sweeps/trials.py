@@ -129,7 +129,7 @@ def load_sweep(
         draft.base["name"] = name_from(source) if isinstance(source, Path) else "sweep"
     draft.settings = settings = _settled(draft)
     base = _base(draft)
-    _check_size(draft, _folds(draft))
+    _check_size(draft)
     _check_values(draft)
     trials = draft.trials(_points(draft))
     if base is None:
@@ -200,8 +200,8 @@ def _base(draft: Draft) -> Config | None:
     return settle(draft.base, draft.origins, draft.source)
 
 
-def _folds(draft: Draft) -> int | None:
-    """Return on how many folds each trial is trained; refuse seeds and folds together."""
+def _check_size(draft: Draft) -> None:
+    """Refuse a sweep of nothing, one of more runs than anybody starts, and seeds with folds."""
     data = draft.base.get("data")
     data = data if isinstance(data, dict) else {}
     folds = data.get("folds") if data.get("fold") is None else None
@@ -215,11 +215,6 @@ def _folds(draft: Draft) -> int | None:
             f"{draft.source}: seeds and folds exclude each other: their runs are no independent "
             "repeats of a trial; choose one of them"
         )
-    return folds
-
-
-def _check_size(draft: Draft, folds: int | None) -> None:
-    """Refuse a sweep of nothing, and one of more runs than anybody means to start."""
     repeats, what = (draft.settings.seeds, "seeds") if folds is None else (folds, "folds")
     most, points = draft.settings.max_trials, count_points(draft.groups)
     if not draft.axes and repeats == 1:
