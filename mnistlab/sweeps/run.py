@@ -26,6 +26,7 @@ from mnistlab.sweeps.stack_epochs import train_epochs
 from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
 from mnistlab.sweeps.storage import (
     begin,
+    best_run,
     extend,
     find_sweep_of,
     finished_runs,
@@ -282,9 +283,8 @@ class _Training:
 def _paint(painter: Painter, result: SweepResult) -> str | None:
     """Draw the sweep's plots and the winner's; return why not, as a sweep is whole without them."""
     try:
-        painter.draw(result.folder.path)
-        if result.best is not None:
-            painter.draw(result.folder.run(result.best.runs[0]).path)
+        for folder in (result.folder, *best_run(result.folder)):
+            painter.draw(folder.path)
     except RuntimeError as error:
         result.folder.write_log(f"warning: the plots could not be drawn: {error}")
         return str(error)

@@ -148,20 +148,16 @@ class Draft:
 
     def trial(self, number: int, point: Point) -> Trial:
         """Return the trial at a point; raise ConfigError that names what is wrong with it."""
-        config = self._config_at(point)
+        given = values_at(self.groups, point)
+        config = try_config(with_values(self.base, given))
+        if not isinstance(config, Config):
+            for group, part in zip(self.groups, point, strict=True):
+                for axis in group:
+                    check_value(axis, part, config)
+            values = ", ".join(f"{key}={shown(value)}" for key, value in given.items())
+            raise ConfigError(f"{self.source}: trial {values}: {config[0]}")
         parameters = {key: value_of(config, tuple(key.split("."))) for key in self.axes}
         return Trial(number, parameters, config, point)
-
-    def _config_at(self, point: Point) -> Config:
-        given = values_at(self.groups, point)
-        found = try_config(with_values(self.base, given))
-        if isinstance(found, Config):
-            return found
-        for group, part in zip(self.groups, point, strict=True):
-            for axis in group:
-                check_value(axis, part, found)
-        values = ", ".join(f"{key}={shown(value)}" for key, value in given.items())
-        raise ConfigError(f"{self.source}: trial {values}: {found[0]}")
 
 
 def check_value(axis: Axis, part: Any, found: Config | list[ConfigFault]) -> None:

@@ -23,7 +23,8 @@ from mnistlab.sweeps.trials import SweepDefinition
 
 METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 TEST = ("test_loss", "test_accuracy")
-_WORST_FIRST = ("failed", "interrupted", "diverged", "completed")
+_SEVERITY = {"failed": 0, "interrupted": 1, "diverged": 2, "completed": 3}
+"""The status of a trial is the lowest of its runs."""
 
 SHOWN = 10
 """Trials in the table of the best."""
@@ -116,7 +117,7 @@ def summarize(rows: Sequence[Mapping[str, Any]], sweep: SweepDefinition) -> list
     results = []
     for trial in sweep.trials:
         mine = [of_run[run] for run in sweep.runs_of(trial)]
-        status = min((row["status"] for row in mine), key=_severity)
+        status = min((row["status"] for row in mine), key=lambda one: _SEVERITY.get(one, 0))
         values = [row[chosen_by] for row in mine]
         whole = status == "completed" and None not in values
         results.append(
@@ -228,10 +229,6 @@ def _from_folders(epoch: int, folder: SweepFolder, name: str, done: Set[int]) ->
     return values
 
 
-def _severity(status: str) -> int:
-    return _WORST_FIRST.index(status) if status in _WORST_FIRST else 0
-
-
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if len(known) == len(values) else None
@@ -254,7 +251,13 @@ def describe_parameters(parameters: Mapping[str, Any]) -> str:
 
 def sentences(document: Document) -> list[str]:
     """Return what sweep.json says, in sentences, with what helps to read the terminal's table."""
-    return [*_notes(document), *findings(document)]
+    notes = []
+    if len(document["ranking"]) > SHOWN:
+        notes.append(f"The table shows the first {SHOWN} trials, results.csv has all.")
+    if document["best"] is not None and document["indistinguishable"]:
+        more = "" if repeats_of(document) else "; --seeds 3 would show the chance of the seed"
+        notes.append(f"~ marks what cannot be told from the best{more}.")
+    return [*notes, *findings(document)]
 
 
 def findings(document: Document) -> list[str]:
@@ -290,17 +293,6 @@ def findings(document: Document) -> list[str]:
         f"{seconds['write']:.2f} s)"
     )
     return lines
-
-
-def _notes(document: Document) -> list[str]:
-    """Return how the terminal's table is to be read, and which option would tell more."""
-    notes = []
-    if len(document["ranking"]) > SHOWN:
-        notes.append(f"The table shows the first {SHOWN} trials, results.csv has all.")
-    if document["best"] is not None and document["indistinguishable"]:
-        more = "" if repeats_of(document) else "; --seeds 3 would show the chance of the seed"
-        notes.append(f"~ marks what cannot be told from the best{more}.")
-    return notes
 
 
 def _about_best(document: Document, best: Document) -> list[str]:
