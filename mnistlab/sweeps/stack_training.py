@@ -43,9 +43,6 @@ class Stretch:
     pruned: frozenset[int] = frozenset()
 
 
-WHOLE = Stretch()
-
-
 class StorageError(Exception):
     """What a run or a checkpoint came to cannot be written: no fault of the training."""
 
@@ -85,7 +82,7 @@ class Work:
     lock: Lock = field(default_factory=Lock)
 
 
-def train_stack(stack: Stack, work: Work, stretch: Stretch = WHOLE) -> list[Stack]:
+def train_stack(stack: Stack, work: Work, stretch: Stretch) -> list[Stack]:
     """Train a stack to the end of a stretch, and write the runs that end on the way.
 
     When anything but the disk fails, its halves are trained instead, down to the columns that
