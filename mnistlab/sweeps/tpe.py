@@ -9,8 +9,8 @@ well-suited to parallelize optimization", 2010.
 import json
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -88,11 +88,14 @@ class Study:
         return tuple(one.part_of(trial.params[one.name]) for one in self._parameters)
 
     def _study(self, storage: Any, sampler: Any) -> optuna.Study:
-        with _quiet():
-            storage.create_new_study([self._direction], self._folder.name)
-            return optuna.Study(
-                self._folder.name, storage, sampler=sampler, pruner=optuna.pruners.NopPruner()
-            )
+        name, pruner = self._folder.name, optuna.pruners.NopPruner()
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it says that it made a study
+        try:
+            storage.create_new_study([self._direction], name)
+            return optuna.Study(name, storage, sampler=sampler, pruner=pruner)
+        finally:
+            optuna.logging.set_verbosity(verbosity)
 
     def _frozen(self, result: TrialResult, sweep: SweepDefinition) -> FrozenTrial:
         """Return a trial as Optuna keeps it: its value is the mean over its runs."""
@@ -195,14 +198,3 @@ class _Journal(BaseJournalBackend):
     def to_text(self) -> str:
         """Return what Optuna's JournalFileBackend reads: a line of JSON for each entry."""
         return "".join(self._lines)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Optuna from saying that it made a study."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)
