@@ -214,7 +214,7 @@ class Run(_Folder):
         `run.predict(images)`. Raises InputError for a run without weights, and for a model and a
         loss of a plugin.
         """
-        from mnistlab.sklearn.classifiers import fitted_as  # noqa: PLC0415 - takes seconds
+        from mnistlab.sklearn.estimators import fitted_as  # noqa: PLC0415 - takes seconds
         from mnistlab.sklearn.stacks import Fitted  # noqa: PLC0415
 
         rows = self._folder.read_metrics()

@@ -1,6 +1,7 @@
 """`mnistlab sweep`: many configs, trained together, the best one named."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -159,10 +160,12 @@ def sweep(
         check_own_file(folder.config)
     path = folder.config if folder is not None else config
     settled = load_sweep(path, words or [], **settings)  # type: ignore[arg-type]
+    if dry_run and settled.drawn:
+        settled = replace(settled, trials=settled.drawn)
 
     from mnistlab.console.sweeps import ConsoleSweepReporter, estimate_facts, print_estimate
     from mnistlab.sweeps.plan import estimate, prepare_sweep
-    from mnistlab.sweeps.run import SweepOptions, run_sweep
+    from mnistlab.sweeps.run import run_sweep
     from mnistlab.sweeps.storage import best_run, is_complete
 
     reporter = ConsoleSweepReporter(quiet=quiet, metric=settled.metric)
@@ -173,7 +176,7 @@ def sweep(
 
             cluster = cleanup.enter_context(connect(scheduler, plugins))
         prepared = prepare_sweep(
-            settled.with_all_trials() if dry_run else settled,
+            settled,
             reporter,
             exact_limit=exact_limit,
             workers=None if cluster is None else cluster.threads,
@@ -196,14 +199,15 @@ def sweep(
             reporter=reporter,
             start_painter=None if no_plots else partial(Painter, plugins),
             resumed=folder,
-            options=SweepOptions(
-                needed, fail_fast, retry_failed, resume_options(runs_dir, plugins)
-            ),
+            needed=needed,
+            fail_fast=fail_fast,
+            retry_failed=retry_failed,
+            resume_options=resume_options(runs_dir, plugins),
             cluster=cluster,
         )
     _print(result.folder, result.document, as_json=as_json, quiet=quiet)
     if result.status != "completed":
-        raise SweepFailedError(f"the sweep {result.status}: {result.error}")
+        raise SweepFailedError(f"the sweep {result.status}: {result.document['error']}")
     refuse_missing_plots(result.folder, result.not_drawn, resume_options(runs_dir, plugins))
 
 

@@ -222,10 +222,10 @@ def estimate_facts(
     sweep = prepared.sweep
     widths = [len(stack.columns) for stack in stacks]
     return {
-        "method": sweep.method,
+        "method": sweep.settings.method,
         "metric": f"{sweep.metric.name}, {sweep.metric.goal}",
         "parameters": list(sweep.keys),
-        "values": dict(sweep.ranges),
+        "values": {key: axis.describe() for key, axis in sweep.draft.axes.items()},
         "trials": len(sweep.trials),
         "runs": len(prepared.configs),
         "columns": sum(widths),

@@ -8,12 +8,12 @@ except ImportError:
         "pip install 'mnistlab[sklearn]'"
     ) from None
 
-from mnistlab.sklearn.classifiers import (
+from mnistlab.sklearn.estimators import (
     LeastSquaresClassifier,
+    ShallowClassifier,
     SigmoidClassifier,
     SoftmaxClassifier,
 )
-from mnistlab.sklearn.estimators import ShallowClassifier
 from mnistlab.sklearn.search import FusedSearchCV
 
 __all__ = [

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,7 +15,6 @@ import threadpoolctl
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -28,22 +26,20 @@ from mnistlab.config.load import load_config, plain
 from mnistlab.config.schema import Config
 from mnistlab.core.least_squares import Exact
 from mnistlab.core.losses import LOSSES, gives_probabilities, softmax
-from mnistlab.core.models import MODELS
-from mnistlab.core.objective import coding_of
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.trainer import Snapshot
-from mnistlab.datasets import Dataset
 from mnistlab.errors import InputError
 from mnistlab.sklearn.stacks import (
+    TYPES,
     Fitted,
     LabelledRows,
+    fit_together,
     held_out_count,
     loss_of_guessing,
+    outputs_together,
+    seed_of,
     train_one_epoch,
-    train_stack,
 )
-from mnistlab.sweeps.plan import plan_stacks
-from mnistlab.sweeps.workers import Workers
 
 LEAST_STEPS = 2000
 LEAST_EPOCHS = 10
@@ -60,12 +56,6 @@ _NEVER_NONE = {"optimizer", "batch_size", "weight_decay", "schedule"}
 
 _HARDLY = 0.95
 """Of the loss of guessing; training that ends above this share has learned next to nothing."""
-
-_OF_ROWS = {"classes_", "n_features_in_", "feature_names_in_"}
-"""The attributes that say what an estimator was fitted on."""
-
-_TYPES = [np.float64, np.float32, np.uint8]
-"""What X may be without a conversion; anything else becomes the first."""
 
 
 def _gives_probabilities(estimator: "ShallowClassifier") -> bool:
@@ -188,7 +178,7 @@ class ShallowClassifier(ClassifierMixin, BaseEstimator):
         is held out. Raises ValueError as `fit` does, and for a label that is none of the classes.
         """
         is_first = _check_partial_fit_first_call(self, classes)
-        values, y = validate_data(self, X, y, dtype=_TYPES, reset=is_first)
+        values, y = validate_data(self, X, y, dtype=TYPES, reset=is_first)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             label = unknown.tolist()[0]
@@ -199,7 +189,7 @@ class ShallowClassifier(ClassifierMixin, BaseEstimator):
         if not is_first and values.dtype != np.uint8:
             values = values.astype(self.coef_.dtype, copy=False)
         rows = LabelledRows(values, np.searchsorted(self.classes_, y), len(self.classes_))
-        config = self._config(rows, _seed(self.random_state), is_partial=True)
+        config = self._config(rows, seed_of(self.random_state), is_partial=True)
         epoch = start.epoch + 1 if isinstance(start, Snapshot) else 1
         config = config.model_copy(update={"epochs": epoch})
         with threadpoolctl.threadpool_limits(1, "blas"):
@@ -255,7 +245,7 @@ class ShallowClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_rows(self, X: ArrayLike, y: ArrayLike) -> LabelledRows:
         """Return rows (N, D) and labels (N,) to train on."""
-        values, y = validate_data(self, X, y, dtype=_TYPES)
+        values, y = validate_data(self, X, y, dtype=TYPES)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -316,74 +306,44 @@ class ShallowClassifier(ClassifierMixin, BaseEstimator):
         return self
 
 
-def fit_together(
-    classifiers: Sequence[ShallowClassifier],
-    X: ArrayLike,
-    y: ArrayLike,
-    workers: Workers | None = None,
-    jobs: int = 1,
-) -> list[Exception | None]:
-    """Fit classifiers on the same rows X (N, D) and labels y (N,), as few stacks as can be.
+class SoftmaxClassifier(ShallowClassifier):
+    """Softmax (multinomial logistic) regression: a linear model under softmax cross-entropy."""
 
-    Returns for each why it could not be fitted, None for those that are. With `workers` they are
-    trained on so many threads, and have an empty `loss_curve_`, as none is computed. Those
-    without a random state get the same one. Raises ValueError for rows or labels of no use.
+    model = "linear"
+    loss = "softmax_cross_entropy"
+
+
+class LeastSquaresClassifier(ShallowClassifier):
+    """Linear regression on one-hot labels: a linear model under the squared error."""
+
+    model = "linear"
+    loss = "squared_error"
+
+
+class SigmoidClassifier(ShallowClassifier):
+    """A sigmoid for each class, under the squared error to one-hot labels."""
+
+    model = "sigmoid"
+    loss = "squared_error"
+
+
+def fitted_as(config: Config, fitted: Fitted) -> ShallowClassifier:
+    """Return the classifier that a config stands for, as one that training came to.
+
+    The classes are the numbers from 0 to C-1. Raises InputError for a model and a loss of which
+    there is no classifier here.
     """
-    first = classifiers[0]
-    rows = first._check_rows(X, y)
-    configs: dict[int, Config] = {}
-    datasets: dict[str, Dataset] = {}
-    errors: list[Exception | None] = [None] * len(classifiers)
-    shared = _seed(None)
-    for k, classifier in enumerate(classifiers):
-        for name in _OF_ROWS & vars(first).keys():
-            setattr(classifier, name, getattr(first, name))
-        state = classifier.random_state
-        try:
-            config = classifier._config(rows, shared if state is None else _seed(state))
-        except InputError as error:
-            errors[k] = error
-            continue
-        if workers is not None and config.early_stopping is None:
-            config = config.model_copy(update={"evaluate_every": 0})
-        configs[k] = config
-        key = config.data.model_dump_json()
-        if key not in datasets:
-            datasets[key] = rows.dataset(config)
-    if not configs:
-        return errors
-    check = None if workers is None else workers.check
-    tasks = []
-    for stack in plan_stacks(configs, workers=jobs, images=len(rows)):
-        dataset = datasets[stack.columns[0].config.data.model_dump_json()]
-        tasks.append(partial(train_stack, stack, configs, dataset, check))
-    with threadpoolctl.threadpool_limits(1, "blas"):  # one configuration keeps one thread busy
-        done = [task() for task in tasks] if workers is None else workers.run_all(tasks)
-    for fitted in done:
-        for k, one in fitted.items():
-            try:
-                classifiers[k]._take(one)
-            except InputError as error:
-                errors[k] = error
-    return errors
-
-
-def outputs_together(
-    classifiers: Sequence[ShallowClassifier], X: ArrayLike
-) -> list[NDArray[np.floating]]:
-    """Return what each classifier gives for rows X (N, D), (N, C); one product for all."""
-    values = validate_data(classifiers[0], X, dtype=_TYPES, reset=False)
-    weights = np.vstack([one.coef_ for one in classifiers])
-    A = values @ weights.T + np.hstack([one.intercept_ for one in classifiers])
-    A = A.reshape(len(values), len(classifiers), -1)
-    return [
-        np.asarray(coding_of(model).scores(model.forward(A[:, [k], :])[0])[:, 0])
-        for k, model in enumerate(MODELS[one.model] for one in classifiers)
-    ]
-
-
-def _seed(random_state: Any) -> int:
-    """Return the seed that a random state stands for: a number is its own."""
-    if isinstance(random_state, int | np.integer):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))
+    kinds = (SoftmaxClassifier, LeastSquaresClassifier, SigmoidClassifier)
+    for kind in kinds:
+        if (kind.model, kind.loss) == (config.model, config.loss):
+            break
+    else:
+        raise InputError(
+            f"there is no classifier for model {config.model} with loss {config.loss}; a subclass "
+            "of mnistlab.sklearn.ShallowClassifier with these names is one"
+        )
+    chosen = {name: getattr(config, name) for name in OF_A_CONFIG}
+    classifier = kind(**chosen, random_state=config.seed)
+    classifier.classes_ = np.arange(fitted.parameters.shape[1])
+    classifier.n_features_in_ = len(fitted.parameters) - 1
+    return classifier._take(fitted)

@@ -5,7 +5,7 @@ Shapes: N samples, D features, C classes, K candidates.
 
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,7 +31,8 @@ from sklearn.utils.metaestimators import _safe_split
 
 from mnistlab.core.samples import available_cores
 from mnistlab.errors import InputError
-from mnistlab.sklearn.estimators import ShallowClassifier, fit_together, outputs_together
+from mnistlab.sklearn.estimators import ShallowClassifier
+from mnistlab.sklearn.stacks import fit_together, outputs_together
 from mnistlab.sweeps.workers import Workers
 
 _TOGETHER = 16
@@ -116,7 +117,7 @@ class FusedSearchCV(BaseSearchCV):
         X, y, groups = indexable(X, y, groups)
         splitter = check_cv(self.cv, y, classifier=True)
         splits = list(splitter.split(X, y, groups))
-        candidates = list(self._candidates())
+        candidates = self._candidates()
         if not candidates or not splits:
             raise InputError("there is nothing to fit: no candidates, or no folds")
         self.n_splits_ = len(splits)
@@ -150,16 +151,15 @@ class FusedSearchCV(BaseSearchCV):
         self.scorer_ = getattr(scorers, "_scorers", scorers)
         return self
 
-    def _candidates(self) -> Iterable[Parameters]:
+    def _candidates(self) -> list[Parameters]:
         if (self.param_grid is None) == (self.param_distributions is None):
             raise InputError("give either param_grid or param_distributions")
         if self.param_grid is not None:
-            grid: Iterable[Parameters] = ParameterGrid(self.param_grid)
-            return grid
-        drawn: Iterable[Parameters] = ParameterSampler(
+            return list(ParameterGrid(self.param_grid))
+        drawn = ParameterSampler(
             self.param_distributions, self.n_iter, random_state=self.random_state
         )
-        return drawn
+        return list(drawn)
 
     def _summarize(self, candidates: list[Parameters], results: list[Result], metric: Any) -> None:
         """Set cv_results_ and the best of them from the results, candidate by candidate."""

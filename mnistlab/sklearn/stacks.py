@@ -3,12 +3,16 @@
 Shapes: N samples, D features, C classes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+import threadpoolctl
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
 
 from mnistlab.config.schema import Config
 from mnistlab.core.losses import LOSSES
@@ -19,9 +23,19 @@ from mnistlab.core.trainer import Snapshot
 from mnistlab.datasets import SPLITS, Dataset
 from mnistlab.errors import InputError
 from mnistlab.experiment.prepare import plan_on
-from mnistlab.sweeps.plan import Stack, last_epoch
+from mnistlab.sweeps.plan import Stack, last_epoch, plan_stacks
+from mnistlab.sweeps.workers import Workers
+
+if TYPE_CHECKING:
+    from mnistlab.sklearn.estimators import ShallowClassifier
 
 Array = NDArray[np.floating]
+
+TYPES = [np.float64, np.float32, np.uint8]
+"""What X may be without a conversion; anything else becomes the first."""
+
+_OF_ROWS = {"classes_", "n_features_in_", "feature_names_in_"}
+"""The attributes that say what an estimator was fitted on."""
 
 
 @dataclass(frozen=True)
@@ -151,3 +165,76 @@ def train_one_epoch(
     parameters = trainer.parameters[:, 0, :].copy()
     diverged_in = record.epoch if record.diverged[0] else None
     return Fitted(parameters, record.epoch, losses, diverged_in), trainer.snapshot
+
+
+def fit_together(
+    classifiers: Sequence["ShallowClassifier"],
+    X: ArrayLike,
+    y: ArrayLike,
+    workers: Workers | None = None,
+    jobs: int = 1,
+) -> list[Exception | None]:
+    """Fit classifiers on the same rows X (N, D) and labels y (N,), as few stacks as can be.
+
+    Returns for each why it could not be fitted, None for those that are. With `workers` they are
+    trained on so many threads, and have an empty `loss_curve_`, as none is computed. Those
+    without a random state get the same one. Raises ValueError for rows or labels of no use.
+    """
+    first = classifiers[0]
+    rows = first._check_rows(X, y)
+    configs: dict[int, Config] = {}
+    datasets: dict[str, Dataset] = {}
+    errors: list[Exception | None] = [None] * len(classifiers)
+    shared = seed_of(None)
+    for k, classifier in enumerate(classifiers):
+        for name in _OF_ROWS & vars(first).keys():
+            setattr(classifier, name, getattr(first, name))
+        state = classifier.random_state
+        try:
+            config = classifier._config(rows, shared if state is None else seed_of(state))
+        except InputError as error:
+            errors[k] = error
+            continue
+        if workers is not None and config.early_stopping is None:
+            config = config.model_copy(update={"evaluate_every": 0})
+        configs[k] = config
+        key = config.data.model_dump_json()
+        if key not in datasets:
+            datasets[key] = rows.dataset(config)
+    if not configs:
+        return errors
+    check = None if workers is None else workers.check
+    tasks = []
+    for stack in plan_stacks(configs, workers=jobs, images=len(rows)):
+        dataset = datasets[stack.columns[0].config.data.model_dump_json()]
+        tasks.append(partial(train_stack, stack, configs, dataset, check))
+    with threadpoolctl.threadpool_limits(1, "blas"):  # one configuration keeps one thread busy
+        done = [task() for task in tasks] if workers is None else workers.run_all(tasks)
+    for fitted in done:
+        for k, one in fitted.items():
+            try:
+                classifiers[k]._take(one)
+            except InputError as error:
+                errors[k] = error
+    return errors
+
+
+def outputs_together(
+    classifiers: Sequence["ShallowClassifier"], X: ArrayLike
+) -> list[NDArray[np.floating]]:
+    """Return what each classifier gives for rows X (N, D), (N, C); one product for all."""
+    values = validate_data(classifiers[0], X, dtype=TYPES, reset=False)
+    weights = np.vstack([one.coef_ for one in classifiers])
+    A = values @ weights.T + np.hstack([one.intercept_ for one in classifiers])
+    A = A.reshape(len(values), len(classifiers), -1)
+    return [
+        np.asarray(coding_of(model).scores(model.forward(A[:, [k], :])[0])[:, 0])
+        for k, model in enumerate(MODELS[one.model] for one in classifiers)
+    ]
+
+
+def seed_of(random_state: Any) -> int:
+    """Return the seed that a random state stands for: a number is its own."""
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))

@@ -85,12 +85,11 @@ class Cluster:
         stack: Stack,
         plan: Plan,
         ends: Sequence[Sequence[int]],
-        *,
         start: Snapshot | None,
         until: int | None,
         check: Callable[[], None],
     ) -> Iterator[TrainedEpoch]:
-        """Train a stack on the cluster; see `TrainEpochs`. A few epochs come at once.
+        """Train a stack on the cluster, as `train_epochs` does here; a few epochs come at once.
 
         Raises StackFailedError where the training fails on a worker, WorkersKilledError where it
         kills one after another, DataError, and ClusterError once the cluster is of no use.
@@ -299,8 +298,6 @@ def _greet_all(client: Any, where: str, plugins: Sequence[tuple[str, str]]) -> l
         whose = who if who == "the scheduler" else f"the worker {who}"
         raise InputError(f"{where}: {whose} cannot run mnistlab: {_reason(error)}") from error
     for one, greeting in greetings.items():
-        if greeting["version"] != mnistlab.__version__:
-            raise InputError(f"{where}: {_other_version(f'worker {one}', greeting['version'])}")
         if greeting["error"] is not None:
             raise InputError(
                 f"{where}: the worker {one} cannot load a plugin: {greeting['error']}; a worker "

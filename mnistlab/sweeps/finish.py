@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from mnistlab.config.schema import Config
 from mnistlab.core.metrics import score_images
 from mnistlab.core.objective import join_parameters
-from mnistlab.datasets import Dataset
 from mnistlab.experiment.prepare import data_key, objective_of, stack_key
 from mnistlab.experiment.training import evaluate_test
 from mnistlab.run_folders.files import to_csv, write_json, write_text
@@ -29,7 +28,6 @@ from mnistlab.statistics import (
 from mnistlab.sweeps.plan import PreparedSweep
 from mnistlab.sweeps.sweep_schema import Metric
 from mnistlab.sweeps.trial_results import (
-    METRICS,
     TEST,
     TrialResult,
     column_of,
@@ -39,7 +37,7 @@ from mnistlab.sweeps.trial_results import (
     shown_value,
     summarize,
 )
-from mnistlab.sweeps.trial_space import SweepDefinition
+from mnistlab.sweeps.trials import SweepDefinition
 
 _TOGETHER = 64
 """Runs that are evaluated as one stack."""
@@ -51,18 +49,20 @@ Scores = NDArray[np.floating]
 class SweepResult:
     """What a sweep came to; `document` is what sweep.json holds.
 
-    `ranked` are the trials that can be chosen, the best first; `ties` the numbers of those that
-    cannot be told from it. `not_drawn` says why the plots that it should have are not there.
+    `ranked` are the trials that can be chosen, the best first. `not_drawn` says why the plots that
+    it should have are not there.
     """
 
     folder: SweepFolder
     results: Sequence[TrialResult]
     ranked: Sequence[TrialResult]
-    ties: Sequence[int]
-    status: str
-    error: str | None
     document: Mapping[str, Any]
     not_drawn: str | None = None
+
+    @property
+    def status(self) -> str:
+        """How it ended."""
+        return str(self.document["status"])
 
     @property
     def best(self) -> TrialResult | None:
@@ -83,7 +83,7 @@ def finish_sweep(
     rows = [{**row, **dict.fromkeys(TEST)} for row in read_rows(folder, sweep)]
     ranked = _ranked(summarize(rows, sweep), sweep)
     chosen = ranked[0].runs if ranked else ()
-    if sweep.published is not None:
+    if sweep.settings.published is not None:
         chosen = [row["run"] for row in rows if row["status"] == "completed"]
     for number in chosen:
         config = prepared.configs[number]
@@ -91,43 +91,50 @@ def finish_sweep(
         rows[number].update({f"test_{name}": value for name, value in numbers.items()})
     results = summarize(rows, sweep)
     ranked = _ranked(results, sweep)
-    ties = indistinguishable(ranked, sweep, folder, prepared.data_of)
 
     status, error = _status(results)
-    repeat = ("seed",) if sweep.folds is None else ("seed", "fold")
-    known = dict.fromkeys(("run", "trial", *repeat, *sweep.keys, "status", "stopped", "epochs_run"))
     shown = [
         {key: shown_value(one) if isinstance(one, list) else one for key, one in row.items()}
         for row in rows
     ]
-    columns = [*known, *METRICS, *TEST, "seconds", "error"]
-    write_text(folder.results, to_csv(columns, shown))
+    write_text(folder.results, to_csv(list(rows[0]), shown))
     document = {
         "sweep": folder.name,
         "path": str(folder.path),
         "status": status,
         "error": error,
-        **_facts(prepared, results),
+        "method": sweep.settings.method,
+        "metric": {"name": sweep.metric.name, "goal": sweep.metric.goal},
+        "parameters": list(sweep.keys),
+        "trials": len(results),
+        "seeds": sweep.settings.seeds,
+        "folds": sweep.folds,
+        **{
+            status: sum(result.status == status for result in results)
+            for status in ("completed", "diverged", "failed", "interrupted")
+        },
+        "learning_rate_limit": prepared.common_limit,
+        "warnings": prepared.warnings(),
         "best": _best(prepared, folder, ranked[0], rows) if ranked else None,
         "ranking": [result.trial.number for result in ranked],
-        "indistinguishable": ties,
+        "indistinguishable": indistinguishable(ranked, prepared, folder),
         "results": [_describe(result, sweep.metric.name) for result in results],
         **_beside_the_literature(prepared, results),
         "seconds": {"total": time.perf_counter() - started, **seconds},
     }
     write_json(folder.summary, document)
-    return SweepResult(folder, results, ranked, ties, status, error, document)
+    return SweepResult(folder, results, ranked, document)
 
 
 def _ranked(results: Sequence[TrialResult], sweep: SweepDefinition) -> list[TrialResult]:
-    return [] if sweep.published is not None else rank(results, sweep.metric)
+    return [] if sweep.settings.published is not None else rank(results, sweep.metric)
 
 
 def _beside_the_literature(
     prepared: PreparedSweep, results: Sequence[TrialResult]
 ) -> dict[str, Any]:
     """Return the published figures with ours, each with its 95 % interval; errors are shares."""
-    published = prepared.sweep.published
+    published = prepared.sweep.settings.published
     if published is None:
         return {}
     images = len(prepared.data.test)
@@ -144,25 +151,6 @@ def _beside_the_literature(
             }
         )
     return {"published": {"source": published.source, "images": images, "trials": rows}}
-
-
-def _facts(prepared: PreparedSweep, results: Sequence[TrialResult]) -> dict[str, Any]:
-    sweep = prepared.sweep
-    count = {
-        status: sum(result.status == status for result in results)
-        for status in ("completed", "diverged", "failed", "interrupted")
-    }
-    return {
-        "method": sweep.method,
-        "metric": {"name": sweep.metric.name, "goal": sweep.metric.goal},
-        "parameters": list(sweep.keys),
-        "trials": len(results),
-        "seeds": sweep.seeds,
-        "folds": sweep.folds,
-        **count,
-        "learning_rate_limit": prepared.common_limit,
-        "warnings": prepared.warnings(),
-    }
 
 
 def _best(
@@ -223,10 +211,7 @@ def _status(results: Sequence[TrialResult]) -> tuple[str, str | None]:
 
 
 def indistinguishable(
-    ranked: Sequence[TrialResult],
-    sweep: SweepDefinition,
-    folder: SweepFolder,
-    data_of: Callable[[Config], Dataset],
+    ranked: Sequence[TrialResult], prepared: PreparedSweep, folder: SweepFolder
 ) -> list[int]:
     """Return the numbers of the trials, without the best, that cannot be told from it at 95 %.
 
@@ -237,11 +222,11 @@ def indistinguishable(
     """
     if len(ranked) < 2:
         return []
-    comparisons = pairs(len(ranked))
+    sweep, comparisons = prepared.sweep, pairs(len(ranked))
     folds = {one.data.fold: one for one in sweep.runs_of(ranked[0].trial).values()}
-    count = sum(len(data_of(config).validation or ()) for config in folds.values())
+    count = sum(len(prepared.data_of(config).validation or ()) for config in folds.values())
     best, *others = _within_reach(ranked, sweep.metric, count)
-    images = _scores([best, *others], sweep, folder, data_of)
+    images = _scores([best, *others], prepared, folder)
     ties = []
     for other in others:
         mine, winners = images[other.trial.number], images[best.trial.number]
@@ -261,16 +246,14 @@ def _within_reach(ranked: Sequence[TrialResult], metric: Metric, images: int) ->
 
 
 def _scores(
-    results: Sequence[TrialResult],
-    sweep: SweepDefinition,
-    folder: SweepFolder,
-    data_of: Callable[[Config], Dataset],
+    results: Sequence[TrialResult], prepared: PreparedSweep, folder: SweepFolder
 ) -> dict[int, Scores]:
     """Return for each trial every validation image's score.
 
     That is its mean over the seeds; with folds each image is in one of them, and those of the
     first fold come first.
     """
+    sweep = prepared.sweep
     alike: dict[str, list[tuple[int, int]]] = {}
     configs: dict[str, Config] = {}
     for result in results:
@@ -280,7 +263,7 @@ def _scores(
             alike.setdefault(key, []).append((result.trial.number, run))
     scores: dict[int, list[Scores]] = {result.trial.number: [] for result in results}
     for key, runs in alike.items():
-        dataset, objective = data_of(configs[key]), objective_of(configs[key])
+        dataset, objective = prepared.data_of(configs[key]), objective_of(configs[key])
         assert dataset.validation is not None  # noqa: S101 - load_sweep refuses a sweep without
         for start in range(0, len(runs), _TOGETHER):
             part = runs[start : start + _TOGETHER]

@@ -19,14 +19,13 @@ from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Settings, Trainer
 from mnistlab.datasets import Dataset, Progress
 from mnistlab.experiment.prepare import (
-    Plan,
     data_key,
     open_data,
     plan_on,
     stack_key,
     with_absolute_data,
 )
-from mnistlab.sweeps.trial_space import SweepDefinition
+from mnistlab.sweeps.trials import SweepDefinition
 
 MOST_COLUMNS = 64
 """The widest stack. On MNIST with batches of 100 a column's epoch took 48 ms in a stack of 4 on one
@@ -352,27 +351,19 @@ def _stack_seconds(
 
 
 def _time_steps(stack: Stack, prepared: PreparedSweep) -> tuple[float, float]:
-    """Return the seconds that training and evaluation take an image."""
+    """Return the seconds that training and evaluation take an image, in two epochs on a few."""
     configs = [column.config for column in stack.columns]
     plan = plan_on(prepared.data_of(configs[0]), configs)
     count = min(len(plan.dataset.train), max(3000, _TIMED_STEPS * configs[0].batch_size))
-    trainer = _short_trainer(plan, count)
+    whole, two = plan.trainer(), np.full(len(configs), 2.0)
+    hyper = {**plan.settings.hyper, "last_epoch": two}
+    settings: Settings = replace(plan.settings, hyper=hyper, evaluate_every=1)
+    samples = plan.dataset.train.take(slice(count))
+    trainer = Trainer(settings, whole.parameters, samples, None, np.random.default_rng(0))
     with threadpoolctl.threadpool_limits(1, "blas"):
         records = list(trainer.epochs())  # one is enough where all columns diverge in it
     train = min(record.train_seconds for record in records)
     return train / count, min(record.evaluate_seconds for record in records) / count
-
-
-def _short_trainer(plan: Plan, count: int) -> Trainer:
-    """Return a trainer for two epochs on the first `count` images."""
-    samples = plan.dataset.train.take(slice(count))
-    whole = plan.trainer()
-    two = np.full(len(plan.configs), 2.0)
-    settings: Settings = replace(
-        plan.settings, hyper={**plan.settings.hyper, "last_epoch": two}, evaluate_every=1
-    )
-    generator = np.random.default_rng(0)
-    return Trainer(settings, whole.parameters, samples, None, generator)
 
 
 def _weight_bytes(prepared: PreparedSweep, config: Config) -> int:

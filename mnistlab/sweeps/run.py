@@ -1,7 +1,7 @@
 """The main path of a sweep: from a prepared one to a folder of runs, the best one named."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -22,10 +22,12 @@ from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.cluster import Cluster
 from mnistlab.sweeps.finish import SweepResult, finish_sweep
 from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch, prepare_sweep
-from mnistlab.sweeps.stack_epochs import TrainEpochs, train_epochs
+from mnistlab.sweeps.stack_epochs import train_epochs
 from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
 from mnistlab.sweeps.storage import (
     begin,
+    best_run,
+    extend,
     find_sweep_of,
     finished_runs,
     has_begun,
@@ -34,9 +36,14 @@ from mnistlab.sweeps.storage import (
     with_known_trials,
 )
 from mnistlab.sweeps.sweep_schema import Metric
-from mnistlab.sweeps.trial_results import read_rows, sentences
-from mnistlab.sweeps.trial_scheduler import batches, budgets, check_sampler, labels_of, pruned_at
-from mnistlab.sweeps.trial_space import SweepDefinition
+from mnistlab.sweeps.trial_results import (
+    budgets,
+    describe_parameters,
+    pruned_at,
+    read_rows,
+    sentences,
+)
+from mnistlab.sweeps.trials import SweepDefinition
 from mnistlab.sweeps.workers import (
     Event,
     RunEnded,
@@ -47,21 +54,6 @@ from mnistlab.sweeps.workers import (
 )
 
 
-@dataclass(frozen=True)
-class SweepOptions:
-    """How a sweep is to be run, which changes none of its results.
-
-    `needed` takes runs that are finished elsewhere in the runs folder from there, `fail_fast`
-    ends the sweep with the first run that fails, `retry_failed` trains those again that have.
-    `resume_options` are part of the command that continues an interrupted sweep.
-    """
-
-    needed: bool = False
-    fail_fast: bool = False
-    retry_failed: bool = False
-    resume_options: str = ""
-
-
 def run_sweep(
     prepared: PreparedSweep,
     *,
@@ -69,17 +61,24 @@ def run_sweep(
     reporter: SweepReporter,
     start_painter: Callable[[], Painter] | None = None,
     resumed: SweepFolder | None = None,
-    options: SweepOptions = SweepOptions(),
+    needed: bool = False,
+    fail_fast: bool = False,
+    retry_failed: bool = False,
+    resume_options: str = "",
     cluster: Cluster | None = None,
 ) -> SweepResult:
     """Train all runs of a sweep that are not done yet, and name the best trial.
 
     Stacks are trained by threads, one for each of the sweep's workers, or on the `cluster`.
+    `needed` takes runs that are finished elsewhere in the runs folder from there, `fail_fast`
+    ends the sweep with the first run that fails, `retry_failed` trains those again that have.
+    `resume_options` are part of the command that continues an interrupted sweep.
     With `resumed` the sweep in that folder goes on. However this ends, what was reached is
     kept and can be resumed. Raises what cut it short.
     """
     started = time.perf_counter()
-    check_sampler(prepared.sweep)
+    if prepared.sweep.drawn is not None:
+        import mnistlab.sweeps.tpe  # noqa: F401, PLC0415 - an extra, which may not be installed
     folder: SweepFolder | None = None
     with ExitStack() as cleanup:
         cleanup.callback(reporter.stop)
@@ -95,23 +94,24 @@ def run_sweep(
             painter = cleanup.enter_context(start_painter()) if start_painter else None
             environment = describe_environment()
             other_blas = describe_other_blas(folder.read_environment(), environment)
-            take_from = runs_dir if options.needed else None
+            take_from = runs_dir if needed else None
             if not has_begun(folder):
                 begin(folder, prepared, environment, take_from)
             begun = prepared = with_known_trials(folder, prepared)
-            done = finished_runs(folder, begun, retry_failed=options.retry_failed)
+            done = finished_runs(folder, begun, retry_failed=retry_failed)
             about_resuming = [f"{folder.name} {other_blas}"] if other_blas else []
             about_cluster = [] if cluster is None else cluster.warnings
             for warning in [*prepared.warnings(), *about_resuming, *about_cluster]:
                 reporter.warn(warning)
                 folder.write_log(f"warning: {warning}")
             train = train_epochs if cluster is None else cluster.train_epochs
-            training = _Training(prepared, folder, reporter, options, Workers(executor), train)
+            work = Work(folder, prepared, environment, done, Workers(executor), train)
+            training = _Training(work, reporter, fail_fast)
             reporter.start(*_what_is_left(prepared, folder, done))
             try:
                 with suppress(StoppedError):  # a run failed, and that was to end it
-                    for prepared, batch in batches(begun, folder, done, reporter, take_from):
-                        training.run(prepared, batch, done, environment)
+                    for prepared, batch in _batches(begun, folder, done, reporter, take_from):
+                        training.run(prepared, batch)
                 with suppress(OSError):
                     folder.checkpoints.rmdir()
             except StorageError as error:
@@ -125,7 +125,7 @@ def run_sweep(
             reporter.stop()
             if folder is not None:
                 with deferred():
-                    _give_up(folder, error, options.resume_options, created=resumed is None)
+                    _give_up(folder, error, resume_options, created=resumed is None)
             raise
     return result
 
@@ -146,8 +146,8 @@ def complete_sweep(
         return known
     begun = find_sweep_of(sweep, runs_dir, status="interrupted")
     verb = "training" if begun is None else "going on with"
-    seeds = f", {sweep.seeds} seeds each" if sweep.seeds > 1 else ""
-    reporter.message(f"{verb} the sweep {sweep.name} ({len(sweep.trials)} trials{seeds})")
+    seeds = f", {sweep.settings.seeds} seeds each" if sweep.settings.seeds > 1 else ""
+    reporter.message(f"{verb} the sweep {sweep.base.name} ({len(sweep.trials)} trials{seeds})")
     return run_sweep(
         prepare_sweep(sweep, reporter),
         runs_dir=runs_dir,
@@ -157,6 +157,55 @@ def complete_sweep(
     ).folder
 
 
+def _batches(
+    prepared: PreparedSweep,
+    folder: SweepFolder,
+    done: set[int],
+    reporter: SweepReporter,
+    take_from: Path | None = None,
+) -> Iterator[tuple[PreparedSweep, SweepDefinition]]:
+    """Yield the sweep with all trials that are known, and as a second one the batch to train.
+
+    A search goes by what the folder has of the batches before, so each must be trained when the
+    next one is asked for. Its trials are in the plan before they are yielded. Those of its runs
+    that are finished in the runs folder `take_from` are taken over, and `done` gains them.
+    """
+    sweep, size = prepared.sweep, prepared.sweep.settings.batch
+    if size is None:
+        yield prepared, sweep
+        return
+    from mnistlab.sweeps.tpe import Study  # noqa: PLC0415 - an extra
+
+    study = Study(folder, sweep)
+    first = 0
+    while True:
+        batch = replace(sweep, trials=sweep.trials[first : first + size])
+        yield prepared, batch
+        study.tell(batch)
+        first += size
+        if first >= sweep.wanted:
+            return
+        if first >= len(sweep.trials):
+            points = [trial.point for trial in sweep.trials]
+            sweep = sweep.at([*points, *study.ask(sweep)])
+            prepared = prepare_sweep(sweep, earlier=prepared)
+            done |= extend(folder, prepared, take_from)
+            labels = _labels_of(sweep)
+            reporter.extend({run: labels[run] for run in labels if run >= first * sweep.repeats})
+
+
+def _labels_of(sweep: SweepDefinition) -> dict[int, str]:
+    """Return what is special about each run, by its number."""
+    labels = {}
+    for trial in sweep.trials:
+        for run, config in sweep.runs_of(trial).items():
+            repeat: dict[str, Any] = {"seed": config.seed} if sweep.settings.seeds > 1 else {}
+            if sweep.folds is not None:
+                repeat = {"data.fold": config.data.fold}
+            labels[run] = describe_parameters({**trial.parameters, **repeat})
+    return labels
+
+
 def _close(folder: SweepFolder, result: SweepResult, started: float) -> None:
     """Write what came of the sweep, its status last."""
     folder.write_log(*sentences(result.document))
@@ -164,7 +213,7 @@ def _close(folder: SweepFolder, result: SweepResult, started: float) -> None:
     folder.sync_runs()
     checksums = folder.compute_checksums()
     undrawn = {"not_drawn": result.not_drawn} if result.not_drawn else {}
-    details = {"ended": now(), "error": result.error, **undrawn}
+    details = {"ended": now(), "error": result.document["error"], **undrawn}
     folder.write_status(result.status, checksums=checksums, **details)
     folder.lock_file.unlink(missing_ok=True)
 
@@ -174,7 +223,7 @@ def _what_is_left(
 ) -> tuple[list[str], dict[int, dict[str, Any]], dict[int, int]]:
     """Return each run's label, what is known of those that are done, the others' epochs."""
     sweep = prepared.sweep
-    labels = list(labels_of(sweep).values())
+    labels = list(_labels_of(sweep).values())
     to_come = range(len(labels), sweep.wanted * sweep.repeats)
     labels += [""] * len(to_come)
     rows = enumerate(read_rows(folder, sweep))
@@ -187,68 +236,55 @@ def _what_is_left(
 class _Training:
     """A sweep's training, one batch of trials after the other, and its workers' seconds."""
 
-    prepared: PreparedSweep
-    folder: SweepFolder
+    work: Work
     reporter: SweepReporter
-    options: SweepOptions
-    workers: Workers
-    train_epochs: TrainEpochs
+    fail_fast: bool
 
     def __post_init__(self) -> None:
         self.seconds = dict.fromkeys(("train", "evaluate", "write"), 0.0)
 
-    def run(
-        self,
-        prepared: PreparedSweep,
-        batch: SweepDefinition,
-        done: set[int],
-        environment: Mapping[str, Any],
-    ) -> None:
-        """Train a batch of trials, `done` gains its runs; halving decides who goes on.
+    def run(self, prepared: PreparedSweep, batch: SweepDefinition) -> None:
+        """Train a batch of trials; halving decides who goes on.
 
         Raises StoppedError where the sweep is to end.
         """
-        work = Work(
-            self.folder, prepared.configs, prepared.data_of, environment, done,
-            self.workers.report, self.workers.check, self.train_epochs,
-        )  # fmt: skip
+        work = replace(self.work, prepared=prepared)
         runs = {run for trial in batch.trials for run in batch.runs_of(trial)}
-        planned = planned_stacks(self.folder, prepared, done)
+        planned = planned_stacks(work.folder, prepared, work.done)
         stacks = [stack for stack in planned if runs.intersection(stack.runs)]
         ends = budgets(batch.halving, last_epoch(batch.base)) if batch.halving else []
         stretch = Stretch(until=ends[0] if ends else None)
         for following in [*ends[1:], None] if ends else []:
             stacks = self._train(stacks, work, stretch)
             until = stretch.until or 0
-            pruned = pruned_at(until, stacks, self.folder, batch, work.done)
+            pruned = pruned_at(until, stacks, work.folder, batch, work.done)
             for stack in stacks:
                 end_runs(stack, work, pruned, until)
             stretch = Stretch(following, until, pruned)
         self._train(stacks, work, stretch)
-        self.workers.check()  # all may have ended before they heard of it
+        work.workers.check()  # all may have ended before they heard of it
 
     def _train(self, stacks: list[Stack], work: Work, stretch: Stretch) -> list[Stack]:
         tasks = [partial(train_stack, stack, work, stretch) for stack in stacks]
-        return [stack for part in self.workers.run_all(tasks, self._listen) for stack in part]
+        return [stack for part in work.workers.run_all(tasks, self._listen) for stack in part]
 
     def _listen(self, event: Event) -> None:
         self.reporter.event(event)
         if isinstance(event, StackEnded):
             for kind, seconds in event.seconds.items():
-                self.seconds[kind] += seconds / self.prepared.workers
+                self.seconds[kind] += seconds / self.work.prepared.workers
         elif isinstance(event, RunEnded):
             if event.error:
-                self.folder.write_log(f"run {event.number} {event.status}: {event.error}")
-            if event.status == "failed" and self.options.fail_fast:
-                self.workers.stop()
+                self.work.folder.write_log(f"run {event.number} {event.status}: {event.error}")
+            if event.status == "failed" and self.fail_fast:
+                self.work.workers.stop()
 
 
 def _paint(painter: Painter, result: SweepResult) -> str | None:
     """Draw the sweep's plots and the winner's; return why not, as a sweep is whole without them."""
     try:
-        painter.draw(result.folder.path)
-        if result.best is not None:
-            painter.draw(result.folder.run(result.best.runs[0]).path)
+        for folder in (result.folder, *best_run(result.folder)):
+            painter.draw(folder.path)
     except RuntimeError as error:
         result.folder.write_log(f"warning: the plots could not be drawn: {error}")
         return str(error)

@@ -22,7 +22,7 @@ from mnistlab.config.config_files import (
 from mnistlab.config.load import shown
 from mnistlab.errors import ConfigError, suggest
 from mnistlab.errors import shown as escaped
-from mnistlab.sweeps.functions import (
+from mnistlab.sweeps.sweep_schema import (
     DISTRIBUTIONS,
     FUNCTIONS,
     MOST_LISTED,

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import threadpoolctl
@@ -70,36 +70,26 @@ class TrainedEpoch:
         return ~(self.record.diverged | self.record.finished)
 
 
-class TrainEpochs(Protocol):
-    """What trains a stack, here or elsewhere."""
-
-    def __call__(
-        self,
-        stack: Stack,
-        plan: Plan,
-        ends: Sequence[Sequence[int]],
-        *,
-        start: Snapshot | None,
-        until: int | None,
-        check: Callable[[], None],
-    ) -> Iterator[TrainedEpoch]:
-        """Yield the epochs of a stack after `start`, or all, the last one being `until`.
-
-        `ends` has the epochs in which the runs of each column end. What `check` raises, which is
-        called often, ends the training early.
-        """
+TrainEpochs = Callable[
+    [Stack, Plan, Sequence[Sequence[int]], Snapshot | None, int | None, Callable[[], None]],
+    Iterator[TrainedEpoch],
+]
+"""What trains a stack as `train_epochs` does, here or elsewhere."""
 
 
 def train_epochs(
     stack: Stack,  # noqa: ARG001 - its name matters only where it is trained elsewhere
     plan: Plan,
     ends: Sequence[Sequence[int]],
-    *,
     start: Snapshot | None,
     until: int | None,
     check: Callable[[], None],
 ) -> Iterator[TrainedEpoch]:
-    """Train a stack in this process; see `TrainEpochs`."""
+    """Yield the epochs of a stack after `start`, or all, the last one being `until`.
+
+    `ends` has the epochs in which the runs of each column end. What `check` raises, which is
+    called often, ends the training early.
+    """
     trainer = plan.trainer(check)
     if start is not None:
         trainer.restore(start)
@@ -152,8 +142,8 @@ def hand_over(shared: Plain) -> Plain:
 
 
 def greet(plugins: Sequence[tuple[str, str]], dask_worker: Any) -> dict[str, Any]:
-    """Return this worker's version, the machine, and why a plugin cannot be loaded, if so."""
-    answer = {"version": mnistlab.__version__, "machine": _machine(), "error": None}
+    """Return this worker's machine, and why a plugin cannot be loaded, if so."""
+    answer: dict[str, Any] = {"machine": _machine(), "error": None}
     try:
         _load_plugins(plugins, dask_worker)
     except MnistlabError as error:
@@ -175,8 +165,9 @@ def train_part(task: Plain, shared: Plain) -> dict[str, Any]:
     worker = get_worker()
     if task["version"] != mnistlab.__version__:
         return {"version": mnistlab.__version__}
-    count = _Attempts(worker, task)
-    if (killed := count.begin()) >= MOST_KILLED:
+    killed = _attempts(worker, task)
+    _attempts(worker, task, killed + 1)
+    if killed >= MOST_KILLED:
         return {"killed": killed}
     answer: dict[str, Any] = {"epochs": [], "is_over": True}
     try:
@@ -193,7 +184,7 @@ def train_part(task: Plain, shared: Plain) -> dict[str, Any]:
         answer["data_error"] = f"{platform.node()}: {describe_error(error)}"
     except (Exception, SystemExit) as error:  # a plugin may call exit()
         answer["error"] = describe_error(error)
-    count.end()
+    _attempts(worker, task, 0)
     return answer
 
 
@@ -202,11 +193,9 @@ def _train(task: Plain, data: Dataset, answer: dict[str, Any], check: Callable[[
     configs = [_config(one, data.name) for one in task["configs"]]
     stack = Stack(task["stack"], tuple(Column((), config) for config in configs))
     plan = plan_on(data, configs, without_dark_pixels=task["is_compact"])
-    start = None if task["start"] is None else Snapshot(**task["start"])
     end = time.monotonic() + task["seconds"]
-    for epoch in train_epochs(
-        stack, plan, task["ends"], start=start, until=task["until"], check=check
-    ):
+    start = None if task["start"] is None else Snapshot(**task["start"])
+    for epoch in train_epochs(stack, plan, task["ends"], start, task["until"], check):
         data.watched.check()
         is_last = epoch.record.epoch == task["until"]
         is_late = time.monotonic() > end and bool(epoch.staying.any())
@@ -216,31 +205,20 @@ def _train(task: Plain, data: Dataset, answer: dict[str, Any], check: Callable[[
             return
 
 
-class _Attempts:
-    """Counts how often a stack was begun and not ended: so many workers died of it.
+def _attempts(worker: Any, task: Plain, now: int | None = None) -> int:
+    """Return how often a stack was begun and not ended, or set it: so many workers died of it.
 
     The scheduler keeps the number. It has one of its own, which also counts the stacks that only
     waited on a worker when that one died.
     """
+    from distributed.utils import sync  # noqa: PLC0415 - an extra
 
-    def __init__(self, worker: Any, task: Plain) -> None:
-        self._worker = worker
-        self._keys = ["mnistlab", task["token"], task["stack"]]
-
-    def begin(self) -> int:
-        """Count another attempt; return how many there were before."""
-        before: int = self._ask(self._worker.scheduler.get_metadata, default=0)
-        self._ask(self._worker.scheduler.set_metadata, value=before + 1)
+    keys = ["mnistlab", task["token"], task["stack"]]
+    if now is None:
+        before: int = sync(worker.loop, worker.scheduler.get_metadata, keys=keys, default=0)
         return before
-
-    def end(self) -> None:
-        """The worker has outlived the attempt."""
-        self._ask(self._worker.scheduler.set_metadata, value=0)
-
-    def _ask(self, function: Any, **arguments: Any) -> Any:
-        from distributed.utils import sync  # noqa: PLC0415 - an extra
-
-        return sync(self._worker.loop, function, keys=self._keys, **arguments)
+    sync(worker.loop, worker.scheduler.set_metadata, keys=keys, value=now)
+    return now
 
 
 def _cancellation(worker: Any, key: Any) -> Callable[[], None]:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config
 from mnistlab.core.trainer import Snapshot
-from mnistlab.datasets import Dataset
 from mnistlab.errors import ClusterError, DataError, RunFolderError, WorkersKilledError
 from mnistlab.experiment.prepare import plan_on
 from mnistlab.experiment.recorder import CheckpointTimer, RunRecorder, check_notes, now
@@ -24,9 +23,9 @@ from mnistlab.run_folders.environment import MACHINE
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.safeguards import check_in_place, remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint, save_checkpoint
-from mnistlab.sweeps.plan import Column, Stack, last_epoch
-from mnistlab.sweeps.stack_epochs import TrainedEpoch, TrainEpochs, train_epochs
-from mnistlab.sweeps.workers import EpochEnded, Event, RunEnded, StackEnded, StoppedError
+from mnistlab.sweeps.plan import Column, PreparedSweep, Stack, last_epoch
+from mnistlab.sweeps.stack_epochs import TrainedEpoch, TrainEpochs
+from mnistlab.sweeps.workers import EpochEnded, RunEnded, StackEnded, StoppedError, Workers
 
 CHECKPOINT_SECONDS = 0.25
 """The least time from one checkpoint to the next; one of 64 columns takes 1 ms at first."""
@@ -42,9 +41,6 @@ class Stretch:
     until: int | None = None
     since: int = 0
     pruned: frozenset[int] = frozenset()
-
-
-WHOLE = Stretch()
 
 
 class StorageError(Exception):
@@ -71,25 +67,22 @@ def _storing(seconds: dict[str, float]) -> Iterator[None]:
 class Work:
     """What all stacks of a sweep share.
 
-    `done` holds the runs whose folders are whole already, `report` passes events on, and
-    `check` raises StoppedError when the sweep is to end. `train` trains a stack, in this process
-    or elsewhere. `features` has a file of what the feature steps of a dataset have learned, which
-    the runs on it share.
+    `done` holds the runs whose folders are whole already, `workers` are told what happens. `train`
+    trains a stack, in this process or elsewhere. `features` has a file of what the feature steps of
+    a dataset have learned, which the runs on it share.
     """
 
     folder: SweepFolder
-    configs: Mapping[int, Config]
-    data_of: Callable[[Config], Dataset]
+    prepared: PreparedSweep
     environment: Mapping[str, Any]
     done: set[int]
-    report: Callable[[Event], None]
-    check: Callable[[], None]
-    train: TrainEpochs = train_epochs
+    workers: Workers
+    train: TrainEpochs
     features: dict[int, Path] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
 
-def train_stack(stack: Stack, work: Work, stretch: Stretch = WHOLE) -> list[Stack]:
+def train_stack(stack: Stack, work: Work, stretch: Stretch) -> list[Stack]:
     """Train a stack to the end of a stretch, and write the runs that end on the way.
 
     When anything but the disk fails, its halves are trained instead, down to the columns that
@@ -113,7 +106,7 @@ def train_stack(stack: Stack, work: Work, stretch: Stretch = WHOLE) -> list[Stac
             return [part for half in stack.split() for part in train_stack(half, work, stretch)]
         training.fail(error)
     finally:
-        work.report(StackEnded(training.seconds))
+        work.workers.report(StackEnded(training.seconds))
     return [stack]
 
 
@@ -137,7 +130,7 @@ class _StackTraining:
 
     def __post_init__(self) -> None:
         columns = self.stack.columns
-        self._data = self.work.data_of(columns[0].config)
+        self._data = self.work.prepared.data_of(columns[0].config)
         configs = [column.config for column in columns]
         self._plan = plan_on(self._data, configs, without_dark_pixels=self.stack.is_compact)
         self._machine: Mapping[str, Any] = {}
@@ -152,21 +145,17 @@ class _StackTraining:
         if start is not None:
             if stretch.until is not None and start.epoch >= stretch.until:
                 return
-            start = self._without_pruned(start, stretch)
-        ends = [[last_epoch(self.work.configs[run]) for run in column.runs]
+            if start.epoch == stretch.since and stretch.pruned:  # that halving ended here
+                left = [self.stack.columns[column] for column in start.columns]
+                start = start.keep(np.array([c.runs[-1] not in stretch.pruned for c in left], bool))
+        ends = [[last_epoch(self.work.prepared.configs[run]) for run in column.runs]
                 for column in self.stack.columns]  # fmt: skip
         epoch: TrainedEpoch | None = None
         try:
-            for epoch in self.work.train(
-                self.stack,
-                self._plan,
-                ends,
-                start=start,
-                until=stretch.until,
-                check=self.work.check,
-            ):
+            train, until = self.work.train, stretch.until
+            for epoch in train(self.stack, self._plan, ends, start, until, self.work.workers.check):
                 self._note(epoch)
-                at_end = epoch.record.epoch == stretch.until
+                at_end = epoch.record.epoch == until
                 if at_end or self._checkpoints.is_due(CHECKPOINT_SECONDS):
                     self._save(epoch)
                 if at_end and epoch.staying.any():
@@ -189,7 +178,7 @@ class _StackTraining:
         reason = f"halving, after epoch {epoch}"
         for position, column in enumerate(snapshot.columns.tolist()):
             for run in runs & set(self.stack.columns[column].runs):
-                config = self.work.configs[run].model_copy(update={"stop_after": epoch})
+                config = self.work.prepared.configs[run].model_copy(update={"stop_after": epoch})
                 parameters = self._plan.with_all_pixels(snapshot.parameters[:, position, :])
                 self._end(
                     run,
@@ -203,7 +192,10 @@ class _StackTraining:
         for column, member in enumerate(self.stack.columns):
             for run in member.runs:
                 self._end(
-                    run, self.work.configs[run], column, partial(RunRecorder.fail, error=error)
+                    run,
+                    self.work.prepared.configs[run],
+                    column,
+                    partial(RunRecorder.fail, error=error),
                 )
 
     @property
@@ -221,16 +213,18 @@ class _StackTraining:
         for position, column in enumerate(record.columns.tolist()):
             row = self._logs[column].add_epoch(record, position)
             runs = self.stack.columns[column].runs
-            going = [run for run in runs if last_epoch(self.work.configs[run]) >= record.epoch]
+            going = [
+                run for run in runs if last_epoch(self.work.prepared.configs[run]) >= record.epoch
+            ]
             rows |= dict.fromkeys(going, row)
-        self.work.report(EpochEnded(rows))
+        self.work.workers.report(EpochEnded(rows))
         for position, column in enumerate(record.columns.tolist()):
             self._end_column(epoch, position, self.stack.columns[column], column)
 
     def _end_column(self, epoch: TrainedEpoch, position: int, member: Column, column: int) -> None:
         """Write the runs of a column that end with this epoch."""
         record = epoch.record
-        configs = {run: self.work.configs[run] for run in member.runs}
+        configs = {run: self.work.prepared.configs[run] for run in member.runs}
         later = [run for run, config in configs.items() if last_epoch(config) > record.epoch]
         ending = [run for run, config in configs.items() if last_epoch(config) == record.epoch]
         if record.diverged[position]:
@@ -263,31 +257,27 @@ class _StackTraining:
             rows=list(log.rows),
             seconds={**log.seconds, "total": log.seconds["train"] + log.seconds["evaluate"]},
         )
+        width, shared = len(self.stack.columns), self.work.features
         with _storing(self.seconds):
-            self._write(run, keep)
+            _clear(run.folder.path)  # left half written by a process that was killed
+            run.folder.path.mkdir(parents=True)
+            run.begin(self.started)
+            environment = {**self.work.environment, **self._machine, "stack_width": width}
+            run.record_origin(environment, self._data.sha256)
+            with self.work.lock:
+                run.record_features(self._data.fitted_steps, like=shared.get(id(self._data)))
+                shared.setdefault(id(self._data), run.folder.features)
+            run.folder.write_metrics(run.rows)
+            keep(run)
+            run.write_summary()
+            run.folder.write_log(
+                f"trained as one of {width} in a stack of {self.work.folder.name}",
+                *(describe_epoch(row, run.config.epochs) for row in run.rows),
+                *([run.error] if run.error else []),
+            )
+            run.close()
         self.work.done.add(number)
-        self.work.report(RunEnded(number, run.status, run.error))
-
-    def _write(self, run: RunRecorder, keep: Callable[[RunRecorder], None]) -> None:
-        _clear(run.folder.path)  # left half written by a process that was killed
-        run.folder.path.mkdir(parents=True)
-        run.begin(self.started)
-        width = {"stack_width": len(self.stack.columns)}
-        environment = {**self.work.environment, **self._machine, **width}
-        run.record_origin(environment, self._data.sha256)
-        shared = self.work.features
-        with self.work.lock:
-            run.record_features(self._data.fitted_steps, like=shared.get(id(self._data)))
-            shared.setdefault(id(self._data), run.folder.features)
-        run.folder.write_metrics(run.rows)
-        keep(run)
-        run.write_summary()
-        run.folder.write_log(
-            f"trained as one of {len(self.stack.columns)} in a stack of {self.work.folder.name}",
-            *(describe_epoch(row, run.config.epochs) for row in run.rows),
-            *([run.error] if run.error else []),
-        )
-        run.close()
+        self.work.workers.report(RunEnded(number, run.status, run.error))
 
     def _save(self, epoch: TrainedEpoch) -> None:
         """Write a checkpoint of the columns that go on, if any do and the epoch's end is known."""
@@ -328,18 +318,10 @@ class _StackTraining:
                 raise ValueError("its machine is none")
             missing = [run for run in member.runs if run not in self.work.done]
             if any(
-                column not in left or last_epoch(self.work.configs[run]) <= snapshot.epoch
+                column not in left or last_epoch(self.work.prepared.configs[run]) <= snapshot.epoch
                 for run in missing
             ):
                 raise ValueError(f"run {missing[0]} is neither done nor in it")
-
-    def _without_pruned(self, snapshot: Snapshot, stretch: Stretch) -> Snapshot:
-        """Leave out the columns that halving ended where this checkpoint was taken."""
-        if snapshot.epoch != stretch.since or not stretch.pruned:
-            return snapshot
-        columns = self.stack.columns
-        lost = [columns[column].runs[-1] in stretch.pruned for column in snapshot.columns]
-        return snapshot.keep(~np.array(lost, bool))
 
 
 def _complete(

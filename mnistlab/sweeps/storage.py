@@ -11,7 +11,6 @@ from typing import Any
 from filelock import BaseFileLock
 
 import mnistlab
-from mnistlab.config.schema import Config
 from mnistlab.errors import ConfigError, RunFolderError
 from mnistlab.experiment.recorder import now, run_key
 from mnistlab.run_folders import RunFolder, create_run_folder
@@ -28,7 +27,7 @@ from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.integrity import FINAL, find_intact_runs, is_intact, plain_folders
 from mnistlab.run_folders.places import cannot_keep
 from mnistlab.sweeps.plan import PreparedSweep, Stack, from_plan, prepare_sweep, to_plan
-from mnistlab.sweeps.trial_space import SweepDefinition
+from mnistlab.sweeps.trials import SweepDefinition
 
 _NOT_COPIED = {"run.lock", "checkpoint.safetensors", "status.json", "summary.json"}
 
@@ -38,7 +37,7 @@ def open_folder(
 ) -> tuple[SweepFolder, BaseFileLock]:
     """Return the sweep's folder, new or found, and its lock, which this process now holds."""
     if resumed is None:
-        folder = SweepFolder(create_run_folder(runs_dir, prepared.sweep.name).path)
+        folder = SweepFolder(create_run_folder(runs_dir, str(prepared.sweep.base.name)).path)
         try:
             lock = folder.lock()
             write_json(folder.plan, {})  # a sweep from here on, though one that has not begun
@@ -50,14 +49,13 @@ def open_folder(
     lock = resumed.lock()
     known = resumed.read_environment()
     ours = {"mnistlab": mnistlab.__version__, "data_sha256": prepared.data.sha256}
-    for what, value in ours.items():
-        if known.get(what) != value:
-            lock.release()
-            raise RunFolderError(
-                f"{resumed.name}: was begun with {what} {known.get(what)}, now it is {value}; "
-                "begin a new sweep, which may take finished runs over with --needed"
-            )
     try:
+        for what, value in ours.items():
+            if known.get(what) != value:
+                raise RunFolderError(
+                    f"{resumed.name}: was begun with {what} {known.get(what)}, now it is {value}; "
+                    "begin a new sweep, which may take finished runs over with --needed"
+                )
         if has_begun(resumed):
             planned_stacks(resumed, with_known_trials(resumed, prepared), set())
     except RunFolderError:
@@ -82,69 +80,45 @@ def begin(
 
     Runs that are finished already in the runs folder `take_from` are copied from there.
     """
-    sha256 = prepared.data.sha256
-    facts = {"data_sha256": sha256, **environment}
-    write_json(folder.environment, facts)
+    write_json(folder.environment, {"data_sha256": prepared.data.sha256, **environment})
     if patch := uncommitted_changes(environment):
         write_text(folder.uncommitted_patch, patch)
     sync_folder(folder.path)
     write_text(folder.config, prepared.sweep.to_yaml())
-    stacks, found = _plan(folder, prepared, prepared.configs, take_from)
-    width = max((len(stack.columns) for stack in stacks), default=0)
-    write_json(folder.environment, {**facts, "stack_width": width, "workers": prepared.workers})
-    plan = {"stacks": to_plan(stacks), "taken_over": sorted(found)}
-    write_json(
-        folder.plan, {**plan, **_points(prepared.sweep), "config_sha256": _config_hash(folder)}
-    )
-    sync_folder(folder.path)
+    extend(folder, prepared, take_from)
 
 
 def extend(folder: SweepFolder, prepared: PreparedSweep, take_from: Path | None) -> set[int]:
-    """Add the trials that are not in the plan of a search yet to it.
+    """Add the trials to the plan that are not in it yet: at first all, then those of a new batch.
 
-    Returns which of their runs are finished, those among them that were taken over from the runs
-    folder `take_from`.
+    Returns which of their runs are finished: they are in the folder, or were copied there from the
+    runs folder `take_from`.
     """
-    plan = folder.read_plan()
+    plan = {"stacks": [], "taken_over": [], **folder.read_plan()}
     planned = {run for stack in plan["stacks"] for column in stack for run in column}
+    planned.update(plan["taken_over"])
     runs = {run: config for run, config in prepared.configs.items() if run not in planned}
-    for run in plan["taken_over"]:
-        runs.pop(run, None)
-    stacks, found = _plan(folder, prepared, runs, take_from)
-    stacks_and_runs = {
-        "stacks": [*plan["stacks"], *to_plan(stacks)],
-        "taken_over": sorted({*plan["taken_over"], *found}),
-    }
-    write_json(folder.plan, {**plan, **stacks_and_runs, **_points(prepared.sweep)})
-    sync_folder(folder.path)
-    return found
-
-
-def _plan(
-    folder: SweepFolder,
-    prepared: PreparedSweep,
-    runs: Mapping[int, Config],
-    take_from: Path | None,
-) -> tuple[list[Stack], set[int]]:
-    """Return how these runs will be trained, and which of them are finished already.
-
-    Those are in the folder, or were copied there from the runs folder `take_from`.
-    """
     # a process that was killed may have copied some
     found = finished_runs(folder, prepared).intersection(runs)
     if take_from is not None:
         keys = {run_key(config, prepared.data.sha256): run for run, config in runs.items()}
         wanted = {key: run for key, run in keys.items() if run not in found}
         found |= copy_finished(folder, take_from, wanted)
-    return prepared.stacks([run for run in runs if run not in found]), found
-
-
-def _points(sweep: SweepDefinition) -> dict[str, Any]:
-    """Return what plan.json holds of a search: its trials so far, and how many runs are to be."""
-    if sweep.search is None:
-        return {}
-    points = [list(trial.point) for trial in sweep.trials]
-    return {"points": points, "runs": sweep.wanted * sweep.repeats}
+    stacks = prepared.stacks([run for run in runs if run not in found])
+    if not has_begun(folder):
+        width = max((len(stack.columns) for stack in stacks), default=0)
+        facts = {"stack_width": width, "workers": prepared.workers}
+        write_json(folder.environment, {**folder.read_environment(), **facts})
+    plan["stacks"] += to_plan(stacks)
+    plan["taken_over"] = sorted({*plan["taken_over"], *found})
+    sweep = prepared.sweep
+    if sweep.drawn is not None:
+        plan["points"] = [list(trial.point) for trial in sweep.trials]
+        plan["runs"] = sweep.wanted * sweep.repeats
+    plan.setdefault("config_sha256", _config_hash(folder))
+    write_json(folder.plan, plan)
+    sync_folder(folder.path)
+    return found
 
 
 def with_known_trials(folder: SweepFolder, prepared: PreparedSweep) -> PreparedSweep:
@@ -153,7 +127,7 @@ def with_known_trials(folder: SweepFolder, prepared: PreparedSweep) -> PreparedS
     Raises RunFolderError where the plan is not that of this sweep.
     """
     sweep = prepared.sweep
-    if sweep.search is None or not has_begun(folder):
+    if sweep.drawn is None or not has_begun(folder):
         return prepared
     try:
         points = [tuple(point) for point in folder.read_plan()["points"]]

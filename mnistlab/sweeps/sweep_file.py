@@ -16,23 +16,33 @@ from mnistlab.config.config_files import (
     split_word,
 )
 from mnistlab.config.load import (
+    ConfigFault,
     Origins,
     describe_unknown_key,
     is_sweep,
     read_config,
     set_key,
     settle,
+    shown,
+    try_config,
     valid_keys,
     validate,
+    value_of,
 )
-from mnistlab.errors import ConfigError, shown
+from mnistlab.config.schema import Config
+from mnistlab.errors import ConfigError
+from mnistlab.errors import shown as escaped
 from mnistlab.sweeps.space import (
     Axis,
+    Group,
+    Point,
     axis_of_distribution,
     axis_of_items,
     axis_of_text,
+    group_axes,
     is_call,
     read_trial_list,
+    values_at,
 )
 from mnistlab.sweeps.sweep_schema import Parameter, SweepFile
 
@@ -50,19 +60,35 @@ _NO_AXIS = {
 }
 
 
+@dataclass(frozen=True)
+class Trial:
+    """One config of a sweep: its number from 0, the axes' values by key, and the whole of it.
+
+    `point` is where in the space it lies.
+    """
+
+    number: int
+    parameters: Mapping[str, Any]
+    config: Config
+    point: Point
+
+
 @dataclass
 class Draft:
-    """What file and words say of a sweep's trials, none of it checked against the schema.
+    """What file and words say of a sweep and its trials, of which only `settings` are checked.
 
     `base` holds what all trials share, `origins` where each of its keys is from, `batch_from` where
-    the batch is; `zips` are the keys that move together, each with where that was given.
+    the batch is; `zips` are the keys that move together, each with where that was given, and
+    `groups` all axes, each with those that move with it.
     """
 
     source: str
+    settings: SweepFile
     base: dict[str, Any]
     origins: Origins
     axes: dict[str, Axis] = field(default_factory=dict)
     zips: list[tuple[str, list[str]]] = field(default_factory=list)
+    groups: Sequence[Group] = ()
     halving_word: str | None = None
     batch_from: str = ""
 
@@ -103,6 +129,54 @@ class Draft:
         self.zips.append((str(path), keys))
         return keys
 
+    def trials(self, points: Sequence[Point]) -> tuple[Trial, ...]:
+        """Return the trials at these points; raise ConfigError for a wrong one or one twice."""
+        trials: list[Trial] = []
+        same: dict[str, int] = {}
+        for number, point in enumerate(points):
+            trial = self.trial(number, point)
+            earlier = same.setdefault(trial.config.model_dump_json(), number)
+            if earlier != number:
+                both = ", ".join(f"{key}={value}" for key, value in trial.parameters.items())
+                raise ConfigError(
+                    f"{self.source}: trials {earlier:,} and {number:,} are the same: {both}"
+                )
+            trials.append(trial)
+        return tuple(trials)
+
+    def trial(self, number: int, point: Point) -> Trial:
+        """Return the trial at a point; raise ConfigError that names what is wrong with it."""
+        given = values_at(self.groups, point)
+        config = try_config(with_values(self.base, given))
+        if not isinstance(config, Config):
+            for group, part in zip(self.groups, point, strict=True):
+                for axis in group:
+                    check_value(axis, part, config)
+            values = ", ".join(f"{key}={shown(value)}" for key, value in given.items())
+            raise ConfigError(f"{self.source}: trial {values}: {config[0]}")
+        parameters = {key: value_of(config, tuple(key.split("."))) for key in self.axes}
+        return Trial(number, parameters, config, point)
+
+
+def check_value(axis: Axis, part: Any, found: Config | list[ConfigFault]) -> None:
+    """Raise ConfigError if an axis's own value is what is wrong with a config."""
+    for fault in [] if isinstance(found, Config) else found:
+        if fault.path == tuple(axis.key.split(".")):
+            raise ConfigError(f"{axis.place(part)}: {fault.problem}")
+
+
+def with_values(data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config's data with dotted keys set, `data` itself left as it is."""
+    changed = dict(data)
+    for key, value in values.items():
+        parent, dot, last = key.rpartition(".")
+        if dot:
+            nested = changed.get(parent, {})
+            changed[parent] = {**nested, last: value} if isinstance(nested, dict) else nested
+        else:
+            changed[last] = value
+    return changed
+
 
 def is_sweep_file(path: Path) -> bool:
     """Return whether a YAML file is a sweep rather than a config; raise ConfigError if neither."""
@@ -127,8 +201,8 @@ def check_own_file(path: Path) -> None:
 
 def read_sweep(
     source: Path | Mapping[str, Any], words: Sequence[str], options: Mapping[str, Any]
-) -> tuple[SweepFile, Draft]:
-    """Return a sweep's own settings and its trials in the making: the file, then what wins over it.
+) -> Draft:
+    """Return what a sweep is to be: the file, then what wins over it.
 
     In place of a file there may be a mapping of its keys. Raises ConfigError that names file and
     line, the word or the option.
@@ -149,7 +223,8 @@ def read_sweep(
     if file.folds is not None:
         draft.divide(file.folds, origins["folds",])
     _add_words(draft, changes)
-    return file, draft
+    draft.groups = group_axes(draft.axes, draft.zips)
+    return draft
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Origins]:
@@ -190,9 +265,10 @@ def _draft(file: SweepFile, origins: Origins, path: Path) -> Draft:
             raise ConfigError(f"{origins['base',]}: base: {error}") from None
         except OSError as error:  # of a name that is too long, say
             raise ConfigError(
-                f"{origins['base',]}: base: {shown(base)}: {error.strerror}"
+                f"{origins['base',]}: base: {escaped(base)}: {error.strerror}"
             ) from None
-    draft = Draft(str(path), dict(base), of_base, batch_from=origins.get(("batch",), str(path)))
+    where = origins.get(("batch",), str(path))
+    draft = Draft(str(path), file, dict(base), of_base, batch_from=where)
     for key, given in file.parameters.items():
         where = origins["parameters", key]
         _add_parameter(draft, key, given, where)

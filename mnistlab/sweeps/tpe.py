@@ -9,8 +9,8 @@ well-suited to parallelize optimization", 2010.
 import json
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -19,10 +19,10 @@ from mnistlab.errors import ConfigError, InputError
 from mnistlab.experiment.recorder import now
 from mnistlab.run_folders.files import write_text
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.sweeps.functions import Distribution
 from mnistlab.sweeps.space import Group, Point
+from mnistlab.sweeps.sweep_schema import Distribution
 from mnistlab.sweeps.trial_results import TrialResult, column_of, read_rows, summarize
-from mnistlab.sweeps.trial_space import SweepDefinition
+from mnistlab.sweeps.trials import SweepDefinition
 
 try:
     import optuna
@@ -47,11 +47,8 @@ class Study:
     """A sweep's trials as Optuna knows them; all that it knows stands in the sweep's folder."""
 
     def __init__(self, folder: SweepFolder, sweep: SweepDefinition) -> None:
-        assert sweep.search is not None  # noqa: S101 - who makes a study has a search
         self._folder = folder
-        self._seed = sweep.random_seed
-        self._search = sweep.search
-        self._parameters = [_Parameter(group) for group in sweep.search.space.groups]
+        self._parameters = [_Parameter(group) for group in sweep.draft.groups]
         self._direction = optuna.study.StudyDirection[sweep.metric.goal.upper()]
         self._journal = _Journal()
         self._log = self._study(optuna.storages.JournalStorage(self._journal), None)
@@ -68,22 +65,21 @@ class Study:
         The same trials and results give the same points: the sampler's seed is the sweep's
         `random_seed` and the number of the batch together.
         """
-        number = len(sweep.trials) // self._search.batch
-        sampler = optuna.samplers.TPESampler(
-            seed=(self._seed + number) % 2**32, multivariate=True, constant_liar=True
-        )
+        tried, size = {trial.point for trial in sweep.trials}, sweep.settings.batch or 1
+        seed = (sweep.settings.random_seed + len(tried) // size) % 2**32
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
         study = self._study(optuna.storages.InMemoryStorage(), sampler)
         study.add_trials(self._log.get_trials(deepcopy=False))
-        tried = {trial.point for trial in sweep.trials}
-        count = min(self._search.batch, sweep.wanted - len(tried))
+        count = min(size, sweep.wanted - len(tried))
         found: dict[Point, None] = {}
         for _ in range(_ASKS * count):
             point = self._ask_one(study)
-            if point not in tried and self._is_valid(point):
-                found[point] = None
+            with suppress(ConfigError):
+                if point not in tried and sweep.draft.trial(0, point):
+                    found[point] = None
             if len(found) == count:
                 break
-        others = (trial.point for trial in self._search.drawn)
+        others = (trial.point for trial in sweep.drawn or ())
         left = [point for point in others if point not in tried and point not in found]
         return [*found, *left[: count - len(found)]]
 
@@ -91,19 +87,15 @@ class Study:
         trial = study.ask({one.name: one.distribution for one in self._parameters})
         return tuple(one.part_of(trial.params[one.name]) for one in self._parameters)
 
-    def _is_valid(self, point: Point) -> bool:
-        try:
-            self._search.space.trial(0, point)
-        except ConfigError:
-            return False
-        return True
-
     def _study(self, storage: Any, sampler: Any) -> optuna.Study:
-        with _quiet():
-            storage.create_new_study([self._direction], self._folder.name)
-            return optuna.Study(
-                self._folder.name, storage, sampler=sampler, pruner=optuna.pruners.NopPruner()
-            )
+        name, pruner = self._folder.name, optuna.pruners.NopPruner()
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it says that it made a study
+        try:
+            storage.create_new_study([self._direction], name)
+            return optuna.Study(name, storage, sampler=sampler, pruner=pruner)
+        finally:
+            optuna.logging.set_verbosity(verbosity)
 
     def _frozen(self, result: TrialResult, sweep: SweepDefinition) -> FrozenTrial:
         """Return a trial as Optuna keeps it: its value is the mean over its runs."""
@@ -206,14 +198,3 @@ class _Journal(BaseJournalBackend):
     def to_text(self) -> str:
         """Return what Optuna's JournalFileBackend reads: a line of JSON for each entry."""
         return "".join(self._lines)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Optuna from saying that it made a study."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)

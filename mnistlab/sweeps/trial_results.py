@@ -1,21 +1,30 @@
-"""What came of the trials of a sweep: read from the folders of its runs, and in sentences."""
+"""What came of the trials of a sweep: read from its runs, ranked, halved, and in sentences.
+
+Successive halving: Jamieson and Talwalkar, "Non-stochastic best arm identification and
+hyperparameter optimization", AISTATS 2016: after each budget of epochs the best 1/factor of the
+trials stay, and those that look worst end early.
+"""
 
 import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from mnistlab.errors import RunFolderError
 from mnistlab.run_folders.folder import SweepFolder, repeats_of
+from mnistlab.run_folders.weights import load_checkpoint
 from mnistlab.statistics import t_half_width
-from mnistlab.sweeps.sweep_schema import Metric
-from mnistlab.sweeps.trial_space import SweepDefinition, Trial
+from mnistlab.sweeps.plan import Stack
+from mnistlab.sweeps.sweep_file import Trial
+from mnistlab.sweeps.sweep_schema import Halving, Metric
+from mnistlab.sweeps.trials import SweepDefinition
 
 METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 TEST = ("test_loss", "test_accuracy")
-_WORST_FIRST = ("failed", "interrupted", "diverged", "completed")
+_SEVERITY = {"failed": 0, "interrupted": 1, "diverged": 2, "completed": 3}
+"""The status of a trial is the lowest of its runs."""
 
 SHOWN = 10
 """Trials in the table of the best."""
@@ -61,7 +70,7 @@ def column_of(metric: Metric) -> str:
 
 
 def read_rows(folder: SweepFolder, sweep: SweepDefinition) -> list[dict[str, Any]]:
-    """Return a row a run, in the order of their numbers; of an unfinished run most is None."""
+    """Return a row a run, as results.csv has them; of an unfinished run most is None."""
     rows = []
     for trial in sweep.trials:
         for number, config in sweep.runs_of(trial).items():
@@ -79,27 +88,26 @@ def read_rows(folder: SweepFolder, sweep: SweepDefinition) -> list[dict[str, Any
 
 
 def _outcome(folder: SweepFolder, number: int) -> dict[str, Any]:
-    run = folder.run(number)
-    if not run.path.exists():
-        return _numbers({}, "interrupted", "not finished")
-    status = run.read_status()
-    try:
-        summary = run.read_summary()
-    except RunFolderError as error:
-        return _numbers({}, "failed", str(error))
-    numbers = _numbers(summary, status["status"], status.get("error"))
-    return {**numbers, "stopped": status.get("stopped")}
-
-
-def _numbers(summary: Mapping[str, Any], status: str, error: str | None) -> dict[str, Any]:
-    numbers = {
-        f"{split}_{name}": (summary.get(split) or {}).get(name)
-        for split in ("train", "validation", "test")
-        for name in ("loss", "accuracy")
+    run, summary = folder.run(number), dict[str, Any]()
+    status: Mapping[str, Any] = {"status": "interrupted", "error": "not finished"}
+    if run.path.exists():
+        status = run.read_status()
+        try:
+            summary = run.read_summary()
+        except RunFolderError as error:
+            status = {"status": "failed", "error": str(error)}
+    return {
+        "status": status["status"],
+        "stopped": status.get("stopped"),
+        "epochs_run": summary.get("epochs"),
+        **{
+            f"{split}_{name}": (summary.get(split) or {}).get(name)
+            for split in ("train", "validation", "test")
+            for name in ("loss", "accuracy")
+        },
+        "seconds": (summary.get("seconds") or {}).get("total"),
+        "error": status.get("error"),
     }
-    seconds = (summary.get("seconds") or {}).get("total")
-    epochs = summary.get("epochs")
-    return {"status": status, "epochs_run": epochs, **numbers, "seconds": seconds, "error": error}
 
 
 def summarize(rows: Sequence[Mapping[str, Any]], sweep: SweepDefinition) -> list[TrialResult]:
@@ -109,7 +117,7 @@ def summarize(rows: Sequence[Mapping[str, Any]], sweep: SweepDefinition) -> list
     results = []
     for trial in sweep.trials:
         mine = [of_run[run] for run in sweep.runs_of(trial)]
-        status = min((row["status"] for row in mine), key=_severity)
+        status = min((row["status"] for row in mine), key=lambda one: _SEVERITY.get(one, 0))
         values = [row[chosen_by] for row in mine]
         whole = status == "completed" and None not in values
         results.append(
@@ -118,7 +126,7 @@ def summarize(rows: Sequence[Mapping[str, Any]], sweep: SweepDefinition) -> list
                 [row["run"] for row in mine],
                 status,
                 max(row["epochs_run"] or 0 for row in mine),
-                any(row.get("stopped") for row in mine),
+                any(row["stopped"] for row in mine),
                 {name: _mean([row[name] for row in mine]) for name in (*METRICS, *TEST)},
                 t_half_width(values) if whole else None,
             )
@@ -147,13 +155,83 @@ def rank(results: Sequence[TrialResult], metric: Metric) -> list[TrialResult]:
     )
 
 
-def _severity(status: str) -> int:
-    return _WORST_FIRST.index(status) if status in _WORST_FIRST else 0
+def budgets(halving: Halving, epochs: int) -> list[int]:
+    """Return the epochs after which trials leave: min_epochs times powers of the factor."""
+    budget, found = halving.min_epochs, []
+    while budget < epochs:
+        found.append(budget)
+        budget *= halving.factor
+    return found
+
+
+def choose_pruned(scores: Mapping[int, float], factor: int) -> set[int]:
+    """Return the trials that leave, given the score of each that is left; the lowest is best.
+
+    One in `factor` stays, rounded down, and never less than one; of equals the first stays. What
+    has diverged has no score any more.
+    """
+    ranked = sorted(scores, key=lambda trial: (scores[trial], trial))
+    return set(ranked[max(1, len(ranked) // factor) :])
+
+
+def pruned_at(
+    epoch: int, stacks: Sequence[Stack], folder: SweepFolder, sweep: SweepDefinition, done: Set[int]
+) -> frozenset[int]:
+    """Return the runs of a sweep, or of a batch of its trials, that do not go on after this epoch.
+
+    The values of runs that are `done` come from their folders, those of the others from
+    checkpoints: a folder that was being written when the process died is not read.
+    The same files give the same answer, so a sweep that is resumed decides as it did before.
+    """
+    assert sweep.halving is not None  # noqa: S101 - who calls this has budgets from it
+    name = column_of(sweep.metric)
+    values = _from_checkpoints(epoch, stacks, folder, name)
+    values |= _from_folders(epoch, folder, name, done)
+    sign = 1 if sweep.metric.goal == "minimize" else -1
+    scores = {}
+    for trial in sweep.trials:
+        mine = [values.get(run, math.nan) for run in sweep.runs_of(trial)]
+        if all(map(math.isfinite, mine)):
+            scores[trial.number] = sign * sum(mine) / len(mine)
+    pruned = choose_pruned(scores, sweep.halving.factor)
+    return frozenset(
+        run
+        for trial in sweep.trials
+        if trial.number in pruned or trial.number not in scores
+        for run in sweep.runs_of(trial)
+    )
+
+
+def _from_checkpoints(
+    epoch: int, stacks: Sequence[Stack], folder: SweepFolder, name: str
+) -> dict[int, float]:
+    values: dict[int, float] = {}
+    for stack in stacks:
+        path = folder.checkpoint_of(stack.name)
+        if path.exists():
+            _, notes = load_checkpoint(path)
+            for column, note in zip(stack.columns, notes, strict=True):
+                for row in note["rows"]:
+                    if row["epoch"] == epoch:
+                        values |= dict.fromkeys(column.runs, row.get(name, math.nan))
+    return values
+
+
+def _from_folders(epoch: int, folder: SweepFolder, name: str, done: Set[int]) -> dict[int, float]:
+    """Return the values of runs that have ended, NaN for those that did not get there whole."""
+    values = dict.fromkeys(done, math.nan)
+    for number in done:
+        run = folder.run(number)
+        if run.read_status()["status"] == "completed":
+            metrics = run.read_metrics()
+            by_epoch = zip(metrics["epoch"], metrics.get(name, []), strict=True)
+            values[number] = dict(by_epoch).get(epoch, math.nan)
+    return values
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return statistics.fmean(known) if values and len(known) == len(values) else None
+    return statistics.fmean(known) if len(known) == len(values) else None
 
 
 def shown_value(value: Any) -> str:
@@ -173,7 +251,13 @@ def describe_parameters(parameters: Mapping[str, Any]) -> str:
 
 def sentences(document: Document) -> list[str]:
     """Return what sweep.json says, in sentences, with what helps to read the terminal's table."""
-    return [*_notes(document), *findings(document)]
+    notes = []
+    if len(document["ranking"]) > SHOWN:
+        notes.append(f"The table shows the first {SHOWN} trials, results.csv has all.")
+    if document["best"] is not None and document["indistinguishable"]:
+        more = "" if repeats_of(document) else "; --seeds 3 would show the chance of the seed"
+        notes.append(f"~ marks what cannot be told from the best{more}.")
+    return [*notes, *findings(document)]
 
 
 def findings(document: Document) -> list[str]:
@@ -209,17 +293,6 @@ def findings(document: Document) -> list[str]:
         f"{seconds['write']:.2f} s)"
     )
     return lines
-
-
-def _notes(document: Document) -> list[str]:
-    """Return how the terminal's table is to be read, and which option would tell more."""
-    notes = []
-    if len(document["ranking"]) > SHOWN:
-        notes.append(f"The table shows the first {SHOWN} trials, results.csv has all.")
-    if document["best"] is not None and document["indistinguishable"]:
-        more = "" if repeats_of(document) else "; --seeds 3 would show the chance of the seed"
-        notes.append(f"~ marks what cannot be told from the best{more}.")
-    return notes
 
 
 def _about_best(document: Document, best: Document) -> list[str]:

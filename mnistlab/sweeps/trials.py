@@ -1,31 +1,23 @@
-"""Settles a sweep: all of its trials, each with its config checked, before anything runs."""
+"""A sweep, settled: all of its trials, each with its config checked, before anything runs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mnistlab.config.config_files import dump
 from mnistlab.config.load import name_from, settle, shown, try_config, valid_keys, value_of
 from mnistlab.config.schema import Config, config_type
 from mnistlab.errors import ConfigError
-from mnistlab.sweeps.functions import MOST_LISTED, count_in_words
-from mnistlab.sweeps.space import (
-    Axis,
-    Group,
-    Point,
-    count_points,
-    draw_points,
-    grid_points,
-    group_axes,
-)
-from mnistlab.sweeps.sweep_file import Draft, read_sweep
-from mnistlab.sweeps.sweep_schema import Halving, Metric, SweepFile, metric_named
-from mnistlab.sweeps.trial_space import (
-    Search,
-    SweepDefinition,
-    Trial,
-    TrialSpace,
-    check_value,
-    with_values,
+from mnistlab.sweeps.space import Axis, Point, count_points, draw_points, grid_points
+from mnistlab.sweeps.sweep_file import Draft, Trial, check_value, read_sweep, with_values
+from mnistlab.sweeps.sweep_schema import (
+    MOST_LISTED,
+    Halving,
+    Metric,
+    SweepFile,
+    count_in_words,
+    metric_named,
 )
 
 MOST_RUNS = 10_000
@@ -37,70 +29,124 @@ _BATCH = 16
 with 32 at a time, but in 48 trials 32 found a little less in each of three problems."""
 
 
+@dataclass(frozen=True)
+class SweepDefinition:
+    """Everything that decides what a sweep does.
+
+    `base` holds what all trials share; where it is valid only together with the axes' values, it
+    is the first trial's config. `draft` makes trials of points, and has the settings that the file
+    leaves open filled in. `notes` say what is worth a second look before it starts.
+
+    Where a sampler is asked for the trials, a batch at a time, `trials` are those that are known so
+    far. `drawn` are then as many different ones as there will be, in the order in which `--method
+    random` draws them: the first batch is taken from them, and so is what stands in for a trial
+    that the sampler repeats.
+    """
+
+    base: Config
+    metric: Metric
+    halving: Halving | None
+    trials: tuple[Trial, ...]
+    draft: Draft = field(repr=False, compare=False)
+    drawn: tuple[Trial, ...] | None = field(repr=False, compare=False)
+    notes: tuple[str, ...] = field(repr=False)
+    document: Mapping[str, Any] = field(repr=False)
+    """The sweep as a sweep file says it, base and lists of trials included."""
+
+    @property
+    def settings(self) -> SweepFile:
+        """What the sweep file and the options say, with what they leave open filled in."""
+        return self.draft.settings
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the axes."""
+        return tuple(self.draft.axes)
+
+    @property
+    def folds(self) -> int | None:
+        """K where each trial is trained K times, with each of K folds as the validation split."""
+        return self.base.data.folds if self.base.data.fold is None else None
+
+    @property
+    def repeats(self) -> int:
+        """How many runs each trial has: they differ in the seed or in the fold."""
+        return self.folds or self.settings.seeds
+
+    def runs_of(self, trial: Trial) -> dict[int, Config]:
+        """Return the config of each of a trial's runs by the run's number."""
+        first, config = trial.number * self.repeats, trial.config
+        if self.folds is None:
+            seeds = range(config.seed, config.seed + self.settings.seeds)
+            configs = [config.model_copy(update={"seed": seed}) for seed in seeds]
+        else:
+            data = [config.data.model_copy(update={"fold": one}) for one in range(self.folds)]
+            configs = [config.model_copy(update={"data": one}) for one in data]
+        return dict(enumerate(configs, first))
+
+    @property
+    def wanted(self) -> int:
+        """How many trials there are in the end."""
+        return len(self.trials if self.drawn is None else self.drawn)
+
+    def batch_of(self, run: int) -> int:
+        """Return the number of the batch that a run is of, from 0."""
+        return run // self.repeats // (self.settings.batch or MOST_RUNS)
+
+    def at(self, points: Sequence[Point]) -> "SweepDefinition":
+        """Return the sweep with the trials at these points in place of those that are known.
+
+        Raises ConfigError for points whose configs are wrong or the same, and TypeError,
+        IndexError or ValueError for what is no point of this space.
+        """
+        return replace(self, trials=self.draft.trials(points))
+
+    def to_yaml(self) -> str:
+        """Return a sweep file that `load_sweep` reads back to an equal sweep."""
+        return dump(self.document)
+
+
 def load_sweep(
     source: Path | Mapping[str, Any],
     words: Sequence[str] = (),
     *,
-    method: str | None = None,
-    max_trials: int | None = None,
-    seeds: int | None = None,
-    folds: int | None = None,
-    random_seed: int | None = None,
-    batch: int | None = None,
     metric: Metric | None = None,
     name: str | None = None,
+    **options: Any,
 ) -> SweepDefinition:
     """Return the sweep of a sweep file or of a plain config, with what the words add to it.
 
-    In place of a file there may be a mapping of its keys. Options win over the file. Every trial's
-    config has passed the schema. Raises ConfigError that names file and line, or the word.
+    In place of a file there may be a mapping of its keys. The options are keys of a sweep file,
+    which win over it unless they are None. Every trial's config has passed the schema. Raises
+    ConfigError that names file and line, or the word.
     """
-    options = {
-        "method": method,
-        "max_trials": max_trials,
-        "seeds": seeds,
-        "folds": folds,
-        "random_seed": random_seed,
-        "batch": batch,
-        "metric": metric and {"name": metric.name, "goal": metric.goal},
-    }
-    file, draft = read_sweep(source, words, {k: v for k, v in options.items() if v is not None})
+    options["metric"] = metric and {"name": metric.name, "goal": metric.goal}
+    draft = read_sweep(source, words, {k: v for k, v in options.items() if v is not None})
     if name is not None:
         draft.fix("name", name, "--name")
     elif draft.base.get("name") is None:
         draft.base["name"] = name_from(source) if isinstance(source, Path) else "sweep"
-    groups = group_axes(draft.axes, draft.zips)
-    settings = _settled(file, draft, groups)
+    draft.settings = settings = _settled(draft)
     base = _base(draft)
-    folds = _folds(draft, settings)
-    _check_size(draft, groups, settings, folds)
-    _check_values(draft, groups)
-    space = TrialSpace(draft, groups)
-    trials = space.trials(_points(draft, groups, settings))
+    _check_size(draft)
+    _check_values(draft)
+    trials = draft.trials(_points(draft))
     if base is None:
         base = trials[0].config
-    _check_comparable(draft, base, trials, settings)
-    _check_seeds(draft, trials, settings)
+    _check_comparable(draft, base, trials)
+    _check_seeds(draft, trials)
     halving = _halving(settings)
     if halving is not None:
         _check_halving(draft, base, halving)
-    search = None if settings.batch is None else Search(settings.batch, space, trials)
     return SweepDefinition(
         base=base,
-        name=str(base.name),
-        method=settings.method or "grid",
         metric=metric_named(settings.metric.name, settings.metric.goal),
-        seeds=settings.seeds,
-        max_trials=settings.max_trials,
-        random_seed=settings.random_seed,
         halving=halving,
-        published=settings.published,
         trials=trials[: settings.batch],
-        search=search,
-        keys=tuple(draft.axes),
-        ranges={key: axis.describe() for key, axis in draft.axes.items()},
+        draft=draft,
+        drawn=None if settings.batch is None else trials,
         notes=tuple(filter(None, map(_note, draft.axes.values()))),
-        document=_document(draft, settings),
+        document=_document(draft, halving),
     )
 
 
@@ -120,9 +166,9 @@ def repeat_settings(first: Config, second: Config, seeds: int, name: str) -> Swe
     return load_sweep({"base": base, "parameters": axes, **zipped}, seeds=seeds, name=name)
 
 
-def _settled(file: SweepFile, draft: Draft, groups: Sequence[Group]) -> SweepFile:
+def _settled(draft: Draft) -> SweepFile:
     """Return the settings with the method, and the number of trials to draw, filled in."""
-    drawn = next((axis for (axis, *_) in groups if axis.count is None), None)
+    file, drawn = draft.settings, next((a for a in draft.axes.values() if a.count is None), None)
     method = file.method or ("random" if drawn else "grid")
     if method == "grid" and drawn:
         raise ConfigError(
@@ -153,30 +199,24 @@ def _base(draft: Draft) -> Config | None:
     return settle(config_type(), draft.base, draft.origins, draft.source)
 
 
-def _folds(draft: Draft, settings: SweepFile) -> int | None:
-    """Return on how many folds each trial is trained; refuse seeds and folds together."""
+def _check_size(draft: Draft) -> None:
+    """Refuse a sweep of nothing, one of more runs than anybody starts, and seeds with folds."""
     data = draft.base.get("data")
     data = data if isinstance(data, dict) else {}
     folds = data.get("folds") if data.get("fold") is None else None
-    if settings.folds not in (None, folds):
+    if draft.settings.folds not in (None, folds):
         raise ConfigError(
-            f"{draft.source}: folds {settings.folds} trains every trial on all folds; leave out "
-            "data.folds and data.fold"
+            f"{draft.source}: folds {draft.settings.folds} trains every trial on all folds; leave "
+            "out data.folds and data.fold"
         )
-    if folds and settings.seeds > 1:
+    if folds and draft.settings.seeds > 1:
         raise ConfigError(
             f"{draft.source}: seeds and folds exclude each other: their runs are no independent "
             "repeats of a trial; choose one of them"
         )
-    return folds
-
-
-def _check_size(
-    draft: Draft, groups: Sequence[Group], settings: SweepFile, folds: int | None
-) -> None:
-    """Refuse a sweep of nothing, and one of more runs than anybody means to start."""
-    repeats, what = (settings.seeds, "seeds") if folds is None else (folds, "folds")
-    if not groups and repeats == 1:
+    repeats, what = (draft.settings.seeds, "seeds") if folds is None else (folds, "folds")
+    most, points = draft.settings.max_trials, count_points(draft.groups)
+    if not draft.axes and repeats == 1:
         raise ConfigError(
             f"{draft.source}: nothing to sweep; give an axis, such as learning_rate=0.01,0.1, "
             "or --seeds 5 or --folds 5 to repeat one trial"
@@ -184,14 +224,13 @@ def _check_size(
     listed = sum(len(axis.entry.get("values", ())) for axis in draft.axes.values())
     if listed > MOST_LISTED:
         raise ConfigError(f"{draft.source}: lists {listed:,} values, {MOST_LISTED:,} at most")
-    points = count_points(groups)
-    if settings.max_trials is None and points is not None and points > MOST_RUNS:
+    if most is None and points is not None and points > MOST_RUNS:
         raise ConfigError(
             f"{draft.source}: the grid has {count_in_words(points)} points, {MOST_RUNS:,} at most; "
             "give fewer values, or --max-trials N to take N of them, or --method random "
             "--max-trials N"
         )
-    count = min(n for n in (points, settings.max_trials) if n is not None)
+    count = min(n for n in (points, most) if n is not None)
     if count * repeats > MOST_RUNS:
         raise ConfigError(
             f"{draft.source}: {count_in_words(count)} trials x {count_in_words(repeats)} {what} "
@@ -199,9 +238,9 @@ def _check_size(
         )
 
 
-def _check_values(draft: Draft, groups: Sequence[Group]) -> None:
+def _check_values(draft: Draft) -> None:
     """Raise ConfigError for the first value that is wrong by itself or stands there twice."""
-    for group in groups:
+    for group in draft.groups:
         first, count = group[0], group[0].count
         if count is None or count > _LOOKED_AT:
             continue
@@ -221,8 +260,9 @@ def _check_values(draft: Draft, groups: Sequence[Group]) -> None:
                 raise ConfigError(f"{first.place(position)}: {given} {also} too")
 
 
-def _points(draft: Draft, groups: Sequence[Group], settings: SweepFile) -> Sequence[Point]:
+def _points(draft: Draft) -> Sequence[Point]:
     """Return the points to try: all of them, or as many of them as were asked for."""
+    groups, settings = draft.groups, draft.settings
     points, wanted = count_points(groups), settings.max_trials
     is_whole = points is not None and (wanted is None or points <= wanted)
     if is_whole and settings.batch is None:
@@ -237,10 +277,9 @@ def _points(draft: Draft, groups: Sequence[Group], settings: SweepFile) -> Seque
     return drawn if in_order else sorted(drawn)
 
 
-def _check_comparable(
-    draft: Draft, base: Config, trials: Sequence[Trial], settings: SweepFile
-) -> None:
+def _check_comparable(draft: Draft, base: Config, trials: Sequence[Trial]) -> None:
     """Raise ConfigError if there is nothing to choose a best trial by."""
+    settings = draft.settings
     if settings.published is not None:
         figures = len(settings.published.test_error)
         if settings.method != "grid" or figures != len(trials):
@@ -262,14 +301,13 @@ def _check_comparable(
         )
 
 
-def _check_seeds(draft: Draft, trials: Sequence[Trial], settings: SweepFile) -> None:
-    if settings.seeds > 1 and "seed" in draft.axes:
+def _check_seeds(draft: Draft, trials: Sequence[Trial]) -> None:
+    seeds = draft.settings.seeds
+    if seeds > 1 and "seed" in draft.axes:
         raise ConfigError(f"{draft.axes['seed'].where}: seed is an axis, so seeds must be 1")
     largest = max(trial.config.seed for trial in trials)
-    if largest + settings.seeds > 2**63:
-        raise ConfigError(
-            f"{draft.source}: seed {largest} leaves no room for {settings.seeds} seeds"
-        )
+    if largest + seeds > 2**63:
+        raise ConfigError(f"{draft.source}: seed {largest} leaves no room for {seeds} seeds")
 
 
 def _check_halving(draft: Draft, base: Config, halving: Halving) -> None:
@@ -303,15 +341,15 @@ def _note(axis: Axis) -> str | None:
     )
 
 
-def _document(draft: Draft, settings: SweepFile) -> dict[str, Any]:
+def _document(draft: Draft, halving: Halving | None) -> dict[str, Any]:
     """Return the sweep as a sweep file says it."""
+    settings = draft.settings
     defaults = Config().model_dump(exclude_none=True)
     base = {**defaults, **draft.base}
     if isinstance(draft.base.get("data"), dict):
         base["data"] = {**defaults["data"], **draft.base["data"]}
         if base["data"].get("folds") is not None:
             del base["data"]["validation"]  # the schema has let only null pass
-    halving = _halving(settings)
     limit = {} if settings.max_trials is None else {"max_trials": settings.max_trials}
     zips = [list(keys) for _, keys in draft.zips if len(keys) > 1]
     return {

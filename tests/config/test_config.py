@@ -24,8 +24,8 @@ from mnistlab.core.objective import REDUCTIONS
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.errors import ConfigError
-from mnistlab.sweeps.functions import FUNCTIONS
 from mnistlab.sweeps.sweep_file import is_sweep_file
+from mnistlab.sweeps.sweep_schema import FUNCTIONS
 
 CONFIGS = [
     path

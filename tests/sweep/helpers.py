@@ -7,7 +7,7 @@ from mnistlab.config.load import load_config
 from mnistlab.experiment import prepare, train_run
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.plan import PreparedSweep, prepare_sweep
-from mnistlab.sweeps.run import SweepOptions, run_sweep
+from mnistlab.sweeps.run import run_sweep
 from mnistlab.sweeps.trials import load_sweep
 from tests.digits import as_yaml
 from tests.experiment.test_experiment import Recorder
@@ -44,13 +44,16 @@ def write_base(tmp_path: Path, text: str = "") -> Path:
     return path
 
 
+OF_A_RUN = {"needed", "fail_fast", "retry_failed"}
+
+
 def settled(tmp_path: Path, *words: str, text: str = "", **options):
     return load_sweep(write_base(tmp_path, text), words, **options)
 
 
 def sweep(tmp_path: Path, *words: str, text: str = "", reporter=None, runs="runs", **options):
-    """Run a sweep on a few digits; options are those of load_sweep and SweepOptions."""
-    chosen = {key: options.pop(key) for key in list(options) if key in SweepOptions.__annotations__}
+    """Run a sweep on a few digits; options are those of load_sweep and run_sweep."""
+    chosen = {key: options.pop(key) for key in list(options) if key in OF_A_RUN}
     prepared = prepare_sweep(settled(tmp_path, *words, text=text, **options))
     return run_prepared(prepared, tmp_path / runs, reporter=reporter, **chosen)
 
@@ -61,7 +64,7 @@ def run_prepared(prepared: PreparedSweep, runs_dir: Path, *, reporter=None, resu
         runs_dir=runs_dir,
         reporter=reporter or SweepRecorder(),
         resumed=resumed,
-        options=SweepOptions(**chosen),
+        **chosen,
     )
 
 

@@ -24,7 +24,7 @@ from mnistlab.plugins import load_plugins
 from mnistlab.sweeps import cluster as clusters
 from mnistlab.sweeps import stack_training
 from mnistlab.sweeps.plan import plan_stacks, prepare_sweep
-from mnistlab.sweeps.run import SweepOptions, run_sweep
+from mnistlab.sweeps.run import run_sweep
 from mnistlab.sweeps.trials import load_sweep
 from mnistlab.sweeps.workers import EpochEnded, RunEnded
 from tests.digits import write_digits
@@ -63,7 +63,6 @@ def sweep_on(cluster, tmp_path, *words, text="", reporter=None, resumed=None, **
         runs_dir=tmp_path / "cluster",
         reporter=reporter or SweepRecorder(),
         resumed=resumed,
-        options=SweepOptions(),
         cluster=cluster,
     )
 

@@ -96,15 +96,16 @@ def test_each_fold_of_all_trials_is_one_stack(tmp_path, monkeypatch):
 
 def test_trials_are_compared_on_the_images_of_all_folds(cross_validated, tmp_path):
     chosen = load_sweep(cross_validated.folder.config)
-    data_of = prepare_sweep(chosen).data_of
-    scores = _scores(cross_validated.results, chosen, cross_validated.folder, data_of)
+    prepared = prepare_sweep(chosen)
+    scores = _scores(cross_validated.results, prepared, cross_validated.folder)
     assert {len(found) for found in scores.values()} == {1200}
     for result in cross_validated.results:
         right = sum(validated(cross_validated.folder.run(run))[0] for run in result.runs)
         assert scores[result.trial.number].sum() == pytest.approx(right, abs=1)
-    assert 0 not in cross_validated.ties  # so slow that no image and no fold leaves a doubt
+    # so slow that no image and no fold leaves a doubt
+    assert 0 not in cross_validated.document["indistinguishable"]
     alike = sweep(tmp_path, "learning_rate=0.02,0.02000001", text="epochs: 2\n", folds=2)
-    assert len(alike.ties) == 1
+    assert len(alike.document["indistinguishable"]) == 1
 
 
 @pytest.mark.parametrize("repeats", [{"seeds": 2}, {"folds": 2}])
@@ -129,7 +130,7 @@ def test_scores_are_those_of_each_runs_own_features(tmp_path, repeats):
     words = ("learning_rate=0.01,0.02", "features=[{random_relu: {features: 50}}]")
     result = sweep(tmp_path, *words, text="epochs: 2\n", **repeats)
     chosen = load_sweep(result.folder.config)
-    scores = _scores(result.results, chosen, result.folder, prepare_sweep(chosen).data_of)
+    scores = _scores(result.results, prepare_sweep(chosen), result.folder)
     for one in result.results:
         expected = one.means["validation_accuracy"]
         assert scores[one.trial.number].mean() == pytest.approx(expected, abs=2 / 400)
@@ -146,7 +147,7 @@ def test_data_named_by_a_relative_path_is_opened_once(tmp_path, monkeypatch):
 
 def test_a_sweep_reads_back_equal(cross_validated):
     found = load_sweep(cross_validated.folder.config)
-    assert (found.folds, found.repeats, found.seeds) == (3, 3, 1)
+    assert (found.folds, found.repeats, found.settings.seeds) == (3, 3, 1)
     assert load_sweep(cross_validated.folder.config).to_yaml() == found.to_yaml()
 
 

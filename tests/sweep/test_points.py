@@ -161,12 +161,12 @@ def test_exponents_that_look_like_values_are_noted(write):
         "exponents of e; for values from 0.001 to 0.1 use log_uniform_values"
     )
     decay = "drawn from 0.0001234 to 0.1353, evenly in the logarithm"
-    assert sweep.ranges["weight_decay"] == decay
+    assert sweep.draft.axes["weight_decay"].describe() == decay
 
 
 def test_the_values_of_each_axis_are_described_in_short(base):
     sweep = load_sweep(base, ["learning_rate=0.1,0.2", "seed=range(40)", "init=normal,uniform"])
-    assert sweep.ranges == {
+    assert {key: axis.describe() for key, axis in sweep.draft.axes.items()} == {
         "learning_rate": "0.1, 0.2",
         "seed": "0, 1, 2, 3, …, 39 (40 values)",
         "init": "normal, uniform",

@@ -33,8 +33,8 @@ from tests.sweep.helpers import (
 
 optuna = pytest.importorskip("optuna")
 
+from mnistlab.sweeps import run as of_batches  # noqa: E402 - after the skip
 from mnistlab.sweeps import tpe  # noqa: E402
-from mnistlab.sweeps import trial_scheduler as of_batches  # noqa: E402 - after the skip
 
 WORDS = ("learning_rate=log_uniform(0.001,1)", "weight_decay=uniform(0,0.1)")
 OPTIONS = {
@@ -305,7 +305,7 @@ def test_what_is_no_config_is_not_tried(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "_ask_one", lambda _study: next(asked, (-2.0,)))
     points = study.ask(whole)
     assert points[:2] == [(0.5,), (0.25,)]
-    assert points[2:] == [trial.point for trial in whole.search.drawn[5:8]]
+    assert points[2:] == [trial.point for trial in whole.drawn[5:8]]
 
 
 # Together with halving, seeds and finished runs

@@ -97,7 +97,8 @@ def test_a_grid_of_just_ten_thousand_is_taken(base):
 def test_random_draws_so_many_different_trials_from_a_seed(base):
     words = ["learning_rate=log_uniform(1e-4,1e-1)", "batch_size=int_uniform(1,500)"]
     sweep = load_sweep(base, words)
-    assert (sweep.method, sweep.max_trials, len(sweep.trials)) == ("random", 64, 64)
+    assert (sweep.settings.method, sweep.settings.max_trials) == ("random", 64)
+    assert len(sweep.trials) == 64
     rates = values(sweep, "learning_rate")
     assert len(set(rates)) == 64
     assert all(1e-4 <= rate <= 1e-1 and rate == float(f"{rate:.12g}") for rate in rates)
@@ -193,7 +194,7 @@ def test_a_mapping_sets_the_keys_that_it_names(base):
 def test_two_settings_are_repeated_with_the_same_seeds_after_the_firsts(base, words):
     first, second = load_config(base, ["seed=4"]), load_config(base, words)
     sweep = repeat_settings(first, second, 3, "again")
-    assert (len(sweep.trials), sweep.seeds, sweep.name) == (2, 3, "again")
+    assert (len(sweep.trials), sweep.settings.seeds, sweep.base.name) == (2, 3, "again")
     for trial, config in zip(sweep.trials, (first, second), strict=True):
         assert trial.config == config.model_copy(update={"seed": 5, "name": "again"})
 

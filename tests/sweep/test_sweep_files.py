@@ -39,8 +39,8 @@ halving: {factor: 4}
 """
     )
     sweep = load_sweep(path)
-    assert (sweep.name, sweep.method, sweep.seeds) == ("many", "grid", 2)
-    assert (sweep.max_trials, sweep.random_seed, sweep.halving) == (100, 5, None)
+    assert (sweep.base.name, sweep.settings.method, sweep.settings.seeds) == ("many", "grid", 2)
+    assert (sweep.settings.max_trials, sweep.settings.random_seed, sweep.halving) == (100, 5, None)
     assert sweep.metric == Metric("validation.loss", "minimize")
     assert sweep.keys == ("learning_rate", "batch_size", "weight_decay")
     assert len(sweep.trials) == 10
@@ -56,8 +56,9 @@ def test_the_command_line_wins_over_the_sweep_file(write):
     accuracy = Metric("validation.accuracy", "maximize")
     options = {"method": "grid", "metric": accuracy, "seeds": 1, "max_trials": 9, "random_seed": 4}
     sweep = load_sweep(path, ["learning_rate=0.5"], name="mine", **options)
-    assert {key: getattr(sweep, key) for key in options} == options
-    assert (sweep.name, sweep.keys, len(sweep.trials)) == ("mine", ("batch_size",), 3)
+    assert sweep.metric == options.pop("metric")
+    assert {key: getattr(sweep.settings, key) for key in options} == options
+    assert (sweep.base.name, sweep.keys, len(sweep.trials)) == ("mine", ("batch_size",), 3)
     assert {trial.config.name for trial in sweep.trials} == {"mine"}
     assert {trial.config.learning_rate for trial in sweep.trials} == {0.5}
     wider = load_sweep(path, ["learning_rate=4,5,6"])
@@ -66,11 +67,12 @@ def test_the_command_line_wins_over_the_sweep_file(write):
 
 
 def test_the_name_is_the_bases_or_the_files(write, base):
-    assert load_sweep(write("base: plain.yaml\nseeds: 2\n", "first try.yaml")).name == "first-try"
+    named = write("base: plain.yaml\nseeds: 2\n", "first try.yaml")
+    assert load_sweep(named).base.name == "first-try"
     named = write("base: {name: given, data: {validation: 5}}\nseeds: 2\n")
-    assert load_sweep(named).name == "given"
-    assert load_sweep(named, name="wins").name == "wins"
-    assert load_sweep(base, seeds=2).name == "plain"
+    assert load_sweep(named).base.name == "given"
+    assert load_sweep(named, name="wins").base.name == "wins"
+    assert load_sweep(base, seeds=2).base.name == "plain"
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,7 @@ def test_more_values_than_a_sweep_file_can_hold_are_refused(write, base, tmp_pat
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_sweeps_are_valid_explain_themselves_and_read_back(path, write):
     sweep = load_sweep(path)
-    assert sweep.name == path.stem
+    assert sweep.base.name == path.stem
     assert path.read_text().startswith("# ")
     assert is_sweep_file(path)
     assert load_sweep(write(sweep.to_yaml())) == sweep
@@ -284,9 +286,10 @@ def test_a_search_reads_back(write):
         P + "learning_rate: {min: 0.001, max: 0.1}\nmethod: tpe\nmax_trials: 40\nbatch: 7\n"
     )
     sweep = load_sweep(path)
-    assert (sweep.method, sweep.wanted, len(sweep.trials), sweep.halving) == ("tpe", 40, 7, None)
+    assert (sweep.settings.method, sweep.halving) == ("tpe", None)
+    assert (sweep.wanted, len(sweep.trials)) == (40, 7)
     again = load_sweep(write(sweep.to_yaml(), "elsewhere.yaml"))
-    assert (again, again.search.batch) == (sweep, 7)
+    assert (again, again.settings.batch) == (sweep, 7)
     assert again.at([(0.05,), (0.06,)]).trials[1].config.learning_rate == 0.06
     halved = load_sweep(path, ["halving.factor=4"])
     assert halved.halving == Halving(factor=4)
@@ -296,16 +299,16 @@ def test_a_search_reads_back(write):
 def test_bayes_is_what_w_and_b_calls_it(write):
     path = write(P + "learning_rate: {min: 0.001, max: 0.1}\nmethod: bayes\n")
     sweep = load_sweep(path)
-    assert (sweep.method, sweep.document["method"]) == ("tpe", "tpe")
+    assert (sweep.settings.method, sweep.document["method"]) == ("tpe", "tpe")
     assert (sweep.wanted, len(sweep.trials), sweep.document["batch"]) == (64, 16, 16)
-    assert load_sweep(path, method="random").search is None
+    assert load_sweep(path, method="random").drawn is None
 
 
 def test_a_float_that_is_whole_is_a_whole_number(write):
     path = write(
         P + "seed: {min: 1, max: 3, distribution: int_uniform}\nseeds: 1.0\nmax_trials: 1e1\n"
     )
-    assert (load_sweep(path).seeds, load_sweep(path).max_trials) == (1, 10)
+    assert (load_sweep(path).settings.seeds, load_sweep(path).settings.max_trials) == (1, 10)
 
 
 def test_an_inlined_base_keeps_an_option_that_an_axis_may_drop(write):

@@ -22,8 +22,7 @@ from mnistlab.sweeps import plan as stacks
 from mnistlab.sweeps import stack_training as training
 from mnistlab.sweeps.plan import prepare_sweep
 from mnistlab.sweeps.sweep_schema import Halving, Metric
-from mnistlab.sweeps.trial_results import TrialResult, rank
-from mnistlab.sweeps.trial_scheduler import budgets, choose_pruned, pruned_at
+from mnistlab.sweeps.trial_results import TrialResult, budgets, choose_pruned, pruned_at, rank
 from mnistlab.sweeps.workers import EpochEnded, RunEnded
 from tests.digits import VALIDATION
 from tests.sweep.helpers import (
@@ -193,7 +192,7 @@ def test_trials_that_cannot_be_told_from_the_best(tmp_path):
     words = "learning_rate=0.02,0.02000001,0.00001"
     conclusion = sweep(tmp_path, words, text="epochs: 2\n")
     assert conclusion.best.trial.number in (0, 1)
-    assert list(conclusion.ties) == [1 - conclusion.best.trial.number]
+    assert list(conclusion.document["indistinguishable"]) == [1 - conclusion.best.trial.number]
 
 
 def test_a_sweep_in_which_all_diverge_has_no_best(tmp_path):
@@ -227,7 +226,7 @@ def test_a_failing_trial_stops_no_other(tmp_path):
     text = "init: brittle\nepochs: 1\n"
     conclusion = sweep(tmp_path, SCALES, text=text, reporter=reporter)
     assert conclusion.status == "failed"
-    assert "trial 4 failed" in conclusion.error
+    assert "trial 4 failed" in conclusion.document["error"]
     statuses = [result.status for result in conclusion.results]
     assert statuses == ["completed"] * 4 + ["failed", "completed"]
     assert "one half" in conclusion.folder.run(4).read_status()["error"]
