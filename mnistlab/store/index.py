@@ -91,7 +91,8 @@ def read_all(runs_dir: Path, progress: Progress = lambda _done, _of: None) -> li
         place = Path(os.path.abspath(runs_dir))  # noqa: PTH100 - a link shows there as one
         if prefix and (place.is_symlink() or place.parent.is_symlink()):
             changed = False  # a link stands in place of the sweep by now
-        if changed and not _store(index, new, known.keys() - kept.keys()):
+        # where nothing was known, what the file holds may be damaged
+        if changed and not (known and _store(index, new, known.keys() - kept.keys())):
             _rebuild(index, kept | new)
     for name, found in facts.items():
         found["run"] = prefix + name
