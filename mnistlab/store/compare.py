@@ -15,7 +15,7 @@ import numpy as np
 from mnistlab.errors import InputError, RunFolderError
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import METRICS_COLUMNS, SweepFolder
-from mnistlab.store.diff import METRICS, config_facts, read_curves
+from mnistlab.store.diff import config_facts, differing, numbers_of, read_curves
 from mnistlab.store.facts import SPLITS, Facts, is_comparable, is_number, read_facts
 from mnistlab.store.opening import Given, single_runs
 
@@ -46,7 +46,7 @@ class Comparison:
     """R runs side by side; every list has a value a run, in their order.
 
     `config` holds the keys under which their configs (name aside), data or version of mnistlab
-    differ; a run without the key has None. `metrics` are those of METRICS that a run has.
+    differ; a run without the key has None. `metrics` are those of NUMBERS that a run has.
     `best` are the positions of the runs that have a metric's best value: none where only one run
     has the metric, or where the runs' values are not of the same thing. `shared` says in words
     what the runs have in common.
@@ -54,8 +54,8 @@ class Comparison:
 
     runs: list[str]
     status: list[str]
-    config: dict[str, list[Any]]
-    metrics: dict[str, list[Any]]
+    config: dict[str, Sequence[Any]]
+    metrics: dict[str, Sequence[Any]]
     best: dict[str, list[int]]
     shared: str
 
@@ -83,15 +83,9 @@ def compare_runs(runs: Mapping[str, RunFolder]) -> Comparison:
 
     Raises RunFolderError for a config that cannot be read.
     """
-    folders = list(runs.values())
-    configs = [_compared(folder) for folder in folders]
-    facts = [read_facts(folder) for folder in folders]
-    metrics = {
-        key: [one.get(key) for one in facts] for key in METRICS if any(key in one for one in facts)
-    }
-    keys = dict.fromkeys(key for config in configs for key in config)
-    values = {key: [config.get(key) for config in configs] for key in keys}
-    config = {key: row for key, row in values.items() if any(value != row[0] for value in row)}
+    facts = [read_facts(folder) for folder in runs.values()]
+    configs = [_compared(folder, known) for folder, known in zip(runs.values(), facts, strict=True)]
+    config, metrics = differing(*configs), numbers_of(facts)
     return Comparison(
         runs=list(runs),
         status=[one["status"] for one in facts],
@@ -102,9 +96,8 @@ def compare_runs(runs: Mapping[str, RunFolder]) -> Comparison:
     )
 
 
-def _compared(folder: RunFolder) -> Facts:
+def _compared(folder: RunFolder, facts: Facts) -> Facts:
     """Return what a run's result may depend on: its config, name aside, data and code."""
-    facts = read_facts(folder)
     config = {key: value for key, value in config_facts(folder).items() if key != "name"}
     return config | {key: facts[key] for key in ("data_sha256", "mnistlab") if key in facts}
 
