@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mnistlab.errors import RunFolderError, shown
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.folder import SweepFolder, is_sweep
+from mnistlab.run_folders.folder import SweepFolder, open_folder
 from mnistlab.run_folders.places import (
     LATEST,
     find_run,
@@ -99,9 +99,7 @@ def open_all(runs_dir: Path) -> list[Given]:
     A folder with links in it is left out: nothing in it is opened.
     """
     paths = [path for path in sorted(run_paths(runs_dir)) if not any(foreign_entries(path))]
-    return single_runs(
-        Given(path, SweepFolder(path) if is_sweep(path) else RunFolder(path)) for path in paths
-    )
+    return single_runs(of_folders(map(open_folder, paths)))
 
 
 def single_runs(given: Iterable[Given]) -> list[Given]:
