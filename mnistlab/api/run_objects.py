@@ -29,7 +29,7 @@ from mnistlab.plots.plot_registries import plots_of
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
-from mnistlab.store.export import check_target, format_of
+from mnistlab.store.export import check_target
 from mnistlab.store.facts import METRICS, Facts, read_facts
 from mnistlab.store.predict import open_model
 from mnistlab.store.selection import columns_of
@@ -249,7 +249,7 @@ class Run(_Folder):
         from mnistlab.store.onnx_model import write_model  # noqa: PLC0415 - needs an extra
 
         target = Path(path)
-        check_target(target, format_of(target, "onnx"), force=force)
+        check_target(target, "onnx", force=force)
         write_model(target, [self._folder])
         return target
 
@@ -282,10 +282,6 @@ class Runs(Sequence[Run]):
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self._runs)
-
-    def __iter__(self) -> Iterator[Run]:
-        """Yield the runs in their order."""
-        return iter(self._runs)
 
     def __repr__(self) -> str:
         """Return how many there are."""

@@ -278,8 +278,7 @@ def export(
         raise InputError("runs export: name runs, or take --all of them")
     if not (names or everything or wanted):
         raise InputError("runs export: name at least one run, or give --filter or --all")
-    kind = store.format_of(to, form)
-    store.check_target(to, kind, epochs=epochs, force=force)
+    kind = store.check_target(to, form, epochs=epochs, force=force)
     if follow and (kind != store.EVENTS or wanted or not names):
         raise InputError(
             "--follow goes with --format tensorboard and names of runs, not with --all or --filter"

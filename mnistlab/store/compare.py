@@ -38,8 +38,6 @@ PHRASES = {
 }
 """How settings are told; those that all runs have in common are told in this order."""
 
-_NOT_SPOKEN = ("data_sha256",)  # says nothing to a person; the dataset's name does
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -175,7 +173,7 @@ def run_labels(comparison: Comparison) -> list[str]:
         described = [
             format_setting(key, values[at])
             for key, values in comparison.config.items()
-            if key not in _NOT_SPOKEN
+            if key != "data_sha256"  # the dataset's name says more
         ]
         labels.append(", ".join(filter(None, described)))
     return [

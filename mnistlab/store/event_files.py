@@ -141,13 +141,13 @@ class _EventFile:
         if not self._content:
             self._add(_seconds_of(facts.get("started")), file_version="brain.Event:2")
             self._add(self._time, summary=_session_start(facts, self._time))
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        for row in rows[self._rows :]:
+        for values in list(zip(*columns.values(), strict=True))[self._rows :]:
+            row = dict(zip(columns, values, strict=True))
             self._epoch, passed = row["epoch"], row["seconds"] or 0.0
             passed = passed if math.isfinite(passed) and passed > 0 else 0.0
             scalars = {TAGS[name]: row[name] for name in TAGS if row[name] is not None}
             self._add(self._time + passed, summary=_scalars(scalars))
-        self._rows = len(rows)
+        self._rows = len(columns["epoch"])
         if status in _ENDS:
             self._add_end(facts, _ENDS[status])
         self._write()

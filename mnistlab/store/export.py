@@ -21,24 +21,23 @@ EVENTS = "tensorboard"
 _ENDINGS = f"{', '.join(f'.{ending}' for ending in FILES[:-1])} or .{FILES[-1]}"
 
 
-def format_of(path: Path, given: str | None) -> str:
-    """Return the format that is asked for, by name or by the ending of a file; raise InputError."""
-    if given is not None and given not in (*FILES, EVENTS):
+def check_target(
+    path: Path, given: str | None, *, epochs: bool = False, force: bool = False
+) -> str:
+    """Return the format that is asked for, by name or by the ending of a file.
+
+    Raises InputError for an unknown one, for a place that cannot be exported to, and, without
+    `force`, for a file that is there already.
+    """
+    if given not in (None, *FILES, EVENTS):
         raise UnknownNameError("format", given, (*FILES, EVENTS))
-    ending = path.suffix.removeprefix(".")
-    if given == EVENTS:
-        return given
-    if given not in (None, ending):
+    form = given if given == EVENTS else path.suffix.removeprefix(".")
+    if given not in (None, form):
         raise InputError(f"--to {shown(path)}: is no {given}; its name must end in .{given}")
-    if ending not in FILES:
+    if form not in (*FILES, EVENTS):
         raise InputError(
             f"--to {shown(path)}: its name must end in {_ENDINGS}; --format {EVENTS} takes a folder"
         )
-    return ending
-
-
-def check_target(path: Path, form: str, *, epochs: bool = False, force: bool = False) -> None:
-    """Raise InputError for a place that cannot be exported to, or a file that is there already."""
     if epochs and form != "csv":
         hint = f"; {form} holds the epochs anyway" if form in ("json", EVENTS) else ""
         raise InputError(f"--epochs goes with a .csv{hint}")
@@ -47,11 +46,12 @@ def check_target(path: Path, form: str, *, epochs: bool = False, force: bool = F
     if form == EVENTS:
         if path.exists() and not path.is_dir():
             raise InputError(f"--to {shown(path)}: is a file; --format {form} takes a folder")
-        return
+        return form
     if path.is_dir():
         raise InputError(f"--to {shown(path)}: is a folder")
     if not force and (path.exists() or path.is_symlink()):
         raise InputError(f"--to {shown(path)}: is there already; --force replaces it")
+    return form
 
 
 def write(
