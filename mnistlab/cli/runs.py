@@ -183,9 +183,7 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
         except InputError:
             return None
 
-    def described(name: str) -> str:
-        return describe_damage(folder.path / name)
-
+    altered = [describe_damage(folder.path / name) for name in folder.damaged_files()]
     known = read_facts(folder).get("damaged", [])
     return {
         "run": folder.name,
@@ -194,7 +192,7 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
         "config": unless_damaged(lambda: read_file(folder.config, MAX_SWEEP_BYTES)[0]),
         "summary": unless_damaged(folder.read_summary),
         "environment": folder.read_environment() or None,
-        "damaged": list(dict.fromkeys([*known, *map(described, folder.damaged_files())])),
+        "damaged": list(dict.fromkeys([*known, *altered])),
         "plots": sorted(str(path) for path in folder.plots.glob("*.png")),
     }
 
@@ -275,11 +273,10 @@ def compare(
     from mnistlab.console.comparisons import print_comparison
     from mnistlab.errors import InputError, shown
     from mnistlab.plots import check_picture, save_picture
-    from mnistlab.store.compare import choose_runs, compare_runs
+    from mnistlab.store.compare import choose_runs, compare_runs, draw_comparison
 
     given = open_runs(runs, runs_dir)
     chosen = choose_runs(given)
-    folders = list(chosen.values())
     picture = to or (Path("comparison.png") if plot else None)
     if picture is not None:
         check_picture(picture)
@@ -287,10 +284,9 @@ def compare(
             raise InputError(f"{shown(picture)}: is there already; --force replaces it")
     comparison = compare_runs(chosen)
     if picture is not None:
-        from mnistlab.store.compare import draw_comparison, has_curves
-
-        save_picture(draw_comparison(folders, comparison), picture)
-        if not has_curves(folders):
+        figure, has_curves = draw_comparison(list(chosen.values()), comparison)
+        save_picture(figure, picture)
+        if not has_curves:
             echo(
                 "warning: none of these runs measured a finite loss, so the picture has no curve; "
                 "runs plot RUN draws where one overflowed",

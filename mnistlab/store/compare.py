@@ -134,19 +134,15 @@ def _spell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value).replace("_", " ")
 
 
-def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> "Figure":
-    """Return the figure of the runs' curves; `comparison` is theirs, in the same order.
+def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> "tuple[Figure, bool]":
+    """Return the figure of the runs' curves, and whether any measured a finite loss to draw.
 
-    A run without any metrics has a line in the legend alone.
+    `comparison` is theirs, in the same order. A run without any metrics has a line in the legend
+    alone.
     """
     from mnistlab.plots import compared_curves  # noqa: PLC0415 - a comparison in words needs none
 
-    runs = [
-        _curves(folder, label, status)
-        for folder, label, status in zip(
-            folders, run_labels(comparison), comparison.status, strict=True
-        )
-    ]
+    runs = list(map(_curves, folders, run_labels(comparison), comparison.status))
     loss = None if "loss" in comparison.config else config_facts(folders[0]).get("loss")
     figure: Figure = compared_curves(
         runs,
@@ -154,13 +150,7 @@ def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> "Fi
         title=f"Learning curves of {len(runs)} runs",
         details=comparison.shared,
     )
-    return figure
-
-
-def has_curves(folders: Sequence[RunFolder]) -> bool:
-    """Return whether any of the runs measured a finite loss, so that there is a curve to draw."""
-    curves = [_curves(folder, "", "").metrics["train_loss"] for folder in folders]
-    return any(np.isfinite(losses).any() for losses in curves)
+    return figure, any(np.isfinite(run.metrics["train_loss"]).any() for run in runs)
 
 
 def run_labels(comparison: Comparison) -> list[str]:

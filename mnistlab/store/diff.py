@@ -33,24 +33,13 @@ _NOT_ENVIRONMENT = ("key", "command")  # the hash of all the rest, and how it wa
 
 
 @dataclass(frozen=True)
-class ClassFlips:
-    """How many test images of one class both runs get right, only one of them, or none."""
-
-    name: str
-    images: int
-    both: int
-    only_first: int
-    only_second: int
-    none: int
-
-
-@dataclass(frozen=True)
 class Flips:
     """How two runs answer on the same test images.
 
     `differing` counts the images on which they name different classes, both wrong ones included.
     `only_first_images` and `only_second_images` are the indices, from 0 and ascending, of the
-    images that only the one run gets right. `p` is McNemar's.
+    images that only the one run gets right. `p` is McNemar's. `classes` has a mapping a class, with
+    its `name` and the first five counts of its own images.
     """
 
     images: int
@@ -60,7 +49,7 @@ class Flips:
     none: int
     differing: int
     p: float
-    classes: list[ClassFlips]
+    classes: list[dict[str, Any]]
     only_first_images: list[int]
     only_second_images: list[int]
 
@@ -232,7 +221,7 @@ def count_flips(
     rows = []
     for c, name in enumerate(classes):
         counts = {kind: int(by_class[kind][c]) for kind in kinds}
-        rows.append(ClassFlips(name=name, images=sum(counts.values()), **counts))
+        rows.append({"name": name, "images": sum(counts.values()), **counts})
     return Flips(
         images=len(labels),
         differing=int((first != second).sum()),

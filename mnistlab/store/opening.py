@@ -74,7 +74,8 @@ def open_given(names: Sequence[str], runs_dir: Path) -> list[Given]:
     """
     found: dict[Path, Given] = {}
     for name in names:
-        if len(names) > 1 and _is_file(name):  # which class/*/* gives too
+        is_file = os.path.isfile(name) and not os.path.islink(name)  # noqa: PTH113, PTH114 - never raise
+        if is_file and "/" in name and len(names) > 1:  # which class/*/* gives too
             continue
         for one in _open(name, runs_dir):
             key = one.path if one.folder is None else Path(os.path.realpath(one.path))
@@ -148,10 +149,6 @@ def tell_apart(places: Sequence[Path]) -> list[str]:
     paths = [place.parent if place.name == "runs" else place for place in absolute]
     common = os.path.commonpath(paths)
     return ["" if path == Path(common) else str(path.relative_to(common)) for path in paths]
-
-
-def _is_file(name: str) -> bool:
-    return "/" in name and os.path.isfile(name) and not os.path.islink(name)  # noqa: PTH113, PTH114 - never raise
 
 
 def _open(name: str, runs_dir: Path) -> list[Given]:
