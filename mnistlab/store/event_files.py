@@ -74,7 +74,8 @@ def write_events(
     files: dict[Path, _EventFile] = {}
     while True:
         # asked first, so that nothing that a run writes at its end is missed
-        goes_on = follow and any(_status(one) == "running" for one in given)
+        named = [one.folder for one in given if one.folder is not None]
+        goes_on = follow and any(one.read_status()["status"] == "running" for one in named)
         for one in single_runs(given):
             if one.folder is not None and one.path not in files:
                 files[one.path] = _EventFile(one.folder, to / one.label)
@@ -85,10 +86,6 @@ def write_events(
         time.sleep(_PAUSE)
     damaged = {file.folder.name: file.damaged for file in files.values() if file.damaged}
     return damaged, sum(file.is_written for file in files.values())
-
-
-def _status(one: Given) -> str | None:
-    return None if one.folder is None else str(one.folder.read_status()["status"])
 
 
 class _EventFile:

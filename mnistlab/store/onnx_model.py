@@ -71,8 +71,7 @@ def model_as_onnx(folder: RunFolder, progress: Progress | None = None) -> bytes:
     check_undamaged(folder)
     config, dataset, parameters = open_model(folder, progress)
     model = _Graph(config, parameters.dtype).build(folder.name, dataset, parameters)
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 class _Graph:
@@ -92,7 +91,13 @@ class _Graph:
         C = parameters.shape[1]
         self._add("MatMul", "products", parameters[:-1])
         self._add("Add", "pre_activations", parameters[-1])
-        self._add(self._activation(), "outputs")
+        activation = _ACTIVATIONS.get(type(MODELS[self._config.model]))
+        if activation is None:
+            raise InputError(
+                f"the model {self._config.model} cannot be written as ONNX, only linear and "
+                "sigmoid can"
+            )
+        self._add(activation, "outputs")
         describe = helper.make_tensor_value_info
         outputs = [
             describe("label", TensorProto.INT64, ["N"]),
@@ -157,15 +162,6 @@ class _Graph:
         if np.any(pixels.shift):
             self._add("Add", "shifted", np.asarray(pixels.shift))
         return H, W
-
-    def _activation(self) -> str:
-        name = self._config.model
-        try:
-            return _ACTIVATIONS[type(MODELS[name])]
-        except KeyError:
-            raise InputError(
-                f"the model {name} cannot be written as ONNX, only linear and sigmoid can"
-            ) from None
 
     def _add(
         self, operator: str, result: str, constant: NDArray[Any] | None = None, **attributes: Any
