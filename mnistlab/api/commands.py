@@ -1,14 +1,14 @@
 """The functions of the Python interface: train, sweep, and find runs that are there."""
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mnistlab.api.notebook import is_notebook, line_writer
 from mnistlab.api.run_objects import Run, Runs, Sweep
 from mnistlab.config.config_files import find_config
 from mnistlab.config.load import load_config, plain
@@ -29,6 +29,8 @@ from mnistlab.sweeps.plan import prepare_sweep
 from mnistlab.sweeps.run import run_sweep
 from mnistlab.sweeps.sweep_schema import metric_named
 from mnistlab.sweeps.trials import load_sweep
+
+_WIDTH = 100  # letters of the line that shows progress in a notebook
 
 PathLike = str | os.PathLike[str]
 Source = PathLike | Mapping[str, Any] | None
@@ -208,12 +210,34 @@ def _runs_dir(given: PathLike | None) -> Path:
 
 def _reporter(make: Callable[..., Any], progress: bool | None) -> Any:
     """Return what shows progress: a bar on a terminal, one line in a notebook, else nothing."""
-    in_notebook = is_notebook()
+    in_notebook = "ipykernel" in sys.modules and not sys.stderr.isatty()
     is_shown = (is_animated() or in_notebook) if progress is None else progress
     reporter = make(quiet=not is_shown)
     if is_shown and in_notebook:
-        write, end = line_writer()
-        stop = reporter.stop
-        reporter._write = write
-        reporter.stop = lambda: (stop(), end())
+        _write_over(reporter)
     return reporter
+
+
+def _write_over(reporter: Any) -> None:
+    """Let a reporter write each line over the last one, which ends when the reporter stops."""
+    written, stop = 0, reporter.stop
+
+    def tell(text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+    def write(text: str) -> None:
+        nonlocal written
+        text = text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
+        tell(f"\r{text.ljust(written)}")
+        written = len(text)
+
+    def end() -> None:
+        nonlocal written
+        stop()
+        if written:
+            tell("\n")
+        written = 0
+
+    reporter._write, reporter.stop = write, end

@@ -3,6 +3,7 @@
 Shapes: N images of H x W pixels, D = H * W features, C classes.
 """
 
+import html
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.api.notebook import html_table
 from mnistlab.config.config_files import MAX_SWEEP_BYTES, read_file
 from mnistlab.config.load import load_config
 from mnistlab.console.tables import MISSING
@@ -29,9 +29,8 @@ from mnistlab.plots.plot_registries import plots_of
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
-from mnistlab.store.export import check_target, format_of
+from mnistlab.store.export import check_target
 from mnistlab.store.facts import METRICS, Facts, read_facts
-from mnistlab.store.onnx_model import write_model
 from mnistlab.store.predict import open_model
 from mnistlab.store.selection import columns_of
 
@@ -47,7 +46,8 @@ _SHOWN = 20  # rows of a table in a notebook
 class _Folder:
     """What runs and sweeps have in common: a folder, and its row in every table."""
 
-    _folder: RunFolder
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
 
     @property
     def path(self) -> Path:
@@ -115,9 +115,6 @@ class _Folder:
 
 class Run(_Folder):
     """A run, read from its folder."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        self._folder = folder
 
     def __repr__(self) -> str:
         """Return name, status and test accuracy."""
@@ -249,8 +246,10 @@ class Run(_Folder):
         the graph cannot hold, for a file that is there already, unless `force`, and without the
         extra `onnx`; FetchError where the run's data cannot be had.
         """
+        from mnistlab.store.onnx_model import write_model  # noqa: PLC0415 - needs an extra
+
         target = Path(path)
-        check_target(target, format_of(target, "onnx"), force=force)
+        check_target(target, "onnx", force=force)
         write_model(target, [self._folder])
         return target
 
@@ -283,10 +282,6 @@ class Runs(Sequence[Run]):
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self._runs)
-
-    def __iter__(self) -> Iterator[Run]:
-        """Yield the runs in their order."""
-        return iter(self._runs)
 
     def __repr__(self) -> str:
         """Return how many there are."""
@@ -373,6 +368,16 @@ def _pandas() -> Any:
     except ImportError:
         return None
     return pandas
+
+
+def html_table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as HTML without scripts; every text is escaped."""
+    head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+    )
+    told = f"<caption>{html.escape(caption)}</caption>"
+    return f"<table>{told}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _number(key: str, facts: Mapping[str, Any]) -> str:

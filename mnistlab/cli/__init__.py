@@ -14,7 +14,6 @@ from mnistlab.cli import (
     gradcheck,
     report,
     run_actions,
-    run_export,
     runs,
     sweep,
     train,
@@ -59,7 +58,7 @@ app.command("gradcheck", short_help="Prove gradients; say what is wrong with one
 )
 app.command("report", short_help="Write a report on runs: a page and a PDF.")(report.report)
 app.add_typer(runs.app, name="runs")
-assert run_export and run_actions  # noqa: S101, PT018 - they add commands to those of `runs`
+assert run_actions  # noqa: S101 - it adds commands to those of `runs`
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 

@@ -1,4 +1,4 @@
-"""`mnistlab runs`: the commands that draw, predict, train again, go on with or delete runs."""
+"""`mnistlab runs`: the commands that predict, train again, go on with, delete or write runs."""
 
 import sys
 from pathlib import Path
@@ -10,102 +10,16 @@ from mnistlab.cli import options
 from mnistlab.cli.options import (
     echo,
     echo_json,
-    evaluate_test_if_missing,
     fail_if_refused,
     find_folder,
     named_or_all,
+    open_runs,
     runs_folder,
 )
 from mnistlab.cli.runs import app
 
 if TYPE_CHECKING:
-    from mnistlab.run_folders import RunFolder
     from mnistlab.store.predict import Predictions
-
-
-@app.command(short_help="Draw the plots of a run or a sweep.")
-def plot(
-    run: options.RunName,
-    runs_dir: options.RunsDir = None,
-    form: Annotated[
-        str | None, typer.Option("--format", metavar="png|svg|pdf", help="The kind of picture.")
-    ] = None,
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE|FOLDER",
-            help="Write there instead of into the run's plots: a .pdf takes all plots, a .png or "
-            ".svg one, a folder a file each.",
-        ),
-    ] = None,
-    only: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Draw this plot, weights for example, and no other."),
-    ] = None,
-    force: options.Force = False,
-    plugin: options.Plugins = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """Draw the plots of a run or a sweep from its folder, again if they are there already.
-
-    For a run of a sweep that was not the best this evaluates the test split, as `runs show` does.
-    """
-    from mnistlab.errors import MnistlabError
-
-    folder = find_folder(run, runs_dir)
-    plugins = plugin or []
-    kind = _kind_of_picture(form, to, force=force)
-    if not folder.summary.exists():
-        raise MnistlabError(f"{folder.name}: is not finished, so there is nothing to draw yet")
-    if damaged := folder.damaged_files():
-        raise MnistlabError(
-            f"{folder.path / damaged[0]}: is not what the run left, so nothing is drawn from it"
-        )
-    if form or to or only:
-        from mnistlab.plots import write_plots
-        from mnistlab.plugins import load_plugins
-
-        load_plugins(plugins)
-        evaluate_test_if_missing(folder, plugins, required=True)
-        drawn = [str(path) for path in write_plots(folder, kind, only=only, to=to)]
-    else:
-        drawn = _draw_all(folder, plugins)
-    if as_json:
-        echo_json(drawn)
-    else:
-        echo("\n".join(f"plot: {path}" for path in drawn))
-
-
-def _kind_of_picture(form: str | None, to: Path | None, *, force: bool) -> str:
-    """Return png, svg or pdf, as --format or the ending of --to says; raise InputError."""
-    from mnistlab.errors import InputError, UnknownNameError, shown
-    from mnistlab.plots.drawing import FORMATS, check_picture
-
-    kinds = [ending.removeprefix(".") for ending in FORMATS]
-    if form is not None and form not in kinds:
-        raise UnknownNameError("format", form, kinds)
-    if to is None or to.is_dir():
-        return form or "png"
-    check_picture(to)
-    ending = to.suffix.lower().removeprefix(".")
-    if form not in (None, ending):
-        raise InputError(f"--to {shown(to)}: is no {form}; leave out --format, or name a .{form}")
-    if not force and (to.exists() or to.is_symlink()):
-        raise InputError(f"--to {shown(to)}: is there already; --force replaces it")
-    return ending
-
-
-def _draw_all(folder: "RunFolder", plugins: list[Path]) -> list[str]:
-    """Draw every plot into the run's folder by the drawing process; return the files."""
-    from mnistlab.errors import MnistlabError
-    from mnistlab.plots.drawing import Painter
-
-    with Painter(plugins) as painter:
-        evaluate_test_if_missing(folder, plugins, required=True)
-        try:
-            return [str(folder.plot(name)) for name in painter.draw(folder.path)]
-        except RuntimeError as error:
-            raise MnistlabError(f"{folder.name}: the plots could not be drawn: {error}") from None
 
 
 @app.command(short_help="Show what a run takes pictures or test images for.")
@@ -300,3 +214,99 @@ def delete(
             raise MnistlabError("nothing was deleted")
     for removal in remove(removals, folder):
         echo(f"deleted {removal}")
+
+
+@app.command(short_help="Write runs for other programs: a table, a model, curves.")
+def export(
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to",
+            metavar="FILE|FOLDER",
+            help="The file to write, .csv, .json or .onnx; the folder for TensorBoard.",
+        ),
+    ],
+    names: options.SeveralRuns = None,
+    everything: options.AllRuns = False,
+    condition: options.FilterText = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="csv|json|onnx|tensorboard",
+            help="What to write; for a file its ending says it.",
+        ),
+    ] = None,
+    epochs: Annotated[
+        bool, typer.Option("--epochs", help="A row an epoch and run instead of a row a run (.csv).")
+    ] = False,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Go on until the runs have ended (tensorboard)."),
+    ] = False,
+    force: options.Force = False,
+    runs_dir: options.RunsDir = None,
+    plugin: options.Plugins = None,
+) -> None:
+    """Write runs for other programs.
+
+    A .csv has a row a run with all that `runs list` knows: status, config, metrics. A .json holds
+    besides, for each run, its metrics of every epoch and its environment. Of damaged runs what is
+    left is written, with a warning. In a .csv an apostrophe stands before a text that a
+    spreadsheet would take for a formula.
+
+    A .onnx holds the model of one run, preprocessing included: it takes `images`, bytes (N, rows,
+    columns), and gives `label` and `outputs`, and `probabilities` if the loss is the softmax
+    cross-entropy. `deskew` and steps of a plugin that move pixels cannot be in it. It needs the
+    extra `onnx`.
+
+    --format tensorboard writes losses, accuracies and learning rate into a folder for TensorBoard,
+    each run into FOLDER/RUN. Written again, a run's events are replaced or go on; what else the
+    folder holds is left alone. With --follow they go on as the runs train. It needs the extra
+    `tensorboard`.
+    """
+    from mnistlab.console.progress import fetch_progress
+    from mnistlab.errors import InputError, shown
+    from mnistlab.plugins import load_plugins
+    from mnistlab.store import export as store
+    from mnistlab.store.filters import parse
+    from mnistlab.store.opening import facts_of
+    from mnistlab.store.selection import select
+
+    wanted = parse(condition) if condition is not None else None
+    if names and everything:
+        raise InputError("runs export: name runs, or take --all of them")
+    if not (names or everything or wanted):
+        raise InputError("runs export: name at least one run, or give --filter or --all")
+    kind = store.check_target(to, form, epochs=epochs, force=force)
+    if follow and (kind != store.EVENTS or wanted or not names):
+        raise InputError(
+            "--follow goes with --format tensorboard and names of runs, not with --all or --filter"
+        )
+    load_plugins(plugin or [])
+    given = open_runs(names or (), runs_dir) if follow else named_or_all(names, runs_dir)
+    facts = facts_of(given, tolerant=False)
+    selection = select(facts, wanted)
+    kept = set(map(id, selection.runs))
+    chosen = [one for one, row in zip(given, facts, strict=True) if id(row) in kept]
+    folders = [one.folder for one in chosen]
+    if not folders:
+        raise InputError("runs export: no run is meant, so nothing was written")
+    count = sum(folder is not None for folder in folders)
+    if kind == store.EVENTS:
+        from mnistlab.store.event_files import write_events
+
+        damaged, count = write_events(to, chosen, follow=follow)
+    elif kind == "onnx":
+        from mnistlab.store.onnx_model import write_model
+
+        write_model(to, folders, fetch_progress(quiet=False))
+        damaged = {}
+    else:
+        damaged = store.write(to, folders, selection.runs, epochs=epochs)
+    for run, files in damaged.items():
+        echo(f"warning: {shown(run)}: missing or damaged: {files}", err=True)
+    if selection.warning:
+        echo(f"warning: {selection.warning}", err=True)
+    echo(f"{to}: {count:,} {'run' if count == 1 else 'runs'}")
+    fail_if_refused(given)

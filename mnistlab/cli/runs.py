@@ -1,4 +1,4 @@
-"""`mnistlab runs`: the commands that look at runs; `run_actions` and `run_export` add others."""
+"""`mnistlab runs`: the commands that look at runs; `run_actions` adds the others."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -183,9 +183,7 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
         except InputError:
             return None
 
-    def described(name: str) -> str:
-        return describe_damage(folder.path / name)
-
+    altered = [describe_damage(folder.path / name) for name in folder.damaged_files()]
     known = read_facts(folder).get("damaged", [])
     return {
         "run": folder.name,
@@ -194,7 +192,7 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
         "config": unless_damaged(lambda: read_file(folder.config, MAX_SWEEP_BYTES)[0]),
         "summary": unless_damaged(folder.read_summary),
         "environment": folder.read_environment() or None,
-        "damaged": list(dict.fromkeys([*known, *map(described, folder.damaged_files())])),
+        "damaged": list(dict.fromkeys([*known, *altered])),
         "plots": sorted(str(path) for path in folder.plots.glob("*.png")),
     }
 
@@ -275,11 +273,10 @@ def compare(
     from mnistlab.console.comparisons import print_comparison
     from mnistlab.errors import InputError, shown
     from mnistlab.plots import check_picture, save_picture
-    from mnistlab.store.compare import choose_runs, compare_runs
+    from mnistlab.store.compare import choose_runs, compare_runs, draw_comparison
 
     given = open_runs(runs, runs_dir)
     chosen = choose_runs(given)
-    folders = list(chosen.values())
     picture = to or (Path("comparison.png") if plot else None)
     if picture is not None:
         check_picture(picture)
@@ -287,10 +284,9 @@ def compare(
             raise InputError(f"{shown(picture)}: is there already; --force replaces it")
     comparison = compare_runs(chosen)
     if picture is not None:
-        from mnistlab.store.compare import draw_comparison, has_curves
-
-        save_picture(draw_comparison(folders, comparison), picture)
-        if not has_curves(folders):
+        figure, has_curves = draw_comparison(list(chosen.values()), comparison)
+        save_picture(figure, picture)
+        if not has_curves:
             echo(
                 "warning: none of these runs measured a finite loss, so the picture has no curve; "
                 "runs plot RUN draws where one overflowed",
@@ -303,3 +299,88 @@ def compare(
         if picture is not None:
             echo(f"plot: {picture}")
     fail_if_refused(given)
+
+
+@app.command(short_help="Draw the plots of a run or a sweep.")
+def plot(
+    run: options.RunName,
+    runs_dir: options.RunsDir = None,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="png|svg|pdf", help="The kind of picture.")
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="Write there instead of into the run's plots: a .pdf takes all plots, a .png or "
+            ".svg one, a folder a file each.",
+        ),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Draw this plot, weights for example, and no other."),
+    ] = None,
+    force: options.Force = False,
+    plugin: options.Plugins = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Draw the plots of a run or a sweep from its folder, again if they are there already.
+
+    For a run of a sweep that was not the best this evaluates the test split, as `runs show` does.
+    """
+    from mnistlab.errors import MnistlabError
+
+    folder = find_folder(run, runs_dir)
+    plugins = plugin or []
+    kind = _kind_of_picture(form, to, force=force)
+    if not folder.summary.exists():
+        raise MnistlabError(f"{folder.name}: is not finished, so there is nothing to draw yet")
+    if damaged := folder.damaged_files():
+        raise MnistlabError(
+            f"{folder.path / damaged[0]}: is not what the run left, so nothing is drawn from it"
+        )
+    if form or to or only:
+        from mnistlab.plots import write_plots
+        from mnistlab.plugins import load_plugins
+
+        load_plugins(plugins)
+        evaluate_test_if_missing(folder, plugins, required=True)
+        drawn = [str(path) for path in write_plots(folder, kind, only=only, to=to)]
+    else:
+        drawn = _draw_all(folder, plugins)
+    if as_json:
+        echo_json(drawn)
+    else:
+        echo("\n".join(f"plot: {path}" for path in drawn))
+
+
+def _kind_of_picture(form: str | None, to: Path | None, *, force: bool) -> str:
+    """Return png, svg or pdf, as --format or the ending of --to says; raise InputError."""
+    from mnistlab.errors import InputError, UnknownNameError, shown
+    from mnistlab.plots.drawing import FORMATS, check_picture
+
+    kinds = [ending.removeprefix(".") for ending in FORMATS]
+    if form is not None and form not in kinds:
+        raise UnknownNameError("format", form, kinds)
+    if to is None or to.is_dir():
+        return form or "png"
+    check_picture(to)
+    ending = to.suffix.lower().removeprefix(".")
+    if form not in (None, ending):
+        raise InputError(f"--to {shown(to)}: is no {form}; leave out --format, or name a .{form}")
+    if not force and (to.exists() or to.is_symlink()):
+        raise InputError(f"--to {shown(to)}: is there already; --force replaces it")
+    return ending
+
+
+def _draw_all(folder: "RunFolder", plugins: list[Path]) -> list[str]:
+    """Draw every plot into the run's folder by the drawing process; return the files."""
+    from mnistlab.errors import MnistlabError
+    from mnistlab.plots.drawing import Painter
+
+    with Painter(plugins) as painter:
+        evaluate_test_if_missing(folder, plugins, required=True)
+        try:
+            return [str(folder.plot(name)) for name in painter.draw(folder.path)]
+        except RuntimeError as error:
+            raise MnistlabError(f"{folder.name}: the plots could not be drawn: {error}") from None

@@ -142,10 +142,9 @@ def _flips(flips: "Flips") -> list[str]:
         f"Both are right on {flips.both:,} of {flips.images:,}, neither on {flips.none:,}; they "
         f"name different classes for {flips.differing:,}.\n"
     )
-    rows = []
-    for one in flips.classes:
-        counts = (one.images, one.both, one.only_first, one.only_second, one.none)
-        rows.append([one.name, *(f"{count:,}" for count in counts)])
+    rows = [
+        [name, *map("{:,}".format, counts)] for name, *counts in map(dict.values, flips.classes)
+    ]
     lines += table(("class", "images", "both right", "only A", "only B", "neither"), rows)
     for name, images in (("A", flips.only_first_images), ("B", flips.only_second_images)):
         if images:

@@ -203,14 +203,10 @@ def to_json(data: Any, indent: int | None = 2) -> str:
     text = json.dumps(_finite(data), indent=indent, allow_nan=False, ensure_ascii=False)
     if text.replace("\n", "").isprintable():
         return text
-    return "\n".join(
-        line if line.isprintable() else "".join(map(_json_letter, line))
-        for line in text.split("\n")
+    return "".join(
+        letter if letter == "\n" or letter.isprintable() else json.dumps(letter)[1:-1]
+        for letter in text
     )
-
-
-def _json_letter(letter: str) -> str:
-    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
 def _finite(data: Any) -> Any:

@@ -39,6 +39,13 @@ def _number_or_nan(cell: str) -> float:
     return float(cell or "nan")
 
 
+def _read_document(path: Path) -> dict[str, Any]:
+    document = files.read_json(path)
+    if document is None:
+        raise RunFolderError(f"{path}: is missing or cannot be read")
+    return document
+
+
 class _File:
     """An attribute of a run folder: the path of the file with this name in it."""
 
@@ -173,9 +180,7 @@ class RunFolder:
 
     def read_summary(self) -> dict[str, Any]:
         """Return summary.json; raise RunFolderError if it is missing or damaged."""
-        summary = files.read_json(self.summary)
-        if summary is None:
-            raise RunFolderError(f"{self.summary}: is missing or cannot be read")
+        summary = _read_document(self.summary)
         if not self._is_summary(summary):
             raise RunFolderError(f"{self.summary}: is damaged: it does not say what a summary says")
         return summary
@@ -307,10 +312,7 @@ class SweepFolder(RunFolder):
 
     def read_plan(self) -> dict[str, Any]:
         """Return plan.json; raise RunFolderError if it is missing or damaged."""
-        plan = files.read_json(self.plan)
-        if plan is None:
-            raise RunFolderError(f"{self.plan}: is missing or cannot be read")
-        return plan
+        return _read_document(self.plan)
 
 
 def repeats_of(document: Mapping[str, Any]) -> str:

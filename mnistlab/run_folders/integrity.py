@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,10 @@ def find_intact_runs(
     for folder, foreign in _folders(runs_dir):
         if any(entry.parent != folder.path / "runs" for entry in foreign):
             continue  # what stands among a sweep's runs is no reason to leave out the others
-        if not isinstance(folder, SweepFolder):
-            runs = [folder]
-        else:
-            runs = [folder.run(number) for number in _numbers(folder)] if of_sweeps else []
+        runs = [] if isinstance(folder, SweepFolder) else [folder]
+        if of_sweeps and isinstance(folder, SweepFolder):
+            with suppress(OSError):
+                runs = [folder.run(number) for number in folder.runs()]
         for run in runs:
             if _is_wanted(run, is_wanted):
                 yield run
@@ -76,13 +77,6 @@ def _folders(runs_dir: Path) -> Iterator[tuple[RunFolder, list[Path]]]:
     """Yield each run and sweep with its foreign entries, the newest first."""
     for path in sorted(run_paths(runs_dir), key=lambda path: path.name, reverse=True):
         yield open_folder(path), list(foreign_entries(path))
-
-
-def _numbers(sweep: SweepFolder) -> list[int]:
-    try:
-        return sweep.runs()
-    except OSError:
-        return []
 
 
 def _is_wanted(run: RunFolder, is_wanted: Callable[[Mapping[str, Any]], bool]) -> bool:

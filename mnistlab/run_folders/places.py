@@ -238,23 +238,28 @@ def _time_of(path: Path) -> tuple[str, int]:
     return path.name[:15], 0
 
 
-def _children(folder: Path, beginning: str = "") -> list[Path]:
-    """Return the folders in a folder whose names begin so; links and .hidden ones are none.
+def child_names(folder: Path, beginning: str = "") -> list[str]:
+    """Return the names of a folder's folders that begin so; links and .hidden ones are none.
 
-    Nor is one named `latest`: it is what a copy has made of the link, and a run twice.
+    Nor is one named `latest`: it is what a copy has made of the link, and a run twice. Raises
+    OSError, or ValueError for a name that no folder can have.
     """
-    try:
-        with os.scandir(folder) as entries:
-            return [
-                Path(entry.path)
-                for entry in entries
-                if entry.name.startswith(beginning)
-                and not entry.name.startswith(".")
-                and entry.name != LATEST
-                and entry.is_dir(follow_symlinks=False)
-            ]
-    except (OSError, ValueError):  # there is no such folder, or no such name can be
-        return []
+    with os.scandir(folder) as entries:
+        return [
+            entry.name
+            for entry in entries
+            if entry.name.startswith(beginning)
+            and not entry.name.startswith(".")
+            and entry.name != LATEST
+            and entry.is_dir(follow_symlinks=False)
+        ]
+
+
+def _children(folder: Path, beginning: str = "") -> list[Path]:
+    """Return the folders of `child_names`, none where the folder cannot be read."""
+    with suppress(OSError, ValueError):
+        return [folder / name for name in child_names(folder, beginning)]
+    return []
 
 
 def is_run(path: Path) -> bool:
@@ -316,26 +321,19 @@ def foreign_entries(folder: Path, *, runs: bool = False) -> Iterator[Path]:
 def _foreign_in(folder: Path, runs: bool) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            path = Path(entry.path)
             if not entry.is_dir(follow_symlinks=False):
-                yield from _unless_file(entry)
-            elif entry.name == "runs":  # run folders again
-                yield from _foreign_runs(path, runs)
-            elif entry.name in ("plots", "checkpoints"):
-                with os.scandir(path) as files:
-                    for file in files:
-                        yield from _unless_file(file)
+                if not entry.is_file(follow_symlinks=False):
+                    yield Path(entry.path)
+            elif entry.name in ("plots", "checkpoints", "runs"):
+                yield from _foreign_below(Path(entry.path), runs)
 
 
-def _foreign_runs(folder: Path, inside: bool) -> Iterator[Path]:
+def _foreign_below(folder: Path, runs: bool) -> Iterator[Path]:
+    """Yield the foreign entries of a folder in a run's; `runs` alone holds folders: runs again."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.is_dir(follow_symlinks=False):
-                yield from _unless_file(entry)
-            elif inside:
-                yield from foreign_entries(Path(entry.path))
-
-
-def _unless_file(entry: os.DirEntry[str]) -> Iterator[Path]:
-    if not entry.is_file(follow_symlinks=False):
-        yield Path(entry.path)
+            if folder.name == "runs" and entry.is_dir(follow_symlinks=False):
+                if runs:
+                    yield from foreign_entries(Path(entry.path))
+            elif not entry.is_file(follow_symlinks=False):
+                yield Path(entry.path)

@@ -187,13 +187,12 @@ def format_size(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
-def read_capped(path: Path, signs: bytes, most: int, start: int = 0) -> bytes:
-    """Return what a file holds from a byte on; it may grow while it is read. Raises OSError.
+def read_capped(path: Path, signs: bytes, most: int) -> bytes:
+    """Return what a file holds; it may grow while it is read. Raises OSError.
 
     Raises ValueError for more bytes than its name can have, or more than `most` of these signs.
     """
     with path.open("rb") as file:
-        file.seek(start)
         content = file.read(most_bytes(path) + 1)
     if len(content) > most_bytes(path) or sum(map(content.count, signs)) > most:
         raise ValueError("larger than that of any run")

@@ -61,16 +61,7 @@ def load_features(path: Path) -> tuple[FittedStep, ...]:
         about = json.loads(metadata["steps"])
         steps = read_steps([{name: options} for name, options, _ in about])
         return tuple(
-            FittedStep(
-                name,
-                options,
-                {
-                    key.removeprefix(f"{position}."): array
-                    for key, array in arrays.items()
-                    if key.startswith(f"{position}.")
-                },
-                int(about[position][2]),
-            )
+            FittedStep(name, options, _below(f"{position}.", arrays), int(about[position][2]))
             for position, step in enumerate(steps)
             for name, options in step.items()
         )
@@ -126,16 +117,11 @@ def load_checkpoint(
         if _digest(arrays, metadata["snapshot"]) != metadata["sha256"]:
             raise RunFolderError(f"{path}: is damaged: its SHA-256 is not the one it names")
         about = json.loads(metadata["snapshot"])
-        state = {
-            name.removeprefix("state."): array
-            for name, array in arrays.items()
-            if name.startswith("state.")
-        }
         snapshot = Snapshot(
             epoch=int(about["epoch"]),
             columns=arrays["columns"],
             parameters=arrays["parameters"],
-            state=state,
+            state=_below("state.", arrays),
             best_loss=arrays["best_loss"],
             best_epoch=arrays["best_epoch"],
             generator=about["generator"],
@@ -149,6 +135,12 @@ def load_checkpoint(
         reason = shown(describe_error(error))
         raise RunFolderError(f"{path}: is no checkpoint of this run: {reason}") from None
     return snapshot, notes
+
+
+def _below(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the arrays whose names begin so, by the rest of their names."""
+    named = {name: array for name, array in arrays.items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): array for name, array in named.items()}
 
 
 def _digest(arrays: Mapping[str, Array], about: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from mnistlab.errors import InputError, RunFolderError
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import METRICS_COLUMNS, SweepFolder
-from mnistlab.store.diff import METRICS, config_facts, read_curves
+from mnistlab.store.diff import config_facts, differing, numbers_of, read_curves
 from mnistlab.store.facts import SPLITS, Facts, is_comparable, is_number, read_facts
 from mnistlab.store.opening import Given, single_runs
 
@@ -38,15 +38,13 @@ PHRASES = {
 }
 """How settings are told; those that all runs have in common are told in this order."""
 
-_NOT_SPOKEN = ("data_sha256",)  # says nothing to a person; the dataset's name does
-
 
 @dataclass(frozen=True)
 class Comparison:
     """R runs side by side; every list has a value a run, in their order.
 
     `config` holds the keys under which their configs (name aside), data or version of mnistlab
-    differ; a run without the key has None. `metrics` are those of METRICS that a run has.
+    differ; a run without the key has None. `metrics` are those of NUMBERS that a run has.
     `best` are the positions of the runs that have a metric's best value: none where only one run
     has the metric, or where the runs' values are not of the same thing. `shared` says in words
     what the runs have in common.
@@ -54,8 +52,8 @@ class Comparison:
 
     runs: list[str]
     status: list[str]
-    config: dict[str, list[Any]]
-    metrics: dict[str, list[Any]]
+    config: dict[str, Sequence[Any]]
+    metrics: dict[str, Sequence[Any]]
     best: dict[str, list[int]]
     shared: str
 
@@ -83,15 +81,9 @@ def compare_runs(runs: Mapping[str, RunFolder]) -> Comparison:
 
     Raises RunFolderError for a config that cannot be read.
     """
-    folders = list(runs.values())
-    configs = [_compared(folder) for folder in folders]
-    facts = [read_facts(folder) for folder in folders]
-    metrics = {
-        key: [one.get(key) for one in facts] for key in METRICS if any(key in one for one in facts)
-    }
-    keys = dict.fromkeys(key for config in configs for key in config)
-    values = {key: [config.get(key) for config in configs] for key in keys}
-    config = {key: row for key, row in values.items() if any(value != row[0] for value in row)}
+    facts = [read_facts(folder) for folder in runs.values()]
+    configs = [_compared(folder, known) for folder, known in zip(runs.values(), facts, strict=True)]
+    config, metrics = differing(*configs), numbers_of(facts)
     return Comparison(
         runs=list(runs),
         status=[one["status"] for one in facts],
@@ -102,9 +94,8 @@ def compare_runs(runs: Mapping[str, RunFolder]) -> Comparison:
     )
 
 
-def _compared(folder: RunFolder) -> Facts:
+def _compared(folder: RunFolder, facts: Facts) -> Facts:
     """Return what a run's result may depend on: its config, name aside, data and code."""
-    facts = read_facts(folder)
     config = {key: value for key, value in config_facts(folder).items() if key != "name"}
     return config | {key: facts[key] for key in ("data_sha256", "mnistlab") if key in facts}
 
@@ -143,19 +134,15 @@ def _spell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value).replace("_", " ")
 
 
-def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> "Figure":
-    """Return the figure of the runs' curves; `comparison` is theirs, in the same order.
+def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> "tuple[Figure, bool]":
+    """Return the figure of the runs' curves, and whether any measured a finite loss to draw.
 
-    A run without any metrics has a line in the legend alone.
+    `comparison` is theirs, in the same order. A run without any metrics has a line in the legend
+    alone.
     """
     from mnistlab.plots import compared_curves  # noqa: PLC0415 - a comparison in words needs none
 
-    runs = [
-        _curves(folder, label, status)
-        for folder, label, status in zip(
-            folders, run_labels(comparison), comparison.status, strict=True
-        )
-    ]
+    runs = list(map(_curves, folders, run_labels(comparison), comparison.status))
     loss = None if "loss" in comparison.config else config_facts(folders[0]).get("loss")
     figure: Figure = compared_curves(
         runs,
@@ -163,13 +150,7 @@ def draw_comparison(folders: Sequence[RunFolder], comparison: Comparison) -> "Fi
         title=f"Learning curves of {len(runs)} runs",
         details=comparison.shared,
     )
-    return figure
-
-
-def has_curves(folders: Sequence[RunFolder]) -> bool:
-    """Return whether any of the runs measured a finite loss, so that there is a curve to draw."""
-    curves = [_curves(folder, "", "").metrics["train_loss"] for folder in folders]
-    return any(np.isfinite(losses).any() for losses in curves)
+    return figure, any(np.isfinite(run.metrics["train_loss"]).any() for run in runs)
 
 
 def run_labels(comparison: Comparison) -> list[str]:
@@ -182,7 +163,7 @@ def run_labels(comparison: Comparison) -> list[str]:
         described = [
             format_setting(key, values[at])
             for key, values in comparison.config.items()
-            if key not in _NOT_SPOKEN
+            if key != "data_sha256"  # the dataset's name says more
         ]
         labels.append(", ".join(filter(None, described)))
     return [

@@ -71,7 +71,9 @@ def remove(removals: Sequence[Removal], runs_dir: Path) -> Iterator[Removal]:
             yield removal
     finally:  # once: it looks at every run that is left
         _point_latest_to_what_is_left(runs_dir)
-    clear_leftovers(runs_dir)
+    for left in runs_dir.glob(f"{_ASIDE}*"):  # by deletes that were killed
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _check(folder: RunFolder, runs_dir: Path) -> None:
@@ -115,18 +117,6 @@ def _measure(folder: RunFolder) -> Removal:
     if isinstance(folder, SweepFolder) and not (folder.path / "runs").is_symlink():
         return Removal(folder, size, len(folder.runs()))
     return Removal(folder, size, 1)
-
-
-def clear_leftovers(runs_dir: Path) -> None:
-    """Take apart what a delete that was killed has left hidden in the runs folder."""
-    with os.scandir(runs_dir) as entries:
-        left = [
-            entry.path
-            for entry in entries
-            if entry.name.startswith(_ASIDE) and entry.is_dir(follow_symlinks=False)
-        ]
-    for path in left:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _take_apart(path: Path) -> None:

@@ -4,7 +4,7 @@ C classes, D features, N test images.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,30 +21,15 @@ from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import sha256_of
 from mnistlab.run_folders.weights import load_weights, read_predictions
 from mnistlab.statistics import mcnemar_p
-from mnistlab.store.facts import SPLITS, Facts, flatten, read_facts
+from mnistlab.store.facts import METRICS, Facts, flatten, read_facts
 
 Pair = tuple[Any, Any]
 """The value in the first run and that in the second; None where a run has none."""
 
-METRICS = (
-    *(f"{split}.{name}" for split in SPLITS for name in ("loss", "accuracy")),
-    *("trained_epochs", "seconds.total"),
-)
-"""The numbers of a run that two runs are compared by, as `read_facts` calls them."""
+NUMBERS = (*METRICS, "trained_epochs", "seconds.total")
+"""What runs are compared by, as `read_facts` calls it."""
 
 _NOT_ENVIRONMENT = ("key", "command")  # the hash of all the rest, and how it was typed
-
-
-@dataclass(frozen=True)
-class ClassFlips:
-    """How many test images of one class both runs get right, only one of them, or none."""
-
-    name: str
-    images: int
-    both: int
-    only_first: int
-    only_second: int
-    none: int
 
 
 @dataclass(frozen=True)
@@ -53,7 +38,8 @@ class Flips:
 
     `differing` counts the images on which they name different classes, both wrong ones included.
     `only_first_images` and `only_second_images` are the indices, from 0 and ascending, of the
-    images that only the one run gets right. `p` is McNemar's.
+    images that only the one run gets right. `p` is McNemar's. `classes` has a mapping a class, with
+    its `name` and the first five counts of its own images.
     """
 
     images: int
@@ -63,7 +49,7 @@ class Flips:
     none: int
     differing: int
     p: float
-    classes: list[ClassFlips]
+    classes: list[dict[str, Any]]
     only_first_images: list[int]
     only_second_images: list[int]
 
@@ -80,7 +66,7 @@ class WeightsDifference:
 class Differences:
     """Two runs side by side.
 
-    `config` and `environment` hold what differs only, `metrics` all of METRICS that one of the
+    `config` and `environment` hold what differs only, `metrics` all of NUMBERS that one of the
     two has. `first_epoch` is the first whose row in metrics.csv differs, seconds aside, or that
     only one run has; None where there is none. `incomparable` says of metrics, predictions and
     weights why they cannot be compared, where they cannot.
@@ -126,11 +112,7 @@ def find_differences(
         status=(facts[0]["status"], facts[1]["status"]),
         config=differing(config_facts(first), config_facts(second)),
         environment=differing(*environments),
-        metrics={
-            key: (facts[0].get(key), facts[1].get(key))
-            for key in METRICS
-            if any(key in one for one in facts)
-        },
+        metrics=numbers_of(facts),
         incomparable=incomparable,
         **found,
     )
@@ -144,11 +126,17 @@ def config_facts(folder: RunFolder) -> Facts:
         raise RunFolderError(f"{folder.name}: its config cannot be read: {error}") from None
 
 
-def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Pair]:
-    """Return the keys under which two flat mappings differ, in their order; absent is None."""
-    keys = dict.fromkeys((*first, *second))
-    pairs = {key: (first.get(key), second.get(key)) for key in keys}
-    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+def differing(*mappings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys under which flat mappings differ, each with all values; absent is None."""
+    keys = dict.fromkeys(key for mapping in mappings for key in mapping)
+    rows = {key: tuple(mapping.get(key) for mapping in mappings) for key in keys}
+    return {key: row for key, row in rows.items() if any(value != row[0] for value in row)}
+
+
+def numbers_of(facts: Sequence[Facts]) -> dict[str, Any]:
+    """Return those of NUMBERS that a run has, each with all runs' values; absent is None."""
+    known = [key for key in NUMBERS if any(key in one for one in facts)]
+    return {key: tuple(one.get(key) for one in facts) for key in known}
 
 
 def _environment(folder: RunFolder) -> Facts:
@@ -233,7 +221,7 @@ def count_flips(
     rows = []
     for c, name in enumerate(classes):
         counts = {kind: int(by_class[kind][c]) for kind in kinds}
-        rows.append(ClassFlips(name=name, images=sum(counts.values()), **counts))
+        rows.append({"name": name, "images": sum(counts.values()), **counts})
     return Flips(
         images=len(labels),
         differing=int((first != second).sum()),

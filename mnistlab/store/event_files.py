@@ -6,7 +6,6 @@ appended: a TensorBoard that shows the file sees the new epochs. Where the file 
 beginning, it is replaced. No export doubles a scalar.
 """
 
-import csv
 import json
 import math
 import struct
@@ -18,9 +17,8 @@ from typing import Any
 
 from mnistlab.errors import InputError, RunFolderError, escape, shown
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.files import append_bytes, clear_temporary_files, write_bytes
+from mnistlab.run_folders.files import append_bytes, clear_temporary_files, read_csv, write_bytes
 from mnistlab.run_folders.places import check_outside_runs
-from mnistlab.run_folders.safeguards import MOST_ROWS, read_capped
 from mnistlab.store.facts import Facts, is_number, is_of_config, read_facts
 from mnistlab.store.opening import Given, single_runs
 
@@ -76,7 +74,8 @@ def write_events(
     files: dict[Path, _EventFile] = {}
     while True:
         # asked first, so that nothing that a run writes at its end is missed
-        goes_on = follow and any(_status(one) == "running" for one in given)
+        named = [one.folder for one in given if one.folder is not None]
+        goes_on = follow and any(one.read_status()["status"] == "running" for one in named)
         for one in single_runs(given):
             if one.folder is not None and one.path not in files:
                 files[one.path] = _EventFile(one.folder, to / one.label)
@@ -87,10 +86,6 @@ def write_events(
         time.sleep(_PAUSE)
     damaged = {file.folder.name: file.damaged for file in files.values() if file.damaged}
     return damaged, sum(file.is_written for file in files.values())
-
-
-def _status(one: Given) -> str | None:
-    return None if one.folder is None else str(one.folder.read_status()["status"])
 
 
 class _EventFile:
@@ -115,15 +110,14 @@ class _EventFile:
 
     def _begin_anew(self) -> None:
         self._content = b""
-        self._columns: list[str] = []
-        self._bytes_read = 0  # of metrics.csv
+        self._rows = 0  # of metrics.csv
         self._epoch = 0
         self._time = 0.0
 
     def update(self) -> None:
         """Write what the run has added to its metrics, and how it ended once it has.
 
-        While a run trains, only the new lines of its metrics.csv are read.
+        While a run trains, only the new lines of its metrics.csv become events.
         """
         if self._is_final:
             return
@@ -134,7 +128,9 @@ class _EventFile:
         facts = {} if self._content and is_running else read_facts(self.folder)
         self.damaged = ", ".join(map(str, facts.get("damaged", ())))
         try:
-            rows = self._new_rows()
+            columns = read_csv(
+                self.folder.metrics, {"epoch": int, **dict.fromkeys(TAGS, _number_or_none)}
+            )
         except RunFolderError:
             if not is_running:  # one that has just begun has no metrics yet
                 self.damaged = self.damaged or self.folder.metrics.name
@@ -142,38 +138,17 @@ class _EventFile:
         if not self._content:
             self._add(_seconds_of(facts.get("started")), file_version="brain.Event:2")
             self._add(self._time, summary=_session_start(facts, self._time))
-        for self._epoch, values in rows:
-            passed = values.get("seconds", 0.0)
+        for values in list(zip(*columns.values(), strict=True))[self._rows :]:
+            row = dict(zip(columns, values, strict=True))
+            self._epoch, passed = row["epoch"], row["seconds"] or 0.0
             passed = passed if math.isfinite(passed) and passed > 0 else 0.0
-            scalars = {TAGS[column]: value for column, value in values.items()}
+            scalars = {TAGS[name]: row[name] for name in TAGS if row[name] is not None}
             self._add(self._time + passed, summary=_scalars(scalars))
+        self._rows = len(columns["epoch"])
         if status in _ENDS:
             self._add_end(facts, _ENDS[status])
         self._write()
         self._is_final = status in _ENDS
-
-    def _new_rows(self) -> list[tuple[int, dict[str, float]]]:
-        """Return the epochs that were added to metrics.csv, each with its cells that are not empty.
-
-        Raises RunFolderError where the file is missing or damaged.
-        """
-        path = self.folder.metrics
-        try:
-            content = read_capped(path, b"\r\n", MOST_ROWS, self._bytes_read)
-            content = content[: content.rfind(b"\n") + 1]  # a line without an end is not whole yet
-            lines = list(csv.reader(content.decode().splitlines()))
-            if lines and not self._columns:
-                self._columns = lines.pop(0)
-            self._bytes_read += len(content)
-            rows = [dict(zip(self._columns, line, strict=True)) for line in lines]
-            return [
-                (int(row["epoch"]), {name: float(row[name]) for name in TAGS if row[name]})
-                for row in rows
-            ]
-        except FileNotFoundError:
-            raise RunFolderError(f"{path}: is missing") from None
-        except (ValueError, KeyError, csv.Error):
-            raise RunFolderError(f"{path}: is damaged") from None
 
     def _add(self, at: float, **what: Any) -> None:
         """Add an event of the epoch at a time in seconds since 1970."""
@@ -203,6 +178,10 @@ class _EventFile:
         elif len(held) < len(self._content):
             append_bytes(self.path, self._content[len(held) :])
         self.is_written = True
+
+
+def _number_or_none(cell: str) -> float | None:
+    return float(cell) if cell else None
 
 
 def _record(data: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mnistlab.errors import InputError, RunFolderError, UnknownNameError, shown
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.files import to_csv, to_json, write_text
+from mnistlab.run_folders.files import to_csv, to_json, write_bytes
 from mnistlab.run_folders.folder import METRICS_COLUMNS
 from mnistlab.run_folders.places import foreign_entries
 from mnistlab.store.facts import Facts, csv_cell, in_order
@@ -21,24 +21,23 @@ EVENTS = "tensorboard"
 _ENDINGS = f"{', '.join(f'.{ending}' for ending in FILES[:-1])} or .{FILES[-1]}"
 
 
-def format_of(path: Path, given: str | None) -> str:
-    """Return the format that is asked for, by name or by the ending of a file; raise InputError."""
-    if given is not None and given not in (*FILES, EVENTS):
+def check_target(
+    path: Path, given: str | None, *, epochs: bool = False, force: bool = False
+) -> str:
+    """Return the format that is asked for, by name or by the ending of a file.
+
+    Raises InputError for an unknown one, for a place that cannot be exported to, and, without
+    `force`, for a file that is there already.
+    """
+    if given not in (None, *FILES, EVENTS):
         raise UnknownNameError("format", given, (*FILES, EVENTS))
-    ending = path.suffix.removeprefix(".")
-    if given == EVENTS:
-        return given
-    if given not in (None, ending):
+    form = given if given == EVENTS else path.suffix.removeprefix(".")
+    if given not in (None, form):
         raise InputError(f"--to {shown(path)}: is no {given}; its name must end in .{given}")
-    if ending not in FILES:
+    if form not in (*FILES, EVENTS):
         raise InputError(
             f"--to {shown(path)}: its name must end in {_ENDINGS}; --format {EVENTS} takes a folder"
         )
-    return ending
-
-
-def check_target(path: Path, form: str, *, epochs: bool = False, force: bool = False) -> None:
-    """Raise InputError for a place that cannot be exported to, or a file that is there already."""
     if epochs and form != "csv":
         hint = f"; {form} holds the epochs anyway" if form in ("json", EVENTS) else ""
         raise InputError(f"--epochs goes with a .csv{hint}")
@@ -47,11 +46,12 @@ def check_target(path: Path, form: str, *, epochs: bool = False, force: bool = F
     if form == EVENTS:
         if path.exists() and not path.is_dir():
             raise InputError(f"--to {shown(path)}: is a file; --format {form} takes a folder")
-        return
+        return form
     if path.is_dir():
         raise InputError(f"--to {shown(path)}: is a folder")
     if not force and (path.exists() or path.is_symlink()):
         raise InputError(f"--to {shown(path)}: is there already; --force replaces it")
+    return form
 
 
 def write(
@@ -67,29 +67,32 @@ def write(
         for facts in runs
         if facts.get("damaged")
     }
+    # what holds links is not opened
+    opened = [
+        None if folder is None or any(foreign_entries(folder.path)) else folder
+        for folder in folders
+    ]
     if path.suffix == ".json":
-        write_documents(path, folders, runs)
+        text = to_json([_document(*one) for one in zip(opened, runs, strict=True)]) + "\n"
     elif epochs:
-        damaged |= write_epochs(path, folders, runs)
+        text, unread = _epochs(opened, runs)
+        damaged |= unread
     else:
-        write_table(path, runs)
+        columns = in_order(key for facts in runs for key in facts)
+        rows = [{key: csv_cell(value) for key, value in facts.items()} for facts in runs]
+        text = to_csv(columns, rows)
+    # bytes of names that are no UTF-8 are written as escapes
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
     return damaged
 
 
-def write_table(path: Path, runs: Sequence[Facts]) -> None:
-    """Write a CSV with a row a run: state, config, results, all keys that any of them has."""
-    columns = in_order(key for facts in runs for key in facts)
-    rows = [{key: csv_cell(value) for key, value in facts.items()} for facts in runs]
-    write_text(path, _storable(to_csv(columns, rows)))
-
-
-def write_epochs(
-    path: Path, folders: Sequence[RunFolder | None], runs: Sequence[Facts]
-) -> dict[str, str]:
-    """Write a CSV with a row an epoch and run, which names the run and what its config varies.
+def _epochs(
+    folders: Sequence[RunFolder | None], runs: Sequence[Facts]
+) -> tuple[str, dict[str, str]]:
+    """Return a CSV with a row an epoch and run, which names the run and what its config varies.
 
     The config's learning rate stands under `config.learning_rate`, as the epoch's has its name.
-    Returns "metrics.csv" by the names of the runs whose that is missing or cannot be read.
+    Beside it stands "metrics.csv" by the names of the runs whose that is missing or damaged.
     """
     keys = {f"config.{key}" if key in METRICS_COLUMNS else key: key for key in varying_keys(runs)}
     rows: list[Facts] = []
@@ -108,40 +111,25 @@ def write_epochs(
             known | {column: _number(value) for column, value in zip(metrics, values, strict=True)}
             for values in zip(*metrics.values(), strict=True)
         ]
-    write_text(path, _storable(to_csv([*whose, *keys, *METRICS_COLUMNS], rows)))
-    return unread
+    return to_csv([*whose, *keys, *METRICS_COLUMNS], rows), unread
 
 
-def write_documents(path: Path, folders: Sequence[RunFolder | None], runs: Sequence[Facts]) -> None:
-    """Write a JSON list with an object a run: its facts, epochs and environment, null if lost."""
-    documents = [
-        {
-            "run": facts["run"],
-            "facts": facts,
-            "metrics": _metrics(folder),
-            "environment": _environment(folder),
-        }
-        for folder, facts in zip(folders, runs, strict=True)
-    ]
-    write_text(path, _storable(to_json(documents) + "\n"))
+def _document(folder: RunFolder | None, facts: Facts) -> dict[str, Any]:
+    """Return a run's facts, epochs and environment, null if lost."""
+    environment = None if folder is None else folder.read_environment() or None
+    return {
+        "run": facts["run"],
+        "facts": facts,
+        "metrics": _metrics(folder),
+        "environment": environment,
+    }
 
 
 def _metrics(folder: RunFolder | None) -> dict[str, list[float]] | None:
-    if folder is None or not _is_open(folder):
-        return None
     try:
-        return folder.read_metrics()
+        return None if folder is None else folder.read_metrics()
     except RunFolderError:
         return None
-
-
-def _environment(folder: RunFolder | None) -> dict[str, Any] | None:
-    return None if folder is None or not _is_open(folder) else folder.read_environment() or None
-
-
-def _is_open(folder: RunFolder) -> bool:
-    """Return whether a run's folder holds plain files only, so that it may be opened."""
-    return not any(foreign_entries(folder.path))
 
 
 def _number(value: float) -> float | int | str:
@@ -149,8 +137,3 @@ def _number(value: float) -> float | int | str:
     if value != value:  # noqa: PLR0124 - the definition of NaN
         return ""
     return int(value) if value.is_integer() else value
-
-
-def _storable(text: str) -> str:
-    """Return a text with those bytes of names that are no UTF-8 written as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()

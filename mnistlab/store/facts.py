@@ -250,14 +250,11 @@ def _of_metrics(folder: RunFolder) -> Facts:
         return {}
     if not columns["epoch"] or not math.isfinite(columns["epoch"][-1]):
         return {}
-    last = {name: values[-1] for name, values in columns.items()}
-    pairs = {
-        f"{split}.{name}": last[f"{split}_{name}"]
-        for split in ("train", "validation")
-        for name in ("loss", "accuracy")
+    last = {
+        key: columns[key.replace(".", "_")][-1] for key in METRICS if not key.startswith("test")
     }
-    known = {key: value for key, value in pairs.items() if math.isfinite(value)}
-    return {"trained_epochs": int(last["epoch"]), **known}
+    known = {key: value for key, value in last.items() if math.isfinite(value)}
+    return {"trained_epochs": int(columns["epoch"][-1]), **known}
 
 
 def _plain(facts: Mapping[str, Any]) -> Facts:
@@ -297,24 +294,16 @@ def _of_sweep(config: Mapping[str, Any]) -> Facts:
 def _of_summary(summary: Mapping[str, Any], kind: str) -> Facts:
     """Return the metrics of a run, or those of a sweep's best trial."""
     facts: Facts = {}
+    told = dict(flatten(summary))
     if kind == "sweep":
         trials, seeds, folds = (summary.get(key) for key in ("trials", "seeds", "folds"))
         if isinstance(trials, int) and isinstance(seeds, int):
             facts["runs"] = trials * (folds if isinstance(folds, int) else seeds)
-        source = summary.get("best")
     else:
         facts["trained_epochs"] = summary.get("epochs")
-        source = summary
-    if not isinstance(source, Mapping):
-        source = {}
-    for split in SPLITS:
-        numbers = source.get(split)
-        if isinstance(numbers, Mapping):
-            facts.update({f"{split}.{name}": numbers.get(name) for name in ("loss", "accuracy")})
-    warnings = summary.get("warnings")
-    if isinstance(warnings, list) and warnings:
+    best = "best." if kind == "sweep" else ""
+    facts.update({key: told.get(f"{best}{key}") for key in METRICS})
+    if isinstance(warnings := summary.get("warnings"), list) and warnings:
         facts["warnings"] = warnings
-    seconds = summary.get("seconds")
-    if isinstance(seconds, Mapping):
-        facts["seconds.total"] = seconds.get("total")
+    facts["seconds.total"] = told.get("seconds.total")
     return _plain(facts)

@@ -129,16 +129,15 @@ class _Reader:
 
     def error(self, at: int, problem: str | None = None) -> InputError:
         """Return the error of the token that does not fit the grammar; -1 stands for the end."""
+        position, told = self._end, "it ends too early"
         if 0 <= at < len(self._tokens):
             token = self._tokens[at]
-            position, problem = (
+            position, told = (
                 token.position,
                 problem or f"{shown(repr(token.text))} has no place here",
             )
-        else:
-            position, problem = self._end, "it ends too early"
         return InputError(
-            f"filter, position {position}: {problem}; a filter is written like "
+            f"filter, position {position}: {told}; a filter is written like "
             "learning_rate > 0.01 and (model = linear or epochs in (5, 10))"
         )
 
@@ -180,24 +179,18 @@ class _Reader:
         key = self._key(left)
         self.keys.setdefault(key, self._tokens[left.lineno - 1].position)
         where = f"filter, position {self._tokens[left.lineno].position}"
-        if isinstance(op, ast.In):
-            parts = right.elts if isinstance(right, ast.Tuple) else [right]
-            if not parts:
-                raise self.error(right.lineno)
-            values = [self._value(part) for part in parts]
-            self.values += [(key, value, False) for value in values]
-            return _is_one_of(key, values, where)
-        value = self._value(right)
-        self.values.append((key, value, isinstance(op, ast.Is)))
-        if isinstance(op, ast.Is):
-            return _contains(key, value, where)
-        if isinstance(op, ast.Eq | ast.NotEq):
-            return _is_equal(key, value, isinstance(op, ast.Eq), where)
-        if type(op) not in _ORDER:
-            raise self.error(left.lineno)
-        if value is None or isinstance(value, bool):
+        parts = right.elts if isinstance(op, ast.In) and isinstance(right, ast.Tuple) else [right]
+        if not parts:
+            raise self.error(right.lineno)
+        values = [self._value(part) for part in parts]
+        self.values += [(key, value, isinstance(op, ast.Is)) for value in values]
+        if isinstance(op, ast.Is) and values == [None]:
+            raise InputError(f"{where}: nothing contains null")
+        if type(op) in _ORDER and (values[0] is None or isinstance(values[0], bool)):
             raise InputError(f"{where}: true, false and null have no order; use = or !=")
-        return _is_ordered(key, value, _ORDER[type(op)], where)
+        if type(op) not in (ast.Eq, ast.NotEq, ast.In, ast.Is, *_ORDER):
+            raise self.error(left.lineno)
+        return lambda facts: _meets(facts, key, op, values, where)
 
     def _key(self, node: ast.expr) -> str:
         token = self._tokens[node.lineno - 1]
@@ -222,65 +215,37 @@ class _Reader:
         return token.text
 
 
-def _is_equal(key: str, value: Any, wanted: bool, where: str) -> Test:
-    if value is None:
-        return lambda facts: (facts.get(key) is None) == wanted
-
-    def test(facts: Mapping[str, Any]) -> bool:
-        fact = facts.get(key)
-        return fact is not None and _same(key, fact, value, where) == wanted
-
-    return test
-
-
-def _is_one_of(key: str, values: list[Any], where: str) -> Test:
-    def test(facts: Mapping[str, Any]) -> bool:
-        fact = facts.get(key)
-        if fact is None:
-            return None in values
-        return any(_same(key, fact, value, where) for value in values if value is not None)
-
-    return test
-
-
-def _contains(key: str, value: Any, where: str) -> Test:
-    if value is None:
-        raise InputError(f"{where}: nothing contains null")
-
-    def test(facts: Mapping[str, Any]) -> bool:
-        fact = facts.get(key)
+def _meets(
+    facts: Mapping[str, Any], key: str, op: ast.cmpop, values: list[Any], where: str
+) -> bool:
+    """Return whether a fact stands so to a value, or, of `in`, equals one of several."""
+    fact = facts.get(key)
+    if fact is None:
+        return None in values and not isinstance(op, ast.NotEq)
+    value, problem = values[0], f"{where}: {key} is {_kind(fact)}"
+    if isinstance(op, ast.Is):
         if isinstance(fact, list):
-            return any(_kind(item) == _kind(value) and item == value for item in fact)
-        if isinstance(fact, str) or fact is None:
-            return fact is not None and str(value) in fact
-        raise InputError(f"{where}: {key} is {_kind(fact)}, which contains nothing; use =")
-
-    return test
-
-
-def _is_ordered(key: str, value: Any, compare: Callable[[Any, Any], bool], where: str) -> Test:
-    def test(facts: Mapping[str, Any]) -> bool:
-        fact = facts.get(key)
-        if fact is None:
-            return False
-        if _kind(fact) != _kind(value):
-            numbers = [f"{split}.{key}" for split in ("train", "validation", "test")]
-            hint = f"; as text it is '{value}'" if isinstance(fact, str) else ""
-            if numbers[0] in facts:  # `loss` is the name of one, its values have others
-                hint = f"; its values are {', '.join(numbers)}"
-            raise InputError(
-                f"{where}: {key} is {_kind(fact)}, which has no order with {_kind(value)}{hint}"
-            )
-        return compare(fact, value)
-
-    return test
+            return _is_among(value, fact)
+        if isinstance(fact, str):
+            return str(value) in fact
+        raise InputError(f"{problem}, which contains nothing; use =")
+    if type(op) in _ORDER:
+        if _kind(fact) == _kind(value):
+            return _ORDER[type(op)](fact, value)
+        numbers = [f"{split}.{key}" for split in ("train", "validation", "test")]
+        hint = f"; as text it is '{value}'" if isinstance(fact, str) else ""
+        if numbers[0] in facts:  # `loss` is the name of one, its values have others
+            hint = f"; its values are {', '.join(numbers)}"
+        raise InputError(f"{problem}, which has no order with {_kind(value)}{hint}")
+    wanted = [one for one in values if one is not None]
+    if isinstance(fact, list) and wanted:
+        raise InputError(f"{problem}; write {key} contains VALUE")
+    return _is_among(fact, wanted) != isinstance(op, ast.NotEq)
 
 
-def _same(key: str, fact: Any, value: Any, where: str) -> bool:
-    """Return whether two values are equal; 1 and 1.0 are, 1 and true or '1' are not."""
-    if isinstance(fact, list):
-        raise InputError(f"{where}: {key} is a list; write {key} contains VALUE")
-    return _kind(fact) == _kind(value) and bool(fact == value)
+def _is_among(value: Any, others: list[Any]) -> bool:
+    """Return whether a value equals one of the others: 1 is 1.0, and neither true nor '1'."""
+    return any(_kind(value) == _kind(other) and value == other for other in others)
 
 
 def _kind(value: Any) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 import mnistlab
 from mnistlab.errors import RunFolderError, shown
 from mnistlab.run_folders import folder as folders
-from mnistlab.run_folders.places import LATEST
+from mnistlab.run_folders.places import child_names
 from mnistlab.store import facts as facts_of
 from mnistlab.store.facts import KEY, Facts, are_plain
 
@@ -71,7 +71,8 @@ def read_all(runs_dir: Path, progress: Progress = lambda _done, _of: None) -> li
 
     Empty where there is no such folder; raises RunFolderError where it cannot be read.
     """
-    names, prefix = _folder_names(runs_dir), _prefix(runs_dir)
+    names = _folder_names(runs_dir)
+    prefix = folders.RunFolder(runs_dir / "0").name.removesuffix("0")  # SWEEP/ of runs inside one
     index = runs_dir / INDEX
     known = _load(index)
     kept: dict[str, Entry] = {
@@ -103,14 +104,7 @@ def read_all(runs_dir: Path, progress: Progress = lambda _done, _of: None) -> li
 
 def _folder_names(runs_dir: Path) -> list[str]:
     try:
-        with os.scandir(runs_dir) as entries:
-            return [
-                entry.name
-                for entry in entries
-                if entry.is_dir(follow_symlinks=False)
-                and not entry.name.startswith(".")
-                and entry.name != LATEST
-            ]
+        return child_names(runs_dir)
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
@@ -160,13 +154,6 @@ def _state(path: str) -> list[int]:
     except OSError:
         return _MISSING
     return [state.st_ctime_ns, state.st_size, state.st_ino]
-
-
-def _prefix(runs_dir: Path) -> str:
-    """Return what stands before the runs' names: SWEEP/ for the runs inside a sweep."""
-    place = Path(os.path.abspath(runs_dir))  # noqa: PTH100 - links stay as they are
-    inside = place.name == "runs" and os.path.lexists(place.parent / "plan.json")
-    return f"{place.parent.name}/" if inside else ""
 
 
 @contextlib.contextmanager

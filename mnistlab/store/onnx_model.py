@@ -10,7 +10,7 @@ Shapes: N images of H x W pixels, D = H * W features, C classes.
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,12 @@ from mnistlab.run_folders.files import write_bytes
 from mnistlab.run_folders.integrity import check_undamaged
 from mnistlab.store.predict import open_model
 
-if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto
+try:
+    from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+except ImportError:  # an extra, and this module is imported only where a model is to be written
+    raise InputError(
+        "a .onnx needs onnx, which is not installed: pip install 'mnistlab[onnx]'"
+    ) from None
 
 _IR_VERSION, _OPSET = 8, 17
 """Those of ONNX 1.12, of 2022, so that older runtimes read the file."""
@@ -64,60 +68,52 @@ def model_as_onnx(folder: RunFolder, progress: Progress | None = None) -> bytes:
     changed, for data that are no longer those of the run, and for a model or a preprocessing step
     that the graph cannot hold; FetchError where the data cannot be had.
     """
-    _import_onnx()
     check_undamaged(folder)
     config, dataset, parameters = open_model(folder, progress)
     model = _Graph(config, parameters.dtype).build(folder.name, dataset, parameters)
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
-
-
-def _import_onnx() -> Any:
-    try:
-        import onnx  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise InputError(
-            "a .onnx needs onnx, which is not installed: pip install 'mnistlab[onnx]'"
-        ) from None
-    return onnx
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 class _Graph:
     """The nodes and constants of a graph as they are put together, one after the other."""
 
     def __init__(self, config: Config, dtype: np.dtype[Any]) -> None:
-        self._onnx = _import_onnx()
         self._config = config
         self._dtype = dtype
-        self._number = self._onnx.helper.np_dtype_to_tensor_dtype(dtype)
+        self._number = helper.np_dtype_to_tensor_dtype(dtype)
         self._nodes: list[NodeProto] = []
         self._constants: list[TensorProto] = []
         self._last = "images"
 
-    def build(self, name: str, dataset: Dataset, parameters: NDArray[np.floating]) -> "ModelProto":
+    def build(self, name: str, dataset: Dataset, parameters: NDArray[np.floating]) -> ModelProto:
         """Return the model of a run with this name, from parameters (D+1, C)."""
-        helper = self._onnx.helper
         H, W = self._preprocess(dataset)
         C = parameters.shape[1]
         self._add("MatMul", "products", parameters[:-1])
         self._add("Add", "pre_activations", parameters[-1])
-        self._add(self._activation(), "outputs")
+        activation = _ACTIVATIONS.get(type(MODELS[self._config.model]))
+        if activation is None:
+            raise InputError(
+                f"the model {self._config.model} cannot be written as ONNX, only linear and "
+                "sigmoid can"
+            )
+        self._add(activation, "outputs")
+        describe = helper.make_tensor_value_info
         outputs = [
-            ("label", self._onnx.TensorProto.INT64, ["N"]),
-            ("outputs", self._number, ["N", C]),
+            describe("label", TensorProto.INT64, ["N"]),
+            describe("outputs", self._number, ["N", C]),
         ]
         self._nodes.append(
             helper.make_node("ArgMax", ["outputs"], ["label"], "label", axis=1, keepdims=0)
         )  # of equal outputs the first, as the run takes it
         if gives_probabilities(LOSSES[self._config.loss]):
             self._add("Softmax", "probabilities", axis=1)
-            outputs.append(("probabilities", self._number, ["N", C]))
-        images = ("images", self._onnx.TensorProto.UINT8, ["N", H, W])
+            outputs.append(describe("probabilities", self._number, ["N", C]))
         graph = helper.make_graph(
             self._nodes,
             escape(name),
-            [helper.make_tensor_value_info(*images)],
-            [helper.make_tensor_value_info(*one) for one in outputs],
+            [describe("images", TensorProto.UINT8, ["N", H, W])],
+            outputs,
             self._constants,
         )
         model: ModelProto = helper.make_model(
@@ -167,15 +163,6 @@ class _Graph:
             self._add("Add", "shifted", np.asarray(pixels.shift))
         return H, W
 
-    def _activation(self) -> str:
-        name = self._config.model
-        try:
-            return _ACTIVATIONS[type(MODELS[name])]
-        except KeyError:
-            raise InputError(
-                f"the model {name} cannot be written as ONNX, only linear and sigmoid can"
-            ) from None
-
     def _add(
         self, operator: str, result: str, constant: NDArray[Any] | None = None, **attributes: Any
     ) -> None:
@@ -183,9 +170,7 @@ class _Graph:
         inputs = [self._last]
         if constant is not None:
             values = np.ascontiguousarray(constant, self._dtype).reshape(constant.shape)
-            self._constants.append(self._onnx.numpy_helper.from_array(values, f"{result}_by"))
+            self._constants.append(numpy_helper.from_array(values, f"{result}_by"))
             inputs.append(f"{result}_by")
-        self._nodes.append(
-            self._onnx.helper.make_node(operator, inputs, [result], result, **attributes)
-        )
+        self._nodes.append(helper.make_node(operator, inputs, [result], result, **attributes))
         self._last = result

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mnistlab.errors import RunFolderError, shown
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.folder import SweepFolder, is_sweep
+from mnistlab.run_folders.folder import SweepFolder, open_folder
 from mnistlab.run_folders.places import (
     LATEST,
     find_run,
@@ -74,7 +74,8 @@ def open_given(names: Sequence[str], runs_dir: Path) -> list[Given]:
     """
     found: dict[Path, Given] = {}
     for name in names:
-        if len(names) > 1 and _is_file(name):  # which class/*/* gives too
+        is_file = os.path.isfile(name) and not os.path.islink(name)  # noqa: PTH113, PTH114 - never raise
+        if is_file and "/" in name and len(names) > 1:  # which class/*/* gives too
             continue
         for one in _open(name, runs_dir):
             key = one.path if one.folder is None else Path(os.path.realpath(one.path))
@@ -99,9 +100,7 @@ def open_all(runs_dir: Path) -> list[Given]:
     A folder with links in it is left out: nothing in it is opened.
     """
     paths = [path for path in sorted(run_paths(runs_dir)) if not any(foreign_entries(path))]
-    return single_runs(
-        Given(path, SweepFolder(path) if is_sweep(path) else RunFolder(path)) for path in paths
-    )
+    return single_runs(of_folders(map(open_folder, paths)))
 
 
 def single_runs(given: Iterable[Given]) -> list[Given]:
@@ -150,10 +149,6 @@ def tell_apart(places: Sequence[Path]) -> list[str]:
     paths = [place.parent if place.name == "runs" else place for place in absolute]
     common = os.path.commonpath(paths)
     return ["" if path == Path(common) else str(path.relative_to(common)) for path in paths]
-
-
-def _is_file(name: str) -> bool:
-    return "/" in name and os.path.isfile(name) and not os.path.islink(name)  # noqa: PTH113, PTH114 - never raise
 
 
 def _open(name: str, runs_dir: Path) -> list[Given]:

@@ -68,25 +68,22 @@ class Predictions:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything but the pixels, with the names of the classes."""
-        described = []
-        for one in self.images:
-            label = None if one.label is None else self.classes[one.label]
-            described.append(
+        return {
+            "run": self.run,
+            "outputs": self.outputs,
+            "classes": self.classes,
+            "images": [
                 {
                     "image": one.image,
                     "predicted": one.predicted,
                     "class": self.classes[one.predicted],
                     "outputs": one.outputs,
                     "label": one.label,
-                    "label_class": label,
+                    "label_class": None if one.label is None else self.classes[one.label],
                     "right": one.right,
                 }
-            )
-        return {
-            "run": self.run,
-            "outputs": self.outputs,
-            "classes": self.classes,
-            "images": described,
+                for one in self.images
+            ],
         }
 
 
@@ -105,17 +102,8 @@ def predict(
         if not _is_index(word):
             check_file(Path(word))
     config, dataset, parameters = open_model(folder, progress)
-    seen: list[NDArray[np.uint8]] = []
-    labels: list[int | None] = []
-    for word in images:
-        if _is_index(word):
-            at = _index(word, len(dataset.test))
-            seen.append(dataset.test.images[at])
-            labels.append(int(dataset.test.labels[at]))
-        else:
-            seen.append(_picture(Path(word), dataset))
-            labels.append(None)
-    shown = np.stack(seen)
+    looked = [_look_at(word, dataset) for word in images]
+    shown = np.stack([image for image, _ in looked])
     with np.errstate(over="ignore", invalid="ignore"):  # of weights that all but diverged
         A = pre_activations(parameters, shown.reshape(len(shown), -1), dataset.features)
         outputs = objective_of(config).scores(A[:, None, :])
@@ -123,14 +111,14 @@ def predict(
         are_probabilities = gives_probabilities(LOSSES[config.loss])
         if are_probabilities:
             outputs = softmax(outputs)
-    rows = zip(images, predicted, outputs[:, 0], labels, shown, strict=True)
+    rows = zip(images, predicted, outputs[:, 0], looked, strict=True)
     return Predictions(
         run=folder.name,
         are_probabilities=are_probabilities,
         classes=dataset.classes,
         images=[
             Prediction(word, int(c), values.tolist(), label, image)
-            for word, c, values, label, image in rows
+            for word, c, values, (image, label) in rows
         ],
     )
 
@@ -186,19 +174,18 @@ def _is_index(word: str) -> bool:
     return word.isascii() and word.isdecimal()
 
 
-def _index(word: str, N: int) -> int:
-    """Return an index below N; raise InputError."""
-    if len(word) > len(str(N)) + 10 or int(word) >= N:
-        shortened = word if len(word) < 20 else f"{word[:20]}…"
-        raise InputError(
-            f"{shortened}: the test split has {N:,} images, 0 to {N - 1}; a file of this name is "
-            f"./{shortened}"
-        )
-    return int(word)
-
-
-def _picture(path: Path, dataset: Dataset) -> NDArray[np.uint8]:
-    """Return a picture (H, W) in the form of the dataset's images, its moves made."""
+def _look_at(word: str, dataset: Dataset) -> tuple[NDArray[np.uint8], int | None]:
+    """Return a test image with its class, or a picture in the form of these, its moves made."""
+    if _is_index(word):
+        N = len(dataset.test)
+        if len(word) > len(str(N)) + 10 or int(word) >= N:
+            shortened = word if len(word) < 20 else f"{word[:20]}…"
+            raise InputError(
+                f"{shortened}: the test split has {N:,} images, 0 to {N - 1}; a file of this name "
+                f"is ./{shortened}"
+            )
+        return dataset.test.images[int(word)], int(dataset.test.labels[int(word)])
+    path = Path(word)
     height, width = dataset.test.images.shape[1:]
     levels = read_picture(path)
     try:
@@ -209,4 +196,4 @@ def _picture(path: Path, dataset: Dataset) -> NDArray[np.uint8]:
         step = PREPROCESSING[name]
         if isinstance(step, MovePixels):
             image = step.move(image[np.newaxis])[0]
-    return image
+    return image, None

@@ -1,6 +1,5 @@
 """Chooses the runs that a listing shows, sorts them, and names the columns that tell most."""
 
-import math
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -163,15 +162,16 @@ def arrange(runs: Iterable[Facts], sort: str | None = None) -> list[Facts]:
     for key in keys:
         check_key(key.removeprefix("-"), runs, "--sort")
     for key in reversed(keys):  # each sorting keeps the order of equals
-        runs = _sorted_by(runs, key.removeprefix("-"), from_largest=key.startswith("-"))
+        name = key.removeprefix("-")
+        known: list[Facts] = []
+        unknown: list[Facts] = []
+        for facts in runs:
+            value = facts.get(name)
+            is_known = value is not None and value == value  # noqa: PLR0124 - NaN is not
+            (known if is_known else unknown).append(facts)
+        known.sort(key=lambda facts: _rank(facts[name]), reverse=key.startswith("-"))
+        runs = known + unknown
     return runs
-
-
-def _sorted_by(runs: Sequence[Facts], key: str, *, from_largest: bool) -> list[Facts]:
-    known = [facts for facts in runs if _has_order(facts.get(key))]
-    unknown = [facts for facts in runs if not _has_order(facts.get(key))]
-    known.sort(key=lambda facts: _rank(facts[key]), reverse=from_largest)
-    return known + unknown
 
 
 def columns_of(runs: Sequence[Facts], *, of_sweep: bool) -> list[str]:
@@ -210,10 +210,6 @@ def _number_last(name: str) -> tuple[bool, int | str]:
     """Return what sorts SWEEP/10 behind SWEEP/9."""
     number = name.rpartition("/")[2]
     return (False, int(number)) if re.fullmatch(r"[0-9]{1,9}", number) else (True, number)
-
-
-def _has_order(value: Any) -> bool:
-    return value is not None and not (isinstance(value, float) and math.isnan(value))
 
 
 def _rank(value: Any) -> tuple[int, Any]:

@@ -135,15 +135,15 @@ def _check_verifiable(folder: RunFolder) -> None:
 
 
 def _agree(key: str, pair: Pair, tolerance: float) -> bool:
-    """Return whether a result of summary.json is what came out again.
+    """Return whether a result, of summary.json or of an epoch, is what came out again.
 
     A run of a sweep need not have seen the test split.
     """
     then, now = pair
     if not isinstance(then, int | float) or not isinstance(now, int | float):
         return then == now or (then is None and key.startswith("test."))
-    if key.endswith(".accuracy"):
-        return abs(then - now) <= ACCURACY_TOLERANCE
+    if key.endswith("accuracy"):
+        return is_same(then, now) or abs(then - now) <= ACCURACY_TOLERANCE
     return _apart(then, now) <= tolerance
 
 
@@ -156,11 +156,8 @@ def first_epoch_beyond(
     """
     epochs, others = known["epoch"], again["epoch"]
     for at in range(min(len(epochs), len(others))):
-        losses = [_apart(known[name][at], again[name][at]) for name in _LOSSES]
-        accuracies = [(known[name][at], again[name][at]) for name in _ACCURACIES]
-        same = all(is_same(*pair) or abs(pair[0] - pair[1]) <= ACCURACY_TOLERANCE
-                   for pair in accuracies)  # fmt: skip
-        if not same or max(losses) > tolerance:
+        pairs = {name: (known[name][at], again[name][at]) for name in (*_LOSSES, *_ACCURACIES)}
+        if not all(_agree(name, pair, tolerance) for name, pair in pairs.items()):
             return at + 1
     return None if len(epochs) == len(others) else min(len(epochs), len(others)) + 1
 

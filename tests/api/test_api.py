@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import mnistlab
-from mnistlab.api import notebook
+from mnistlab.api.run_objects import html_table
 from mnistlab.core.losses import LOSSES
 from mnistlab.datasets import load
 from tests.late import Late
@@ -225,7 +225,7 @@ def test_what_a_notebook_shows_is_a_plain_table(tmp_path):
     assert f"{made['test.accuracy']:.2%}" in squeeze(made._repr_html_())
     folder = (tmp_path / "runs" / "<b>x").mkdir()
     assert folder is None
-    assert "<b>" not in notebook.html_table("<b>", ["<b>"], [["<b>"]])
+    assert "<b>" not in html_table("<b>", ["<b>"], [["<b>"]])
     assert repr(made).startswith(f"<Run {made.name}: completed")
 
 

@@ -37,10 +37,10 @@ def compared(*folders):
 
 def test_only_what_differs_is_shown_and_the_best_is_marked(three):
     found = compared(*three)
-    assert found.config == {"learning_rate": [0.01, 0.02, 0.2]}
+    assert found.config == {"learning_rate": (0.01, 0.02, 0.2)}
     assert found.status == ["completed", "completed", "diverged"]
     losses = [run.read_summary()["validation"]["loss"] for run in three]
-    assert found.metrics["validation.loss"] == losses
+    assert list(found.metrics["validation.loss"]) == losses
     assert losses[2] is None
     assert found.best["validation.loss"] == [0 if losses[0] < losses[1] else 1]
     accuracies = found.metrics["test.accuracy"]
