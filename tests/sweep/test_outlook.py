@@ -86,7 +86,7 @@ def test_curves_as_bars():
     assert len(sparkline(list(range(100)))) == 16
 
 
-def test_an_estimate_is_of_the_right_size(tmp_path):
+def test_an_estimate_is_of_the_right_size(tmp_path, monkeypatch):
     prepared = prepare_sweep(
         settled(tmp_path, "learning_rate=linspace(0.001,0.01,8)", "batch_size=50,100")
     )
@@ -98,7 +98,9 @@ def test_an_estimate_is_of_the_right_size(tmp_path):
     more = prepare_sweep(
         settled(tmp_path, "learning_rate=linspace(0.001,0.01,8)", "batch_size=50,100", "epochs=100")
     )
-    assert estimate(more, more.stacks()).seconds > 3 * few.seconds
+    monkeypatch.setattr("mnistlab.sweeps.plan._time_steps", lambda *_: (2e-6, 1e-6))
+    few, more = (estimate(one, one.stacks()).seconds for one in (prepared, more))
+    assert more == pytest.approx(few * 100 / prepared.configs[0].epochs)
 
 
 @pytest.mark.parametrize(
