@@ -291,7 +291,7 @@ def export(
     chosen = [one for one, row in zip(given, facts, strict=True) if id(row) in kept]
     folders = [one.folder for one in chosen]
     if not folders:
-        raise InputError("runs export: no run is meant, so nothing was written")
+        raise InputError("runs export: no run is selected, so nothing was written")
     count = sum(folder is not None for folder in folders)
     if kind == store.EVENTS:
         from mnistlab.store.event_files import write_events

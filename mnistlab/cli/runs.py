@@ -139,7 +139,7 @@ def _explain_missing(
     if not count:
         echo(f"{shown(str(folder))}: there is no run here yet", err=True)
     elif not selection.runs:
-        echo(f"none of the {count:,} runs here is meant", err=True)
+        echo(f"no run matches, of {count:,} in all", err=True)
         for hint in explain_no_match(condition, everything) if condition else ():
             echo(f"  {shown(hint)}", err=True)
     elif listed < len(selection.runs):

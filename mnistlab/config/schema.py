@@ -320,7 +320,7 @@ class Config(StrictModel):
         if not (is_squared and (MODELS[self.model].is_linear or coded)):
             raise ValueError(
                 f"optimizer {self.optimizer} solves the normal equations of a squared error and a "
-                f"linear model; {self.loss} of a {self.model} model has none, choose momentum, say"
+                f"linear model; {self.loss} of a {self.model} model has none; choose momentum"
             )
         fields = type(self).model_fields
         for key in _OF_STEPS:

@@ -281,7 +281,7 @@ def _wrong_dimensions(shape: tuple[int, ...], ndim: int) -> str:
         height, width = (side, side) if len(shape) == 2 else shape[1:3]
         return (
             f"holds {kind}, of shape {shown(shape)}; reshape to (count, height, width), "
-            f"({shape[0]}, {height}, {width}) say"
+            f"here ({shape[0]}, {height}, {width})"
         )
     meaning = {1: "labels (count)", 3: "images (count, height, width)"}.get(ndim, "this")
     return (

@@ -215,7 +215,7 @@ def held_out_count(validation: int | float, count: int, name: str) -> int:
     if wanted >= count:
         raise DataError(
             f"{name}: {wanted:,} images cannot be held out of a training file of {count:,}; "
-            f"choose a smaller data.validation, {count // 6:,} say"
+            f"choose a smaller data.validation, such as {count // 6:,}"
         )
     return wanted
 

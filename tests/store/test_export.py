@@ -102,7 +102,7 @@ def test_whole_documents(run, tmp_path):
         (["a", "--to", "there.csv"], "is there already; --force replaces it"),
         (["a", "--to", "link.csv"], "is there already"),
         (["a", "nobody", "--to", "x.csv"], "there is no run 'nobody'"),
-        (["--filter", "model = softmax", "--to", "x.csv"], "no run is meant"),
+        (["--filter", "model = softmax", "--to", "x.csv"], "no run is selected"),
         (["--filter", "model =", "--to", "x.csv"], "position 8: it ends too early"),
     ],
 )

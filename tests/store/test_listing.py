@@ -318,7 +318,7 @@ def test_a_filter_that_nothing_meets_is_explained(condition, hint, run):
     code, out, err = run("runs", "list", "--filter", condition)
     assert (code, out) == (0, "")
     first, *hints = err.splitlines()
-    assert first.startswith("none of the")
+    assert first.startswith("no run matches, of ")
     assert bool(hints) == bool(hint)
     assert all(hint in line for line in hints)
 
