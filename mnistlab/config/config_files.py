@@ -123,14 +123,16 @@ def read_value(text: str, where: str) -> Any:
     """
     if "#" in text and not text.lstrip().startswith(_NOT_PLAIN):
         return text.strip()
+    if text.lstrip().startswith(("---", "...", "%")):
+        raise ConfigError(f"{where}: {shown(text)}: is a mark of YAML; put a text in quotes")
     value, before = _parse(text, where)[0], text.rpartition("#")[0]
     try:
         is_comment = bool(before) and repr(_parse(before, where)[0]) == repr(value)
     except ConfigError:
         is_comment = False
-    if is_comment or text.lstrip().startswith(("---", "...", "%")):
+    if is_comment:
         raise ConfigError(
-            f"{where}: {shown(text)}: a comment, or a mark of YAML; put a text in quotes"
+            f"{where}: {shown(text)}: what follows ' #' is a comment; put it in quotes"
         )
     return value
 
@@ -284,7 +286,7 @@ class _Reading:
         if tag is not None:
             raise self._error(event, f"tags are not allowed ({shown(tag)})")
         if anchor is not None:
-            problem = f"anchors and aliases are not allowed (&{shown(anchor)})"
+            problem = f"anchors and aliases are not allowed (&{shown(anchor)}); quote a text"
             raise self._error(event, problem)
         self._left -= 1
         if self._left < 0:

@@ -74,7 +74,7 @@ def test_functions_give_these_values(text, expected):
         ("0,001", "value 2, line 1: 001: a number has no leading zeros; a decimal point is"),
         ("0.1,&a 2", "value 2, line 1: anchors and aliases are not allowed (&a)"),
         ("0.1,0.2 # x,0.3", "value 2: must be a number, not '0.2 # x'"),
-        ("0.1,[1] # x", "value 2: [1] # x: a comment, or a mark of YAML"),
+        ("0.1,[1] # x", "value 2: [1] # x: what follows ' #' is a comment"),
         ("0.1,[2,0.3", "value 2, line 1: is not valid YAML"),
         ("linspace(0,.inf,3)", ".inf is not a finite number"),
         ("linspace(.nan,1,3)", ".nan is not a finite number"),
