@@ -4,12 +4,8 @@ import functools
 import gc
 import itertools
 import os
-import pkgutil
 import signal
 import sys
-from collections import Counter
-from contextlib import suppress
-from importlib import import_module
 
 # Before numpy is imported: on matrices this small a second thread only waits for the first, and
 # spends half of the processor's time on that where the tests already take all cores.
@@ -64,88 +60,16 @@ _LONG = (
     *("tests/report/", "tests/sweep/test_cluster", "tests/sklearn/"),
     *("tests/cli/", "tests/plots/test_sweep_grids", "tests/gradcheck/"),
 )
-_COMPUTING = (
-    *("tests/core/", "tests/gradcheck/", "tests/plots/", "tests/sklearn/", "tests/experiment/"),
-    *("tests/sweep/test_cluster", "tests/cli/test_sweep_command.py::test_every"),
-)
-_UNMEASURED = (
-    *("tests/faults/", "tests/fuzz/", "tests/gradcheck/test_class", "tests/sweep/test_unbegun"),
-    *("tests/cli/test_feature_runs", "tests/report/test_hostile", "tests/report/browser/"),
-    # that their lines are run by quicker tests, all but one in a hundred, was measured
-    *("tests/core/test_trainer", "tests/core/test_statistics", "tests/gradcheck/test_target"),
-    *("tests/experiment/test_resume", "tests/experiment/test_going_on", "tests/cli/test_cli"),
-    *("tests/sweep/test_resume", "tests/sweep/test_sweep_runs", "tests/report/test_answers"),
-    *("tests/report/test_records", "tests/plots/test_all_figures", "tests/cli/test_terminals"),
-    *("tests/plots/test_run_figures", "tests/plots/test_sweep_grids", "tests/test_benchmarks"),
-    *(
-        f"tests/{place}::test_{name}"
-        for place, names in {
-            "api/test_api.py": ("predictions",),
-            "cli/test_sweep_command.py": ("the_shipped",),
-            "core/test_exact.py": ("a_descent",),
-            "core/test_gradcheck.py": ("a_gradient_wrong",),
-            "datasets/test_features.py": ("the_seed", "no_step", "filters", "a_step", "patches"),
-            "datasets/test_picture.py": ("a_photograph", "every_digit"),
-            "gradcheck/test_command.py": ("config", "a_plugins"),
-            "gradcheck/test_forms.py": ("each_of_several", "methods_are"),
-            "plots/test_drawing.py": ("every_plot", "what_a_killed"),
-            "plots/test_sweep_rates.py": ("a_loss",),
-            "plots/test_written_plots.py": ("every_kind",),
-            "report/test_command.py": ("a_sweep", "force", "what_is_there"),
-            "report/test_pdf.py": ("full",),
-            "sklearn/test_estimators.py": ("every_check", "unscaled", "features_of", "it_is_as"),
-            "store/test_comparison.py": ("the_picture",),
-            "store/test_differences.py": ("the_first",),
-            "store/test_export_onnx.py": ("every_shipped",),
-            "store/test_listing.py": ("choosing",),
-            "store/test_prediction.py": ("a_picture",),
-            "store/test_verification.py": ("a_file_that_was",),
-            "sweep/test_cluster.py": ("a_scheduler", "a_worker_that_is_killed", "ctrl_c_cancels"),
-            "sweep/test_points.py": ("half_of",),
-            "sweep/test_search.py": ("the_same_search", "a_batch_is_spread", "the_sampler"),
-        }.items()
-        for name in names
-    ),
-    *("tests/datasets/test_mini", "tests/sweep/test_stacks"),
-    # these run nothing of the package in this process
-    *("tests/runs/test_canary", "tests/runs/test_paths", "tests/test_docs"),
-    *("tests/test_no_code", "tests/test_packaging"),
-)
-
-
-_IS_UNMEASURED = pytest.StashKey[bool]()
-
-
-def _coverage_of(config):
-    """Return what starts and stops the measuring of coverage, None where it is not measured."""
-    plugin = config.pluginmanager.getplugin("_cov")
-    return plugin and plugin.cov_controller
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection(session):
-    """Collect quickly: nothing is measured but the package's imports, and bytecode is kept.
-
-    The process that hands out the tests imports the package for all: measured, a collection takes
-    twice as long, and each of the others collects every test.
-    """
-    measured = _coverage_of(session.config)
-    if measured and not hasattr(session.config, "workerinput"):
-        for module in pkgutil.walk_packages(mnistlab.__path__, "mnistlab."):
-            if "report.programs" not in module.name:  # they compute as soon as they are imported
-                with suppress(ImportError):  # of an extra
-                    import_module(module.name)
-    known = sys.dont_write_bytecode
-    # compiling the tests with what their assertions say takes longer than all else here
-    sys.dont_write_bytecode = False
-    if measured:
-        measured.pause()
+def pytest_collection():
+    """Keep the tests' bytecode: compiling what their assertions say takes longer than all else."""
+    known, sys.dont_write_bytecode = sys.dont_write_bytecode, False
     try:
         return (yield)
     finally:
         sys.dont_write_bytecode = known
-        if measured:
-            measured.resume()
 
 
 def pytest_collection_finish():
@@ -154,37 +78,9 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-def pytest_collection_modifyitems(config, items):
-    """Begin with the files that take longest, so that none is left to one process at the end.
-
-    Coverage is measured where it tells something: a measured test takes up to twice as long.
-    In the tests that compute and draw, the cases of a table run the same lines, so the first two
-    stand for all. What is tested with calls that fail, with odd combinations and with random input
-    is measured elsewhere.
-    """
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that none is left to one process at the end."""
     items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
-    if not _coverage_of(config):
-        return
-    cases = Counter()
-    for item in items:
-        name = item.nodeid.partition("[")[0]
-        cases[name] += 1
-        is_case = name.startswith(_COMPUTING) and cases[name] > 2
-        is_odd = name.startswith(_UNMEASURED) or "::test_any_" in name
-        if is_case or is_odd or hasattr(item.obj, "hypothesis"):
-            item.stash[_IS_UNMEASURED] = True
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item):
-    """Measure no more than has to be: a test that is not, with all that is set up for it."""
-    measured = _coverage_of(item.config)
-    if measured and measured.started == item.stash.get(_IS_UNMEASURED, False):
-        if measured.started:
-            measured.pause()
-        else:
-            measured.resume()
-    return (yield)
 
 
 @pytest.fixture(autouse=True, scope="session")
