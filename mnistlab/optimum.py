@@ -142,7 +142,7 @@ _OPTIONAL = ("validation_loss", "validation_right", "steepest")
 
 def ridge_of(config: Config) -> float:
     """Return the penalty's factor in units of the mean loss: a summed batch weakens it."""
-    per_step = REDUCTIONS[config.reduction].weight(config.batch_size) * config.batch_size
+    per_step = REDUCTIONS[config.reduction](config.batch_size) * config.batch_size
     return config.weight_decay / per_step
 
 

@@ -269,8 +269,12 @@ def _a_process_of_its_own(monkeypatch):
     """Forget the signals and the plugins of earlier tests in this process."""
     monkeypatch.setattr(interrupts._State, "received", None)
     monkeypatch.setattr(plugins, "_loaded", {})
-    for registry in (*plugins.REGISTRIES, DATASETS, PREPROCESSING):
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    registries = (*plugins.REGISTRIES, DATASETS, PREPROCESSING)
+    before = [dict(registry) for registry in registries]
+    yield
+    for registry, known in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(known)
 
 
 @pytest.fixture

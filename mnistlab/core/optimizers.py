@@ -13,8 +13,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.least_squares import Exact
-from mnistlab.core.registry import Registry
+from mnistlab.core import Registry
 
 Array = NDArray[np.floating]
 State = dict[str, Array]
@@ -47,6 +46,23 @@ class Optimizer(Protocol):
     def update(self, gradient: Array, state: State, hyper: Hyperparameters) -> Array:
         """Return what to subtract from the parameters; gradient and state are overwritten."""
         ...
+
+
+class Exact:
+    """No steps: the trainer solves the normal equations by `least_squares.solve` in one epoch.
+
+    Nothing depends on the order of the samples, on the parameters to start from, or on a rate.
+    """
+
+    options: ClassVar[Mapping[str, float]] = {}
+
+    def stability(self, momentum: float, noise: float) -> None:  # noqa: ARG002
+        """Return None: nothing can become unstable."""
+        return
+
+    def init(self, parameters: Array) -> State:  # noqa: ARG002
+        """Return the empty state."""
+        return {}
 
 
 OPTIMIZERS: Registry[Optimizer | Exact] = Registry("optimizer")

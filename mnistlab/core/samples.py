@@ -222,11 +222,6 @@ class FeatureReader:
         return x
 
 
-def one_hot(labels: NDArray[np.integer], C: int, dtype: DTypeLike) -> Array:
-    """Return targets (N, 1, C), stored class by class like every array of pre-activations."""
-    return np.eye(C, dtype=dtype).take(labels, axis=1).T[:, None, :]
-
-
 def shuffled(
     inputs: Values, order: NDArray[np.intp], batch: int, reader: FeatureReader
 ) -> Iterator[Array]:

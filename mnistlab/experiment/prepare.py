@@ -15,7 +15,6 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config, option_keys
-from mnistlab.core.least_squares import Exact
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import (
@@ -28,7 +27,7 @@ from mnistlab.core.objective import (
     stability_limit,
     stack_parameters,
 )
-from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.core.optimizers import OPTIMIZERS, Exact
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Settings, Trainer
 from mnistlab.datasets import (

@@ -14,8 +14,8 @@ import threadpoolctl
 
 from mnistlab import interrupts
 from mnistlab.config.schema import Config
-from mnistlab.core.least_squares import Exact
 from mnistlab.core.metrics import evaluate
+from mnistlab.core.optimizers import Exact
 from mnistlab.core.samples import available_cores
 from mnistlab.core.trainer import EpochRecord, Trainer
 from mnistlab.datasets import Dataset, Progress

@@ -112,7 +112,7 @@ def _problem(
     """
     objective, (B, C) = _objective(case, mistake), A.shape
     targets = objective.targets(labels, C, np.float64)
-    weight = objective.reduction.weight(B)
+    weight = objective.reduction(B)
     # to the biases the penalty is a constant, in whose rounding they would drown
     decay = case.weight_decay if case.coordinates == "weights" else 0.0
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from mnistlab.core.registry import Registry
+from mnistlab.core import Registry
 from mnistlab.errors import MnistlabError, describe_error
 from mnistlab.plots.plot_registries import plots_of, save_plot
 from mnistlab.plots.views import RunView, SweepView

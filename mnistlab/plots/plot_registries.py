@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from mnistlab.core.registry import Registry
+from mnistlab.core import Registry
 from mnistlab.errors import InputError, MnistlabError, UnknownNameError, describe_error, shown
 from mnistlab.plots.drawing import encode, save_picture
 from mnistlab.plots.epoch_curves import all_learning_curves, learning_curves

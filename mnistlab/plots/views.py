@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.config.config_files import read_file
-from mnistlab.core.least_squares import Exact
 from mnistlab.core.metrics import pre_activations
 from mnistlab.core.models import MODELS, ONE_HOT, Coding
 from mnistlab.core.objective import coding_of
-from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.core.optimizers import OPTIMIZERS, Exact
 from mnistlab.datasets import Dataset, describe_steps, load
 from mnistlab.plots.style import PERCENT, cut, format_value, numeric, spell
 from mnistlab.run_folders import RunFolder

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.losses import softmax as our_softmax
+from mnistlab.core.models import ONE_HOT
 from mnistlab.core.objective import SUBSET_ROWS, format_limit
-from mnistlab.core.samples import one_hot
 from mnistlab.experiment.prepare import Plan, plan_on
 from mnistlab.gradcheck.check import Check
 from mnistlab.gradcheck.differences import COMPLEX_STEP, FIRST_STEP, LEVELS
@@ -297,7 +297,7 @@ def show_stabilisation() -> list[dict[str, str]]:
             exponentials = np.exp(logits)
             written = exponentials / exponentials.sum()
             written_loss = -np.log(written[0])
-        target = one_hot(np.array([0]), len(logits), np.float32)
+        target = ONE_HOT.targets(np.array([0]), len(logits), np.float32)
         loss = LOSSES["softmax_cross_entropy"].value(logits[None, None], target)[0, 0]
         rows.append(
             {
