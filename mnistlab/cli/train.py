@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli import completion, options
-from mnistlab.cli.config import print_settled
+from mnistlab.cli import options
+from mnistlab.cli.inputs import print_settled
 from mnistlab.cli.options import (
     draw_missing_plots,
     echo_json,
-    find_folder,
     refuse_changes,
     refuse_missing_plots,
     require_config,
     resume_options,
-    runs_folder,
 )
 
 if TYPE_CHECKING:
@@ -28,12 +26,12 @@ def train(
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
     name: options.Name = None,
-    runs_dir: options.RunsDir = None,
+    runs_dir: options.RunsDir = options.RUNS,
     resume: Annotated[
         str | None,
         typer.Option(
             metavar="RUN",
-            autocompletion=completion.complete_run,
+            autocompletion=options.complete_run,
             help="Go on with a run that was cut short: its folder, name or `latest`; with "
             "epochs=N a run that is complete is made longer.",
         ),
@@ -62,9 +60,7 @@ def train(
         painter = cleanup.enter_context(Painter(plugins)) if is_drawn and resume is None else None
 
         from mnistlab.config.load import load_config
-        from mnistlab.plugins import load_plugins
 
-        load_plugins(plugins)
         folder = _resumed(resume, config, overrides or [], name, runs_dir)
         if folder is not None:
             from mnistlab.experiment.resume import check_resumable, plan_resumption
@@ -98,7 +94,7 @@ def train(
             painter = cleanup.enter_context(Painter(plugins)) if is_drawn else None
         run = train_run(
             plan,
-            runs_dir=runs_folder(runs_dir),
+            runs_dir=runs_dir,
             reporter=reporter,
             painter=painter,
             resumption=resumption,
@@ -114,7 +110,7 @@ def _resumed(
     config: Path | None,
     overrides: list[str],
     name: str | None,
-    runs_dir: Path | None,
+    runs_dir: Path,
 ) -> "RunFolder | None":
     """Return the folder of the run to go on with; refuse what would make it another run."""
     if resume is None:
@@ -123,11 +119,12 @@ def _resumed(
 
     from mnistlab.errors import InputError
     from mnistlab.run_folders.folder import SweepFolder
+    from mnistlab.run_folders.places import find_run
 
     others = [word for word in overrides if not word.startswith("epochs=")]
     given = [*(["--config"] if config else []), *(["--name"] if name else []), *others]
     refuse_changes("train", given, "only epochs=N may make it longer")
-    folder = find_folder(resume, runs_dir)
+    folder = find_run(resume, runs_dir)
     if isinstance(folder, SweepFolder):
         raise InputError(f"{folder.name}: is a sweep; mnistlab sweep --resume goes on with it")
     if "/" in folder.name:

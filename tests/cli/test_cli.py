@@ -389,7 +389,7 @@ def test_a_signal_that_typer_swallows_keeps_its_code(run, monkeypatch, number, c
             os.kill(os.getpid(), number)
         return 130
 
-    monkeypatch.setattr("mnistlab.cli.app", swallow)
+    monkeypatch.setattr("mnistlab.cli.make_app", lambda _: swallow)
     monkeypatch.setattr(interrupts._State, "received", None)
     assert run("train") == (code, "", "mnistlab: interrupted\n")
 
