@@ -32,7 +32,7 @@ import mnistlab  # noqa: E402
 from mnistlab import interrupts, plugins  # noqa: E402
 from mnistlab.__main__ import main  # noqa: E402
 from mnistlab.datasets import DATASETS, PREPROCESSING, catalog  # noqa: E402
-from mnistlab.run_folders import environment  # noqa: E402
+from mnistlab.run_folders import provenance  # noqa: E402
 
 # how long an example takes, says more of the machine than of the code
 # what random input finds is for make stress: here the same examples are tried each time
@@ -227,8 +227,8 @@ def _digits_are_unpacked_once():
         yield
 
 
-_CHECKOUT, _ask_git = mnistlab.__file__, environment._git
-_git_of_the_checkout = functools.cache(environment._git)
+_CHECKOUT, _ask_git = mnistlab.__file__, provenance._git
+_git_of_the_checkout = functools.cache(provenance._git)
 
 
 @pytest.fixture(autouse=True)
@@ -239,7 +239,7 @@ def _git_is_asked_once(monkeypatch):
         ask = _git_of_the_checkout if mnistlab.__file__ == _CHECKOUT else _ask_git
         return ask(*words)
 
-    monkeypatch.setattr(environment, "_git", git)
+    monkeypatch.setattr(provenance, "_git", git)
 
 
 _numbers = itertools.count()

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from mnistlab.run_folders import RunFolder
     from mnistlab.store.opening import Given
 
-_LAYOUT = "\n\t"
-"""The controls that a text may have."""
-
 
 _HARMLESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 """The names that mnistlab gives; a folder called `$(…)` is no word to hand to a shell."""
@@ -272,13 +269,13 @@ def refuse_changes(command: str, given: Sequence[str], hint: str) -> None:
 def echo(text: str, *, err: bool = False) -> None:
     """Print text and a newline to stdout, or to stderr.
 
-    What a terminal would obey is escaped. In place of click's own, which takes an ASCII terminal
-    for a mistake and writes UTF-8 to it.
+    What a terminal would obey is escaped, but for ends of lines and tabs. In place of click's own,
+    which takes an ASCII terminal for a mistake and writes UTF-8 to it.
     """
     from mnistlab.errors import escape
 
     stream = sys.stderr if err else results()
-    stream.write(f"{escape(text, keep=_LAYOUT)}\n")
+    stream.write(escape(text, keep="\n\t") + "\n")
     stream.flush()
 
 
@@ -384,7 +381,7 @@ def evaluate_test_if_missing(folder: "RunFolder", *, required: bool = False) -> 
     from mnistlab.console.progress import ConsoleReporter
     from mnistlab.experiment.prepare import open_data
     from mnistlab.experiment.training import evaluate_test
-    from mnistlab.run_folders.integrity import check_undamaged
+    from mnistlab.run_folders.provenance import check_undamaged
 
     try:
         check_undamaged(folder)  # before a config that somebody has changed is read

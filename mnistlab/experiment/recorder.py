@@ -24,8 +24,8 @@ from mnistlab.datasets import FittedStep
 from mnistlab.errors import describe_error
 from mnistlab.interrupts import deferred
 from mnistlab.run_folders import RunFolder, create_run_folder, files
-from mnistlab.run_folders.integrity import find_intact_runs
 from mnistlab.run_folders.places import cannot_keep
+from mnistlab.run_folders.provenance import find_intact_runs
 from mnistlab.run_folders.safeguards import remove_in_place
 from mnistlab.run_folders.weights import (
     predictions_as_bytes,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import threadpoolctl
@@ -22,19 +22,23 @@ from mnistlab.datasets import Dataset, Progress
 from mnistlab.errors import DataError
 from mnistlab.experiment.prepare import Plan, objective_of
 from mnistlab.experiment.recorder import RunRecorder
-from mnistlab.experiment.resume import Resumption
 from mnistlab.interrupts import deferred
 from mnistlab.plots.drawing import Painter
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.environment import (
+from mnistlab.run_folders.files import to_json
+from mnistlab.run_folders.provenance import (
+    check_same_data,
+    check_undamaged,
     describe_environment,
     describe_other_blas,
+    replace_files,
     uncommitted_changes,
 )
-from mnistlab.run_folders.files import to_json
-from mnistlab.run_folders.integrity import check_same_data, check_undamaged, replace_files
 from mnistlab.run_folders.weights import load_weights, predictions_as_bytes
 from mnistlab.statistics import interpret
+
+if TYPE_CHECKING:
+    from mnistlab.experiment.resume import Resumption
 
 _FEW = 1000
 
@@ -69,7 +73,7 @@ def train_run(
     runs_dir: Path,
     reporter: Reporter,
     painter: Painter | None = None,
-    resumption: Resumption | None = None,
+    resumption: "Resumption | None" = None,
     resume_options: str | None = "",
     may_fork: bool = False,
 ) -> RunRecorder:
@@ -155,7 +159,7 @@ def _gains_by_a_process(plan: Plan, *, draws: bool) -> bool:
     )
 
 
-def _warnings_of(resumption: Resumption | None, environment: Mapping[str, Any]) -> list[str]:
+def _warnings_of(resumption: "Resumption | None", environment: Mapping[str, Any]) -> list[str]:
     """Return what a run that goes on must be warned of."""
     if resumption is None:
         return []

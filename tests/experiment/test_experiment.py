@@ -23,7 +23,7 @@ from mnistlab.experiment.training import describe_epoch
 from mnistlab.plots.drawing import Painter
 from mnistlab.plugins import REGISTRIES, check_part, load_plugins
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.integrity import is_intact
+from mnistlab.run_folders.provenance import is_intact
 from mnistlab.run_folders.weights import load_checkpoint
 from mnistlab.statistics import interpret
 from tests.plots.here import Here
