@@ -111,7 +111,7 @@ def _blocks(
                 x = reader.read(inputs[start : start + tile])
                 products.pre_activations(x, reader.factor, start)
             outputs, _ = objective.model.forward(products.A[: len(labels)])
-            targets = objective.targets(labels, P, parameters.dtype)
+            targets = objective.coding.targets(labels, P, parameters.dtype)
             losses = objective.loss_of(outputs, targets)
         yield part, losses, largest_class(objective.coding.scores(outputs))
 

@@ -60,10 +60,6 @@ class Objective:
         """How the model's columns tell classes apart."""
         return coding_of(self.model)
 
-    def targets(self, labels: NDArray[np.integer], columns: int, dtype: DTypeLike) -> Array:
-        """Return what so many columns are trained towards, (B, 1, columns)."""
-        return self.coding.targets(labels, columns, dtype)
-
     def values(self, A: Array, targets: Array) -> Array:
         """Return each sample's loss (B, K) from pre-activations."""
         return self.loss_of(self.model.forward(A)[0], targets)

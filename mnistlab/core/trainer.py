@@ -319,7 +319,7 @@ class Trainer:
                 at = start % stretch
                 if at == 0:
                     part = order[start : start + stretch]
-                    targets = objective.targets(labels[part], C, dtype)
+                    targets = objective.coding.targets(labels[part], C, dtype)
                 t = targets[at : at + len(x)]
                 start += len(x)
                 A = products.pre_activations(x, reader.factor)

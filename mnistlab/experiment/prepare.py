@@ -88,7 +88,12 @@ class Plan:
     @property
     def curvature(self) -> Curvature:
         """How steep a linear model's squared error is on the training split."""
-        return _curvature(self.dataset, exact=self.exact_limit)
+        known = self.dataset.curvatures  # which outlive the plan
+        if self.exact_limit not in known:
+            with threadpoolctl.threadpool_limits(1, "blas"):
+                rows = None if self.exact_limit else SUBSET_ROWS
+                known[self.exact_limit] = curvature(self.dataset.train, rows)
+        return known[self.exact_limit]
 
     @cached_property
     def limits(self) -> list[float | None]:
@@ -292,17 +297,6 @@ def with_absolute_data(config: Config) -> Config:
 def objective_of(config: Config) -> Objective:
     """Return what a config minimises."""
     return Objective(MODELS[config.model], LOSSES[config.loss], REDUCTIONS[config.reduction])
-
-
-def _curvature(dataset: Dataset, *, exact: bool) -> Curvature:
-    """Return the curvature of the training split, or of a part of it; computed once."""
-    found = dataset.curvatures.get(exact)
-    if found is None:
-        with threadpoolctl.threadpool_limits(1, "blas"):
-            rows = None if exact else SUBSET_ROWS
-            found = curvature(dataset.train, rows)
-        dataset.curvatures[exact] = found
-    return found
 
 
 def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:

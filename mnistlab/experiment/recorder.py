@@ -137,11 +137,6 @@ class RunRecorder:
             "seconds": {part: round(value, 6) for part, value in self.seconds.items()},
         }
 
-    @property
-    def is_open(self) -> bool:
-        """Whether this process still works on the run."""
-        return self.lock is not None and bool(self.lock.is_locked)
-
     def record_origin(
         self, environment: Mapping[str, Any], data_sha256: str, patch: str = ""
     ) -> None:

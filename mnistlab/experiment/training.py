@@ -179,7 +179,7 @@ def _saved_if_cut_short(
         yield
     except BaseException as error:
         with deferred():
-            if run.is_open:
+            if run.lock is not None and run.lock.is_locked:  # it is not closed yet
                 if not run.is_ended:
                     with suppress(OSError):
                         if not isinstance(error, DataError):  # the epoch may be one on other data
