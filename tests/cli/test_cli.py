@@ -230,7 +230,7 @@ def test_every_shipped_config_runs(run, path):
 
 def test_importing_the_command_line_loads_nothing_heavy():
     heavy = {"numpy", "matplotlib", "yaml", "rich", "pydantic", "safetensors", "pooch", "requests"}
-    code = "import sys, mnistlab.cli, mnistlab.__main__; print(*sys.modules)"
+    code = "import sys, mnistlab.cli as cli, mnistlab.__main__; cli.make_app(); print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
