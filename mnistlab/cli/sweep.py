@@ -216,9 +216,7 @@ def _metric(minimize: str | None, maximize: str | None) -> "Metric | None":
         raise InputError("sweep: --minimize and --maximize exclude each other")
     if minimize is not None:
         return metric_named(minimize, "minimize", "--minimize")
-    if maximize is not None:
-        return metric_named(maximize, "maximize", "--maximize")
-    return None
+    return None if maximize is None else metric_named(maximize, "maximize", "--maximize")
 
 
 def _print(folder: "SweepFolder", document: "Document", *, as_json: bool, quiet: bool) -> None:

@@ -77,18 +77,14 @@ def measure_moments(
     features *= reader.factor**2 / N
     sums *= reader.factor / N
     lengths = np.square(code) * sums[:, -1:]  # the last entry of a class is its share
-    if counted is None:
-        return [(slice(0, P), Moments(features[0], sums.T @ code, float(lengths.sum())))]
+    of_columns = (
+        [(slice(0, P), features[0])]
+        if counted is None
+        else [(slice(p, p + 1), features[counted[:, p]].sum(axis=0)) for p in range(P)]
+    )
     return [
-        (
-            slice(p, p + 1),
-            Moments(
-                features[counted[:, p]].sum(axis=0),
-                sums.T @ code[:, p : p + 1],
-                float(lengths[:, p].sum()),
-            ),
-        )
-        for p in range(P)
+        (part, Moments(outer, sums.T @ code[:, part], float(lengths[:, part].sum())))
+        for part, outer in of_columns
     ]
 
 

@@ -112,14 +112,12 @@ class Momentum:
         return np.multiply(velocity, hyper["learning_rate"], out=gradient)
 
 
-class Nesterov:
+class Nesterov(Momentum):
     """v <- momentum * v + g; step = learning_rate * (g + momentum * v).
 
     Nesterov's accelerated gradient as a step from the current point (Sutskever, Martens,
     Dahl and Hinton, ICML 2013, after a change of variables).
     """
-
-    options: ClassVar[Mapping[str, float]] = {"momentum": 0.9}
 
     def stability(self, momentum: float, noise: float) -> float | None:
         """Return the rate u from which on E z_t^2 grows; without noise 2 (1 + m)/(1 + 2m).
@@ -139,10 +137,6 @@ class Nesterov:
             middle = (low + high) / 2
             low, high = (low, middle) if growth(middle) > 0 else (middle, high)
         return high
-
-    def init(self, parameters: Array) -> State:
-        """Return a velocity of zero."""
-        return {"velocity": np.zeros_like(parameters)}
 
     def update(self, gradient: Array, state: State, hyper: Hyperparameters) -> Array:
         """Return learning_rate * (g + momentum * v)."""

@@ -159,12 +159,8 @@ class Plan:
         found = [oddity.message for oddity in self.dataset.oddities]
         last, every = config.stop_after or config.epochs, config.evaluate_every
         if patience is not None and patience * every >= last:
-            found.append(
-                f"early_stopping {patience} can end nothing within {last} epochs that are "
-                f"evaluated every {every}"
-                if every > 1
-                else f"early_stopping {patience} can end nothing within {last} epochs"
-            )
+            rhythm = f" that are evaluated every {every}" if every > 1 else ""
+            found.append(f"early_stopping {patience} can end nothing within {last} epochs{rhythm}")
         rest = len(self.dataset.train) % config.batch_size
         solved = isinstance(self.settings.optimizer, Exact)
         if 0 < rest <= _FEW * config.batch_size and not solved:

@@ -41,11 +41,7 @@ CHECKPOINT_SHARE = 0.03
 
 @dataclass
 class CheckpointTimer:
-    """Tells when the next checkpoint may be written, by how long the last one took.
-
-    So all of them take a bounded share of the time, and a process that is killed loses little more
-    than an epoch or twenty times what a checkpoint takes.
-    """
+    """Tells when the next checkpoint may be written, by how long the last one took."""
 
     _saved: float = field(default_factory=time.monotonic)
     _cost: float = 0.0
@@ -123,10 +119,9 @@ class RunRecorder:
             "path": str(self.folder.path),
             "status": self.status,
             "epochs": len(self.rows),
-            "train": {"loss": last.get("train_loss"), "accuracy": last.get("train_accuracy")},
-            "validation": {
-                "loss": last.get("validation_loss"),
-                "accuracy": last.get("validation_accuracy"),
+            **{
+                split: {name: last.get(f"{split}_{name}") for name in ("loss", "accuracy")}
+                for split in ("train", "validation")
             },
             "test": {
                 "loss": float(test.loss[0]) if test else None,
@@ -217,11 +212,10 @@ class RunRecorder:
 
     def close(self) -> None:
         """Mark the run with its final status, which claims only what has been written."""
-        stopped = {"stopped": self.stopped} if self.stopped else {}
         checksums = self.folder.compute_checksums()
         self.is_ended = True
-        undrawn = {"not_drawn": self.not_drawn} if self.not_drawn else {}
-        details = {"ended": now(), "error": self.error, **stopped, **undrawn}
+        details = {"ended": now(), "error": self.error}
+        details |= {key: told for key in ("stopped", "not_drawn") if (told := getattr(self, key))}
         self.folder.write_status(self.status, checksums=checksums, **details)
         if self.status in ("completed", "diverged"):
             remove_in_place(self.folder.checkpoint)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from mnistlab.experiment.resume import Resumption
 
 _FEW = 1000
+"""Images that tell the loss of the weights to start from."""
 
 _WORTH_A_PROCESS = 500_000
 """Images to evaluate from which on a second process saves time. On 2 cores, without plots, it made
@@ -112,7 +113,8 @@ def train_run(
         for warning in [*run.warnings, *about_resuming]:
             reporter.warn(warning)
             run.folder.write_log(f"warning: {warning}")
-        start_loss = _loss_before_training(trainer, plan)
+        few = plan.dataset.train.take(slice(_FEW))
+        before = evaluate(trainer.parameters, plan.settings.objective, few).metrics
         if resumption is not None and resumption.snapshot is not None:
             trainer.restore(resumption.snapshot)
 
@@ -132,7 +134,7 @@ def train_run(
         run.write_summary()
         if painter is not None:
             run.not_drawn = _paint(painter, run)
-        run.meaning = _interpret(run, plan, start_loss)
+        run.meaning = _interpret(run, plan, float(before.loss[0]))
         lines = [*run.meaning, *([run.error] if run.error else [])]
         plan.dataset.watched.check()
         run.folder.write_log(*lines, f"{run.status} after {run.seconds['total']:.2f} s")
@@ -214,13 +216,6 @@ def _paint(painter: Painter, run: RunRecorder) -> str | None:
         run.folder.write_log(f"warning: the plots could not be drawn: {error}")
         return str(error)
     return None
-
-
-def _loss_before_training(trainer: Trainer, plan: Plan) -> float:
-    """Return the training loss of the weights to start from, estimated from a few images."""
-    few = plan.dataset.train.take(slice(_FEW))
-    metrics = evaluate(trainer.parameters, plan.settings.objective, few).metrics
-    return float(metrics.loss[0])
 
 
 def _interpret(run: RunRecorder, plan: Plan, start_loss: float) -> list[str]:
