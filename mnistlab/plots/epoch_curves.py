@@ -98,8 +98,8 @@ def learning_curves(view: RunView) -> Figure:
     logarithmic where it spans more than a factor of ten. Of a run that overflowed, the loss of each
     step's batch takes the left panel.
     """
-    figure = style.new_figure(2.95, view.title, view.details)
-    left, right = (style.add_axes(figure, (start, 0.55), (1.7, 2.25)) for start in (0.8, 4.7))
+    figure = style.new_figure(2.95)
+    left, right = figure.subplots(1, 2)
     loss, absent = spell(view.config["loss"]), _ABSENT["accuracy"]
     if view.divergence is None:
         _draw_splits(left, view, "loss", f"{loss} per image", _ABSENT["loss"])
@@ -107,7 +107,7 @@ def learning_curves(view: RunView) -> Figure:
         _draw_overflow(left, *view.divergence, f"{loss} of the batch")
         absent = "the loss overflowed before\nan error rate was measured"
     _draw_splits(right, view, "accuracy", "error rate (%)", absent)
-    return figure
+    return style.add_head(figure, view.title, view.details)
 
 
 def _draw_splits(axes: Axes, view: RunView, metric: Metric, name: str, absent: str) -> None:
@@ -210,7 +210,7 @@ def compared_curves(
     texts = [run.legend for run in runs]
     columns = 2 if max(map(len, texts)) <= 42 else 1
     lines = "\n".join(texts).split("\n")
-    figure = style.new_layout(3.5 + 0.2 * len(lines) / columns)
+    figure = style.new_figure(3.5 + 0.2 * len(lines) / columns)
     panels = figure.subplots(1, 2 if loss_name else 1, squeeze=False)[0]
     if loss_name:
         _draw_runs(panels[0], runs, "loss", f"{loss_name} per image")
@@ -277,7 +277,7 @@ def all_learning_curves(view: SweepView) -> Figure:
     ):
         nothing = "every trial diverged before its first evaluation"
         return style.say(view.title, view.details, nothing)
-    figure = style.new_layout(3.35)
+    figure = style.new_figure(3.35)
     panels = figure.subplots(1, len(names), squeeze=False)[0]
     leaving, seen = 0, np.zeros(len(view.diverged), bool)
     for axes, (metric, name) in zip(panels, names.items(), strict=True):

@@ -93,7 +93,7 @@ def error_by_parameter(view: SweepView, key: str) -> Figure:
     legend = len(trials.groups) > 1
     merged = not legend and len(view.keys) > 1
     rows = len(trials.groups) if trials.lost.any() else 0
-    figure = style.new_layout(1.8 if trials.lost.all() and not legend else 3.6)
+    figure = style.new_figure(1.8 if trials.lost.all() and not legend else 3.6)
     axes = figure.subplots()
     limit = view.limit or 0.0 if key == "learning_rate" else 0.0
     limit = limit if 0 < limit < np.inf else 0.0  # 0: there is none
@@ -322,7 +322,7 @@ def published_errors(view: SweepView) -> Figure | None:
     ours = np.array([one["error"] for one in rows], float) * 100
     ends = np.array([one["interval"] or (np.nan, np.nan) for one in rows], float) * 100
     theirs = np.array([one["published"] for one in rows], float) * 100
-    figure = style.new_layout(0.8 + 0.33 * T)
+    figure = style.new_figure(0.8 + 0.33 * T)
     axes = figure.subplots()
     places = np.arange(T)
     known = np.isfinite(ours)

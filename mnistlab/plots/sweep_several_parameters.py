@@ -102,7 +102,7 @@ def error_map(view: SweepView) -> Figure:
     cell = np.array([min(_WIDEST / X, 1.6), min(5.6 / Y, 0.75)])
     longest = max(style.measure(name, style.SMALL) for name in cells.columns)
     below = longest if longest + 0.1 > cell[0] else 0.15
-    figure = style.new_layout(max(cell[1] * Y, 1.3) + 0.75 + below)
+    figure = style.new_figure(max(cell[1] * Y, 1.3) + 0.75 + below)
     part = cell[0] * X / _WIDEST
     ratios = (part, 1 - part) if part < 0.9 else (1,)
     axes = figure.add_subplot(figure.add_gridspec(1, len(ratios), width_ratios=ratios)[0])
@@ -147,7 +147,7 @@ def error_maps(view: SweepView, panel: str) -> Figure:
     cell[1] = min(max(0.6 * cell[0], 0.24), 0.6)
     longest = max(style.measure(name, style.SMALL) for name in maps[0].columns)
     below = longest if longest + 0.1 > cell[0] else 0.15
-    figure = style.new_layout(down * (cell[1] * Y + 0.45 + below) + 0.55)
+    figure = style.new_figure(down * (cell[1] * Y + 0.45 + below) + 0.55)
     panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
     norm = _find_norm(np.stack([one.errors for one in maps]))
     for axes, cells, value in zip(panels, maps, values, strict=False):
@@ -251,7 +251,7 @@ def parallel_coordinates(view: SweepView) -> Figure:
     order = np.where(finite, np.searchsorted(np.sort(errors[finite]), errors), T - 1)
     ranks = order / max(T - 1, 1)
     P = min(len(view.keys), MOST) + 1
-    figure = style.new_layout(4.1)
+    figure = style.new_figure(4.1)
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set(xlim=(0, max(P - 1, 1)), ylim=(0, 1))

@@ -25,7 +25,7 @@ from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import write_bytes
 from mnistlab.run_folders.weights import predictions_as_bytes
 from tests.experiment.test_experiment import Recorder, mini
-from tests.plots.figures import short_texts, strings_of
+from tests.plots.figures import short_texts, written
 
 
 def draw(view, name):
@@ -56,10 +56,7 @@ def test_every_plot_is_drawn_from_the_folder(folder, name):
 
 def texts_in(figure, inside):
     """The short texts whose place, column and row, passes a test."""
-    many = short_texts(figure)
-    placed = [
-        one for many in many for one in zip(strings_of(many), many.get_offsets(), strict=True)
-    ]
+    placed = [(text.get_text(), text.get_position()) for text in short_texts(figure)]
     return {(int(x), int(y)): text for text, (x, y) in placed if inside(x, y)}
 
 
@@ -75,7 +72,7 @@ def test_the_confusion_matrix_has_a_row_for_each_true_class(folder):
 def test_the_mistakes_come_worst_first(folder):
     view = RunView(folder)
     figure = PLOTS["mistakes"](view)
-    headings = next(strings_of(a) for a in short_texts(figure))
+    headings = written(figure)
     labels = load("mnist-mini", validation=0).test.labels
     scores = view.scores(np.arange(len(labels)))
     margins = scores.max(axis=1) - scores[np.arange(len(labels)), labels]
