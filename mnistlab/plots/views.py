@@ -183,6 +183,11 @@ class SweepView:
         """Whether its trials stand beside published figures, so that none was chosen."""
         return "published" in self.document
 
+    @property
+    def keys_of_choice(self) -> list[str]:
+        """The parameters among whose values it looks for the best, if it does."""
+        return [] if self.is_compared else self.keys
+
     @cached_property
     def statuses(self) -> list[str]:
         """How each of the T trials ended."""

@@ -270,7 +270,7 @@ def maps(errors, names=("epochs", "learning_rate", "batch_size"), **more):
     places = np.indices(errors.shape).reshape(3, -1)
     values = dict(zip(names, (list(map(int, places[axis] + 1)) for axis in (0, 2, 1)), strict=True))
     view = sweep(values, errors.ravel(), **more)
-    return plots.error_maps(view, plots.panel_key(view))
+    return plots.error_map(view, plots.panel_key(view))
 
 
 def lines(columns, errors, names=None, **more):

@@ -19,8 +19,7 @@ import mnistlab
 from mnistlab.config.load import load_config
 from mnistlab.datasets import load
 from mnistlab.experiment import prepare, train_run
-from mnistlab.plots import PLOTS, Painter, RunView, save_plot, views
-from mnistlab.plots import __main__ as drawing_process
+from mnistlab.plots import PLOTS, Painter, RunView, plot_registries, save_plot, views
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import write_bytes
 from mnistlab.run_folders.weights import predictions_as_bytes
@@ -137,7 +136,7 @@ def test_the_title_names_the_setting_once(folder):
 
 
 @pytest.mark.parametrize("system", ["linux", "darwin"])
-def test_the_drawing_process_answers_with_what_it_drew(folder, diverged, monkeypatch, system):
+def test_the_plot_registries_answers_with_what_it_drew(folder, diverged, monkeypatch, system):
     requests = [
         ["load", str(folder.path)],
         ["draw", str(folder.path)],
@@ -145,7 +144,7 @@ def test_the_drawing_process_answers_with_what_it_drew(folder, diverged, monkeyp
     ]
     monkeypatch.setattr(sys, "platform", system)
     written = io.StringIO()
-    drawing_process.serve(map(json.dumps, requests), written)
+    plot_registries.serve(map(json.dumps, requests), written)
     answers = [json.loads(line) for line in written.getvalue().splitlines()]
     assert answers == [list(PLOTS), ["learning_curves"]]
 
@@ -155,15 +154,15 @@ def test_the_drawing_process_answers_with_what_it_drew(folder, diverged, monkeyp
 def test_what_a_helper_that_ends_did_not_draw_is_drawn_all_the_same(folder, monkeypatch, end):
     """It is killed, or the plot of a plugin calls exit()."""
     shutil.rmtree(folder.plots, ignore_errors=True)
-    parent, save = os.getpid(), drawing_process.save_plot
+    parent, save = os.getpid(), plot_registries.save_plot
 
     def dies_in_the_helper(*arguments):
         if os.getpid() != parent:
             end()
         return save(*arguments)
 
-    monkeypatch.setattr(drawing_process, "save_plot", dies_in_the_helper)
-    assert drawing_process.draw_all(folder) == list(PLOTS)
+    monkeypatch.setattr(plot_registries, "save_plot", dies_in_the_helper)
+    assert plot_registries.draw_all(folder) == list(PLOTS)
 
 
 def test_a_plot_that_cannot_be_written_leaves_no_half_of_it(folder, monkeypatch):
