@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.errors import MnistlabError, RunFolderError, shown
+from mnistlab.report.records import clean
 from mnistlab.report.report_facts import Facts, gather
-from mnistlab.report.text import clean
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import write_bytes
 from mnistlab.run_folders.places import check_outside_runs
