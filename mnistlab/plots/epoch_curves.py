@@ -98,8 +98,8 @@ def learning_curves(view: RunView) -> Figure:
     logarithmic where it spans more than a factor of ten. Of a run that overflowed, the loss of each
     step's batch takes the left panel.
     """
-    figure = style.new_figure(2.95)
-    left, right = figure.subplots(1, 2)
+    figure = style.new_page(2.95, view.title, view.details)
+    left, right = (style.add_axes(figure, (start, 0.55), (1.7, 2.25)) for start in (0.8, 4.7))
     loss, absent = spell(view.config["loss"]), _ABSENT["accuracy"]
     if view.divergence is None:
         _draw_splits(left, view, "loss", f"{loss} per image", _ABSENT["loss"])
@@ -107,7 +107,7 @@ def learning_curves(view: RunView) -> Figure:
         _draw_overflow(left, *view.divergence, f"{loss} of the batch")
         absent = "the loss overflowed before\nan error rate was measured"
     _draw_splits(right, view, "accuracy", "error rate (%)", absent)
-    return style.add_head(figure, view.title, view.details)
+    return figure
 
 
 def _draw_splits(axes: Axes, view: RunView, metric: Metric, name: str, absent: str) -> None:

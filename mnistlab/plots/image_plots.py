@@ -8,7 +8,6 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -55,8 +54,8 @@ def confusion_matrix(view: RunView) -> Figure | None:
         f"{total:,} test images{correct} (grey). Colour: the part of a row that is taken for",
         f"another class, from none (white) to {number(100 * shares.max())} % (darkest).",
     ]
-    figure = _new_page(bottom + side + 0.25, (view.title, view.details, notes))
-    axes = _add_axes(figure, (left, bottom), (side, side))
+    figure = style.new_page(bottom + side + 0.25, view.title, view.details, notes)
+    axes = style.add_axes(figure, (left, bottom), (side, side))
     strength = shares / (shares.max() or 1)
     colors = matplotlib.colormaps["Oranges"](0.85 * strength)[..., :3]
     colors[counts == 0] = 1
@@ -128,7 +127,7 @@ def weight_templates(view: RunView) -> Figure | None:
     width, height = image.axes.bbox.width / style.DPI, image.axes.bbox.height / style.DPI
     tall = min(height - 0.3, 3.0)
     corner = (style.MARGIN + width + 0.1, _BOTTOM + (height - 0.25 - tall) / 2)
-    bar = _add_axes(figure, corner, (0.13, tall))
+    bar = style.add_axes(figure, corner, (0.13, tall))
     pointed = "both" if below and above else "min" if below else "max" if above else "neither"
     figure.colorbar(image, cax=bar, extend=pointed)
     return figure
@@ -154,7 +153,7 @@ def worst_mistakes(view: RunView) -> Figure | None:
     count = f"{len(wrong):,} of {len(test):,} test images are taken for another class"
     if not len(wrong):
         note = f"{count}: there is no mistake to show."
-        return _new_page(0.1, (view.title, view.details, [note]))
+        return style.new_page(0.1, view.title, view.details, [note])
     outputs, rows = view.scores(wrong), np.arange(len(wrong))
     margins = outputs[rows, view.predictions[wrong]] - outputs[rows, test.labels[wrong]]
     worst = np.argsort(-margins, kind="stable")[:MOST]
@@ -223,8 +222,8 @@ def _draw_tiles(
     joined = grid.reshape(rows * (above + H), -1)[:, left:]
 
     extent = (joined.shape[1] * scale, joined.shape[0] * scale)
-    figure = _new_page(extent[1] + _BOTTOM, head)
-    axes = _add_axes(figure, (style.MARGIN, _BOTTOM), extent)
+    figure = style.new_page(extent[1] + _BOTTOM, *head)
+    axes = style.add_axes(figure, (style.MARGIN, _BOTTOM), extent)
     axes.set_axis_off()
     image = axes.imshow(joined, aspect="auto", interpolation="nearest", **look)
     row, column = np.divmod(np.arange(count), columns)
@@ -236,13 +235,3 @@ def _draw_tiles(
         places = np.column_stack((middle, row * (above + H) + above - 0.5 - up))
         style.write(axes, texts, places, size=size)
     return figure, image
-
-
-def _new_page(body: float, head: _Head) -> Figure:
-    """Return a figure whose axes are placed by hand, on whole pixels."""
-    return style.add_head(Figure(figsize=(style.WIDTH, body), dpi=style.DPI), *head)
-
-
-def _add_axes(figure: Figure, corner: tuple[float, float], size: tuple[float, float]) -> Axes:
-    """Return axes of `size`, width and height in inches, whose bottom left is at `corner`."""
-    return figure.add_axes(tuple(np.divide((*corner, *size), [*figure.get_size_inches()] * 2)))

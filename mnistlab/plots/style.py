@@ -138,7 +138,10 @@ def numeric(values: Sequence[Any]) -> NDArray[np.float64] | None:
 
 
 def new_figure(body: float) -> Figure:
-    """Return a figure of `body` inches whose panels Matplotlib lays out; its head comes last."""
+    """Return a figure of `body` inches whose panels Matplotlib lays out; its head comes last.
+
+    That draws the figure twice, 0.05 s more, so the plots of a run do without.
+    """
     return Figure(figsize=(WIDTH, body), dpi=DPI, layout=ConstrainedLayoutEngine(wspace=0.06))
 
 
@@ -164,6 +167,16 @@ def add_head(figure: Figure, title: str, details: str = "", notes: Sequence[str]
         y = 1 - (0.56 + 0.2 * row) / height
         figure.text(left, y, line, fontsize=shrink(line, SMALL, most), color=MUTED)
     return figure
+
+
+def new_page(body: float, title: str, details: str = "", notes: Sequence[str] = ()) -> Figure:
+    """Return a figure with a head, and room for axes by `add_axes` in its lowest `body` inches."""
+    return add_head(Figure(figsize=(WIDTH, body), dpi=DPI), title, details, notes)
+
+
+def add_axes(figure: Figure, corner: tuple[float, float], size: tuple[float, float]) -> Axes:
+    """Return axes of `size`, width and height in inches, whose bottom left is at `corner`."""
+    return figure.add_axes(tuple(np.divide((*corner, *size), [*figure.get_size_inches()] * 2)))
 
 
 def say(title: str, details: str, statement: str) -> Figure:
