@@ -28,9 +28,8 @@ _GREYS: dict[str, Any] = {"fill": -14, "cmap": "gray_r", "vmin": -14, "vmax": 27
 def confusion_matrix(view: RunView) -> Figure | None:
     """Return how often each true class (a row) of the test split was given each class (a column).
 
-    Off the diagonal a cell's colour is its share of its row; the
-    diagonal, which would outshine them, is grey. Beside each row stands its recall, the share of
-    its images that are right.
+    A cell's colour is its share of its row; the diagonal, which would outshine them, is grey.
+    Beside each row stands its recall, the share of its images that are right.
     """
     if view.predictions is None:
         return None
@@ -82,9 +81,8 @@ def confusion_matrix(view: RunView) -> Figure | None:
 def weight_templates(view: RunView) -> Figure | None:
     """Return each class' weights as an image, on one scale whose pale middle is zero.
 
-    The scale ends at the 99.5th percentile of the weights' sizes: a few pixels at the border that
-    are hardly ever lit can carry weights large enough to leave the rest pale. The colour bar's
-    ends are pointed where weights lie beyond. Weights that are not finite stay blank.
+    The scale ends at the 99.5th percentile of the weights' sizes: a few pixels that are hardly ever
+    lit can carry weights large enough to leave the rest pale.
     """
     if view.parameters is None:
         return None
@@ -200,10 +198,9 @@ def _draw_tiles(
 ) -> tuple[Figure, AxesImage]:
     """Draw `tiles` (M, H, W) in rows as ONE image, because each artist costs time, and return both.
 
-    Above each tile stand its lines of `headings`, as many for each. A tile's pixel is a whole
-    number of the figure's pixels wide wherever there is room for it, so that no row of a tile looks
-    thicker than another. Between the tiles is `fill`, `right` inches of the page stay free, and
-    all rows take at most `height` inches.
+    Above each tile stand its lines of `headings`. A tile's pixel is a whole number of the figure's
+    pixels wide where there is room for it, so that no row looks thicker than another. Between the
+    tiles is `fill`, `right` inches stay free, and all rows take at most `height` inches.
     """
     count, H, W = tiles.shape
     rows, lines = -(-count // columns), len(headings[0])

@@ -49,16 +49,15 @@ SWEEP_PLOTS: Registry[Callable[[SweepView], Figure | None]] = Registry("plot of 
 @SWEEP_PLOTS.register("learning_rate")
 def draw_learning_rate(view: SweepView) -> Figure | None:
     """Return the error against the learning rate, where that was varied."""
-    is_varied = "learning_rate" in view.keys_of_choice
+    is_varied = "learning_rate" in view.keys and not view.is_compared
     return error_by_parameter(view, "learning_rate") if is_varied else None
 
 
 @SWEEP_PLOTS.register("parameter")
 def draw_parameter(view: SweepView) -> Figure | None:
     """Return the error against the only parameter, if that is not the learning rate."""
-    keys = view.keys_of_choice
-    is_alone = len(keys) == 1 and keys != ["learning_rate"]
-    return error_by_parameter(view, keys[0]) if is_alone else None
+    is_alone = len(view.keys) == 1 and view.keys != ["learning_rate"]
+    return error_by_parameter(view, view.keys[0]) if is_alone and not view.is_compared else None
 
 
 @SWEEP_PLOTS.register("heat_map")
@@ -68,15 +67,15 @@ def draw_heat_map(view: SweepView) -> Figure | None:
     Not where they were varied in step.
     """
     panel = panel_key(view)
-    is_plane = bool(view.keys_of_choice) and (has_map(view) or panel is not None)
-    return error_map(view, panel) if is_plane else None
+    is_plane = has_map(view) or panel is not None
+    return error_map(view, panel) if is_plane and not view.is_compared else None
 
 
 @SWEEP_PLOTS.register("parallel_coordinates")
 def draw_parallel_coordinates(view: SweepView) -> Figure | None:
     """Return a line a trial through all its parameters, where one heat map cannot hold them."""
-    is_many = len(view.keys_of_choice) > 1 and not has_map(view)
-    return parallel_coordinates(view) if is_many else None
+    is_many = len(view.keys) > 1 and not has_map(view)
+    return parallel_coordinates(view) if is_many and not view.is_compared else None
 
 
 @SWEEP_PLOTS.register("all_learning_curves")

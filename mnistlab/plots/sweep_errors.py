@@ -91,14 +91,10 @@ class _Trials:
 def error_by_parameter(view: SweepView, key: str) -> Figure:
     """Return the errors of a sweep's trials by the values of one parameter.
 
-    A line joins the lowest error of each number, never those of names, for up to six groups of the
-    other parameters' values. Of more groups, all trials are pale dots, above one line through the
-    lowest where most values repeat. Trials that diverged are crosses at the top; the panel is
-    shaded where all diverged up to the highest. Errors beyond twice the median are triangles at the
-    top, and trials that were stopped early are hollow. Trials that came to no end are left out.
-
-    The axis of a learning rate is logarithmic, and shows the limit of stable steps; that of other
-    numbers is where they span more than a factor of ten.
+    A line joins the lowest error of each number, for up to six groups of the other parameters'
+    values; of more groups all trials are pale dots. Trials that diverged are crosses at the top,
+    errors beyond twice the median triangles, and trials that were stopped early are hollow. The
+    axis of a learning rate is logarithmic and shows the limit of stable steps.
     """
     trials = _Trials(view, key)
     if not trials.known.any():

@@ -53,10 +53,8 @@ def _find_norm(errors: Array) -> Normalize:
 def error_map(view: SweepView, panel: str | None = None) -> Figure:
     """Return a map of the errors over two parameters of a sweep, the lower the darker.
 
-    With `panel`, a third parameter, maps lie side by side for each of its values, with colours of
-    one scale. Rows of numbers rise from the bottom as on an axis, rows of names are read from the
-    top. Cells of trials that diverged are hatched, those of trials that were stopped early are
-    hollow, and the best is outlined.
+    With `panel`, a third parameter, maps lie side by side for each of its values. Cells of trials
+    that diverged are hatched, those of trials stopped early are hollow, and the best is outlined.
     """
     x, y = [key for key in view.keys if key != panel]
     x, y = (y, x) if panel and y == "learning_rate" else (x, y)
@@ -214,8 +212,7 @@ def parallel_coordinates(view: SweepView) -> Figure:
 
     The first 8 parameters are drawn. The lower its error among the others, the darker a line and
     the further in front; lines through the same value lie side by side in the order of their
-    errors. Numbers that span more than a factor of ten have a logarithmic axis; names are evenly
-    spaced. Lines of trials that diverged or failed end above the axis of errors.
+    errors. Lines of trials that diverged or failed end above the axis of errors.
     """
     errors, T = view.errors, len(view.errors)
     finite = np.isfinite(errors)

@@ -3,7 +3,6 @@
 Shapes: C classes, D features, N test images.
 """
 
-import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from mnistlab.config.load import set_key, try_config
 from mnistlab.config.schema import Config
 from mnistlab.datasets import Dataset, describe_steps
-from mnistlab.errors import MnistlabError, RunFolderError
+from mnistlab.errors import MnistlabError, RunFolderError, escape
 from mnistlab.experiment.prepare import data_key, open_data, open_images
 from mnistlab.optimum import Optimum, find_optimum, has_optimum, ridge_of
 from mnistlab.run_folders import RunFolder
@@ -42,10 +41,7 @@ def clean(text: str) -> str:
 
     Controls, marks of direction and lone surrogates are written out, as `\x1b` or `\u202e`.
     """
-    if len(text) <= LONGEST and text.isprintable() and "  " not in text:
-        return text.strip()
-    words = " ".join(text[: 2 * LONGEST].split())
-    shown = "".join(map(_visible, words))
+    shown = escape(" ".join(text[: 2 * LONGEST].split()))
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
 
 
@@ -84,12 +80,6 @@ def number(run: str, key: str, value: Any) -> dict[str, Any] | None:
     if not is_number(value):
         return None
     return {"run": run, "key": key, "value": value, "shown": show(key, value)}
-
-
-def _visible(letter: str) -> str:
-    if letter.isprintable():
-        return letter
-    return " " if unicodedata.category(letter) == "Zs" else ascii(letter)[1:-1]
 
 
 def _or_none(read: Callable[[], _Found]) -> _Found | None:
