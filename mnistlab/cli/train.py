@@ -140,7 +140,7 @@ def _resumed(
 
 def _print_complete(folder: "RunFolder", *, as_json: bool, quiet: bool) -> None:
     """Print a run that is complete already."""
-    from mnistlab.console.runs import print_result
+    from mnistlab.console.printed_runs import print_result
     from mnistlab.errors import RunFolderError
 
     summary = folder.read_summary()
@@ -155,7 +155,7 @@ def _print_complete(folder: "RunFolder", *, as_json: bool, quiet: bool) -> None:
 
 
 def _print_run(run: "RunRecorder", plan: "Plan", *, as_json: bool, quiet: bool) -> None:
-    from mnistlab.console.runs import print_result
+    from mnistlab.console.printed_runs import print_result
     from mnistlab.console.tables import describe_places, print_lines
     from mnistlab.core.objective import format_limit
     from mnistlab.errors import RunDivergedError
