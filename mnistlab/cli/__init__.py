@@ -4,6 +4,7 @@ import importlib
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +27,7 @@ _GROUPS = {"runs": "run_actions", "data": "inputs", "config": "inputs"}
 """Where the groups of commands are made."""
 
 
+@cache
 def make_app(word: str | None = None) -> typer.Typer:
     """Return the command line, with all commands or only the one that is called `word`."""
     app = typer.Typer(
@@ -77,12 +79,8 @@ def run(words: Sequence[str]) -> int:
     has_plugin = any(word.startswith("--plugin") for word in words)
     try:
         with results_apart() if has_plugin else nullcontext():
-            code: int = (
-                make_app(next(iter(words), None))(
-                    words, prog_name="mnistlab", standalone_mode=False
-                )
-                or 0
-            )
+            app = make_app(next(iter(words), None))
+            code: int = app(words, prog_name="mnistlab", standalone_mode=False) or 0
     except SystemExit as stop:  # click's answer to a reader that went away
         if isinstance(stop.__context__, BrokenPipeError):
             raise stop.__context__ from None

@@ -58,7 +58,7 @@ def predict(
     if as_json:
         echo_json(predictions.as_json() | {"plot": None if save is None else str(save)})
         return
-    from mnistlab.console.run_results import print_predictions
+    from mnistlab.console.printed_runs import print_predictions
 
     print_predictions(predictions)
     if save is not None:
@@ -108,7 +108,7 @@ def verify(
     """
     from dataclasses import asdict, replace
 
-    from mnistlab.console.comparisons import describe_verification
+    from mnistlab.console.printed_runs import describe_verification
     from mnistlab.console.progress import ConsoleReporter
     from mnistlab.errors import InputError, MnistlabError
     from mnistlab.store.opening import describe_refused

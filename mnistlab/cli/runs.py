@@ -164,7 +164,7 @@ def show(
     if as_json:
         echo_json(facts)
         return
-    from mnistlab.console.run_results import print_run
+    from mnistlab.console.printed_runs import print_run
 
     print_run(folder, facts)
 
@@ -239,7 +239,7 @@ def diff(
     if as_json:
         echo_json(asdict(found))
         return
-    from mnistlab.console.comparisons import print_differences
+    from mnistlab.console.printed_runs import print_differences
 
     print_differences(found)
 
@@ -268,7 +268,7 @@ def compare(
     """
     from dataclasses import asdict
 
-    from mnistlab.console.comparisons import print_comparison
+    from mnistlab.console.printed_runs import print_comparison
     from mnistlab.errors import InputError, shown
     from mnistlab.plots import check_picture, save_picture
     from mnistlab.store.compare import choose_runs, compare_runs, draw_comparison

@@ -149,7 +149,7 @@ def _print(
     quiet: bool,
 ) -> None:
     """Print what a run has come to."""
-    from mnistlab.console.run_results import print_result
+    from mnistlab.console.printed_runs import print_result
     from mnistlab.console.tables import describe_places, print_lines
     from mnistlab.errors import RunFolderError
 

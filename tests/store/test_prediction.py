@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mnistlab import plugins
-from mnistlab.console.run_results import print_predictions
+from mnistlab.console.printed_runs import print_predictions
 from mnistlab.core.losses import LOSSES
 from mnistlab.datasets import load
 from mnistlab.errors import InputError

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistlab.console.comparisons import describe_verification as describe
+from mnistlab.console.printed_runs import describe_verification as describe
 from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
 from mnistlab.experiment.recorder import RunRecorder
