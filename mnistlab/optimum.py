@@ -6,14 +6,14 @@ with the biases in the last row.
 
 import hashlib
 import json
-import math
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, TypeAdapter
 
 import mnistlab
 from mnistlab.config.schema import Config
@@ -60,12 +60,26 @@ def softmax_optimum(samples: Samples, C: int, ridge: float) -> tuple[Matrix, flo
         raise MnistlabError(
             "the optimum of a softmax needs SciPy: pip install 'mnistlab[report]'"
         ) from None
-    D = samples.feature_count
-    objective = _Objective(samples, C, ridge)
+    D, N = samples.feature_count, len(samples)
+    reader = samples.reader(min(_ROWS, N), np.float64)
 
     def value(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        total, gradient = objective.value(flat.reshape(D + 1, C))
-        return total, gradient.ravel()
+        """Return the objective over the whole split and its gradient, in float64."""
+        P = flat.reshape(D + 1, C)
+        total, gradient = 0.0, np.zeros_like(P)
+        for start in range(0, N, _ROWS):
+            labels = samples.labels[start : start + _ROWS]
+            x = reader.read(samples.inputs[start : start + _ROWS])
+            logits = x @ P * reader.factor
+            shifted = logits - logits.max(axis=1, keepdims=True)
+            rows = np.arange(len(labels))
+            total += float((np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, labels]).sum())
+            errors = softmax(logits)
+            errors[rows, labels] -= 1
+            gradient += x.T @ errors
+        gradient *= reader.factor / N
+        gradient[:-1] += ridge * P[:-1]
+        return total / N + ridge / 2 * float(np.square(P[:-1]).sum()), gradient.ravel()
 
     found = minimize(
         value,
@@ -86,34 +100,11 @@ def softmax_optimum(samples: Samples, C: int, ridge: float) -> tuple[Matrix, flo
     return found.x.reshape(D + 1, C), float(found.fun), steepest
 
 
-class _Objective:
-    """Mean cross-entropy with its penalty over a whole split, in float64."""
-
-    def __init__(self, samples: Samples, C: int, ridge: float) -> None:
-        self._samples, self._ridge, self._C = samples, ridge, C
-        self._reader = samples.reader(min(_ROWS, len(samples)), np.float64)
-
-    def value(self, P: Matrix) -> tuple[float, Matrix]:
-        """Return the objective and its gradient (D+1, C)."""
-        N, factor = len(self._samples), self._reader.factor
-        total, gradient = 0.0, np.zeros_like(P)
-        for start in range(0, N, _ROWS):
-            labels = self._samples.labels[start : start + _ROWS]
-            x = self._reader.read(self._samples.inputs[start : start + _ROWS])
-            logits = x @ P * factor
-            shifted = logits - logits.max(axis=1, keepdims=True)
-            rows = np.arange(len(labels))
-            total += float((np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, labels]).sum())
-            errors = softmax(logits)
-            errors[rows, labels] -= 1
-            gradient += x.T @ errors
-        gradient *= factor / N
-        gradient[:-1] += self._ridge * P[:-1]
-        return total / N + self._ridge / 2 * float(np.square(P[:-1]).sum()), gradient
-
-
 _FORMAT = 3
 """Counts up with the fields of an optimum: what an older one kept is found anew."""
+
+
+_Right = Annotated[str, Field(pattern="^[01]*$")]
 
 
 @dataclass(frozen=True)
@@ -127,22 +118,21 @@ class Optimum:
     loss, and a letter for each image, "1" where they classify it correctly and "0" where not.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
     loss: float
     objective: float
     ridge: float
     test_loss: float
-    test_right: str
+    test_right: _Right
     validation_loss: float | None = None
-    validation_right: str | None = None
+    validation_right: _Right | None = None
     steepest: float | None = None
-
-
-_OPTIONAL = ("validation_loss", "validation_right", "steepest")
 
 
 def ridge_of(config: Config) -> float:
     """Return the penalty's factor in units of the mean loss: a summed batch weakens it."""
-    per_step = REDUCTIONS[config.reduction].weight(config.batch_size) * config.batch_size
+    per_step = REDUCTIONS[config.reduction](config.batch_size) * config.batch_size
     return config.weight_decay / per_step
 
 
@@ -175,21 +165,12 @@ def find_optimum(config: Config, dataset: Dataset) -> Optimum | None:
 def _kept(place: Path, dataset: Dataset) -> Optimum | None:
     """Return what a file of the cache says, None unless it is what is written there."""
     try:
-        content = json.loads(place.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        found: Optimum = TypeAdapter(Optimum).validate_json(place.read_bytes())
+    except (OSError, ValueError):
         return None
-    names = [one.name for one in fields(Optimum)]
-    if not isinstance(content, dict) or sorted(content) != sorted(names):
-        return None
-    images = {"test_right": len(dataset.test), "validation_right": len(dataset.validation or ())}
-    for name, value in content.items():
-        if isinstance(value, str):
-            known = len(value) == images.get(name) and set(value) <= {"0", "1"}
-        else:
-            known = name not in images and isinstance(value, float) and math.isfinite(value)
-        if not known and (value is not None or name not in _OPTIONAL):
-            return None
-    return Optimum(**content)
+    images = len(dataset.test), len(dataset.validation or ())
+    known = tuple(len(right or "") for right in (found.test_right, found.validation_right))
+    return found if known == images else None
 
 
 def _by_normal_equations(config: Config, dataset: Dataset) -> Optimum:

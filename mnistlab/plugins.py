@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from mnistlab.core import Registry
 from mnistlab.core.losses import LOSSES
-from mnistlab.core.models import INITIALIZERS, MODELS
+from mnistlab.core.models import INITIALIZERS, MODELS, ONE_HOT
 from mnistlab.core.optimizers import OPTIMIZERS
-from mnistlab.core.registry import Registry
-from mnistlab.core.samples import one_hot
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.errors import InputError
 
@@ -102,7 +101,7 @@ def _try_model(model: Any) -> str | None:
 
 def _try_loss(loss: Any) -> str | None:
     outputs = np.linspace(0.1, 0.9, _B * _K * _C).reshape(_STACK)
-    targets = one_hot(np.array([0, 1, 2, 0]), _C, np.float64)
+    targets = ONE_HOT.targets(np.array([0, 1, 2, 0]), _C, np.float64)
     _expect("value(outputs, targets)", loss.value(outputs.copy(), targets), (_B, _K))
     gradient = loss.gradient(outputs, targets)
     _expect("gradient(outputs, targets)", gradient, _STACK)

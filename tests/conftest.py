@@ -28,7 +28,7 @@ import mnistlab  # noqa: E402
 from mnistlab import interrupts, plugins  # noqa: E402
 from mnistlab.__main__ import main  # noqa: E402
 from mnistlab.datasets import DATASETS, PREPROCESSING, catalog  # noqa: E402
-from mnistlab.run_folders import environment  # noqa: E402
+from mnistlab.run_folders import provenance  # noqa: E402
 
 # how long an example takes, says more of the machine than of the code
 # what random input finds is for make stress: here the same examples are tried each time
@@ -123,8 +123,8 @@ def _digits_are_unpacked_once():
         yield
 
 
-_CHECKOUT, _ask_git = mnistlab.__file__, environment._git
-_git_of_the_checkout = functools.cache(environment._git)
+_CHECKOUT, _ask_git = mnistlab.__file__, provenance._git
+_git_of_the_checkout = functools.cache(provenance._git)
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +135,7 @@ def _git_is_asked_once(monkeypatch):
         ask = _git_of_the_checkout if mnistlab.__file__ == _CHECKOUT else _ask_git
         return ask(*words)
 
-    monkeypatch.setattr(environment, "_git", git)
+    monkeypatch.setattr(provenance, "_git", git)
 
 
 _numbers = itertools.count()
@@ -165,8 +165,12 @@ def _a_process_of_its_own(monkeypatch):
     """Forget the signals and the plugins of earlier tests in this process."""
     monkeypatch.setattr(interrupts._State, "received", None)
     monkeypatch.setattr(plugins, "_loaded", {})
-    for registry in (*plugins.REGISTRIES, DATASETS, PREPROCESSING):
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    registries = (*plugins.REGISTRIES, DATASETS, PREPROCESSING)
+    before = [dict(registry) for registry in registries]
+    yield
+    for registry, known in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(known)
 
 
 @pytest.fixture

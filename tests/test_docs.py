@@ -7,7 +7,7 @@ import pytest
 import typer.main
 import yaml
 
-from mnistlab.cli import app
+from mnistlab.cli import make_app
 from mnistlab.config.load import load_config
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
@@ -22,7 +22,7 @@ README_TEXT = README.read_text(encoding="utf-8")
 
 def commands(group=None, path=()):
     """Yield every command's path and object, groups included."""
-    for name, command in (group or typer.main.get_command(app)).commands.items():
+    for name, command in (group or typer.main.get_command(make_app())).commands.items():
         yield (*path, name), command
         if hasattr(command, "commands"):
             yield from commands(command, (*path, name))
@@ -58,7 +58,7 @@ def test_every_command_has_help_and_stands_in_the_documentation(path, command):
 
 @pytest.mark.parametrize("words", USED, ids=" ".join)
 def test_every_command_in_the_documentation_exists_with_its_options(words):
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(make_app())
     for word in list(words):
         if word in getattr(command, "commands", {}):
             command = command.commands[word]

@@ -19,6 +19,7 @@ SHELLS |= {("subprocess", "getstatusoutput"), ("asyncio", "create_subprocess_she
 
 MAY_IMPORT_BY_NAME = {
     "__init__.py": "imports mnistlab.api, for the names in a list of its own",
+    "cli/__init__.py": "imports its own modules, by the names in tables of its own",
     "plots/__init__.py": "imports its own modules, by the names in a table of its own",
     "plugins.py": "runs the Python files that the user typed after --plugin, and nothing else",
 }

@@ -1,34 +1,55 @@
 """The commands: each parses its words, imports what it needs and calls one function."""
 
+import importlib
+import re
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 
 import mnistlab
 from mnistlab import interrupts
-from mnistlab.cli import (
-    config,
-    data,
-    gradcheck,
-    report,
-    run_actions,
-    runs,
-    sweep,
-    train,
-)
-from mnistlab.cli.options import echo, explain_usage
+from mnistlab.cli.options import echo
 from mnistlab.console import results_apart
 from mnistlab.errors import InputError, Interrupted
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Every command has its own --help. --debug, anywhere, shows the traceback of an error.",
-)
+_COMMANDS = {
+    "train": "Train a config; leave a run folder with plots.",
+    "sweep": "Train many configs together; name the best.",
+    "gradcheck": "Prove gradients; say what is wrong with one.",
+    "report": "Write a report on runs: a page and a PDF.",
+}
+"""What each command is called, its module and its function too, and what it does."""
+
+_GROUPS = {"runs": "run_actions", "data": "inputs", "config": "inputs"}
+"""Where the groups of commands are made."""
+
+
+@cache
+def make_app(word: str | None = None) -> typer.Typer:
+    """Return the command line, with all commands or only the one that is called `word`."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Every command has its own --help. --debug, anywhere, shows the traceback of an "
+        "error.",
+    )
+    app.callback()(_main)
+    wanted = {word} & {*_COMMANDS, *_GROUPS} or {*_COMMANDS, *_GROUPS}
+    for name, text in _COMMANDS.items():
+        if name in wanted:
+            command = getattr(importlib.import_module(f"mnistlab.cli.{name}"), name)
+            needs_words = name in ("train", "sweep")
+            app.command(name, no_args_is_help=needs_words, short_help=text)(command)
+    for name, module in _GROUPS.items():
+        if name in wanted:
+            group = importlib.import_module(f"mnistlab.cli.{module}")
+            app.add_typer(getattr(group, f"{name}_app"), name=name)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -37,7 +58,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _main(
     version: Annotated[
         bool,
@@ -45,22 +65,6 @@ def _main(
     ] = False,
 ) -> None:
     """Train and compare shallow classifiers: a config becomes a run that can be repeated."""
-
-
-app.command(
-    "train", no_args_is_help=True, short_help="Train a config; leave a run folder with plots."
-)(train.train)
-app.command(
-    "sweep", no_args_is_help=True, short_help="Train many configs together; name the best."
-)(sweep.sweep)
-app.command("gradcheck", short_help="Prove gradients; say what is wrong with one.")(
-    gradcheck.gradcheck
-)
-app.command("report", short_help="Write a report on runs: a page and a PDF.")(report.report)
-app.add_typer(runs.app, name="runs")
-assert run_actions  # noqa: S101 - it adds commands to those of `runs`
-app.add_typer(data.app, name="data")
-app.add_typer(config.app, name="config")
 
 
 def run(words: Sequence[str]) -> int:
@@ -75,6 +79,7 @@ def run(words: Sequence[str]) -> int:
     has_plugin = any(word.startswith("--plugin") for word in words)
     try:
         with results_apart() if has_plugin else nullcontext():
+            app = make_app(next(iter(words), None))
             code: int = app(words, prog_name="mnistlab", standalone_mode=False) or 0
     except SystemExit as stop:  # click's answer to a reader that went away
         if isinstance(stop.__context__, BrokenPipeError):
@@ -89,8 +94,35 @@ def run(words: Sequence[str]) -> int:
             return 2
         if not hasattr(error, "ctx"):
             raise InputError(error.format_message()) from None
-        raise InputError(explain_usage(error)) from None
+        raise InputError(_explain_usage(error)) from None
     signum = interrupts.received()
     if code == Interrupted().exit_code and signum is not None:
         raise interrupts.interrupted(signum)
     return code
+
+
+_PLAIN_WORDS = {
+    r"is not a valid int\S*( range)?": "is not a whole number",
+    r"is not a valid float( range)?": "is not a number",
+    r"\S+ is not in the range x>=(\S+)": r"must be at least \1",
+    r"\S+ is not in the range (\S+)<=x<=(\S+)": r"must be between \1 and \2",
+}
+"""What typer says of a number, as a pattern, and how we say it."""
+
+
+def _explain_usage(error: Any) -> str:
+    """Return what is wrong with a wrongly typed command, given click's usage error."""
+    command = error.ctx.command_path if error.ctx else "mnistlab"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    message = f"{message[:1].lower()}{message[1:]}"
+    for pattern, plain in _PLAIN_WORDS.items():
+        message = re.sub(pattern, plain, message)
+    hint, option = "", getattr(error, "option_name", None)
+    if option is not None:
+        from mnistlab.config.load import valid_keys
+
+        key = option.lstrip("-").replace("-", "_")
+        if key in valid_keys():
+            hint = f"; a config's key is set by {key}=VALUE, without dashes"
+    place = command.removeprefix("mnistlab").strip()
+    return f"{f'{place}: ' if place else ''}{message}{hint}; see {command} --help"

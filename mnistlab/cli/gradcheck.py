@@ -1,13 +1,15 @@
 """`mnistlab gradcheck`: checks gradients, ours and a user's own."""
 
 import errno
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mnistlab.cli.options import (
+    RUNS,
     AsJson,
     Plugins,
     RunsDir,
@@ -17,11 +19,8 @@ from mnistlab.cli.options import (
     echo_json,
 )
 
-Item = TypeVar("Item")
-
 if TYPE_CHECKING:
     from mnistlab.gradcheck.check import Check
-    from mnistlab.gradcheck.grading import Grade
     from mnistlab.gradcheck.suites import Options
     from mnistlab.gradcheck.user_file import Names
     from mnistlab.gradcheck.verdicts import Report
@@ -119,7 +118,7 @@ def gradcheck(
     keep: Annotated[
         bool, typer.Option("--save", help="Leave a folder with report, table and plot.")
     ] = False,
-    runs_dir: RunsDir = None,
+    runs_dir: RunsDir = RUNS,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")] = False,
 ) -> None:
@@ -140,14 +139,12 @@ def gradcheck(
     from mnistlab.gradcheck.own_file import judge
     from mnistlab.gradcheck.user_file import Names
     from mnistlab.gradcheck.verdicts import Report
-    from mnistlab.plugins import load_plugins
 
     targets = [*(target or []), *(more or [])]
     named = loss or gradient or signature or csv or more
     _refuse_contradictions(everything, config, target, named, mistake)
     if method not in METHODS:
         raise UnknownNameError("method", method, METHODS)
-    load_plugins(plugin or [])
     options = suites.Options(points, classes, seed, scale, method, mistake)
     options.made()  # an unknown mistake is refused before anything starts
     names = Names(loss, gradient, signature)
@@ -171,12 +168,13 @@ def gradcheck(
         say([report.title, *gradients.points(report.verdicts)])
     else:
         title, checks = _suite(everything, config, options, quiet=quiet or as_json)
-        found: list[Check] = []
         if everything or config is not None:
+            shown, checks = itertools.tee(checks)
             say([title, ""])
-            say(gradients.table(_noting(checks, found), suites.ANSWERS))
+            say(gradients.table(shown, suites.ANSWERS))
+            found = list(checks)
         else:
-            found += checks
+            found = list(checks)
             say([title, *gradients.points(found)])
         report = Report(title, found, [] if config else suites.probe_ours(options))
     if mistake and report.passed:
@@ -184,7 +182,7 @@ def gradcheck(
             f"gradcheck: {mistake} cannot be made in what was checked; try it without other options"
         )
     say(gradients.summary(report))
-    _finish(report, lines, keep=keep, runs_dir=runs_dir, as_json=as_json, quiet=quiet)
+    _finish(report, lines, runs_dir if keep else None, as_json=as_json, quiet=quiet)
 
 
 def _list_mistakes(*, as_json: bool) -> None:
@@ -268,13 +266,13 @@ def _grade(
     files = find_files(targets)
     if csv is not None:  # a table that cannot be written is told before the files are judged
         _try_to_write(csv)
-    found: list[Grade] = []
-    judged = _noting(grade(files, names, options, timeout), found)
+    judged, kept = itertools.tee(grade(files, names, options, timeout))
     if as_json:
         echo_json({"targets": [asdict(one) for one in judged]})
     else:
         for line in gradients.grades(judged, quiet=quiet):
             echo(line)
+    found = list(kept)
     if csv is not None:
         rows = [{key: csv_cell(cell) for key, cell in asdict(one).items()} for one in found]
         write_text(csv, to_csv(list(rows[0]), rows))
@@ -298,35 +296,21 @@ def _try_to_write(path: Path) -> None:
         raise InputError(f"--csv {shown(path)}: cannot be written: {error.strerror}") from None
 
 
-def _noting(items: Iterable[Item], found: list[Item]) -> Iterator[Item]:
-    """Yield items, each as soon as it is there, and keep them."""
-    for item in items:
-        found.append(item)
-        yield item
-
-
 def _finish(
-    report: "Report",
-    lines: list[str],
-    *,
-    keep: bool,
-    runs_dir: Path | None,
-    as_json: bool,
-    quiet: bool,
+    report: "Report", lines: list[str], runs_dir: Path | None, *, as_json: bool, quiet: bool
 ) -> None:
-    """Leave a folder if it is wanted, and the exit code."""
+    """Leave a folder in `runs_dir` if there is one, and the exit code."""
     document = report.to_dict()
-    if keep:
+    if runs_dir is not None:
         from mnistlab.gradcheck.verdicts import save
-        from mnistlab.run_folders import default_runs_dir
 
-        path = save(report, "\n".join([*lines, ""]), runs_dir or default_runs_dir())
+        path = save(report, "\n".join([*lines, ""]), runs_dir)
         document["path"] = str(path)
     if as_json:
         echo_json(document)
     elif quiet:
         echo("passed" if report.passed else "FAILED")
-    if keep and not as_json:
+    if runs_dir is not None and not as_json:
         echo(f"gradcheck folder: {path}")
     if not report.passed:
         raise typer.Exit(1 if report.verdict == "wrong" else 2)

@@ -2,6 +2,7 @@
 
 import errno
 import math
+import os
 import re
 import shlex
 import sys
@@ -11,30 +12,93 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnistlab.cli.completion import (
-    complete_config,
-    complete_override,
-    complete_run,
-    complete_sweep,
-)
 from mnistlab.console import results
 
 if TYPE_CHECKING:
     from mnistlab.run_folders import RunFolder
-    from mnistlab.run_folders.folder import SweepFolder
     from mnistlab.store.opening import Given
 
-_LAYOUT = "\n\t"
-"""The controls that a text may have."""
+
+_HARMLESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+"""The names that mnistlab gives; a folder called `$(…)` is no word to hand to a shell."""
 
 
-def find_config_file(given: Path | None) -> Path | None:
+def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the runs and sweeps, the newest first, that a word begins; SWEEP/0 … after a slash."""
+    folder = ctx.params["runs_dir"]
+    sweep, slash, number = incomplete.rpartition("/")
+    if not slash:
+        return _begun(["latest", *_names_in(folder)], incomplete)
+    if sweep != "latest" and not _HARMLESS.fullmatch(sweep):
+        return []
+    numbers = [name for name in _names_in(folder / sweep / "runs") if name.isdecimal()]
+    return [f"{sweep}/{name}" for name in sorted(_begun(numbers, number), key=int)]
+
+
+def complete_sweep(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the sweeps, the newest first, that a word begins."""
+    folder = ctx.params["runs_dir"]
+    sweeps = [name for name in _names_in(folder) if (folder / name / "plan.json").exists()]
+    return _begun(["latest", *sweeps], incomplete)
+
+
+def _names_in(folder: Path) -> list[str]:
+    """Return the folders that are named as mnistlab names them, the newest first."""
+    try:
+        with os.scandir(folder) as entries:
+            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (OSError, ValueError):  # a folder that is not there has none
+        return []
+    return sorted(filter(_HARMLESS.fullmatch, folders), reverse=True)
+
+
+def _begun(names: list[str], beginning: str) -> list[str]:
+    return [name for name in names if name.startswith(beginning)]
+
+
+def complete_config(incomplete: str) -> list[str]:
+    """Return the shipped configs and the YAML files and folders that a word begins."""
+    from mnistlab.config.config_files import shipped_configs
+
+    folder, slash, name = incomplete.rpartition("/")
+    here = Path(f"{folder}{slash}" or ".")
+    files = [
+        f"{folder}{slash}{path.name}{'/' if path.is_dir() else ''}"
+        for path in (sorted(here.iterdir()) if here.is_dir() else ())
+        if path.name.startswith(name) and (path.is_dir() or path.suffix in (".yaml", ".yml"))
+        if not path.name.startswith(".")
+    ]
+    return [*_begun(list(shipped_configs()), incomplete), *files]
+
+
+def complete_override(incomplete: str) -> list[str]:
+    """Return the keys of a config that a word begins, or after the `=` the names of its values."""
+    from mnistlab.config.load import names_for, valid_keys
+    from mnistlab.datasets import DATASETS, PREPROCESSING, SPLITS
+
+    key, equals, value = incomplete.partition("=")
+    if not equals:
+        return [f"{one}=" for one in _begun(valid_keys(), incomplete)]
+    of_data = {
+        "data.dataset": [*DATASETS],
+        "data.split": [*SPLITS],
+        "data.preprocess": [f"[{name}]" for name in PREPROCESSING],
+    }
+    return [f"{key}={name}" for name in _begun(of_data.get(key) or names_for(key), value)]
+
+
+def complete_status(incomplete: str) -> list[str]:
+    """Return the statuses that a word begins."""
+    from mnistlab.store.selection import STATUSES
+
+    return _begun(list(STATUSES), incomplete)
+
+
+def _find_config(given: Path | None) -> Path | None:
     """Return the config that --config names: a file, or a shipped one."""
-    if given is None or given.is_file():
-        return given
     from mnistlab.config.config_files import find_config
 
-    return find_config(given)
+    return given and find_config(given)
 
 
 def config_option(help_text: str) -> Any:
@@ -44,7 +108,7 @@ def config_option(help_text: str) -> Any:
         "-c",
         metavar="FILE",
         help=help_text,
-        callback=find_config_file,
+        callback=_find_config,
         autocompletion=complete_config,
     )
 
@@ -72,19 +136,37 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check everything, print what it takes, train nothing.")
 ]
 
+
+def _load_plugins(ctx: typer.Context, files: list[Path] | None) -> list[Path]:
+    """Load what --plugin names, unless the shell only asks how a word can go on."""
+    if files and not ctx.resilient_parsing:
+        from mnistlab.plugins import load_plugins
+
+        load_plugins(files)
+    return files or []
+
+
 Plugins = Annotated[
     list[Path] | None,
     typer.Option(
         "--plugin",
         metavar="FILE.py",
+        callback=_load_plugins,
         help="Load a model, loss, optimizer or the like of your own; may be repeated.",
     ),
 ]
 
+RUNS = Path("runs")
+
 RunsDir = Annotated[
-    Path | None,
+    Path,
     typer.Option(
-        metavar="DIR", help="Where run folders are (default: $MNISTLAB_RUNS_DIR or runs)."
+        metavar="DIR",
+        envvar="MNISTLAB_RUNS_DIR",
+        show_envvar=False,
+        show_default=False,
+        callback=lambda folder: Path(os.path.expanduser(folder)),
+        help="Where run folders are (default: $MNISTLAB_RUNS_DIR or runs).",
     ),
 ]
 
@@ -172,40 +254,6 @@ def check_number(value: float) -> float:
     return value
 
 
-def runs_folder(given: Path | None) -> Path:
-    """Return the runs folder: that of --runs-dir, else the default."""
-    from mnistlab.run_folders import default_runs_dir
-
-    return Path(given) if given else default_runs_dir()
-
-
-def find_folder(run: str, runs_dir: Path | None) -> "RunFolder":
-    """Return the folder that a run's name stands for; raise RunFolderError."""
-    from mnistlab.run_folders.places import find_run
-
-    _say_what_latest_is([run], runs_folder(runs_dir))
-    return find_run(run, runs_folder(runs_dir))
-
-
-def find_sweep_folder(sweep: str, runs_dir: Path | None) -> "SweepFolder":
-    """Return the folder that a sweep's name stands for; raise RunFolderError."""
-    from mnistlab.run_folders.places import find_sweep
-
-    _say_what_latest_is([sweep], runs_folder(runs_dir))
-    return find_sweep(sweep, runs_folder(runs_dir))
-
-
-def _say_what_latest_is(names: Sequence[str], runs_dir: Path) -> None:
-    """Say which run is the newest where `latest` is asked for and is no link."""
-    from mnistlab.run_folders.places import LATEST, find_run
-
-    link = runs_dir / LATEST
-    is_meant = any(name.partition("/")[0] == LATEST for name in names)
-    if is_meant and link.exists() and not link.is_symlink():
-        newest = find_run(LATEST, runs_dir).name
-        echo(f"{link} is no link and none of ours; the newest run is {newest}", err=True)
-
-
 def refuse_changes(command: str, given: Sequence[str], hint: str) -> None:
     """Raise InputError where --resume goes with what would make it another run or sweep."""
     from mnistlab.errors import InputError
@@ -221,13 +269,13 @@ def refuse_changes(command: str, given: Sequence[str], hint: str) -> None:
 def echo(text: str, *, err: bool = False) -> None:
     """Print text and a newline to stdout, or to stderr.
 
-    What a terminal would obey is escaped. In place of click's own, which takes an ASCII terminal
-    for a mistake and writes UTF-8 to it.
+    What a terminal would obey is escaped, but for ends of lines and tabs. In place of click's own,
+    which takes an ASCII terminal for a mistake and writes UTF-8 to it.
     """
     from mnistlab.errors import escape
 
     stream = sys.stderr if err else results()
-    stream.write(f"{escape(text, keep=_LAYOUT)}\n")
+    stream.write(escape(text, keep="\n\t") + "\n")
     stream.flush()
 
 
@@ -245,9 +293,11 @@ def echo_json(document: Any) -> None:
     results().write(f"{text}\n")
 
 
-def resume_options(runs_dir: Path | None, plugins: Sequence[Path]) -> str:
+def resume_options(runs_dir: Path, plugins: Sequence[Path]) -> str:
     """Return the options that a command needs again to go on with what it began."""
-    words = ["--runs-dir", str(runs_dir)] if runs_dir else []
+    from mnistlab.run_folders import default_runs_dir
+
+    words = [] if runs_dir == default_runs_dir() else ["--runs-dir", str(runs_dir)]
     for plugin in plugins:
         words += ["--plugin", str(plugin)]
     return f" {shlex.join(words)}" if words else ""
@@ -268,7 +318,7 @@ def refuse_missing_plots(folder: "RunFolder", reason: str | None, again: str) ->
 
 
 def draw_missing_plots(
-    folders: "Sequence[RunFolder]", runs_dir: Path | None, plugins: Sequence[Path]
+    folders: "Sequence[RunFolder]", runs_dir: Path, plugins: Sequence[Path]
 ) -> None:
     """Draw what could not be drawn when the first of these folders ended, and say so.
 
@@ -305,48 +355,6 @@ def require_config(command: str, config: Path | None, words: Sequence[str]) -> N
         )
 
 
-_PLAIN_WORDS = {
-    r"is not a valid int\S*( range)?": "is not a whole number",
-    r"is not a valid float( range)?": "is not a number",
-    r"\S+ is not in the range x>=(\S+)": r"must be at least \1",
-    r"\S+ is not in the range (\S+)<=x<=(\S+)": r"must be between \1 and \2",
-}
-"""What typer says of a number, as a pattern, and how we say it."""
-
-
-def explain_usage(error: Any) -> str:
-    """Return what is wrong with a wrongly typed command, given click's usage error."""
-    command = error.ctx.command_path if error.ctx else "mnistlab"
-    message = " ".join(error.format_message().split()).rstrip(".")
-    message = f"{message[:1].lower()}{message[1:]}"
-    for pattern, plain in _PLAIN_WORDS.items():
-        message = re.sub(pattern, plain, message)
-    hint, option = "", getattr(error, "option_name", None)
-    if option is not None:
-        from mnistlab.config.load import valid_keys
-
-        key = option.lstrip("-").replace("-", "_")
-        if key in valid_keys():
-            hint = f"; a config's key is set by {key}=VALUE, without dashes"
-    place = command.removeprefix("mnistlab").strip()
-    return f"{f'{place}: ' if place else ''}{message}{hint}; see {command} --help"
-
-
-def open_runs(names: Sequence[str], runs_dir: Path | None) -> "list[Given]":
-    """Return the runs and sweeps that are named, in the runs folder or by a path anywhere."""
-    from mnistlab.store.opening import open_given
-
-    _say_what_latest_is(names, runs_folder(runs_dir))
-    return open_given(names, runs_folder(runs_dir))
-
-
-def named_or_all(names: Sequence[str] | None, runs_dir: Path | None) -> "list[Given]":
-    """Return the runs that are named, each sweep as its runs; all runs where none is named."""
-    from mnistlab.store.opening import open_all, single_runs
-
-    return single_runs(open_runs(names, runs_dir)) if names else open_all(runs_folder(runs_dir))
-
-
 def fail_if_refused(given: "Sequence[Given]") -> None:
     """Raise MnistlabError, for exit code 1, where a folder was refused."""
     from mnistlab.errors import MnistlabError
@@ -356,9 +364,7 @@ def fail_if_refused(given: "Sequence[Given]") -> None:
         raise MnistlabError(refused)
 
 
-def evaluate_test_if_missing(
-    folder: "RunFolder", plugins: Sequence[Path], *, required: bool = False
-) -> None:
+def evaluate_test_if_missing(folder: "RunFolder", *, required: bool = False) -> None:
     """Evaluate the test split for a complete run that has not seen it: one of a sweep.
 
     Where that cannot be or cannot be kept there is a warning; with `required` MnistlabError is
@@ -375,12 +381,10 @@ def evaluate_test_if_missing(
     from mnistlab.console.progress import ConsoleReporter
     from mnistlab.experiment.prepare import open_data
     from mnistlab.experiment.training import evaluate_test
-    from mnistlab.plugins import load_plugins
-    from mnistlab.run_folders.integrity import check_undamaged
+    from mnistlab.run_folders.provenance import check_undamaged
 
     try:
         check_undamaged(folder)  # before a config that somebody has changed is read
-        load_plugins(plugins)
         config = load_config(folder.config)
         try:
             fitted = folder.read_features()

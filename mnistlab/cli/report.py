@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mnistlab.cli.options import (
+    RUNS,
     AsJson,
     Plugins,
     Quiet,
@@ -14,8 +15,6 @@ from mnistlab.cli.options import (
     echo,
     echo_json,
     fail_if_refused,
-    open_runs,
-    runs_folder,
 )
 
 _ASSIGNMENT_TITLE = "Classification with linear regression and softmax"
@@ -43,7 +42,7 @@ def report(
         str | None, typer.Option(metavar="TEXT", help="The heading of the report.")
     ] = None,
     author: Annotated[str, typer.Option(metavar="TEXT", help="Who hands it in.")] = "",
-    runs_dir: RunsDir = None,
+    runs_dir: RunsDir = RUNS,
     plugin: Plugins = None,
     full: Annotated[
         bool,
@@ -69,27 +68,24 @@ def report(
     not be, or a folder is refused; 2 a wrong name or option.
     """
     from mnistlab.console.progress import ConsoleReporter
-    from mnistlab.plugins import load_plugins
     from mnistlab.report.render import ReportRequest, check_place, write_report
-    from mnistlab.store.opening import of_folders
+    from mnistlab.store.opening import of_folders, open_given
 
     chosen = _formats(formats)
-    load_plugins(plugin or [])
-    runs = runs_folder(runs_dir)
-    place = out or runs / "report"
+    place = out or runs_dir / "report"
     reporter = ConsoleReporter(quiet=quiet)
     check_place(place, force=force)  # before a training that may take a minute
     if not (names or author):
         reporter.message("nobody is named in it: --author 'A. Student, B. Student' does")
     if names:
-        given, needed = open_runs(names, runs_dir), None
+        given, needed = open_given(names, runs_dir), None
     else:
         from mnistlab.console.sweeps import ConsoleSweepReporter
         from mnistlab.plots.drawing import Painter
         from mnistlab.report.assignment import complete_assignment
 
         needed = complete_assignment(
-            runs,
+            runs_dir,
             reporter,
             partial(ConsoleSweepReporter, quiet=quiet),
             partial(Painter, plugin or []),

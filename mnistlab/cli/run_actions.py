@@ -1,6 +1,7 @@
 """`mnistlab runs`: the commands that predict, train again, go on with, delete or write runs."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,18 +12,15 @@ from mnistlab.cli.options import (
     echo,
     echo_json,
     fail_if_refused,
-    find_folder,
-    named_or_all,
-    open_runs,
-    runs_folder,
 )
-from mnistlab.cli.runs import app
+from mnistlab.cli.runs import runs_app
 
 if TYPE_CHECKING:
+    from mnistlab.store.opening import Given
     from mnistlab.store.predict import Predictions
 
 
-@app.command(short_help="Show what a run takes pictures or test images for.")
+@runs_app.command(short_help="Show what a run takes pictures or test images for.")
 def predict(
     run: options.RunName,
     images: Annotated[
@@ -32,7 +30,7 @@ def predict(
             help="A PNG or JPEG file, or the number of a test image, from 0.",
         ),
     ],
-    runs_dir: options.RunsDir = None,
+    runs_dir: options.RunsDir = options.RUNS,
     plugin: options.Plugins = None,
     save: Annotated[
         Path | None,
@@ -49,19 +47,18 @@ def predict(
     """
     from mnistlab.console.progress import fetch_progress
     from mnistlab.plots.drawing import check_picture
-    from mnistlab.plugins import load_plugins
+    from mnistlab.run_folders.places import find_run
     from mnistlab.store.predict import predict
 
     if save is not None:
         check_picture(save)
-    load_plugins(plugin or [])
-    predictions = predict(find_folder(run, runs_dir), images, fetch_progress(quiet=as_json))
+    predictions = predict(find_run(run, runs_dir), images, fetch_progress(quiet=as_json))
     if save is not None:
         _draw(predictions, save)
     if as_json:
         echo_json(predictions.as_json() | {"plot": None if save is None else str(save)})
         return
-    from mnistlab.console.run_results import print_predictions
+    from mnistlab.console.printed_runs import print_predictions
 
     print_predictions(predictions)
     if save is not None:
@@ -84,11 +81,18 @@ def _draw(predictions: "Predictions", path: Path) -> None:
     save_picture(seen_images(seen, headings, title=f"What {predictions.run} saw"), path)
 
 
-@app.command(short_help="Train runs again; say whether the same comes out.")
+def _single_runs(names: Sequence[str] | None, runs_dir: Path) -> "list[Given]":
+    """Return the runs that are named, each sweep as its runs; all runs where none is named."""
+    from mnistlab.store.opening import open_all, open_given, single_runs
+
+    return single_runs(open_given(names, runs_dir)) if names else open_all(runs_dir)
+
+
+@runs_app.command(short_help="Train runs again; say whether the same comes out.")
 def verify(
     names: options.SeveralRuns = None,
     everything: options.AllRuns = False,
-    runs_dir: options.RunsDir = None,
+    runs_dir: options.RunsDir = options.RUNS,
     plugin: options.Plugins = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -104,17 +108,15 @@ def verify(
     """
     from dataclasses import asdict, replace
 
-    from mnistlab.console.comparisons import describe_verification
+    from mnistlab.console.printed_runs import describe_verification
     from mnistlab.console.progress import ConsoleReporter
     from mnistlab.errors import InputError, MnistlabError
-    from mnistlab.plugins import load_plugins
     from mnistlab.store.opening import describe_refused
     from mnistlab.store.verify import DIFFERS, IMPOSSIBLE, Verification, verify
 
     if bool(names) == everything:
         raise InputError("runs verify: name at least one run, or take --all of them")
-    load_plugins(plugin or [])
-    given = named_or_all(names, runs_dir)
+    given = _single_runs(names, runs_dir)
     reporter = ConsoleReporter(quiet=quiet or len(given) > 1)
     verdicts = []
     for one in given:
@@ -140,13 +142,13 @@ def verify(
         raise InputError(f"cannot be verified: {by_verdict[IMPOSSIBLE]}")
 
 
-@app.command(short_help="Go on with a run or a sweep that was cut short.")
+@runs_app.command(short_help="Go on with a run or a sweep that was cut short.")
 def resume(
     run: options.RunName,
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[epochs=N]", help="Make a single run longer.")
     ] = None,
-    runs_dir: options.RunsDir = None,
+    runs_dir: options.RunsDir = options.RUNS,
     plugin: options.Plugins = None,
     exact_limit: options.ExactLimit = False,
     no_plots: options.NoPlots = False,
@@ -161,8 +163,9 @@ def resume(
     from mnistlab.cli.train import train
     from mnistlab.errors import InputError
     from mnistlab.run_folders.folder import SweepFolder
+    from mnistlab.run_folders.places import find_run
 
-    if not isinstance(find_folder(run, runs_dir), SweepFolder):
+    if not isinstance(find_run(run, runs_dir), SweepFolder):
         train(
             resume=run, overrides=overrides, runs_dir=runs_dir, plugin=plugin,
             exact_limit=exact_limit, no_plots=no_plots, as_json=as_json, quiet=quiet,
@@ -179,14 +182,14 @@ def resume(
         )  # fmt: skip
 
 
-@app.command(short_help="Delete runs and sweeps for good.")
+@runs_app.command(short_help="Delete runs and sweeps for good.")
 def delete(
     names: options.RunNames,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be deleted, delete nothing.")
     ] = False,
-    runs_dir: options.RunsDir = None,
+    runs_dir: options.RunsDir = options.RUNS,
 ) -> None:
     """Delete runs and sweeps for good; it names them and asks first.
 
@@ -196,8 +199,7 @@ def delete(
     from mnistlab.errors import InputError, MnistlabError
     from mnistlab.store.delete import plan_removal, remove
 
-    folder = runs_folder(runs_dir)
-    removals = plan_removal(names, folder)
+    removals = plan_removal(names, runs_dir)
     if dry_run:
         for removal in removals:
             echo(f"would delete {removal}")
@@ -212,11 +214,11 @@ def delete(
         echo(f"{question} [y/N]", err=True)  # stdout is for results
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise MnistlabError("nothing was deleted")
-    for removal in remove(removals, folder):
+    for removal in remove(removals, runs_dir):
         echo(f"deleted {removal}")
 
 
-@app.command(short_help="Write runs for other programs: a table, a model, curves.")
+@runs_app.command(short_help="Write runs for other programs: a table, a model, curves.")
 def export(
     to: Annotated[
         Path,
@@ -245,7 +247,7 @@ def export(
         typer.Option("--follow", help="Go on until the runs have ended (tensorboard)."),
     ] = False,
     force: options.Force = False,
-    runs_dir: options.RunsDir = None,
+    runs_dir: options.RunsDir = options.RUNS,
     plugin: options.Plugins = None,
 ) -> None:
     """Write runs for other programs.
@@ -267,10 +269,9 @@ def export(
     """
     from mnistlab.console.progress import fetch_progress
     from mnistlab.errors import InputError, shown
-    from mnistlab.plugins import load_plugins
     from mnistlab.store import export as store
     from mnistlab.store.filters import parse
-    from mnistlab.store.opening import facts_of
+    from mnistlab.store.opening import facts_of, open_given
     from mnistlab.store.selection import select
 
     wanted = parse(condition) if condition is not None else None
@@ -283,8 +284,7 @@ def export(
         raise InputError(
             "--follow goes with --format tensorboard and names of runs, not with --all or --filter"
         )
-    load_plugins(plugin or [])
-    given = open_runs(names or (), runs_dir) if follow else named_or_all(names, runs_dir)
+    given = open_given(names or (), runs_dir) if follow else _single_runs(names, runs_dir)
     facts = facts_of(given, tolerant=False)
     selection = select(facts, wanted)
     kept = set(map(id, selection.runs))

@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from mnistlab.cli import completion, options
+from mnistlab.cli import options
 from mnistlab.cli.options import (
     echo,
     echo_json,
     evaluate_test_if_missing,
     fail_if_refused,
-    find_folder,
-    open_runs,
-    runs_folder,
 )
 
 if TYPE_CHECKING:
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
     from mnistlab.store.filters import Filter
     from mnistlab.store.selection import Selection
 
-app = typer.Typer(
+runs_app = typer.Typer(
     help="List, compare, repeat and clear away runs and sweeps.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -42,7 +39,7 @@ class _ListCommand(TyperCommand):
         super().format_help_text(ctx, formatter)
 
 
-@app.command("list", cls=_ListCommand, short_help="List runs and sweeps, or a sweep's runs.")
+@runs_app.command("list", cls=_ListCommand, short_help="List runs and sweeps, or a sweep's runs.")
 def list_runs(
     names: options.SweepNames = None,
     condition: options.FilterText = None,
@@ -62,13 +59,13 @@ def list_runs(
         typer.Option(
             metavar="STATUS",
             help="Only runs that are running, completed, diverged, failed, interrupted, damaged.",
-            autocompletion=completion.complete_status,
+            autocompletion=options.complete_status,
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Show the first N.")] = None,
     as_json: options.AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the columns as CSV.")] = False,
-    runs_dir: options.RunsDir = None,
+    runs_dir: options.RunsDir = options.RUNS,
 ) -> None:
     """List runs and sweeps, the newest first, the runs inside a sweep, or those in other folders.
 
@@ -85,7 +82,7 @@ def list_runs(
     from mnistlab.run_folders.folder import SweepFolder
     from mnistlab.store.filters import parse
     from mnistlab.store.index import read_all
-    from mnistlab.store.opening import facts_of
+    from mnistlab.store.opening import facts_of, open_given
     from mnistlab.store.selection import (
         arrange,
         columns_of,
@@ -97,8 +94,8 @@ def list_runs(
     if as_json and as_csv:
         raise InputError("runs list: --json and --csv exclude each other")
     wanted = parse(condition) if condition is not None else None
-    folder = runs_folder(runs_dir)
-    given = open_runs(names, runs_dir) if names else []
+    folder = runs_dir
+    given = open_given(names, runs_dir) if names else []
     of_sweep = len(given) == 1 and isinstance(given[0].folder, SweepFolder)
     if of_sweep:
         folder, given = given[0].path / "runs", []
@@ -146,10 +143,10 @@ def _explain_missing(
         echo(f"{listed:,} of {len(selection.runs):,} runs", err=True)
 
 
-@app.command(short_help="Show a run: its config, status, metrics and files.")
+@runs_app.command(short_help="Show a run: its config, status, metrics and files.")
 def show(
     run: options.RunName,
-    runs_dir: options.RunsDir = None,
+    runs_dir: options.RunsDir = options.RUNS,
     plugin: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -159,13 +156,15 @@ def show(
     is evaluated now, and the numbers are kept in its folder; where that cannot be, a warning
     says why.
     """
-    folder = find_folder(run, runs_dir)
-    evaluate_test_if_missing(folder, plugin or [])
+    from mnistlab.run_folders.places import find_run
+
+    folder = find_run(run, runs_dir)
+    evaluate_test_if_missing(folder)
     facts = _facts(folder)
     if as_json:
         echo_json(facts)
         return
-    from mnistlab.console.run_results import print_run
+    from mnistlab.console.printed_runs import print_run
 
     print_run(folder, facts)
 
@@ -197,11 +196,11 @@ def _facts(folder: "RunFolder") -> dict[str, Any]:
     }
 
 
-@app.command(short_help="Show what differs between two runs, image by image.")
+@runs_app.command(short_help="Show what differs between two runs, image by image.")
 def diff(
     first: Annotated[str, options.run_argument("A")],
     second: Annotated[str, options.run_argument("B")],
-    runs_dir: options.RunsDir = None,
+    runs_dir: options.RunsDir = options.RUNS,
     plugin: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -216,12 +215,12 @@ def diff(
 
     from mnistlab.console.progress import fetch_progress
     from mnistlab.errors import RunFolderError
-    from mnistlab.plugins import load_plugins
     from mnistlab.run_folders.folder import SweepFolder
     from mnistlab.run_folders.places import is_inside
     from mnistlab.store.diff import find_differences
+    from mnistlab.store.opening import open_given
 
-    given = open_runs([first, second], runs_dir)
+    given = open_given([first, second], runs_dir)
     given = given * 2 if len(given) == 1 else given  # a run is the same as itself
     folders = [one.folder for one in given if one.folder is not None]
     if len(folders) != 2 or len(given) != 2:
@@ -232,24 +231,23 @@ def diff(
             raise RunFolderError(
                 f"{folder.name}: is a sweep; name one of its runs, {folder.name}/0 for its first"
             )
-    load_plugins(plugin or [])
     for folder in folders:
-        if is_inside(folder.path, runs_folder(runs_dir)):
-            evaluate_test_if_missing(folder, [])
+        if is_inside(folder.path, runs_dir):
+            evaluate_test_if_missing(folder)
     found = find_differences(folders[0], folders[1], fetch_progress(quiet=as_json))
     found = replace(found, runs=(given[0].label, given[1].label))
     if as_json:
         echo_json(asdict(found))
         return
-    from mnistlab.console.comparisons import print_differences
+    from mnistlab.console.printed_runs import print_differences
 
     print_differences(found)
 
 
-@app.command(short_help="Compare runs in a table and a picture.")
+@runs_app.command(short_help="Compare runs in a table and a picture.")
 def compare(
     runs: options.GivenRuns,
-    runs_dir: options.RunsDir = None,
+    runs_dir: options.RunsDir = options.RUNS,
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw the learning curves of all runs together.")
     ] = False,
@@ -270,12 +268,13 @@ def compare(
     """
     from dataclasses import asdict
 
-    from mnistlab.console.comparisons import print_comparison
+    from mnistlab.console.printed_runs import print_comparison
     from mnistlab.errors import InputError, shown
     from mnistlab.plots import check_picture, save_picture
     from mnistlab.store.compare import choose_runs, compare_runs, draw_comparison
+    from mnistlab.store.opening import open_given
 
-    given = open_runs(runs, runs_dir)
+    given = open_given(runs, runs_dir)
     chosen = choose_runs(given)
     picture = to or (Path("comparison.png") if plot else None)
     if picture is not None:
@@ -301,10 +300,10 @@ def compare(
     fail_if_refused(given)
 
 
-@app.command(short_help="Draw the plots of a run or a sweep.")
+@runs_app.command(short_help="Draw the plots of a run or a sweep.")
 def plot(
     run: options.RunName,
-    runs_dir: options.RunsDir = None,
+    runs_dir: options.RunsDir = options.RUNS,
     form: Annotated[
         str | None, typer.Option("--format", metavar="png|svg|pdf", help="The kind of picture.")
     ] = None,
@@ -329,9 +328,9 @@ def plot(
     For a run of a sweep that was not the best this evaluates the test split, as `runs show` does.
     """
     from mnistlab.errors import MnistlabError
+    from mnistlab.run_folders.places import find_run
 
-    folder = find_folder(run, runs_dir)
-    plugins = plugin or []
+    folder = find_run(run, runs_dir)
     kind = _kind_of_picture(form, to, force=force)
     if not folder.summary.exists():
         raise MnistlabError(f"{folder.name}: is not finished, so there is nothing to draw yet")
@@ -341,13 +340,11 @@ def plot(
         )
     if form or to or only:
         from mnistlab.plots import write_plots
-        from mnistlab.plugins import load_plugins
 
-        load_plugins(plugins)
-        evaluate_test_if_missing(folder, plugins, required=True)
+        evaluate_test_if_missing(folder, required=True)
         drawn = [str(path) for path in write_plots(folder, kind, only=only, to=to)]
     else:
-        drawn = _draw_all(folder, plugins)
+        drawn = _draw_all(folder, plugin or [])
     if as_json:
         echo_json(drawn)
     else:
@@ -379,7 +376,7 @@ def _draw_all(folder: "RunFolder", plugins: list[Path]) -> list[str]:
     from mnistlab.plots.drawing import Painter
 
     with Painter(plugins) as painter:
-        evaluate_test_if_missing(folder, plugins, required=True)
+        evaluate_test_if_missing(folder, required=True)
         try:
             return [str(folder.plot(name)) for name in painter.draw(folder.path)]
         except RuntimeError as error:

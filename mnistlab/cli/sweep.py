@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli import completion, options
+from mnistlab.cli import options
 from mnistlab.cli.options import (
     draw_missing_plots,
     echo,
     echo_json,
-    find_sweep_folder,
     refuse_changes,
     refuse_missing_plots,
     require_config,
     resume_options,
-    runs_folder,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ def sweep(
             help="Values to try: learning_rate=0.01,0.02 or learning_rate=logspace(1e-3,1e-2,9), "
             "also range, linspace, choice, uniform, log_uniform, int_uniform; a single value is "
             "fixed; zip=KEY,KEY moves keys together; @FILE.csv lists trials.",
-            autocompletion=completion.complete_override,
+            autocompletion=options.complete_override,
         ),
     ] = None,
     method: Annotated[
@@ -92,7 +90,7 @@ def sweep(
         str | None,
         typer.Option(
             metavar="SWEEP",
-            autocompletion=completion.complete_sweep,
+            autocompletion=options.complete_sweep,
             help="Go on with a sweep that was cut short: its folder, name or `latest`.",
         ),
     ] = None,
@@ -115,7 +113,7 @@ def sweep(
         ),
     ] = None,
     name: options.Name = None,
-    runs_dir: options.RunsDir = None,
+    runs_dir: options.RunsDir = options.RUNS,
     plugin: options.Plugins = None,
     dry_run: options.DryRun = False,
     exact_limit: options.ExactLimit = False,
@@ -131,12 +129,11 @@ def sweep(
     """
     from mnistlab.errors import InputError, SweepFailedError
     from mnistlab.plots.drawing import Painter
-    from mnistlab.plugins import load_plugins
+    from mnistlab.run_folders.places import find_sweep
     from mnistlab.sweeps.sweep_file import check_own_file
     from mnistlab.sweeps.trials import load_sweep
 
     plugins = plugin or []
-    load_plugins(plugins)
     settings = {
         "method": method,
         "max_trials": max_trials,
@@ -156,7 +153,7 @@ def sweep(
         named = [key.replace("_", "-") for key, value in settings.items() if value is not None]
         given = [*(["--config"] if config else []), *(words or []), *(f"--{key}" for key in named)]
         refuse_changes("sweep", given, _VARY)
-        folder = find_sweep_folder(resume, runs_dir)
+        folder = find_sweep(resume, runs_dir)
         check_own_file(folder.config)
     path = folder.config if folder is not None else config
     settled = load_sweep(path, words or [], **settings)  # type: ignore[arg-type]
@@ -195,7 +192,7 @@ def sweep(
             return
         result = run_sweep(
             prepared,
-            runs_dir=runs_folder(runs_dir),
+            runs_dir=runs_dir,
             reporter=reporter,
             start_painter=None if no_plots else partial(Painter, plugins),
             resumed=folder,
@@ -219,9 +216,7 @@ def _metric(minimize: str | None, maximize: str | None) -> "Metric | None":
         raise InputError("sweep: --minimize and --maximize exclude each other")
     if minimize is not None:
         return metric_named(minimize, "minimize", "--minimize")
-    if maximize is not None:
-        return metric_named(maximize, "maximize", "--maximize")
-    return None
+    return None if maximize is None else metric_named(maximize, "maximize", "--maximize")
 
 
 def _print(folder: "SweepFolder", document: "Document", *, as_json: bool, quiet: bool) -> None:

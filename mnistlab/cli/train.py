@@ -1,22 +1,20 @@
 """`mnistlab train`: one config, one run folder."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnistlab.cli import completion, options
-from mnistlab.cli.config import print_settled
+from mnistlab.cli import options
 from mnistlab.cli.options import (
     draw_missing_plots,
     echo_json,
-    find_folder,
     refuse_changes,
     refuse_missing_plots,
     require_config,
     resume_options,
-    runs_folder,
 )
 
 if TYPE_CHECKING:
@@ -28,12 +26,12 @@ def train(
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
     name: options.Name = None,
-    runs_dir: options.RunsDir = None,
+    runs_dir: options.RunsDir = options.RUNS,
     resume: Annotated[
         str | None,
         typer.Option(
             metavar="RUN",
-            autocompletion=completion.complete_run,
+            autocompletion=options.complete_run,
             help="Go on with a run that was cut short: its folder, name or `latest`; with "
             "epochs=N a run that is complete is made longer.",
         ),
@@ -62,9 +60,7 @@ def train(
         painter = cleanup.enter_context(Painter(plugins)) if is_drawn and resume is None else None
 
         from mnistlab.config.load import load_config
-        from mnistlab.plugins import load_plugins
 
-        load_plugins(plugins)
         folder = _resumed(resume, config, overrides or [], name, runs_dir)
         if folder is not None:
             from mnistlab.experiment.resume import check_resumable, plan_resumption
@@ -73,6 +69,8 @@ def train(
         path = folder.config if folder else config
         settled = load_config(path, overrides or [], name=name)
         if print_config:
+            from mnistlab.cli.inputs import print_settled
+
             print_settled(settled, as_json=as_json)
             return
 
@@ -93,19 +91,22 @@ def train(
                 folder.tidy()
                 if is_drawn:
                     draw_missing_plots([folder], runs_dir, plugins)
-                _print_complete(folder, as_json=as_json, quiet=quiet)
+                said = ["It was complete already."]
+                _print(folder, folder.read_summary(), said, as_json=as_json, quiet=quiet)
                 return
             painter = cleanup.enter_context(Painter(plugins)) if is_drawn else None
         run = train_run(
             plan,
-            runs_dir=runs_folder(runs_dir),
+            runs_dir=runs_dir,
             reporter=reporter,
             painter=painter,
             resumption=resumption,
             resume_options=resume_options(runs_dir, plugins),
             may_fork=not plugins,  # which may have threads
         )
-    _print_run(run, plan, as_json=as_json, quiet=quiet)
+    _print(run.folder, run.summary, run.meaning, as_json=as_json, quiet=quiet)
+    if run.status == "diverged":
+        raise _diverged(run, plan)
     refuse_missing_plots(run.folder, run.not_drawn, resume_options(runs_dir, plugins))
 
 
@@ -114,7 +115,7 @@ def _resumed(
     config: Path | None,
     overrides: list[str],
     name: str | None,
-    runs_dir: Path | None,
+    runs_dir: Path,
 ) -> "RunFolder | None":
     """Return the folder of the run to go on with; refuse what would make it another run."""
     if resume is None:
@@ -123,11 +124,12 @@ def _resumed(
 
     from mnistlab.errors import InputError
     from mnistlab.run_folders.folder import SweepFolder
+    from mnistlab.run_folders.places import find_run
 
     others = [word for word in overrides if not word.startswith("epochs=")]
     given = [*(["--config"] if config else []), *(["--name"] if name else []), *others]
     refuse_changes("train", given, "only epochs=N may make it longer")
-    folder = find_folder(resume, runs_dir)
+    folder = find_run(resume, runs_dir)
     if isinstance(folder, SweepFolder):
         raise InputError(f"{folder.name}: is a sweep; mnistlab sweep --resume goes on with it")
     if "/" in folder.name:
@@ -138,47 +140,46 @@ def _resumed(
     return folder
 
 
-def _print_complete(folder: "RunFolder", *, as_json: bool, quiet: bool) -> None:
-    """Print a run that is complete already."""
-    from mnistlab.console.run_results import print_result
+def _print(
+    folder: "RunFolder",
+    summary: Mapping[str, Any],
+    meaning: Sequence[str],
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print what a run has come to."""
+    from mnistlab.console.printed_runs import print_result
+    from mnistlab.console.tables import describe_places, print_lines
     from mnistlab.errors import RunFolderError
 
-    summary = folder.read_summary()
     if as_json:
         echo_json(summary)
-    elif not quiet:
+    elif quiet:
+        pass
+    elif summary.get("status") == "diverged":
+        print_lines(describe_places(folder))
+    else:
         try:
-            print_result(folder, summary, ["It was complete already."])
+            print_result(folder, summary, meaning)
         except (KeyError, TypeError):
             message = f"{folder.summary}: does not say all that a summary says"
             raise RunFolderError(message) from None
 
 
-def _print_run(run: "RunRecorder", plan: "Plan", *, as_json: bool, quiet: bool) -> None:
-    from mnistlab.console.run_results import print_result
-    from mnistlab.console.tables import describe_places, print_lines
+def _diverged(run: "RunRecorder", plan: "Plan") -> Exception:
+    """Return the error of a run that has diverged, with what to do."""
     from mnistlab.core.objective import format_limit
     from mnistlab.errors import RunDivergedError
 
-    if as_json:
-        echo_json(run.summary)
-    elif quiet:
-        pass
-    elif run.status == "diverged":
-        print_lines(describe_places(run.folder))
-    else:
-        print_result(run.folder, run.summary, run.meaning)
-    if run.status == "diverged":
-        (limit,) = plan.limits
+    (limit,) = plan.limits
+    advice = "try a smaller learning rate"
+    if limit is not None:
         advice = (
-            "try a smaller learning rate"
-            if limit is None
-            else (
-                f"choose a learning rate well below {format_limit(limit)}, the stability limit of "
-                "this data and batch size"
-            )
+            f"choose a learning rate well below {format_limit(limit)}, the stability limit of "
+            "this data and batch size"
         )
-        raise RunDivergedError(f"the run diverged: {run.error}; {advice}")
+    return RunDivergedError(f"the run diverged: {run.error}; {advice}")
 
 
 def _print_plan(plan: "Plan", *, as_json: bool) -> None:

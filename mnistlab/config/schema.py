@@ -21,12 +21,11 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from mnistlab import datasets
-from mnistlab.core.least_squares import Exact
+from mnistlab.core import Registry
 from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import REDUCTIONS, check_pair
-from mnistlab.core.optimizers import OPTIMIZERS
-from mnistlab.core.registry import Registry
+from mnistlab.core.optimizers import OPTIMIZERS, Exact
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.datasets import computed_features
 from mnistlab.errors import InputError, UnknownNameError

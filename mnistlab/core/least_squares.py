@@ -4,9 +4,8 @@ Shapes: D features, C classes, P columns, K configurations, N samples; features 
 last, parameters (D+1, P) with the biases in the last row.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,18 +77,14 @@ def measure_moments(
     features *= reader.factor**2 / N
     sums *= reader.factor / N
     lengths = np.square(code) * sums[:, -1:]  # the last entry of a class is its share
-    if counted is None:
-        return [(slice(0, P), Moments(features[0], sums.T @ code, float(lengths.sum())))]
+    of_columns = (
+        [(slice(0, P), features[0])]
+        if counted is None
+        else [(slice(p, p + 1), features[counted[:, p]].sum(axis=0)) for p in range(P)]
+    )
     return [
-        (
-            slice(p, p + 1),
-            Moments(
-                features[counted[:, p]].sum(axis=0),
-                sums.T @ code[:, p : p + 1],
-                float(lengths[:, p].sum()),
-            ),
-        )
-        for p in range(P)
+        (part, Moments(outer, sums.T @ code[:, part], float(lengths[:, part].sum())))
+        for part, outer in of_columns
     ]
 
 
@@ -140,39 +135,21 @@ def ridge_path(moments: Moments, ridges: Sequence[float]) -> list[Solution]:
     return [found[ridge] for ridge in ridges]
 
 
-class Exact:
-    """Solves for the parameters at once, in a single epoch: the normal equations.
-
-    It stands among the optimizers, but there is no step: nothing depends on the order of the
-    samples, on the parameters to start from, or on a learning rate.
-    """
-
-    options: ClassVar[Mapping[str, float]] = {}
-
-    def stability(self, momentum: float, noise: float) -> None:  # noqa: ARG002
-        """Return None: nothing can become unstable."""
-        return
-
-    def init(self, parameters: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:  # noqa: ARG002
-        """Return the empty state."""
-        return {}
-
-    def solve(
-        self,
-        samples: Samples,
-        coding: Coding,
-        P: int,
-        ridges: Sequence[float],
-        at_block: Callable[[], None],
-    ) -> list[Matrix]:
-        """Return the parameters (D+1, P) that are best for each of K penalties."""
-        D = samples.feature_count
-        found = [np.empty((D + 1, P)) for _ in ridges]
-        for columns, moments in measure_moments(samples, P, coding, at_block):
-            at_block()
-            for k, solution in enumerate(ridge_path(moments, ridges)):
-                found[k][:, columns] = solution.parameters
-        return found
+def solve(
+    samples: Samples,
+    coding: Coding,
+    P: int,
+    ridges: Sequence[float],
+    at_block: Callable[[], None],
+) -> list[Matrix]:
+    """Return the parameters (D+1, P) that are best for each of K penalties."""
+    D = samples.feature_count
+    found = [np.empty((D + 1, P)) for _ in ridges]
+    for columns, moments in measure_moments(samples, P, coding, at_block):
+        at_block()
+        for k, solution in enumerate(ridge_path(moments, ridges)):
+            found[k][:, columns] = solution.parameters
+    return found
 
 
 def _by_cholesky(normal: Matrix, right: Matrix) -> Matrix | None:

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.registry import Registry
+from mnistlab.core import Registry
 
 Array = NDArray[np.floating]
 

@@ -52,25 +52,26 @@ def evaluate(parameters: Array, objective: Objective, samples: Samples) -> Evalu
     The prediction is the class of the largest output, the lowest such class on a tie. Sums
     run in float64 whatever the dtype of the parameters.
     """
-    N, (_, K, P) = len(samples), parameters.shape
-    total = np.zeros(K)
+    _, K, P = parameters.shape
     C = len(objective.coding.code(P))
-    predictions = np.empty((N, K), np.min_scalar_type(C - 1))
-    for part, losses, classes in _blocks(parameters, objective, samples):
-        with np.errstate(over="ignore", invalid="ignore"):
-            total += losses.sum(axis=0, dtype=np.float64)
-        predictions[part] = classes
-    correct = np.count_nonzero(predictions == samples.labels[:, None], axis=0)
-    return Evaluation(Metrics(total / N, correct / N), predictions)
+    predictions = np.empty((len(samples), K), np.min_scalar_type(C - 1))
+    return Evaluation(measure(parameters, objective, samples, predictions), predictions)
 
 
-def measure(parameters: Array, objective: Objective, samples: Samples) -> Metrics:
-    """Return the metrics alone, to the same bits, without room for all predictions."""
+def measure(
+    parameters: Array,
+    objective: Objective,
+    samples: Samples,
+    predictions: NDArray[np.unsignedinteger] | None = None,
+) -> Metrics:
+    """Return the metrics alone; each sample's class goes into `predictions` (N, K) if given."""
     total, correct = np.zeros(parameters.shape[1]), np.zeros(parameters.shape[1], np.intp)
     for part, losses, classes in _blocks(parameters, objective, samples):
         with np.errstate(over="ignore", invalid="ignore"):
             total += losses.sum(axis=0, dtype=np.float64)
         correct += np.count_nonzero(classes == samples.labels[part, None], axis=0)
+        if predictions is not None:
+            predictions[part] = classes
     return Metrics(total / len(samples), correct / len(samples))
 
 
@@ -110,7 +111,7 @@ def _blocks(
                 x = reader.read(inputs[start : start + tile])
                 products.pre_activations(x, reader.factor, start)
             outputs, _ = objective.model.forward(products.A[: len(labels)])
-            targets = objective.targets(labels, P, parameters.dtype)
+            targets = objective.coding.targets(labels, P, parameters.dtype)
             losses = objective.loss_of(outputs, targets)
         yield part, losses, largest_class(objective.coding.scores(outputs))
 

@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mnistlab.core.registry import Registry
+from mnistlab.core import Registry
 
 Array = NDArray[np.floating]
 
@@ -23,47 +23,31 @@ Weights = NDArray[np.float64]
 Pullback = Callable[[Array], Array]
 
 
-class Coding(Protocol):
-    """What the trainer asks of a way to tell classes apart."""
+class Coding:
+    """How columns tell classes apart: a column for each class."""
 
     def columns(self, C: int) -> int:
         """Return P for so many classes."""
-        ...
-
-    def code(self, P: int) -> NDArray[np.float64]:
-        """Return what each column is trained towards for each class, (C, P)."""
-        ...
-
-    def counted(self, targets: Array) -> NDArray[np.bool_] | None:
-        """Return which columns say anything of a sample, like `targets`; None for all."""
-        ...
-
-    def scores(self, outputs: Array) -> Array:
-        """Return how strongly the outputs (B, K, P) speak for each class, (B, K, C)."""
-        ...
-
-
-class OneHot:
-    """A column for each class."""
-
-    def columns(self, C: int) -> int:
-        """Return C."""
         return C
 
     def code(self, P: int) -> NDArray[np.float64]:
-        """Return the identity."""
+        """Return what each column is trained towards for each class, (C, P)."""
         return np.eye(P)
 
-    def counted(self, targets: Array) -> None:  # noqa: ARG002 - each column counts for each sample
-        """Return None."""
-        return
+    def targets(self, labels: NDArray[np.integer], P: int, dtype: DTypeLike) -> Array:
+        """Return targets (N, 1, P), stored column by column like every array of pre-activations."""
+        return self.code(P).astype(dtype).T.take(labels, axis=1).T[:, None, :]
+
+    def counted(self, targets: Array) -> NDArray[np.bool_] | None:  # noqa: ARG002
+        """Return which columns say anything of a sample, like `targets`; None for all."""
+        return None
 
     def scores(self, outputs: Array) -> Array:
-        """Return the outputs."""
+        """Return how strongly the outputs (B, K, P) speak for each class, (B, K, C)."""
         return outputs
 
 
-class OneAgainstOne:
+class OneAgainstOne(Coding):
     """A column for each pair of classes, in the order (0, 1), (0, 2), …, (C-2, C-1).
 
     Its target is 1 for samples of the first and -1 for those of the second; samples of other
@@ -97,13 +81,7 @@ class OneAgainstOne:
         return votes
 
 
-ONE_HOT = OneHot()
-
-
-def targets_of(coding: Coding, labels: NDArray[np.integer], P: int, dtype: DTypeLike) -> Array:
-    """Return targets (N, 1, P), stored column by column like every array of pre-activations."""
-    code = coding.code(P).astype(dtype)
-    return code.T.take(labels, axis=1).T[:, None, :]
+ONE_HOT = Coding()
 
 
 class Model(Protocol):

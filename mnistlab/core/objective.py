@@ -18,16 +18,16 @@ learning rate gradient descent is stable.
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mnistlab.core.least_squares import Exact
+from mnistlab.core import Registry
 from mnistlab.core.losses import LOSSES, Loss
-from mnistlab.core.models import MODELS, ONE_HOT, Coding, Model, targets_of
-from mnistlab.core.optimizers import Optimizer
-from mnistlab.core.registry import Registry
+from mnistlab.core.models import MODELS, ONE_HOT, Coding, Model
+from mnistlab.core.optimizers import Exact, Optimizer
 from mnistlab.core.samples import Samples
 
 Array = NDArray[np.floating]
@@ -39,25 +39,12 @@ hundred rows of (10, 785) x (785, n) instead of 80 on one core. Fewer than 32 ro
 (K > 3) gain nothing."""
 
 
-class Mean:
-    """Divide by the number of samples in the batch."""
+Reduction = Callable[[int], float]
+"""What each sample of a batch of B weighs; to add them is the assignment's batch formula."""
 
-    def weight(self, B: int) -> float:
-        """Return 1/B."""
-        return 1 / B
-
-
-class Sum:
-    """Add over the batch, as in the assignment's batch formula."""
-
-    def weight(self, B: int) -> float:  # noqa: ARG002 - a sum does not depend on it
-        """Return 1."""
-        return 1.0
-
-
-REDUCTIONS: Registry[Mean | Sum] = Registry("reduction")
-REDUCTIONS.add("mean", Mean())
-REDUCTIONS.add("sum", Sum())
+REDUCTIONS: Registry[Reduction] = Registry("reduction")
+REDUCTIONS.add("mean", lambda B: 1 / B)
+REDUCTIONS.add("sum", lambda B: 1.0)  # noqa: ARG005
 
 
 @dataclass(frozen=True)
@@ -66,16 +53,12 @@ class Objective:
 
     model: Model
     loss: Loss
-    reduction: Mean | Sum
+    reduction: Reduction
 
     @property
     def coding(self) -> Coding:
         """How the model's columns tell classes apart."""
         return coding_of(self.model)
-
-    def targets(self, labels: NDArray[np.integer], columns: int, dtype: DTypeLike) -> Array:
-        """Return what so many columns are trained towards, (B, 1, columns)."""
-        return targets_of(self.coding, labels, columns, dtype)
 
     def values(self, A: Array, targets: Array) -> Array:
         """Return each sample's loss (B, K) from pre-activations."""
@@ -210,7 +193,7 @@ def batch_gradient(
     `products`; `weight_decay` is (K, 1), or None for no penalty.
     """
     dA = objective.gradient(A, targets)
-    weight = objective.reduction.weight(len(x)) * factor
+    weight = objective.reduction(len(x)) * factor
     gradient = products.parameter_gradient(x, dA, weight)
     if weight_decay is not None:
         gradient[:-1] += weight_decay * parameters[:-1]
@@ -296,7 +279,7 @@ def stability_limit(
     second, relative_limit = objective.loss.curvature, optimizer.stability(momentum, 0.0)
     if second is None or relative_limit is None or not objective.model.is_linear:
         return None
-    scale = second * objective.reduction.weight(batch_size) * batch_size
+    scale = second * objective.reduction(batch_size) * batch_size
     mean = scale * curve.largest + weight_decay
     apart = max(curve.single - curve.largest, 0.0)
     drawn = (images - batch_size) / max(images - 1, 1) / batch_size

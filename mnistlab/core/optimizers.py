@@ -13,8 +13,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.least_squares import Exact
-from mnistlab.core.registry import Registry
+from mnistlab.core import Registry
 
 Array = NDArray[np.floating]
 State = dict[str, Array]
@@ -47,6 +46,23 @@ class Optimizer(Protocol):
     def update(self, gradient: Array, state: State, hyper: Hyperparameters) -> Array:
         """Return what to subtract from the parameters; gradient and state are overwritten."""
         ...
+
+
+class Exact:
+    """No steps: the trainer solves the normal equations by `least_squares.solve` in one epoch.
+
+    Nothing depends on the order of the samples, on the parameters to start from, or on a rate.
+    """
+
+    options: ClassVar[Mapping[str, float]] = {}
+
+    def stability(self, momentum: float, noise: float) -> None:  # noqa: ARG002
+        """Return None: nothing can become unstable."""
+        return
+
+    def init(self, parameters: Array) -> State:  # noqa: ARG002
+        """Return the empty state."""
+        return {}
 
 
 OPTIMIZERS: Registry[Optimizer | Exact] = Registry("optimizer")
@@ -96,14 +112,12 @@ class Momentum:
         return np.multiply(velocity, hyper["learning_rate"], out=gradient)
 
 
-class Nesterov:
+class Nesterov(Momentum):
     """v <- momentum * v + g; step = learning_rate * (g + momentum * v).
 
     Nesterov's accelerated gradient as a step from the current point (Sutskever, Martens,
     Dahl and Hinton, ICML 2013, after a change of variables).
     """
-
-    options: ClassVar[Mapping[str, float]] = {"momentum": 0.9}
 
     def stability(self, momentum: float, noise: float) -> float | None:
         """Return the rate u from which on E z_t^2 grows; without noise 2 (1 + m)/(1 + 2m).
@@ -123,10 +137,6 @@ class Nesterov:
             middle = (low + high) / 2
             low, high = (low, middle) if growth(middle) > 0 else (middle, high)
         return high
-
-    def init(self, parameters: Array) -> State:
-        """Return a velocity of zero."""
-        return {"velocity": np.zeros_like(parameters)}
 
     def update(self, gradient: Array, state: State, hyper: Hyperparameters) -> Array:
         """Return learning_rate * (g + momentum * v)."""

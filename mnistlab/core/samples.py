@@ -127,20 +127,15 @@ class Samples:
         N = len(self)
         if not self.is_large:
             return generator.permutation(N)
-        order = np.empty(N, np.intp)
         starts = generator.permutation(range(0, N, _BLOCK_ROWS))
-        at = 0
+        windows = []
         for first in range(0, len(starts), _WINDOW_BLOCKS):
-            window = np.concatenate(
-                [
-                    np.arange(start, min(start + _BLOCK_ROWS, N))
-                    for start in starts[first : first + _WINDOW_BLOCKS]
-                ]
-            )
+            blocks = starts[first : first + _WINDOW_BLOCKS]
+            window = np.add.outer(blocks, np.arange(_BLOCK_ROWS)).ravel()
+            window = window[window < N]
             generator.shuffle(window)
-            order[at : at + len(window)] = window
-            at += len(window)
-        return order
+            windows.append(window)
+        return np.concatenate(windows)
 
     def reader(self, rows: int, dtype: DTypeLike) -> "FeatureReader":
         """Return what turns up to so many of the `inputs` into features."""
@@ -220,11 +215,6 @@ class FeatureReader:
                 mapped = step(mapped)
             np.copyto(features, mapped)
         return x
-
-
-def one_hot(labels: NDArray[np.integer], C: int, dtype: DTypeLike) -> Array:
-    """Return targets (N, 1, C), stored class by class like every array of pre-activations."""
-    return np.eye(C, dtype=dtype).take(labels, axis=1).T[:, None, :]
 
 
 def shuffled(

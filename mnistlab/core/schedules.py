@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.registry import Registry
+from mnistlab.core import Registry
 
 Array = NDArray[np.float64]
 

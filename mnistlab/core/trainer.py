@@ -12,16 +12,15 @@ the end of an epoch, when it has finished or diverged.
 import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.least_squares import Exact
 from mnistlab.core.metrics import Evaluator, Metrics
 from mnistlab.core.objective import Objective, Products, batch_gradient, copy_stack
-from mnistlab.core.optimizers import Optimizer, State
+from mnistlab.core.optimizers import Exact, Optimizer, State
 from mnistlab.core.samples import Samples, shuffled
 from mnistlab.core.schedules import Schedule
 
@@ -73,7 +72,7 @@ class EpochRecord:
 
 @dataclass
 class Snapshot:
-    """All that training needs to go on from the end of an epoch, as copies."""
+    """All that training needs to go on from the end of an epoch."""
 
     epoch: int
     columns: NDArray[np.intp]
@@ -83,30 +82,28 @@ class Snapshot:
     best_epoch: PerColumn
     generator: Mapping[str, object]
 
-    def keep(self, kept: NDArray[np.bool_]) -> "Snapshot":
-        """Return the snapshot of the same stack with only some of its columns left."""
-        k = np.flatnonzero(kept).tolist()
-        return Snapshot(
-            epoch=self.epoch,
-            columns=self.columns[kept],
-            parameters=copy_stack(self.parameters[:, k, :]),
-            state={name: _take_columns(array, k) for name, array in self.state.items()},
-            best_loss=self.best_loss[k],
-            best_epoch=self.best_epoch[k],
-            generator=self.generator,
+    def copy(self) -> "Snapshot":
+        """Return a copy that shares no array with it."""
+        return replace(
+            self,
+            columns=self.columns.copy(),
+            parameters=copy_stack(self.parameters),
+            state={name: _copy(array) for name, array in self.state.items()},
+            best_loss=self.best_loss.copy(),
+            best_epoch=self.best_epoch.copy(),
         )
 
-
-@dataclass
-class _Epoch:
-    """An epoch whose steps are taken, and whose evaluation may be on its way."""
-
-    end: Snapshot
-    learning_rate: PerColumn
-    finished: NDArray[np.bool_]
-    finite: NDArray[np.bool_]
-    due: NDArray[np.bool_]
-    seconds: float
+    def keep(self, kept: NDArray[np.bool_]) -> "Snapshot":
+        """Return a copy of the same stack with only some of its columns left."""
+        k = np.flatnonzero(kept).tolist()
+        return replace(
+            self,
+            columns=self.columns[kept],
+            parameters=copy_stack(self.parameters[:, k, :]),
+            state={name: _copy(array.take(k, axis=-2)) for name, array in self.state.items()},
+            best_loss=self.best_loss[kept],
+            best_epoch=self.best_epoch[kept],
+        )
 
 
 class Trainer:
@@ -133,15 +130,19 @@ class Trainer:
         self._train = train
         self._generator = generator
         K = parameters.shape[1]
-        self.columns = np.arange(K)
-        self.parameters = parameters
+        state = settings.optimizer.init(parameters)
+        best_loss, best_epoch = np.full(K, np.inf), np.zeros(K)
+        known = generator.bit_generator.state
+        self._now = Snapshot(0, np.arange(K), parameters, state, best_loss, best_epoch, known)
+        self._hyper: dict[str, PerColumn] = dict(settings.hyper)
         splits = [train] if validation is None else [train, validation]
         self.evaluator = Evaluator(settings.objective, splits)
-        self._state = settings.optimizer.init(parameters)
-        self._hyper: dict[str, PerColumn] = dict(settings.hyper)
-        self._best_loss = np.full(K, np.inf)
-        self._best_epoch = np.zeros(K)
-        self._before_epoch = self.snapshot = self._take_snapshot(0)
+        self._before_epoch = self.snapshot = self._now.copy()
+
+    @property
+    def parameters(self) -> Array:
+        """The stack as it is now, (D+1, K, C)."""
+        return self._now.parameters
 
     def epochs(self) -> Iterator[EpochRecord]:
         """Yield a record after each epoch, until no column is left.
@@ -149,23 +150,24 @@ class Trainer:
         With an evaluator beside, an epoch of a single run is evaluated while the next one trains,
         and its record comes when both are done, or the next one was cut short.
         """
-        following: _Epoch | None = None
-        while len(self.columns):
-            epoch = following or self._train_epoch(self.snapshot.epoch)
+        following: tuple[EpochRecord, Snapshot] | None = None
+        while len(self._now.columns):
+            trained, end = following or self._train_epoch(self.snapshot.epoch)
             following, failure = None, None
-            if epoch.due.any():
-                self.evaluator.start(epoch.end.parameters)
-                if self._is_next_likely(epoch):
+            if trained.evaluated.any():
+                self.evaluator.start(end.parameters)
+                is_next_likely = len(end.columns) == 1 and not (trained.finished | trained.diverged)
+                if self.evaluator.is_beside and is_next_likely:  # its losses may yet end the run
                     try:
-                        following = self._train_epoch(epoch.end.epoch)
+                        following = self._train_epoch(end.epoch)
                     except BaseException as error:
                         failure = error
-            record = self._evaluate(epoch)
-            self._before_epoch, self.snapshot = self.snapshot, epoch.end
+            record = self._evaluate(trained, end)
+            self._before_epoch, self.snapshot = self.snapshot, end
             yield record
             self._keep(~(record.diverged | record.finished))
             # of a run that has ended, the next epoch's own errors are of no interest
-            goes_on = len(self.columns) > 0
+            goes_on = len(self._now.columns) > 0
             if failure is not None and (goes_on or isinstance(failure, KeyboardInterrupt)):
                 raise failure
 
@@ -176,13 +178,9 @@ class Trainer:
         """
         self._check_fits(snapshot)
         self._set_generator(snapshot.generator)
-        self.columns = snapshot.columns.copy()
-        self.parameters = copy_stack(snapshot.parameters)
-        self._state = {name: _copy(array) for name, array in snapshot.state.items()}
-        self._hyper = {name: values[self.columns] for name, values in self._settings.hyper.items()}
-        self._best_loss = snapshot.best_loss.copy()
-        self._best_epoch = snapshot.best_epoch.copy()
-        self.snapshot = snapshot
+        self._now, self.snapshot = snapshot.copy(), snapshot
+        kept = snapshot.columns
+        self._hyper = {name: values[kept] for name, values in self._settings.hyper.items()}
 
     def _check_fits(self, snapshot: Snapshot) -> None:
         """Raise ValueError unless the arrays of a snapshot can be those of this stack."""
@@ -220,10 +218,7 @@ class Trainer:
         Ends with the first loss that is not finite: this shows how a run diverged, which a
         figure an epoch cannot. (S,) for S steps.
         """
-        before = self._before_epoch
-        k = int(np.flatnonzero(before.columns == column)[0])
-        parameters = copy_stack(before.parameters[:, [k], :])
-        state = {name: _take_columns(array, [k]) for name, array in before.state.items()}
+        before = self._before_epoch.keep(self._before_epoch.columns == column)
         hyper = {name: values[[column]] for name, values in self._settings.hyper.items()}
         losses: list[float] = []
         optimizer = self._settings.optimizer
@@ -231,76 +226,68 @@ class Trainer:
             generator = copy.deepcopy(self._generator)
             generator.bit_generator.state = before.generator
             order = self._train.draw_order(generator)
-            self._take_steps(optimizer, parameters, state, hyper, before.epoch, order, losses)
+            self._take_steps(optimizer, before, hyper, before.epoch, order, losses)
         return np.array(losses)
 
-    def _is_next_likely(self, epoch: "_Epoch") -> bool:
-        """Return whether to train on although this epoch's losses may yet end the run."""
-        return bool(
-            self.evaluator.is_beside
-            and len(self.columns) == 1
-            and epoch.finite.all()
-            and not epoch.finished.any()
-        )
-
-    def _train_epoch(self, index: int) -> "_Epoch":
+    def _train_epoch(self, index: int) -> tuple[EpochRecord, Snapshot]:
+        """Return what an epoch did but for its evaluation, and the stack at its end."""
         started = time.perf_counter()
-        settings, epoch = self._settings, index + 1
+        settings, now, epoch = self._settings, self._now, index + 1
         if isinstance(settings.optimizer, Exact):
-            columns, decays = self.parameters.shape[2], self._hyper["weight_decay"].tolist()
-            check = self._before_step or (lambda: None)
-            coding = settings.objective.coding
-            found = settings.optimizer.solve(self._train, coding, columns, decays, check)
+            from mnistlab.core.least_squares import solve  # noqa: PLC0415 - few runs need it
+
+            decays = self._hyper["weight_decay"].tolist()
+            check, coding = self._before_step or (lambda: None), settings.objective.coding
+            found = solve(self._train, coding, now.parameters.shape[2], decays, check)
             for k, parameters in enumerate(found):
-                self.parameters[:, k, :] = parameters
+                now.parameters[:, k, :] = parameters
         else:
             order = self._train.draw_order(self._generator)
-            self._take_steps(
-                settings.optimizer, self.parameters, self._state, self._hyper, index, order
-            )
+            self._take_steps(settings.optimizer, now, self._hyper, index, order)
+        now.epoch, now.generator = epoch, self._generator.bit_generator.state
         finished = epoch >= self._hyper["last_epoch"]
-        finite = np.asarray(np.isfinite(self.parameters).all(axis=(0, 2)))
+        diverged = np.asarray(~np.isfinite(now.parameters).all(axis=(0, 2)))
         every = settings.evaluate_every
-        due = finished | ~finite | (epoch % every == 0) if every else np.zeros_like(finite)
-        return _Epoch(
-            end=self._take_snapshot(epoch),
+        due = finished | diverged | (epoch % every == 0) if every else np.zeros_like(finished)
+        end = now.copy()
+        record = EpochRecord(
+            epoch=epoch,
+            columns=end.columns,
             learning_rate=self._learning_rate(index, self._hyper),
+            train=None,
+            validation=None,
+            evaluated=due,
+            diverged=diverged,
             finished=finished,
-            finite=finite,
-            due=due,
-            seconds=time.perf_counter() - started,
+            train_seconds=time.perf_counter() - started,
+            evaluate_seconds=0.0,
         )
+        return record, end
 
-    def _evaluate(self, epoch: "_Epoch") -> EpochRecord:
+    def _evaluate(self, record: EpochRecord, end: Snapshot) -> EpochRecord:
         """Return what an epoch did, when its evaluation is there."""
         began = time.perf_counter()
-        end, finite, finished = epoch.end, epoch.finite, epoch.finished
-        train = validation = None
-        if epoch.due.any():
+        train, validation, finished, diverged = None, None, record.finished, record.diverged
+        if record.evaluated.any():
             train, *others = self.evaluator.result()
-            finite &= np.isfinite(train.loss) | ~epoch.due
+            diverged = diverged | ~np.isfinite(train.loss) & record.evaluated
             if others:
                 (validation,) = others
-                finished |= self._has_stalled(end.epoch, validation.loss, epoch.due)
-        end.best_loss, end.best_epoch = self._best_loss.copy(), self._best_epoch.copy()
-        return EpochRecord(
-            epoch=end.epoch,
-            columns=end.columns,
-            learning_rate=epoch.learning_rate,
+                finished = finished | self._has_stalled(record, validation.loss)
+        end.best_loss, end.best_epoch = self._now.best_loss.copy(), self._now.best_epoch.copy()
+        return replace(
+            record,
             train=train,
             validation=validation,
-            evaluated=epoch.due,
-            diverged=~finite,
-            finished=finished & finite,
-            train_seconds=epoch.seconds,
+            diverged=diverged,
+            finished=finished & ~diverged,
             evaluate_seconds=time.perf_counter() - began,
         )
 
     def _take_steps(
         self,
         optimizer: Optimizer,
-        parameters: Array,
-        state: State,
+        stack: Snapshot,
         hyper: Mapping[str, PerColumn],
         epoch: int,
         order: NDArray[np.intp],
@@ -312,6 +299,7 @@ class Trainer:
         and the first that is not finite ends the epoch.
         """
         settings, objective = self._settings, self._settings.objective
+        parameters, state = stack.parameters, stack.state
         C, dtype = parameters.shape[2], parameters.dtype
         reader = self._train.reader(0, dtype)
         products = Products(parameters, settings.batch_size)
@@ -331,7 +319,7 @@ class Trainer:
                 at = start % stretch
                 if at == 0:
                     part = order[start : start + stretch]
-                    targets = objective.targets(labels[part], C, dtype)
+                    targets = objective.coding.targets(labels[part], C, dtype)
                 t = targets[at : at + len(x)]
                 start += len(x)
                 A = products.pre_activations(x, reader.factor)
@@ -351,48 +339,27 @@ class Trainer:
         factor = self._settings.schedule.factor(epoch, hyper["epochs"], hyper)
         return hyper["learning_rate"] * factor
 
-    def _has_stalled(
-        self, epoch: int, loss: PerColumn, due: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
+    def _has_stalled(self, record: EpochRecord, loss: PerColumn) -> NDArray[np.bool_]:
         """Return which columns saw no better validation loss for `early_stopping` epochs."""
-        better = due & (loss < self._best_loss)
-        self._best_loss = np.where(better, loss, self._best_loss)
-        self._best_epoch = np.where(better, epoch, self._best_epoch)
-        stalled: NDArray[np.bool_] = epoch - self._best_epoch >= self._hyper["early_stopping"]
+        now, due = self._now, record.evaluated
+        better = due & (loss < now.best_loss)
+        now.best_loss = np.where(better, loss, now.best_loss)
+        now.best_epoch = np.where(better, record.epoch, now.best_epoch)
+        stalled: NDArray[np.bool_] = record.epoch - now.best_epoch >= self._hyper["early_stopping"]
         return due & stalled
 
-    def _take_snapshot(self, epoch: int) -> Snapshot:
-        return Snapshot(
-            epoch=epoch,
-            columns=self.columns.copy(),
-            parameters=copy_stack(self.parameters),
-            state={name: _copy(array) for name, array in self._state.items()},
-            best_loss=self._best_loss.copy(),
-            best_epoch=self._best_epoch.copy(),
-            generator=self._generator.bit_generator.state,
-        )
-
     def _keep(self, kept: NDArray[np.bool_]) -> None:
-        """Shrink the stack to the columns kept; every array has K second to last."""
-        if kept.all():
-            return
-        index = np.flatnonzero(kept).tolist()
-        self.columns = self.columns[kept]
-        self.parameters = copy_stack(self.parameters[:, index, :])
-        self._state = {name: _take_columns(array, index) for name, array in self._state.items()}
-        self._hyper = {name: values[kept] for name, values in self._hyper.items()}
-        self._best_loss, self._best_epoch = self._best_loss[kept], self._best_epoch[kept]
-        self.snapshot = self._take_snapshot(self.snapshot.epoch)
+        """Shrink the stack to the columns kept."""
+        if not kept.all():
+            self._now = self._now.keep(kept)
+            self._hyper = {name: values[kept] for name, values in self._hyper.items()}
+            self.snapshot = self.snapshot.keep(kept)
 
 
 def _arrays_of(snapshot: Snapshot) -> dict[str, Array]:
     state = {f"state.{name}": array for name, array in snapshot.state.items()}
     ours = ("parameters", "best_loss", "best_epoch")
     return {name: getattr(snapshot, name) for name in ours} | state
-
-
-def _take_columns(array: Array, index: list[int]) -> Array:
-    return _copy(array.take(index, axis=-2))
 
 
 def _copy(array: Array) -> Array:

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.registry import Registry
+from mnistlab.core import Registry
 from mnistlab.datasets.data_files import (
     DIFFERS,
     GZIP_MAGIC,

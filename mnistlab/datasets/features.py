@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from mnistlab.core.registry import Registry
+from mnistlab.core import Registry
 from mnistlab.core.samples import Samples
 from mnistlab.errors import DataError
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.core import Registry
 from mnistlab.core.objective import Curvature
-from mnistlab.core.registry import Registry
 from mnistlab.core.samples import FeatureMap, PixelMap, Samples, lit_pixels
 from mnistlab.datasets.catalog import DATASETS, NamedDataset
 from mnistlab.datasets.data_files import Progress, Silent, data_dir

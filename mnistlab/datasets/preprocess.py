@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.registry import Registry
+from mnistlab.core import Registry
 from mnistlab.core.samples import PixelMap
 from mnistlab.datasets.data_files import (
     Progress,

@@ -15,7 +15,6 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config, option_keys
-from mnistlab.core.least_squares import Exact
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import (
@@ -28,7 +27,7 @@ from mnistlab.core.objective import (
     stability_limit,
     stack_parameters,
 )
-from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.core.optimizers import OPTIMIZERS, Exact
 from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Settings, Trainer
 from mnistlab.datasets import (
@@ -89,7 +88,12 @@ class Plan:
     @property
     def curvature(self) -> Curvature:
         """How steep a linear model's squared error is on the training split."""
-        return _curvature(self.dataset, exact=self.exact_limit)
+        known = self.dataset.curvatures  # which outlive the plan
+        if self.exact_limit not in known:
+            with threadpoolctl.threadpool_limits(1, "blas"):
+                rows = None if self.exact_limit else SUBSET_ROWS
+                known[self.exact_limit] = curvature(self.dataset.train, rows)
+        return known[self.exact_limit]
 
     @cached_property
     def limits(self) -> list[float | None]:
@@ -155,12 +159,8 @@ class Plan:
         found = [oddity.message for oddity in self.dataset.oddities]
         last, every = config.stop_after or config.epochs, config.evaluate_every
         if patience is not None and patience * every >= last:
-            found.append(
-                f"early_stopping {patience} can end nothing within {last} epochs that are "
-                f"evaluated every {every}"
-                if every > 1
-                else f"early_stopping {patience} can end nothing within {last} epochs"
-            )
+            rhythm = f" that are evaluated every {every}" if every > 1 else ""
+            found.append(f"early_stopping {patience} can end nothing within {last} epochs{rhythm}")
         rest = len(self.dataset.train) % config.batch_size
         solved = isinstance(self.settings.optimizer, Exact)
         if 0 < rest <= _FEW * config.batch_size and not solved:
@@ -293,17 +293,6 @@ def with_absolute_data(config: Config) -> Config:
 def objective_of(config: Config) -> Objective:
     """Return what a config minimises."""
     return Objective(MODELS[config.model], LOSSES[config.loss], REDUCTIONS[config.reduction])
-
-
-def _curvature(dataset: Dataset, *, exact: bool) -> Curvature:
-    """Return the curvature of the training split, or of a part of it; computed once."""
-    found = dataset.curvatures.get(exact)
-    if found is None:
-        with threadpoolctl.threadpool_limits(1, "blas"):
-            rows = None if exact else SUBSET_ROWS
-            found = curvature(dataset.train, rows)
-        dataset.curvatures[exact] = found
-    return found
 
 
 def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:

@@ -24,8 +24,8 @@ from mnistlab.datasets import FittedStep
 from mnistlab.errors import describe_error
 from mnistlab.interrupts import deferred
 from mnistlab.run_folders import RunFolder, create_run_folder, files
-from mnistlab.run_folders.integrity import find_intact_runs
 from mnistlab.run_folders.places import cannot_keep
+from mnistlab.run_folders.provenance import find_intact_runs
 from mnistlab.run_folders.safeguards import remove_in_place
 from mnistlab.run_folders.weights import (
     predictions_as_bytes,
@@ -41,11 +41,7 @@ CHECKPOINT_SHARE = 0.03
 
 @dataclass
 class CheckpointTimer:
-    """Tells when the next checkpoint may be written, by how long the last one took.
-
-    So all of them take a bounded share of the time, and a process that is killed loses little more
-    than an epoch or twenty times what a checkpoint takes.
-    """
+    """Tells when the next checkpoint may be written, by how long the last one took."""
 
     _saved: float = field(default_factory=time.monotonic)
     _cost: float = 0.0
@@ -123,10 +119,9 @@ class RunRecorder:
             "path": str(self.folder.path),
             "status": self.status,
             "epochs": len(self.rows),
-            "train": {"loss": last.get("train_loss"), "accuracy": last.get("train_accuracy")},
-            "validation": {
-                "loss": last.get("validation_loss"),
-                "accuracy": last.get("validation_accuracy"),
+            **{
+                split: {name: last.get(f"{split}_{name}") for name in ("loss", "accuracy")}
+                for split in ("train", "validation")
             },
             "test": {
                 "loss": float(test.loss[0]) if test else None,
@@ -136,11 +131,6 @@ class RunRecorder:
             "warnings": self.warnings,
             "seconds": {part: round(value, 6) for part, value in self.seconds.items()},
         }
-
-    @property
-    def is_open(self) -> bool:
-        """Whether this process still works on the run."""
-        return self.lock is not None and bool(self.lock.is_locked)
 
     def record_origin(
         self, environment: Mapping[str, Any], data_sha256: str, patch: str = ""
@@ -222,11 +212,10 @@ class RunRecorder:
 
     def close(self) -> None:
         """Mark the run with its final status, which claims only what has been written."""
-        stopped = {"stopped": self.stopped} if self.stopped else {}
         checksums = self.folder.compute_checksums()
         self.is_ended = True
-        undrawn = {"not_drawn": self.not_drawn} if self.not_drawn else {}
-        details = {"ended": now(), "error": self.error, **stopped, **undrawn}
+        details = {"ended": now(), "error": self.error}
+        details |= {key: told for key in ("stopped", "not_drawn") if (told := getattr(self, key))}
         self.folder.write_status(self.status, checksums=checksums, **details)
         if self.status in ("completed", "diverged"):
             remove_in_place(self.folder.checkpoint)

@@ -40,13 +40,10 @@ class Resumption:
     ) -> RunRecorder:
         """Take the run's lock and make it a running one, on this machine, code and data.
 
-        Here what the run has come to gives way to what it is to be. A process that is killed
-        leaves a run that reads as interrupted, whose files belong together, whatever the moment:
-        the status goes first, so that nothing is vouched for any more; then what only the run as
-        it was can show, so that its results are never seen beside another config; then the
-        config and what goes with it are written. Where the disk fails, all is put back, the
-        status last, and the run is what it was. Raises that OSError, or RunFolderError where
-        another process works on the run, or has done so since.
+        The status goes first, so that nothing is vouched for any more, then the results, so that
+        they are never seen beside another config. Where the disk fails all is put back, the status
+        last. Raises that OSError, or RunFolderError where another process works on the run, or has
+        done so since.
         """
         folder = self.folder
         lock = folder.lock()
@@ -56,7 +53,11 @@ class Resumption:
         where = f"epoch {self.snapshot.epoch}" if self.snapshot else "the beginning"
         gone = self._of_the_run_as_it_was()
         try:
-            self._check_unchanged()
+            if sha256_of(folder.status) != self.seen:
+                raise RunFolderError(
+                    f"{folder.name}: another process has worked on it meanwhile; see how it is "
+                    f"with mnistlab runs show {folder.name}"
+                )
             with restored_on_failure([folder.status, *gone, folder.config, folder.environment]):
                 folder.write_status("running", resumed=now(), ended=None, error=None)
                 for path in gone:
@@ -71,13 +72,6 @@ class Resumption:
                 folder.unlock(lock)
             raise
         return run
-
-    def _check_unchanged(self) -> None:
-        if sha256_of(self.folder.status) != self.seen:
-            raise RunFolderError(
-                f"{self.folder.name}: another process has worked on it meanwhile; see how it is "
-                f"with mnistlab runs show {self.folder.name}"
-            )
 
     def _of_the_run_as_it_was(self) -> list[Path]:
         """Return the files that are not those of the run that goes on, there or not."""

@@ -7,36 +7,41 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import threadpoolctl
 
 from mnistlab import interrupts
 from mnistlab.config.schema import Config
-from mnistlab.core.least_squares import Exact
 from mnistlab.core.metrics import evaluate
+from mnistlab.core.optimizers import Exact
 from mnistlab.core.samples import available_cores
 from mnistlab.core.trainer import EpochRecord, Trainer
 from mnistlab.datasets import Dataset, Progress
 from mnistlab.errors import DataError
 from mnistlab.experiment.prepare import Plan, objective_of
 from mnistlab.experiment.recorder import RunRecorder
-from mnistlab.experiment.resume import Resumption
 from mnistlab.interrupts import deferred
 from mnistlab.plots.drawing import Painter
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.environment import (
+from mnistlab.run_folders.files import to_json
+from mnistlab.run_folders.provenance import (
+    check_same_data,
+    check_undamaged,
     describe_environment,
     describe_other_blas,
+    replace_files,
     uncommitted_changes,
 )
-from mnistlab.run_folders.files import to_json
-from mnistlab.run_folders.integrity import check_same_data, check_undamaged, replace_files
 from mnistlab.run_folders.weights import load_weights, predictions_as_bytes
 from mnistlab.statistics import interpret
 
+if TYPE_CHECKING:
+    from mnistlab.experiment.resume import Resumption
+
 _FEW = 1000
+"""Images that tell the loss of the weights to start from."""
 
 _WORTH_A_PROCESS = 500_000
 """Images to evaluate from which on a second process saves time. On 2 cores, without plots, it made
@@ -69,7 +74,7 @@ def train_run(
     runs_dir: Path,
     reporter: Reporter,
     painter: Painter | None = None,
-    resumption: Resumption | None = None,
+    resumption: "Resumption | None" = None,
     resume_options: str | None = "",
     may_fork: bool = False,
 ) -> RunRecorder:
@@ -108,7 +113,8 @@ def train_run(
         for warning in [*run.warnings, *about_resuming]:
             reporter.warn(warning)
             run.folder.write_log(f"warning: {warning}")
-        start_loss = _loss_before_training(trainer, plan)
+        few = plan.dataset.train.take(slice(_FEW))
+        before = evaluate(trainer.parameters, plan.settings.objective, few).metrics
         if resumption is not None and resumption.snapshot is not None:
             trainer.restore(resumption.snapshot)
 
@@ -128,7 +134,7 @@ def train_run(
         run.write_summary()
         if painter is not None:
             run.not_drawn = _paint(painter, run)
-        run.meaning = _interpret(run, plan, start_loss)
+        run.meaning = _interpret(run, plan, float(before.loss[0]))
         lines = [*run.meaning, *([run.error] if run.error else [])]
         plan.dataset.watched.check()
         run.folder.write_log(*lines, f"{run.status} after {run.seconds['total']:.2f} s")
@@ -155,7 +161,7 @@ def _gains_by_a_process(plan: Plan, *, draws: bool) -> bool:
     )
 
 
-def _warnings_of(resumption: Resumption | None, environment: Mapping[str, Any]) -> list[str]:
+def _warnings_of(resumption: "Resumption | None", environment: Mapping[str, Any]) -> list[str]:
     """Return what a run that goes on must be warned of."""
     if resumption is None:
         return []
@@ -175,7 +181,7 @@ def _saved_if_cut_short(
         yield
     except BaseException as error:
         with deferred():
-            if run.is_open:
+            if run.lock is not None and run.lock.is_locked:  # it is not closed yet
                 if not run.is_ended:
                     with suppress(OSError):
                         if not isinstance(error, DataError):  # the epoch may be one on other data
@@ -210,13 +216,6 @@ def _paint(painter: Painter, run: RunRecorder) -> str | None:
         run.folder.write_log(f"warning: the plots could not be drawn: {error}")
         return str(error)
     return None
-
-
-def _loss_before_training(trainer: Trainer, plan: Plan) -> float:
-    """Return the training loss of the weights to start from, estimated from a few images."""
-    few = plan.dataset.train.take(slice(_FEW))
-    metrics = evaluate(trainer.parameters, plan.settings.objective, few).metrics
-    return float(metrics.loss[0])
 
 
 def _interpret(run: RunRecorder, plan: Plan, start_loss: float) -> list[str]:

@@ -10,8 +10,8 @@ from functools import partial
 
 import numpy as np
 
+from mnistlab.core import Registry
 from mnistlab.core.losses import Loss
-from mnistlab.core.registry import Registry
 from mnistlab.gradcheck.differences import Floats
 
 

@@ -88,7 +88,7 @@ def parameters_problem(case: Case, batch: Batch, mistake: Mistake | None = None)
         batch.pre_activations(), batch.features(), batch.parameters[:-1], batch.parameters[-1]
     )  # fmt: skip
     objective = _objective(case, mistake)
-    targets = objective.targets(batch.samples.labels, len(b), np.float64)
+    targets = objective.coding.targets(batch.samples.labels, len(b), np.float64)
     gradient = _step_gradient(objective, batch, targets, case.weight_decay)
     labels = batch.samples.labels
     if case.coordinates == "weights":
@@ -111,8 +111,8 @@ def _problem(
     Without a `gradient` it is the objective's by A.
     """
     objective, (B, C) = _objective(case, mistake), A.shape
-    targets = objective.targets(labels, C, np.float64)
-    weight = objective.reduction.weight(B)
+    targets = objective.coding.targets(labels, C, np.float64)
+    weight = objective.reduction(B)
     # to the biases the penalty is a constant, in whose rounding they would drown
     decay = case.weight_decay if case.coordinates == "weights" else 0.0
 

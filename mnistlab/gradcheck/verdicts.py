@@ -100,8 +100,8 @@ def save(report: Report, table: str, runs_dir: Path) -> Path:
     # a file of a stranger is judged in a process of its own, which needs none of these
     from mnistlab.plots import gradient_error, save_picture  # noqa: PLC0415
     from mnistlab.run_folders import create_run_folder  # noqa: PLC0415
-    from mnistlab.run_folders.environment import describe_environment  # noqa: PLC0415
     from mnistlab.run_folders.files import write_json, write_text  # noqa: PLC0415
+    from mnistlab.run_folders.provenance import describe_environment  # noqa: PLC0415
 
     folder = create_run_folder(runs_dir, "gradcheck", latest=False)
     write_json(folder.environment, describe_environment())

@@ -10,7 +10,7 @@ _MODULES = {
     "image_plots": ("confusion_matrix", "seen_images", "weight_templates", "worst_mistakes"),
     "plot_registries": ("PLOTS", "SWEEP_PLOTS", "plots_of", "save_plot", "write_plots"),
     "sweep_errors": ("error_by_parameter",),
-    "sweep_several_parameters": ("error_map", "error_maps", "panel_key", "parallel_coordinates"),
+    "sweep_several_parameters": ("error_map", "panel_key", "parallel_coordinates"),
     "views": ("RunView", "SweepView"),
 }
 _FACE = {name: module for module, names in _MODULES.items() for name in names}

@@ -27,7 +27,7 @@ own = {str(Path(mnistlab.__file__).parents[1])!r}
 sys.path.insert(min(installed, default=len(sys.path)), own)
 from mnistlab.plots.drawing import import_matplotlib
 import_matplotlib()
-from mnistlab.plots.__main__ import main
+from mnistlab.plots.plot_registries import main
 main()
 """
 

@@ -94,11 +94,9 @@ def learning_curves(view: RunView) -> Figure:
     """Return the loss (left) and the error rate in percent (right) of a run.
 
     Losses are means per image; those of the test split were measured after the last epoch, if at
-    all. Values that are not finite are left out, and a split without any has no curve. An axis is
-    logarithmic where it spans more than a factor of ten. Of a run that overflowed, the loss of each
-    step's batch takes the left panel.
+    all. Of a run that overflowed, the loss of each step's batch takes the left panel.
     """
-    figure = style.new_figure(2.95, view.title, view.details)
+    figure = style.new_page(2.95, view.title, view.details)
     left, right = (style.add_axes(figure, (start, 0.55), (1.7, 2.25)) for start in (0.8, 4.7))
     loss, absent = spell(view.config["loss"]), _ABSENT["accuracy"]
     if view.divergence is None:
@@ -201,8 +199,7 @@ def compared_curves(
     """Return the losses (left) and the error rates (right) of all runs, training and validation.
 
     `runs` are at most as many as there are COLORS. `loss_name` is None where they have different
-    losses, which have no axis in common: the error rates are then drawn alone. An axis holds the
-    values of completed runs up to 30 times the median of their last ones.
+    losses, which have no axis in common: the error rates are then drawn alone.
     """
     notes = ["Solid: training; dashed: validation."]
     if not loss_name:
@@ -210,7 +207,7 @@ def compared_curves(
     texts = [run.legend for run in runs]
     columns = 2 if max(map(len, texts)) <= 42 else 1
     lines = "\n".join(texts).split("\n")
-    figure = style.new_layout(3.5 + 0.2 * len(lines) / columns)
+    figure = style.new_figure(3.5 + 0.2 * len(lines) / columns)
     panels = figure.subplots(1, 2 if loss_name else 1, squeeze=False)[0]
     if loss_name:
         _draw_runs(panels[0], runs, "loss", f"{loss_name} per image")
@@ -257,12 +254,9 @@ def _draw_runs(axes: Axes, runs: Sequence[RunCurves], metric: Metric, name: str)
 def all_learning_curves(view: SweepView) -> Figure:
     """Return the validation loss (left) and error rate in percent (right) of each run of a sweep.
 
-    There is no loss where several were tried, which have no axis in common. Trials that diverged
-    end at their last finite value. The best trial is drawn in front, with the mean of its runs'
-    last values.
-
-    An axis holds the values of completed trials up to 30 times the median of their last ones; what
-    leaves it is counted in a line below the title.
+    There is no loss where several were tried, which have no axis in common. The best trial is drawn
+    in front, with the mean of its runs' last values. What leaves an axis, which is that of the
+    completed trials, is counted in a line below the title.
     """
     names: dict[Metric, str] = {"loss": f"validation {view.loss}"} if view.loss else {}
     names["accuracy"] = "validation error rate (%)"
@@ -277,7 +271,7 @@ def all_learning_curves(view: SweepView) -> Figure:
     ):
         nothing = "every trial diverged before its first evaluation"
         return style.say(view.title, view.details, nothing)
-    figure = style.new_layout(3.35)
+    figure = style.new_figure(3.35)
     panels = figure.subplots(1, len(names), squeeze=False)[0]
     leaving, seen = 0, np.zeros(len(view.diverged), bool)
     for axes, (metric, name) in zip(panels, names.items(), strict=True):

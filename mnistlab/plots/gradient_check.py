@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from mnistlab.plots import style
-from mnistlab.plots.style import Array, cut, format_power
+from mnistlab.plots.style import Array, cut, format_value
 
 if TYPE_CHECKING:
     from mnistlab.gradcheck.differences import StepStudy
@@ -36,7 +36,7 @@ def gradient_error(
     worst coordinates; what is not finite is drawn at the edge.
     """
     referee = "the complex step" if study.exact else "the extrapolation"
-    figure = style.new_layout(3.75)
+    figure = style.new_figure(3.75)
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _draw_steps(left, study)
     _draw_worst(right, names, errors, tolerances)
@@ -68,7 +68,7 @@ def _draw_worst(axes: Axes, names: Sequence[str], errors: Array, tolerances: Arr
     allowed = np.clip(np.nan_to_num(tolerances, nan=np.inf), _LOWEST, 1e30)
     style.fit_axis(axes.xaxis, np.append(shown, allowed), log=True, pad=(0.15, 0.1))
     axes.xaxis.set_major_locator(LogLocator(numticks=4))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: format_power(tick)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: format_value(tick)))
     low = axes.get_xlim()[0]
     axes.barh(rows, allowed - low, left=low, height=0.62, color=style.PALE, label="tolerance")
     right = shown <= allowed

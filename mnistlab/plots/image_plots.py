@@ -28,9 +28,8 @@ _GREYS: dict[str, Any] = {"fill": -14, "cmap": "gray_r", "vmin": -14, "vmax": 27
 def confusion_matrix(view: RunView) -> Figure | None:
     """Return how often each true class (a row) of the test split was given each class (a column).
 
-    Off the diagonal a cell's colour is its share of its row; the
-    diagonal, which would outshine them, is grey. Beside each row stands its recall, the share of
-    its images that are right.
+    A cell's colour is its share of its row; the diagonal, which would outshine them, is grey.
+    Beside each row stands its recall, the share of its images that are right.
     """
     if view.predictions is None:
         return None
@@ -54,7 +53,7 @@ def confusion_matrix(view: RunView) -> Figure | None:
         f"{total:,} test images{correct} (grey). Colour: the part of a row that is taken for",
         f"another class, from none (white) to {number(100 * shares.max())} % (darkest).",
     ]
-    figure = style.new_figure(bottom + side + 0.25, view.title, view.details, notes)
+    figure = style.new_page(bottom + side + 0.25, view.title, view.details, notes)
     axes = style.add_axes(figure, (left, bottom), (side, side))
     strength = shares / (shares.max() or 1)
     colors = matplotlib.colormaps["Oranges"](0.85 * strength)[..., :3]
@@ -82,9 +81,8 @@ def confusion_matrix(view: RunView) -> Figure | None:
 def weight_templates(view: RunView) -> Figure | None:
     """Return each class' weights as an image, on one scale whose pale middle is zero.
 
-    The scale ends at the 99.5th percentile of the weights' sizes: a few pixels at the border that
-    are hardly ever lit can carry weights large enough to leave the rest pale. The colour bar's
-    ends are pointed where weights lie beyond. Weights that are not finite stay blank.
+    The scale ends at the 99.5th percentile of the weights' sizes: a few pixels that are hardly ever
+    lit can carry weights large enough to leave the rest pale.
     """
     if view.parameters is None:
         return None
@@ -153,7 +151,7 @@ def worst_mistakes(view: RunView) -> Figure | None:
     count = f"{len(wrong):,} of {len(test):,} test images are taken for another class"
     if not len(wrong):
         note = f"{count}: there is no mistake to show."
-        return style.new_figure(0.1, view.title, view.details, [note])
+        return style.new_page(0.1, view.title, view.details, [note])
     outputs, rows = view.scores(wrong), np.arange(len(wrong))
     margins = outputs[rows, view.predictions[wrong]] - outputs[rows, test.labels[wrong]]
     worst = np.argsort(-margins, kind="stable")[:MOST]
@@ -200,10 +198,9 @@ def _draw_tiles(
 ) -> tuple[Figure, AxesImage]:
     """Draw `tiles` (M, H, W) in rows as ONE image, because each artist costs time, and return both.
 
-    Above each tile stand its lines of `headings`, as many for each. A tile's pixel is a whole
-    number of the figure's pixels wide wherever there is room for it, so that no row of a tile looks
-    thicker than another. Between the tiles is `fill`, `right` inches of the page stay free, and
-    all rows take at most `height` inches.
+    Above each tile stand its lines of `headings`. A tile's pixel is a whole number of the figure's
+    pixels wide where there is room for it, so that no row looks thicker than another. Between the
+    tiles is `fill`, `right` inches stay free, and all rows take at most `height` inches.
     """
     count, H, W = tiles.shape
     rows, lines = -(-count // columns), len(headings[0])
@@ -222,14 +219,16 @@ def _draw_tiles(
     joined = grid.reshape(rows * (above + H), -1)[:, left:]
 
     extent = (joined.shape[1] * scale, joined.shape[0] * scale)
-    figure = style.new_figure(extent[1] + _BOTTOM, *head)
+    figure = style.new_page(extent[1] + _BOTTOM, *head)
     axes = style.add_axes(figure, (style.MARGIN, _BOTTOM), extent)
     axes.set_axis_off()
     image = axes.imshow(joined, aspect="auto", interpolation="nearest", **look)
     row, column = np.divmod(np.arange(count), columns)
     middle = column * (left + W) + W / 2 - 0.5
+    room = (W + left) * scale - 0.08
+    size = min(style.shrink(text, size, room) for texts in headings for text in texts)
     for line, texts in enumerate(zip(*headings, strict=True)):
         up = (0.1 + _LINE * (lines - 1 - line)) / scale
         places = np.column_stack((middle, row * (above + H) + above - 0.5 - up))
-        style.write(axes, texts, places, size=size, room=(W + left) * scale - 0.08)
+        style.write(axes, texts, places, size=size)
     return figure, image

@@ -1,15 +1,21 @@
 """The plots of runs and of sweeps, drawn from their folders alone, and what writes them.
 
-A new plot is one function registered here.
+A new plot is one function registered here. `main` is a process of its own that draws: importing
+Matplotlib takes as long as half a training run, and only a second process can do it meanwhile.
 """
 
-from collections.abc import Callable
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from matplotlib.figure import Figure
 
-from mnistlab.core.registry import Registry
+from mnistlab.core import Registry
 from mnistlab.errors import InputError, MnistlabError, UnknownNameError, describe_error, shown
 from mnistlab.plots.drawing import encode, save_picture
 from mnistlab.plots.epoch_curves import all_learning_curves, learning_curves
@@ -17,11 +23,12 @@ from mnistlab.plots.image_plots import confusion_matrix, weight_templates, worst
 from mnistlab.plots.sweep_errors import error_by_parameter, published_errors
 from mnistlab.plots.sweep_several_parameters import (
     error_map,
-    error_maps,
+    has_map,
     panel_key,
     parallel_coordinates,
 )
-from mnistlab.plots.views import RunView, SweepView, rank
+from mnistlab.plots.views import RunView, SweepView
+from mnistlab.plugins import load_plugins
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import write_bytes
 from mnistlab.run_folders.folder import SweepFolder, is_sweep
@@ -42,17 +49,15 @@ SWEEP_PLOTS: Registry[Callable[[SweepView], Figure | None]] = Registry("plot of 
 @SWEEP_PLOTS.register("learning_rate")
 def draw_learning_rate(view: SweepView) -> Figure | None:
     """Return the error against the learning rate, where that was varied."""
-    if "learning_rate" not in view.keys or view.is_compared:
-        return None
-    return error_by_parameter(view, "learning_rate")
+    is_varied = "learning_rate" in view.keys and not view.is_compared
+    return error_by_parameter(view, "learning_rate") if is_varied else None
 
 
 @SWEEP_PLOTS.register("parameter")
 def draw_parameter(view: SweepView) -> Figure | None:
     """Return the error against the only parameter, if that is not the learning rate."""
-    if len(view.keys) != 1 or view.keys == ["learning_rate"] or view.is_compared:
-        return None
-    return error_by_parameter(view, view.keys[0])
+    is_alone = len(view.keys) == 1 and view.keys != ["learning_rate"]
+    return error_by_parameter(view, view.keys[0]) if is_alone and not view.is_compared else None
 
 
 @SWEEP_PLOTS.register("heat_map")
@@ -61,20 +66,16 @@ def draw_heat_map(view: SweepView) -> Figure | None:
 
     Not where they were varied in step.
     """
-    if view.is_compared:
-        return None
-    if _is_plane(view):
-        return error_map(view)
     panel = panel_key(view)
-    return None if panel is None else error_maps(view, panel)
+    is_plane = has_map(view) or panel is not None
+    return error_map(view, panel) if is_plane and not view.is_compared else None
 
 
 @SWEEP_PLOTS.register("parallel_coordinates")
 def draw_parallel_coordinates(view: SweepView) -> Figure | None:
     """Return a line a trial through all its parameters, where one heat map cannot hold them."""
-    if len(view.keys) < 2 or _is_plane(view) or view.is_compared:
-        return None
-    return parallel_coordinates(view)
+    is_many = len(view.keys) > 1 and not has_map(view)
+    return parallel_coordinates(view) if is_many and not view.is_compared else None
 
 
 @SWEEP_PLOTS.register("all_learning_curves")
@@ -84,14 +85,6 @@ def draw_learning_curves(view: SweepView) -> Figure | None:
 
 
 SWEEP_PLOTS.add("published", published_errors)
-
-
-def _is_plane(view: SweepView) -> bool:
-    """Return whether there are two parameters that span a plane, few enough values of each."""
-    if len(view.keys) != 2:
-        return False
-    x, y = (len(rank(view.values(key))[0]) for key in view.keys)
-    return max(x, y) < len(view.results) and 2 * len(view.results) > x * y and max(x, y) <= 64
 
 
 def plots_of(folder: RunFolder) -> tuple[Registry[Any], RunView | SweepView]:
@@ -153,3 +146,69 @@ def write_plots(
     drawn_one, *more = figures.values()
     write_bytes(to, encode([drawn_one, *more] if more else drawn_one, kind))
     return [to]
+
+
+def main() -> None:
+    """Load the plugins named on the command line; answer requests from stdin until its end."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a plugin prints is no answer
+    load_plugins([Path(word) for word in sys.argv[1:]])
+    try:
+        serve(sys.stdin, answers)
+    except (OSError, MnistlabError) as error:  # the last line is what the run tells of it
+        sys.exit(describe_error(error))
+
+
+def serve(requests: Iterable[str], answers: TextIO) -> None:
+    """Do what each line of `requests` asks for, a JSON array.
+
+    ["load", RUN] loads the data of a run folder ahead of time; ["draw", RUN] draws the plots of a
+    run or a sweep and is answered by a line, the names of what was drawn.
+    """
+    for line in requests:
+        what, folder = json.loads(line)
+        if what == "load":
+            _ = RunView(RunFolder(Path(folder))).dataset
+        else:
+            answers.write(f"{json.dumps(draw_all(RunFolder(Path(folder))))}\n")
+            answers.flush()
+
+
+def draw_all(folder: RunFolder) -> list[str]:
+    """Draw every plot that the run or the sweep has data for, and return their names.
+
+    Two processes draw, each the next one that is left (that took 0.2 s less). If the second was
+    killed, say, all are drawn here.
+    """
+    check_inside(folder.path, folder.path.parent, of_runs=False)
+    plots, view = plots_of(folder)
+    names = list(plots)
+
+    def draw(chosen: Iterable[str]) -> None:
+        for name in chosen:
+            save_plot(_draw(name, plots, view), view.folder, name)
+
+    if sys.platform != "linux":  # elsewhere a fork after such imports is not safe
+        draw(names)
+    else:
+        left, given = os.pipe()  # holds the places of the names that nobody has taken
+        os.write(given, bytes(range(len(names))))
+        os.close(given)
+        take = partial(os.read, left, 1)
+        draw_what_is_left = partial(draw, (names[place] for (place,) in iter(take, b"")))
+        helper = multiprocessing.get_context("fork").Process(target=_try, args=[draw_what_is_left])
+        helper.start()
+        draw_what_is_left()
+        helper.join()
+        os.close(left)
+        if helper.exitcode != 0:
+            draw(names)
+    return [name for name in names if folder.plot(name).exists()]
+
+
+def _try(draw: Callable[[], None]) -> None:
+    """Draw in the second process; what fails is told when it fails in the first one too."""
+    try:
+        draw()
+    except (Exception, SystemExit):  # the plot of a plugin may call exit()
+        sys.exit(1)

@@ -3,10 +3,9 @@
 V is a number of values, M that of texts.
 """
 
-import functools
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,12 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.collections import PathCollection, QuadMesh
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.path import Path as Outline
 from matplotlib.patheffects import AbstractPathEffect, withStroke
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import (
     FixedLocator,
     Formatter,
@@ -54,7 +52,7 @@ INK, MUTED, FAINT, PALE = SETTINGS["text.color"], SETTINGS["axes.edgecolor"], "#
 DIVERGED = "#F8E4D8"  # a tint of the vermilion, for areas
 
 TITLE, BODY, SMALL = 12.0, SETTINGS["font.size"], SETTINGS["legend.fontsize"]  # points
-FONT = FontProperties(family=SETTINGS["font.family"])
+FONT = FontProperties(family=SETTINGS["font.family"], size=1)
 DASHED = (0, (4, 1.6))
 
 PERCENT = " %"
@@ -121,16 +119,11 @@ def format_value(value: Any) -> str:
         words = {"None": "none", "True": "true", "False": "false"}
         return spell(words.get(repr(value), str(value)))
     size = float(numbers[0])
-    if not 0.9e-5 <= abs(size) < 1e5:
+    if not 5e-5 <= abs(size) < 1e5:
         return number(size)
     digits = max(3, len(f"{abs(size):.0f}"))  # whole numbers keep all of theirs
     text = np.format_float_positional(size, digits, unique=False, fractional=False, trim="-")
     return text.replace("-", _MINUS)
-
-
-def format_power(value: float) -> str:
-    """Return a power of ten as on an axis: in digits or, where it is small or large, as 10⁻⁵."""
-    return number(value) if value < 5e-5 else format_value(value)
 
 
 def numeric(values: Sequence[Any]) -> NDArray[np.float64] | None:
@@ -144,12 +137,7 @@ def numeric(values: Sequence[Any]) -> NDArray[np.float64] | None:
     return numbers if np.isfinite(numbers).all() else None
 
 
-def new_figure(body: float, title: str, details: str = "", notes: Sequence[str] = ()) -> Figure:
-    """Return a figure `WIDTH` inches wide with a head, and room for axes in its lowest inches."""
-    return add_head(Figure(figsize=(WIDTH, body), dpi=DPI), title, details, notes)
-
-
-def new_layout(body: float) -> Figure:
+def new_figure(body: float) -> Figure:
     """Return a figure of `body` inches whose panels Matplotlib lays out; its head comes last.
 
     That draws the figure twice, 0.05 s more, so the plots of a run do without.
@@ -181,18 +169,21 @@ def add_head(figure: Figure, title: str, details: str = "", notes: Sequence[str]
     return figure
 
 
+def new_page(body: float, title: str, details: str = "", notes: Sequence[str] = ()) -> Figure:
+    """Return a figure with a head, and room for axes by `add_axes` in its lowest `body` inches."""
+    return add_head(Figure(figsize=(WIDTH, body), dpi=DPI), title, details, notes)
+
+
 def add_axes(figure: Figure, corner: tuple[float, float], size: tuple[float, float]) -> Axes:
     """Return axes of `size`, width and height in inches, whose bottom left is at `corner`."""
-    width, height = figure.get_size_inches()
-    place = (corner[0] / width, corner[1] / height, size[0] / width, size[1] / height)
-    return figure.add_axes(place)
+    return figure.add_axes(tuple(np.divide((*corner, *size), [*figure.get_size_inches()] * 2)))
 
 
 def say(title: str, details: str, statement: str) -> Figure:
     """Return a figure of words alone."""
-    figure = new_figure(1.2, title, details)
-    write_state(add_axes(figure, (0, 0.2), (WIDTH, 0.9)), statement)
-    return figure
+    figure = new_figure(1.2)
+    write_state(figure.subplots(), statement)
+    return add_head(figure, title, details)
 
 
 def write_state(axes: Axes, statement: str) -> None:
@@ -242,13 +233,12 @@ def find_ticks(start: float, end: float, *, log: bool) -> tuple[Locator, Formatt
     """Return what finds and labels round ticks between two values or, if `log`, powers of ten."""
     if not log or end - start < 0.75:  # a factor of 5.6 has no round powers
         return MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]), ScalarFormatter()
+    labels = FuncFormatter(lambda tick, _: format_value(tick))
     if end - start < 3.5:
-        locator = LogLocator(subs=(1, 2, 5) if end - start < 1.6 else (1, 3))
-        return locator, FuncFormatter(lambda tick, _: format_value(tick))
-    # equal steps between the powers of ten
+        return LogLocator(subs=(1, 2, 5) if end - start < 1.6 else (1, 3)), labels
+    # equal steps between the powers of ten; LogLocator makes some beyond the range of numbers
     powers = MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True).tick_values(start, end)
-    ticks = (10.0 ** np.clip(powers, -307, 307)).tolist()
-    return FixedLocator(ticks), FuncFormatter(lambda tick, _: format_power(tick))
+    return FixedLocator((10.0 ** np.clip(powers, -307, 307)).tolist()), labels
 
 
 def name_axis(axis: Axis, name: str, room: float) -> None:
@@ -301,16 +291,15 @@ def write_cells(axes: Axes, texts: Array, dark: Array, cell: Array, smallest: fl
     """
     size = min(BODY, 0.6 * 72 * cell[1])
     size = min((shrink(text, size, 0.86 * cell[0]) for text in texts.flat), default=size)
-    for chosen, color in ((~dark, INK), (dark, "white")):  # whichever is easier to read
-        places = np.argwhere(chosen & (texts != ""))
-        written = [texts[row, column] for row, column in places]
-        if size >= smallest:
-            write(axes, written, places[:, ::-1], size=size, color=color)
+    if size >= smallest:
+        for chosen, color in ((~dark, INK), (dark, "white")):  # whichever is easier to read
+            places = np.argwhere(chosen & (texts != ""))
+            write(axes, texts[tuple(places.T)], places[:, ::-1], size=size, color=color)
 
 
 def measure(text: str, size: float) -> float:
     """Return how many inches wide one line of text is in letters of `size` points."""
-    return size * float(np.asarray(_outline(text).vertices)[:, 0].max())
+    return size / 72 * float(text_to_path.get_text_width_height_descent(text, FONT, False)[0])
 
 
 def shrink(text: str, size: float, room: float) -> float:
@@ -319,38 +308,12 @@ def shrink(text: str, size: float, room: float) -> float:
     return size * min(1.0, room / width) if width else size
 
 
-@functools.lru_cache(maxsize=4096)
-def _outline(text: str) -> Outline:
-    """Return the outline of one line of text in letters of one point, in inches."""
-    if not text.strip():  # of which Matplotlib makes no path
-        return Outline(np.zeros((1, 2)))
-    path = TextPath((0, 0), text, size=100, prop=FONT)
-    return Outline(np.asarray(path.vertices) / 7200, path.codes)
-
-
 def write(
-    axes: Axes,
-    strings: Sequence[str],
-    places: Array,
-    *,
-    size: float = SMALL,
-    color: str = INK,
-    room: float = WIDTH,
+    axes: Axes, strings: Iterable[str], places: Array, *, size: float = SMALL, color: str = INK
 ) -> None:
-    """Write M strings centred on `places` (M, 2), which are in the data's coordinates.
-
-    `size` of the letters is in points; all are smaller if one text is wider than `room` inches.
-    They are one artist, whose label are all of them: a hundred `Text` artists take 0.07 s longer.
-    """
-    strings = [plain(text) for text in strings]
-    size = min((shrink(text, size, room) for text in strings), default=size)
-    paths = []
-    for text in strings:
-        middle = np.array((measure(text, 1) / 2, 0.005))  # half the height of a capital
-        path = _outline(text)
-        paths.append(Outline((path.vertices - middle) * size, path.codes))
-    texts = PathCollection(
-        paths, offsets=places, offset_transform=axes.transData, color=color, linewidth=0,
-        transform=axes.figure.dpi_scale_trans, clip_on=False, zorder=3, label="\n".join(strings),
-    )  # fmt: skip
-    axes.add_collection(texts, autolim=False)
+    """Write M strings in letters of `size` points, centred on `places` (M, 2) of the data."""
+    for text, (x, y) in zip(strings, places, strict=True):
+        axes.text(
+            x, y, plain(text), fontsize=size, color=color, horizontalalignment="center",
+            verticalalignment="center_baseline", in_layout=False,
+        )  # fmt: skip

@@ -1,17 +1,16 @@
 """The error of a sweep's trials: by their learning rate or a parameter, or beside published ones.
 
-T is the number of trials, M that of those in a group.
+T is the number of trials.
 """
 
+import itertools
 import textwrap
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
 
 from mnistlab.core.objective import format_limit
 from mnistlab.plots import style
@@ -36,32 +35,46 @@ _LOOKS: list[dict[str, Any]] = [
 _CLOUD = {"color": "#5a5a5a", "marker": "o", "alpha": 0.65}  # darker where several dots lie
 
 
-@dataclass(frozen=True)
 class _Trials:
-    """The trials that came to an end, in the order of their places; all arrays are (T,).
+    """A sweep's trials by one parameter; all arrays are (T,).
 
-    `numbers` are those of the trials in the sweep. `names` stand at the places 0, 1, 2, …, if there
-    are any; `errors` are NaN where a trial diverged, and `heights` are where they are drawn: those
-    `beyond` twice the median at the top. `groups` are the trials by what other parameters they
-    share, `joined` is whether a line through them makes sense.
+    `names` stand at the places 0, 1, 2, …, if there are any. The errors of `known` trials, those
+    that came to an end, are NaN where a trial diverged, and `heights` are where they are drawn:
+    those `beyond` twice the median at the top. `groups` are the known trials by what other
+    parameters they share, `joined` is whether a line through them makes sense.
     """
 
-    numbers: Array
-    places: Array
-    names: list[str]
-    joined: bool
-    errors: Array
-    heights: Array
-    beyond: Array
-    stopped: Array
-    half_widths: Array
-    groups: dict[str, Array]
-    best: int | None
-
-    @property
-    def lost(self) -> Array:
-        """Which trials diverged."""
-        return np.isnan(self.errors)
+    def __init__(self, view: SweepView, key: str) -> None:
+        finite = np.isfinite(view.errors)
+        self.known = finite | view.diverged
+        self.lost = self.known & ~finite
+        self.errors = np.where(finite, view.errors, np.nan)
+        self.stopped, self.half_widths = view.stopped, view.half_widths
+        self.best = view.best if view.best is not None and finite[view.best] else None
+        self.places, self.names = place(view.values(key))
+        errors = self.errors[finite]
+        # up to twice the median, as in the map, all others are kept apart; the best is shown
+        highest = 2 * np.median(errors) if len(errors) and np.median(errors) > 0 else np.inf
+        highest = highest if self.best is None else max(highest, self.errors[self.best])
+        self.beyond = self.errors > highest
+        kept = errors[errors <= highest]
+        top = kept.max() + 0.08 * (np.ptp(kept) or kept.max()) if self.beyond.any() else np.inf
+        self.heights = np.where(self.beyond, top, self.errors)
+        texts = [""] * len(finite)
+        for other in (other for other in view.keys if other != key):
+            values = map(format_value, view.values(other))
+            texts = [
+                f"{text}, {spell(other)} {value}" for text, value in zip(texts, values, strict=True)
+            ]
+        labels = list(dict.fromkeys(texts[trial] for trial in np.flatnonzero(self.known)))
+        self.joined = numeric(view.values(key)) is not None
+        if len(labels) > MOST_GROUPS:
+            texts, labels = [""] * len(texts), [""]
+            # a line through values drawn at random would join what has nothing in common
+            places = self.places[self.known]
+            self.joined = self.joined and 2 * len(np.unique(places)) <= len(places)
+        alike = {label: np.array([text == label for text in texts]) for label in labels}
+        self.groups = {label.removeprefix(", "): alike[label] & self.known for label in labels}
 
     def lowest(self, members: Array) -> tuple[Array, list[float]]:
         """Return the members' places, each once, and the lowest height at each.
@@ -78,36 +91,39 @@ class _Trials:
 def error_by_parameter(view: SweepView, key: str) -> Figure:
     """Return the errors of a sweep's trials by the values of one parameter.
 
-    A line joins the lowest error of each number, never those of names, for up to six groups of the
-    other parameters' values. Of more groups, all trials are pale dots, above one line through the
-    lowest where most values repeat. Trials that diverged are crosses at the top; the panel is
-    shaded where all diverged up to the highest. Errors beyond twice the median are triangles at the
-    top, and trials that were stopped early are hollow. Trials that came to no end are left out.
-
-    The axis of a learning rate is logarithmic, and shows the limit of stable steps; that of other
-    numbers is where they span more than a factor of ten.
+    A line joins the lowest error of each number, for up to six groups of the other parameters'
+    values; of more groups all trials are pale dots. Trials that diverged are crosses at the top,
+    errors beyond twice the median triangles, and trials that were stopped early are hollow. The
+    axis of a learning rate is logarithmic and shows the limit of stable steps.
     """
-    trials = _place(view, key)
-    if not len(trials.places):
+    trials = _Trials(view, key)
+    if not trials.known.any():
         return style.say(view.title, view.details, "no trial was run")
     legend = len(trials.groups) > 1
     merged = not legend and len(view.keys) > 1
+    all_lost = bool((trials.lost == trials.known).all())
     rows = len(trials.groups) if trials.lost.any() else 0
-    figure = style.new_layout(1.8 if trials.lost.all() and not legend else 3.6)
+    figure = style.new_figure(1.8 if all_lost and not legend else 3.6)
     axes = figure.subplots()
     limit = view.limit or 0.0 if key == "learning_rate" else 0.0
     limit = limit if 0 < limit < np.inf else 0.0  # 0: there is none
+    limit_name = f"stability limit {format_value(float(format_limit(limit)))}" if limit else ""
     shown = _scale_across(axes, trials, key, limit)
-    _scale_up(axes, trials, rows, view.error_name)
-    reached = trials.places[~trials.lost].max(initial=-np.inf)
+    if all_lost:
+        axes.set(ylim=(0, 1), yticks=[])
+        axes.spines["left"].set_visible(False)
+    else:
+        style.name_axis(axes.yaxis, view.error_name, 2.9)
+        _scale_up(axes, trials, rows)
+    reached = trials.places[trials.known & ~trials.lost].max(initial=-np.inf)
     beyond = trials.places[trials.lost & (trials.places > reached)]
     shaded = len(beyond) > 0 and not trials.names
     if shaded:
-        _shade(axes, beyond[0], 0.95 - _ROW * rows)
+        _shade(axes, beyond.min(), 0.95 - _ROW * rows)
     if shown:
         axes.axvline(limit, color=style.MUTED, linestyle=style.DASHED, linewidth=1.1, zorder=1)
         axes.annotate(
-            _name_limit(limit), (limit, 1), (0, 4), xycoords=("data", "axes fraction"),
+            limit_name, (limit, 1), (0, 4), xycoords=("data", "axes fraction"),
             textcoords="offset points", color=style.MUTED, fontsize=style.SMALL,
             horizontalalignment="right" if style.fraction(axes.xaxis, limit) > 0.5 else "left",
         )  # fmt: skip
@@ -124,53 +140,13 @@ def error_by_parameter(view: SweepView, key: str) -> Figure:
     if legend:
         _add_legend(axes, trials, view.unit)
     if trials.best is not None:
-        value = format_value(view.values(key)[view.best or 0])
-        _mark_best(axes, trials.places[trials.best], trials.errors[trials.best], value, view.unit)
+        best, value = trials.best, cut(format_value(view.values(key)[trials.best]), 40)
+        told = f"best: {format_error(trials.errors[best], view.unit)} at {value}"
+        _mark_best(axes, trials.places[best], trials.errors[best], told)
     notes = _explain(trials, view, merged=merged, shaded=shaded)
     if limit and not shown:
-        notes.append(f"The {_name_limit(limit)} lies outside.")
+        notes.append(f"The {limit_name} lies outside.")
     return style.add_head(figure, view.title, view.details, notes)
-
-
-def _place(view: SweepView, key: str) -> _Trials:
-    """Return the trials of a sweep by the values of one parameter."""
-    chosen = np.flatnonzero(np.isfinite(view.errors) | view.diverged)
-    values = [view.values(key)[trial] for trial in chosen]
-    places, names = place(values)
-    order = np.argsort(places, kind="stable")
-    errors = np.where(np.isfinite(view.errors), view.errors, np.nan)[chosen][order]
-    best = next((at for at, trial in enumerate(chosen[order]) if trial == view.best), None)
-    best = None if best is None or np.isnan(errors[best]) else best
-    finite = errors[np.isfinite(errors)]
-    # up to twice the median, as in the map, all others are kept apart; the best is always shown
-    highest = 2 * np.median(finite) if len(finite) and np.median(finite) > 0 else np.inf
-    highest = highest if best is None else max(highest, errors[best])
-    beyond = errors > highest
-    kept = finite[finite <= highest]
-    top = kept.max() + 0.08 * (np.ptp(kept) or kept.max()) if beyond.any() else np.inf
-    others = [other for other in view.keys if other != key]
-    texts = [
-        ", ".join(f"{spell(other)} {format_value(view.values(other)[trial])}" for other in others)
-        for trial in chosen
-    ]
-    labels, numbers = list(dict.fromkeys(texts)), numeric(values) is not None
-    if len(labels) > MOST_GROUPS:
-        texts, labels = [""] * len(texts), [""]
-        # a line through values that were drawn at random would join what has nothing in common
-        numbers = numbers and 2 * len(np.unique(places)) <= len(places)
-    return _Trials(
-        numbers=chosen[order],
-        places=places[order],
-        names=names,
-        joined=numbers,
-        errors=errors,
-        heights=np.where(beyond, top, errors),
-        beyond=beyond,
-        stopped=view.stopped[chosen][order],
-        half_widths=view.half_widths[chosen][order],
-        groups={label: np.array([texts[at] == label for at in order]) for label in labels},
-        best=best,
-    )
 
 
 def _scale_across(axes: Axes, trials: _Trials, key: str, limit: float) -> bool:
@@ -181,7 +157,7 @@ def _scale_across(axes: Axes, trials: _Trials, key: str, limit: float) -> bool:
         axes.set_xlim(-0.5, count - 0.5)
         style.name_ticks(axes, trials.names, 7 / count)
         return False
-    places, is_rate = np.unique(trials.places), key == "learning_rate"
+    places, is_rate = np.unique(trials.places[trials.known]), key == "learning_rate"
     near = bool(limit and places[0] / 10 < limit < places[-1] * 10)
     log = (True if is_rate else None) if places[0] > 0 else False
     style.fit_axis(axes.xaxis, np.append(places, limit) if near else places, log=log)
@@ -190,14 +166,10 @@ def _scale_across(axes: Axes, trials: _Trials, key: str, limit: float) -> bool:
     return near
 
 
-def _scale_up(axes: Axes, trials: _Trials, rows: int, name: str) -> None:
+def _scale_up(axes: Axes, trials: _Trials, rows: int) -> None:
     """Scale the vertical axis, with room for the best value below and `rows` of crosses above."""
-    if trials.lost.all():
-        axes.set(ylim=(0, 1), yticks=[])
-        axes.spines["left"].set_visible(False)
-        return
-    style.name_axis(axes.yaxis, name, 2.9)
-    heights, widths = trials.heights[~trials.lost], np.nan_to_num(trials.half_widths[~trials.lost])
+    finite = ~np.isnan(trials.heights)
+    heights, widths = trials.heights[finite], np.nan_to_num(trials.half_widths[finite])
     # intervals may be wider than all there is: the axis holds them to half of the lowest error
     reach = heights.min() / 2 if heights.min() > 0 else 0.0
     ends = np.clip(
@@ -213,13 +185,10 @@ def _draw_marks(axes: Axes, trials: _Trials, members: Array, look: dict[str, Any
     size = 4.5 if members.sum() <= _DOTTED_UP_TO or not trials.joined else 3.2
     full = look | {"linestyle": "none", "markersize": size, "markeredgewidth": 0, "zorder": 3}
     hollow = {"markerfacecolor": "white", "markeredgewidth": 1, "alpha": 0.6, "zorder": 1.8}
-    for far in (False, True):
-        for early in (False, True):
-            some = members & ~trials.lost & (trials.beyond == far) & (trials.stopped == early)
-            mark = (
-                full | (hollow if early else {}) | ({"marker": "^", "markersize": 6} if far else {})
-            )
-            axes.plot(trials.places[some], trials.heights[some], **mark)
+    for far, early in itertools.product((False, True), repeat=2):
+        some = members & ~trials.lost & (trials.beyond == far) & (trials.stopped == early)
+        mark = full | (hollow if early else {}) | ({"marker": "^", "markersize": 6} if far else {})
+        axes.plot(trials.places[some], trials.heights[some], **mark)
     some = members & ~trials.beyond & np.isfinite(trials.half_widths + trials.heights)
     if some.any():
         axes.errorbar(
@@ -240,11 +209,6 @@ def _shade(axes: Axes, edge: float, top: float) -> None:
     )  # fmt: skip
 
 
-def _name_limit(limit: float) -> str:
-    """Return the stability limit in words, as the console tells it."""
-    return f"stability limit {format_value(float(format_limit(limit)))}"
-
-
 def _add_legend(axes: Axes, trials: _Trials, unit: str) -> None:
     """Name each group right of the panel, with its lowest error below."""
     handles, texts = [], []
@@ -261,8 +225,8 @@ def _add_legend(axes: Axes, trials: _Trials, unit: str) -> None:
     )  # fmt: skip
 
 
-def _mark_best(axes: Axes, x: float, error: float, value: str, unit: str) -> None:
-    """Draw a diamond at the best trial with its error and value below, towards the panel's left.
+def _mark_best(axes: Axes, x: float, error: float, told: str) -> None:
+    """Draw a diamond at the best trial with what is told of it below, towards the panel's left.
 
     The right is where the stability limit and what diverged are.
     """
@@ -272,10 +236,9 @@ def _mark_best(axes: Axes, x: float, error: float, value: str, unit: str) -> Non
     )  # fmt: skip
     at_left = style.fraction(axes.xaxis, x) < 0.35
     axes.annotate(
-        f"best: {format_error(error, unit)} at {cut(value, 40)}", (x, error),
-        (-6 if at_left else 6, -9), textcoords="offset points", fontsize=style.SMALL,
-        fontweight="bold", zorder=5, path_effects=style.HALO, verticalalignment="top",
-        horizontalalignment="left" if at_left else "right",
+        told, (x, error), (-6 if at_left else 6, -9), textcoords="offset points",
+        fontsize=style.SMALL, fontweight="bold", zorder=5, path_effects=style.HALO,
+        verticalalignment="top", horizontalalignment="left" if at_left else "right",
     )  # fmt: skip
 
 
@@ -287,7 +250,7 @@ def _explain(trials: _Trials, view: SweepView, *, merged: bool, shaded: bool) ->
             "; the line joins the lowest errors" if trials.joined else ", darker where several lie"
         )
         notes.append(f"Each dot is a trial{rest}.")
-    if trials.lost.all():
+    if (trials.lost == trials.known).all():
         notes.append("Every trial diverged.")
     elif view.repeats:
         bars = " with 95 % intervals" if np.isfinite(trials.half_widths).any() else ""
@@ -298,7 +261,7 @@ def _explain(trials: _Trials, view: SweepView, *, merged: bool, shaded: bool) ->
         far = np.flatnonzero(trials.beyond)
         far = far[np.argsort(-trials.errors[far], kind="stable")]
         named = [
-            f"trial {trials.numbers[at]} ({format_error(float(trials.errors[at]), view.unit)})"
+            f"trial {at} ({format_error(float(trials.errors[at]), view.unit)})"
             for at in far[:_NAMED]
         ]
         more = f" and {len(far) - _NAMED} more" if len(far) > _NAMED else ""
@@ -318,31 +281,26 @@ def published_errors(view: SweepView) -> Figure | None:
     if given is None:
         return None
     rows = given["trials"]
-    T = len(rows)
+    places = np.arange(len(rows))
     ours = np.array([one["error"] for one in rows], float) * 100
     ends = np.array([one["interval"] or (np.nan, np.nan) for one in rows], float) * 100
     theirs = np.array([one["published"] for one in rows], float) * 100
-    figure = style.new_layout(0.8 + 0.33 * T)
+    figure = style.new_figure(0.8 + 0.33 * len(rows))
     axes = figure.subplots()
-    places = np.arange(T)
-    known = np.isfinite(ours)
-    axes.hlines(places[known], ends[known, 0], ends[known, 1], color=style.BLUE, linewidth=2)
-    axes.plot(ours, places, "o", color=style.BLUE, label="ours, with its 95 % interval")
+    axes.errorbar(
+        ours, places, xerr=np.abs(ends.T - ours), fmt="o", color=style.BLUE, elinewidth=2,
+        label="ours, with its 95 % interval",
+    )  # fmt: skip
     axes.plot(theirs, places, "D", color=style.VERMILION, markersize=5, label="published")
     values = np.concatenate([ours, theirs, ends.ravel()])
     if np.isfinite(values).any():
         style.fit_axis(axes.xaxis, values[np.isfinite(values)])
-    axes.set_ylim(T - 0.5, -0.5)
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_yticks(places, [_describe(view, one["trial"]) for one in rows])
+    settings = [[view.values(key)[one["trial"]] for key in view.keys] for one in rows]
+    names = [", ".join(format_value(value) for value in one if value != []) for one in settings]
+    axes.set(ylim=(len(rows) - 0.5, -0.5))
+    axes.set_yticks(places, [cut(name, 60) for name in names])
     axes.grid(axis="y", color=style.PALE, linewidth=0.7)
     axes.set_xlabel("test error rate (%)")
     axes.legend(loc="lower right", frameon=False)
     notes = [f"Published: {given['source']}.", f"{given['images']:,} test images."]
     return style.add_head(figure, view.title, view.details, notes)
-
-
-def _describe(view: SweepView, trial: int) -> str:
-    """Return what is special about a trial, the empty lists left out."""
-    values = [view.results[trial]["parameters"][key] for key in view.keys]
-    return cut(", ".join(format_value(value) for value in values if value != []), 60)

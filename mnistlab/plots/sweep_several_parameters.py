@@ -6,7 +6,6 @@ T is the number of trials, X and Y those of values across and upwards, P that of
 import math
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -50,69 +49,73 @@ def _find_norm(errors: Array) -> Normalize:
     return LogNorm(low, end) if low > 0 and end > 1e-280 else Normalize(low, end)
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """The trials of a map: Y rows and X columns with their names, all arrays are (Y, X).
-
-    `errors` are NaN where no trial is known, `stopped` is told of known trials alone.
-    """
-
-    columns: list[str]
-    rows: list[str]
-    errors: Array
-    diverged: Array
-    stopped: Array
-    best: Array
-    rises: bool
-
-    @property
-    def untried(self) -> bool:
-        """Whether a cell has no trial."""
-        return bool((np.isnan(self.errors) & ~self.diverged).any())
-
-
-def _collect(view: SweepView, x: str, y: str, chosen: Array) -> _Cells:
-    """Return the `chosen` trials (T,) by two parameters."""
-    (x_values, across), (y_values, upwards) = (rank(view.values(key)) for key in (x, y))
-    columns, rows = ([cut(format_value(v), 20) for v in values] for values in (x_values, y_values))
-    shape = len(y_values), len(x_values)
-    errors, best = np.full(shape, np.nan), np.zeros(shape, bool)
-    diverged, stopped = np.zeros((2, *shape), bool)
-    known = np.isfinite(view.errors) & ~view.diverged & chosen
-    errors[upwards[known], across[known]] = view.errors[known]
-    diverged[upwards[chosen], across[chosen]] = view.diverged[chosen]
-    stopped[upwards[chosen], across[chosen]] = (view.stopped & known)[chosen]
-    if view.best is not None and chosen[view.best]:
-        best[upwards[view.best], across[view.best]] = True
-    rises = numeric(y_values) is not None
-    return _Cells(columns, rows, errors, diverged, stopped, best, rises)
-
-
 @style.house_style
-def error_map(view: SweepView) -> Figure:
-    """Return a map of the errors over the two parameters of a sweep, the lower the darker.
+def error_map(view: SweepView, panel: str | None = None) -> Figure:
+    """Return a map of the errors over two parameters of a sweep, the lower the darker.
 
-    Rows of numbers rise from the bottom as on an axis, rows of names are read from the top. Cells
-    of trials that diverged are hatched, those of trials that were stopped early are hollow, and the
-    best is outlined.
+    With `panel`, a third parameter, maps lie side by side for each of its values. Cells of trials
+    that diverged are hatched, those of trials stopped early are hollow, and the best is outlined.
     """
-    x, y = view.keys
-    cells = _collect(view, x, y, np.ones(len(view.errors), bool))
-    Y, X = cells.errors.shape
-    cell = np.array([min(_WIDEST / X, 1.6), min(5.6 / Y, 0.75)])
-    longest = max(style.measure(name, style.SMALL) for name in cells.columns)
-    below = longest if longest + 0.1 > cell[0] else 0.15
-    figure = style.new_layout(max(cell[1] * Y, 1.3) + 0.75 + below)
-    part = cell[0] * X / _WIDEST
-    ratios = (part, 1 - part) if part < 0.9 else (1,)
-    axes = figure.add_subplot(figure.add_gridspec(1, len(ratios), width_ratios=ratios)[0])
-    norm = _find_norm(cells.errors)
-    mesh = _draw_cells(axes, cells, norm, cell)
-    style.name_axis(axes.xaxis, x, 6.0)
-    above = cut(spell(y), 50)
-    axes.set_title(above, fontsize=style.shrink(above, style.BODY, 4.0), loc="left")
-    _add_bar(figure, [axes], mesh, norm, view.error_name)
-    return style.add_head(figure, view.title, view.details, _explain(view, norm, [cells]))
+    x, y = [key for key in view.keys if key != panel]
+    x, y = (y, x) if panel and y == "learning_rate" else (x, y)
+    parts = view.values(panel) if panel else [None] * len(view.errors)
+    (part_values, at), (y_values, up), (x_values, along) = (
+        rank(values) for values in (parts, view.values(y), view.values(x))
+    )
+    columns, rows = ([cut(format_value(v), 20) for v in values] for values in (x_values, y_values))
+    shape = P, Y, X = len(part_values), len(rows), len(columns)
+    known, place_of = np.isfinite(view.errors) & ~view.diverged, (at, up, along)
+    errors, diverged = np.full(shape, np.nan), np.zeros(shape, bool)
+    stopped, best = np.zeros((2, *shape), bool)
+    errors[tuple(axis[known] for axis in place_of)] = view.errors[known]
+    diverged[place_of], stopped[place_of] = view.diverged, view.stopped & known
+    if view.best is not None:
+        best[tuple(axis[view.best] for axis in place_of)] = True
+
+    across = P if P <= 4 else 3
+    down = -(-P // across)
+    width = min((_WIDEST + 0.4 - 0.25 * across) / across / X, 1.6)
+    cell = np.array([width, min(5.6 / Y, 0.75, max(0.6 * width, 0.24))])
+    longest = max(style.measure(name, style.SMALL) for name in columns)
+    below = longest if longest + 0.1 > 0.9 * cell[0] else 0.15
+    figure = style.new_figure(down * (max(cell[1] * Y, 1.3 / down) + 0.45 + below) + 0.5)
+    part = across * X * width / _WIDEST
+    ratios = [part / across] * across + ([1 - part] if part < 0.85 else [])
+    grid = figure.subplots(
+        down, len(ratios), width_ratios=ratios, sharex=True, sharey=True, squeeze=False
+    )
+    panels = grid[:, :across].ravel()[:P].tolist()
+    for axes in set(grid.flat) - set(panels):
+        axes.set_axis_off()
+    norm = _find_norm(errors)
+    for one, axes in enumerate(panels):
+        mesh = _draw_cells(axes, errors[one], diverged[one], stopped[one], best[one], norm, cell)
+        style.name_ticks(axes, columns, 0.9 * cell[0])
+        stride = int(np.ceil(0.16 / cell[1]))
+        axes.set_yticks(range(Y)[::stride], rows[::stride])
+        if panel:
+            name = cut(f"{spell(panel)} {format_value(part_values[one])}", 40)
+            size = style.shrink(name, style.BODY, _WIDEST / across)
+            axes.set_title(name, fontsize=size, loc="left")
+    rises = numeric(y_values) is not None
+    panels[0].set_ylim((-0.5, Y - 0.5) if rises else (Y - 0.5, -0.5))  # the panels share it
+    if panel:
+        figure.supxlabel(cut(spell(x), 50), fontsize=style.BODY)
+        figure.supylabel(cut(spell(y), 50), fontsize=style.BODY)
+    else:
+        style.name_axis(panels[0].xaxis, x, 6.0)
+        style.name_axis(panels[0].yaxis, y, cell[1] * Y + 0.4)
+    _add_bar(figure, panels, mesh, norm, view.error_name)
+    untried = bool((np.isnan(errors) & ~diverged).any())
+    return style.add_head(figure, view.title, view.details, _explain(view, norm, untried=untried))
+
+
+def has_map(view: SweepView) -> bool:
+    """Return whether there are two parameters that span a plane, few enough values of each."""
+    if len(view.keys) != 2:
+        return False
+    x, y = (len(rank(view.values(key))[0]) for key in view.keys)
+    return max(x, y) < len(view.results) and 2 * len(view.results) > x * y and max(x, y) <= 64
 
 
 def panel_key(view: SweepView) -> str | None:
@@ -130,65 +133,32 @@ def panel_key(view: SweepView) -> str | None:
     return panel if is_plane else None
 
 
-@style.house_style
-def error_maps(view: SweepView, panel: str) -> Figure:
-    """Return maps of the errors over two of three parameters, side by side for each of the third's.
-
-    Their colours are of one scale; all else is as in `error_map`.
-    """
-    others = [key for key in view.keys if key != panel]
-    x, y = sorted(others, key=lambda key: key != "learning_rate")
-    values, places = rank(view.values(panel))
-    maps = [_collect(view, x, y, places == at) for at in range(len(values))]
-    Y, X = maps[0].errors.shape
-    across = len(maps) if len(maps) <= 4 else 3
-    down = -(-len(maps) // across)
-    cell = np.array([(_WIDEST + 0.4 - 0.25 * across) / across / X, 0])
-    cell[1] = min(max(0.6 * cell[0], 0.24), 0.6)
-    longest = max(style.measure(name, style.SMALL) for name in maps[0].columns)
-    below = longest if longest + 0.1 > cell[0] else 0.15
-    figure = style.new_layout(down * (cell[1] * Y + 0.45 + below) + 0.55)
-    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
-    norm = _find_norm(np.stack([one.errors for one in maps]))
-    for axes, cells, value in zip(panels, maps, values, strict=False):
-        mesh = _draw_cells(axes, cells, norm, cell)
-        name = cut(f"{spell(panel)} {format_value(value)}", 40)
-        size = style.shrink(name, style.BODY, _WIDEST / across)
-        axes.set_title(name, fontsize=size, loc="left")
-    for axes in panels[len(maps) :]:
-        axes.set_axis_off()
-    if maps[0].rises:  # the panels share one axis, which each of them has turned
-        panels[0].set_ylim(-0.5, Y - 0.5)
-    figure.supxlabel(cut(spell(x), 50), fontsize=style.BODY)
-    figure.supylabel(cut(spell(y), 50), fontsize=style.BODY)
-    _add_bar(figure, panels.tolist(), mesh, norm, view.error_name)
-    return style.add_head(figure, view.title, view.details, _explain(view, norm, maps))
-
-
-def _draw_cells(axes: Axes, cells: _Cells, norm: Normalize, cell: Array) -> QuadMesh:
-    """Draw a map whose cells have this width and height in inches."""
-    errors = cells.errors
+def _draw_cells(
+    axes: Axes,
+    errors: Array,
+    diverged: Array,
+    stopped: Array,
+    best: Array,
+    norm: Normalize,
+    cell: Array,
+) -> QuadMesh:
+    """Draw a map (Y, X) whose cells have this width and height in inches."""
     mesh = style.color_cells(
         axes, np.ma.masked_invalid(errors), min(1.0, 4 * cell.min()), norm=norm, cmap=_blues(0.1)
     )
-    if cells.rises:
-        axes.invert_yaxis()
     _mark(  # between the white lines
-        axes, cells.diverged, 0.007 / cell, facecolor=style.DIVERGED, edgecolor=_HATCH,
+        axes, diverged, 0.007 / cell, facecolor=style.DIVERGED, edgecolor=_HATCH,
         hatch="////", linewidth=0,
     )  # fmt: skip
-    _mark(axes, cells.stopped, np.minimum(0.08 / cell, 0.2), facecolor="white", linewidth=0)
-    texts = np.where(cells.diverged, "div.", "").astype(object)
+    _mark(axes, stopped, np.minimum(0.08 / cell, 0.2), facecolor="white", linewidth=0)
+    texts = np.where(diverged, "div.", "").astype(object)
     texts[np.isfinite(errors)] = [number(error) for error in errors[np.isfinite(errors)]]
-    dark = (np.ma.filled(norm(np.ma.masked_invalid(errors)), 1) < 0.32) & ~cells.stopped
+    dark = (np.ma.filled(norm(np.ma.masked_invalid(errors)), 1) < 0.32) & ~stopped
     style.write_cells(axes, texts, dark, cell, smallest=6.0)  # else the colour has to do
     _mark(
-        axes, cells.best, facecolor="none", edgecolor=style.INK, linewidth=2.2, zorder=5,
+        axes, best, facecolor="none", edgecolor=style.INK, linewidth=2.2, zorder=5,
         path_effects=style.HALO,
     )  # fmt: skip
-    style.name_ticks(axes, cells.columns, cell[0])
-    stride = int(np.ceil(0.16 / cell[1]))
-    axes.set_yticks(range(len(cells.rows))[::stride], cells.rows[::stride])
     return mesh
 
 
@@ -215,7 +185,7 @@ def _add_bar(figure: Figure, axes: list[Axes], mesh: QuadMesh, norm: Normalize, 
     style.name_axis(bar.ax.yaxis, name, 1.9)
 
 
-def _explain(view: SweepView, norm: Normalize, maps: Sequence[_Cells]) -> list[str]:
+def _explain(view: SweepView, norm: Normalize, *, untried: bool) -> list[str]:
     """Return what the colours and the marks of maps mean, of those that are there."""
     known = np.isfinite(view.errors) & ~view.diverged
     notes = ["The darker, the lower the error."] if known.any() else []
@@ -230,7 +200,7 @@ def _explain(view: SweepView, norm: Normalize, maps: Sequence[_Cells]) -> list[s
         notes.append("Hatched: diverged.")
     if (view.stopped & known).any():
         notes.append("Hollow: stopped early, the error after fewer epochs.")
-    if any(one.untried for one in maps):
+    if untried:  # a cell has no trial
         ended = {"failed", "interrupted"} & set(view.statuses)
         notes.append(f"White: {' or '.join(['not tried', *sorted(ended)])}.")
     return notes
@@ -242,8 +212,7 @@ def parallel_coordinates(view: SweepView) -> Figure:
 
     The first 8 parameters are drawn. The lower its error among the others, the darker a line and
     the further in front; lines through the same value lie side by side in the order of their
-    errors. Numbers that span more than a factor of ten have a logarithmic axis; names are evenly
-    spaced. Lines of trials that diverged or failed end above the axis of errors.
+    errors. Lines of trials that diverged or failed end above the axis of errors.
     """
     errors, T = view.errors, len(view.errors)
     finite = np.isfinite(errors)
@@ -251,7 +220,7 @@ def parallel_coordinates(view: SweepView) -> Figure:
     order = np.where(finite, np.searchsorted(np.sort(errors[finite]), errors), T - 1)
     ranks = order / max(T - 1, 1)
     P = min(len(view.keys), MOST) + 1
-    figure = style.new_layout(4.1)
+    figure = style.new_figure(4.1)
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set(xlim=(0, max(P - 1, 1)), ylim=(0, 1))

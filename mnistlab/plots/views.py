@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.config.config_files import read_file
-from mnistlab.core.least_squares import Exact
 from mnistlab.core.metrics import pre_activations
 from mnistlab.core.models import MODELS, ONE_HOT, Coding
 from mnistlab.core.objective import coding_of
-from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.core.optimizers import OPTIMIZERS, Exact
 from mnistlab.datasets import Dataset, describe_steps, load
 from mnistlab.plots.style import PERCENT, cut, format_value, numeric, spell
 from mnistlab.run_folders import RunFolder
@@ -170,6 +169,8 @@ class SweepView:
         self.document: dict[str, Any] = folder.read_summary()
         self.results: list[dict[str, Any]] = self.document["results"]
         self.keys = list(self.document["parameters"])
+        # whose trials stand beside published figures has chosen none
+        self.is_compared = "published" in self.document
         self.repeats = repeats_of(self.document)
         best = self.document["best"]
         self.best = None if best is None else int(best["trial"])
@@ -177,11 +178,6 @@ class SweepView:
         self._metric: str = self.document["metric"]["name"]
         self._split, _, self._measure = self._metric.partition(".")
         self.unit = PERCENT if self._measure == "accuracy" else ""
-
-    @property
-    def is_compared(self) -> bool:
-        """Whether its trials stand beside published figures, so that none was chosen."""
-        return "published" in self.document
 
     @cached_property
     def statuses(self) -> list[str]:

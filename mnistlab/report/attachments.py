@@ -11,7 +11,6 @@ import io
 import warnings
 import zlib
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import permutations
 from typing import Any
 
@@ -23,9 +22,8 @@ from mnistlab.config.schema import Config
 from mnistlab.core.losses import LOSSES, gives_probabilities
 from mnistlab.core.samples import Samples
 from mnistlab.datasets import PREPROCESSING, Dataset, MovePixels, describe_steps
-from mnistlab.errors import MnistlabError, shown
-from mnistlab.report.records import RunRecord
-from mnistlab.report.text import clean, clean_all
+from mnistlab.errors import shown
+from mnistlab.report.records import RunRecord, clean, clean_all
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 
@@ -70,7 +68,10 @@ class Pictures:
         names = list(OF_RUN)
         if isinstance(folder, SweepFolder):
             names = [name for name in OF_SWEEP if folder.plot(name).exists()]
-        return [one for name in names if (one := self._found(folder, name, title)) is not None]
+        drawn = (
+            self._png(folder, name, title) or self.sharp(folder, name, title) for name in names
+        )
+        return [one for one in drawn if one is not None]
 
     def sharp(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
         """Return one plot drawn as SVG, None where there is no data for it."""
@@ -88,10 +89,10 @@ class Pictures:
         except Exception as error:  # whatever it is, the rest is worth having
             return {**_told(name, title), "problem": shown(str(error) or type(error).__name__)}
 
-    def _found(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
+    def _png(self, folder: RunFolder, name: str, title: str) -> dict[str, str] | None:
         picture = _read_png(folder, name)
         if picture is None:
-            return self.sharp(folder, name, title)
+            return None
         return {**_told(name, title), "file": self._keep(picture, "png")}
 
     def _keep(self, picture: bytes, form: str) -> str:
@@ -172,10 +173,8 @@ def _raw_test(run: RunRecord) -> Samples | None:
     if run.dataset is None or run.config is None:
         return None
     plain = run.config.data.model_copy(update={"preprocess": []})
-    with suppress(MnistlabError):
-        config = run.config.model_copy(update={"data": plain})
-        return run.shared.dataset(config, run.dataset.sha256).test
-    return None
+    raw = run.data_of(run.config.model_copy(update={"data": plain}))
+    return None if raw is None else raw.test
 
 
 def _weights(run: RunRecord) -> dict[str, Any]:

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from mnistlab.config.load import set_key, try_config
 from mnistlab.config.schema import Config
-from mnistlab.datasets import Dataset
-from mnistlab.errors import MnistlabError, RunFolderError
+from mnistlab.datasets import Dataset, describe_steps
+from mnistlab.errors import MnistlabError, RunFolderError, escape
 from mnistlab.experiment.prepare import data_key, open_data, open_images
 from mnistlab.optimum import Optimum, find_optimum, has_optimum, ridge_of
-from mnistlab.report.text import clean
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder, repeats_of
 from mnistlab.run_folders.weights import load_weights, read_predictions
@@ -30,59 +29,81 @@ _ROUNDING = 1e-5  # of a loss that was summed in float32, as a share of it
 
 _MOST_RUNS = 1_000_000  # of a sweep that anybody has made
 
+LONGEST = 300
+"""Letters of a text from a run folder: what is longer is no name, and is cut."""
 
-class SharedData:
-    """Keeps what was found and, where nothing was, the error."""
+DASH = "\N{EN DASH}"
+"""Stands where there is no value."""
 
-    def __init__(self) -> None:
-        self._found: dict[object, Any] = {}
 
-    def dataset(self, config: Config, sha256: object) -> Dataset:
-        """Return the data that a run was trained on, its feature steps aside.
+def clean(text: str) -> str:
+    r"""Return `text` on one line, cut to LONGEST letters.
 
-        Raises MnistlabError where it cannot be loaded, or is not the data with this SHA-256.
-        """
-        key = config.data.model_dump_json()
-        dataset: Dataset = self._once(key, lambda: open_images(config))
-        if dataset.sha256 != sha256:
-            raise MnistlabError(f"{config.data.dataset} has changed since the run was made")
-        return dataset
+    Controls, marks of direction and lone surrogates are written out, as `\x1b` or `\u202e`.
+    """
+    shown = escape(" ".join(text[: 2 * LONGEST].split()))
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
 
-    def optimum(self, config: Config, sha256: object) -> Optimum | None:
-        """Return the best that the config's model can do, None where no such optimum is known.
 
-        Raises MnistlabError where it cannot be computed.
-        """
-        dataset = self.dataset(config, sha256)
+def clean_all(data: Any) -> Any:
+    """Return nested lists and mappings with every text in them, keys too, made clean."""
+    if isinstance(data, str):
+        return clean(data)
+    if isinstance(data, dict):
+        return {clean(str(key)): clean_all(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [clean_all(value) for value in data]
+    return data
 
-        def find() -> Optimum | None:
-            known = config.features and has_optimum(config)
-            return find_optimum(config, open_data(config) if known else dataset)
 
-        key = (sha256, data_key(config), config.model, config.loss, ridge_of(config))
-        optimum: Optimum | None = self._once(key, find)
-        return optimum
+def show(key: str, value: Any) -> str:
+    """Return a value as reports show what stands under this key; a dash where there is none."""
+    if isinstance(value, list):
+        return describe_steps(value) or "none"
+    if isinstance(value, str | bool):
+        return str(value).replace("_", " ")
+    if not is_number(value):
+        return DASH
+    if key.endswith("accuracy"):
+        return f"{value:.2%}"
+    if key.endswith("loss") and abs(value) < 1e6:
+        return f"{value:.4f}"
+    shown = str(value) if isinstance(value, int) else f"{value:.4g}"
+    return shown.replace("-", "\N{MINUS SIGN}", 1) if value < 0 else shown
 
-    def _once(self, key: object, find: Callable[[], object]) -> Any:
-        if key not in self._found:
-            try:
-                self._found[key] = find()
-            except MnistlabError as error:
-                self._found[key] = error
-        if isinstance(self._found[key], MnistlabError):
-            raise self._found[key]
-        return self._found[key]
+
+def number(run: str, key: str, value: Any) -> dict[str, Any] | None:
+    """Return a number as reports know it, with the run and the key that it comes from.
+
+    None for anything that is no finite number.
+    """
+    if not is_number(value):
+        return None
+    return {"run": run, "key": key, "value": value, "shown": show(key, value)}
+
+
+def _or_none(read: Callable[[], _Found]) -> _Found | None:
+    """Return what `read` returns, None where it cannot be read or used."""
+    with suppress(OSError, MnistlabError):
+        return read()
+    return None
+
+
+def as_a(kind: type[_Found], value: Any) -> _Found:
+    """Return a value of a file if it is of this kind, else an empty one: no file is trusted."""
+    return value if isinstance(value, kind) else kind()
 
 
 @dataclass(frozen=True)
 class FolderRecord:
     """What runs and sweeps have in common; no two in a report have the same `name`.
 
-    `who` says whose it is, where that is told at all.
+    `who` says whose it is, where that is told at all. `shared` keeps what was found of data and
+    optima for all records of a report, None where it could not be had.
     """
 
     folder: RunFolder
-    shared: SharedData
+    shared: dict[object, Any]
     name: str
     who: str = ""
     contradictions: ClassVar[Any]  # its statements that cannot all be true, by kind of folder
@@ -122,12 +143,12 @@ class FolderRecord:
         altered = [f"{name} is not what the run wrote" for name in self.altered]
         return [*missing, *altered, *self.contradictions, *map(str, self.facts.get("warnings", []))]
 
-    def contradiction(self, claimed: Any, predicted: float | None, source: str) -> list[str]:
-        """Return whether a test accuracy that a file claims is not that of the predictions."""
+    def contradiction(self, claimed: Any, predicted: float | None) -> list[str]:
+        """Return whether the test accuracy that its file claims is not that of the predictions."""
         if predicted is None or not is_number(claimed) or abs(claimed - predicted) < 1e-6:
             return []
-        words = f"{source} claims a test accuracy of {claimed:.2%}, the predictions give"
-        return [f"{words} {predicted:.2%}"]
+        words = f"{self.folder.summary.name} claims a test accuracy of {claimed:.2%}"
+        return [f"{words}, the predictions give {predicted:.2%}"]
 
 
 @dataclass(frozen=True)
@@ -137,9 +158,7 @@ class RunRecord(FolderRecord):
     @cached_property
     def contradictions(self) -> list[str]:
         """Statements of its files that cannot all be true."""
-        return self.contradiction(
-            self.facts.get("test.accuracy"), self.predicted_accuracy, "summary.json"
-        )
+        return self.contradiction(self.facts.get("test.accuracy"), self.predicted_accuracy)
 
     @cached_property
     def remarks(self) -> list[str]:
@@ -178,23 +197,22 @@ class RunRecord(FolderRecord):
         return {key: one for key, one in self.flat_config.items() if key not in ("name", "seed")}
 
     @cached_property
-    def _checked(self) -> Config | str:
-        """The config, or why it cannot be used."""
+    def _checked(self) -> tuple[Config | None, str]:
         nested: dict[str, Any] = {}
         for key, value in self.flat_config.items():
             set_key(nested, {}, tuple(key.split(".")), value, "")
         found = try_config(nested)
-        return found if isinstance(found, Config) else "; ".join(map(str, found[:2]))
+        return (found, "") if isinstance(found, Config) else (None, "; ".join(map(str, found[:2])))
 
     @property
     def config(self) -> Config | None:
         """The config as the trainer takes it, None if it cannot be used."""
-        return self._checked if isinstance(self._checked, Config) else None
+        return self._checked[0]
 
     @property
     def config_problem(self) -> str:
         """Why the config cannot be used, "" if it can."""
-        return self._checked if isinstance(self._checked, str) else ""
+        return self._checked[1]
 
     @cached_property
     def curves(self) -> dict[str, list[float]] | None:
@@ -218,11 +236,21 @@ class RunRecord(FolderRecord):
         found = None if name in self.altered else self.folder.checksums().get(name)
         return found if isinstance(found, str) else None
 
+    def _once(self, key: object, find: Callable[[], _Found]) -> _Found | None:
+        if key not in self.shared:
+            self.shared[key] = _or_none(find)
+        found: _Found | None = self.shared[key]
+        return found
+
+    def data_of(self, config: Config) -> Dataset | None:
+        """Return the data of a config, its feature steps aside, if it is still that of the run."""
+        dataset = self._once(config.data.model_dump_json(), lambda: open_images(config))
+        return dataset if dataset and dataset.sha256 == self.facts.get("data_sha256") else None
+
     @cached_property
     def dataset(self) -> Dataset | None:
         """The data that the run was trained on, if it is there and has not changed."""
-        config, sha256 = self.config, self.facts.get("data_sha256")
-        return None if config is None else _or_none(lambda: self.shared.dataset(config, sha256))
+        return None if self.config is None else self.data_of(self.config)
 
     @cached_property
     def predictions(self) -> NDArray[np.uint8] | None:
@@ -242,8 +270,15 @@ class RunRecord(FolderRecord):
     @cached_property
     def optimum(self) -> Optimum | None:
         """The best that the run's model can do on its data, where that is known."""
-        config, sha256 = self.config, self.facts.get("data_sha256")
-        return None if config is None else _or_none(lambda: self.shared.optimum(config, sha256))
+        config, dataset = self.config, self.dataset
+        if config is None or dataset is None:
+            return None
+        key = (dataset.sha256, data_key(config), config.model, config.loss, ridge_of(config))
+        return self._once(key, lambda: self._find_optimum(config, dataset))
+
+    def _find_optimum(self, config: Config, dataset: Dataset) -> Optimum | None:
+        known = config.features and has_optimum(config)
+        return find_optimum(config, open_data(config) if known else dataset)
 
     @cached_property
     def gap(self) -> float | None:
@@ -266,13 +301,6 @@ class RunRecord(FolderRecord):
         return 0.0 if -_ROUNDING * optimum.objective < gap < 0 else gap
 
 
-def _or_none(read: Callable[[], _Found]) -> _Found | None:
-    """Return what `read` returns, None where it cannot be read or used."""
-    with suppress(OSError, MnistlabError):
-        return read()
-    return None
-
-
 @dataclass(frozen=True)
 class SweepRecord(FolderRecord):
     """One sweep; nothing that sweep.json says is trusted to have the right form."""
@@ -291,18 +319,16 @@ class SweepRecord(FolderRecord):
         """Statements of its files that cannot all be true."""
         if self.best is None or repeats_of(self.document):
             return []
-        test = self.document["best"].get("test")
-        claimed = test.get("accuracy") if isinstance(test, dict) else None
-        return self.contradiction(claimed, self.best.predicted_accuracy, "sweep.json")
+        claimed = as_a(dict, self.document["best"].get("test")).get("accuracy")
+        return self.contradiction(claimed, self.best.predicted_accuracy)
 
     @cached_property
     def best(self) -> RunRecord | None:
         """The best trial's first run, None where it is not there."""
-        best = self.document.get("best")
-        runs = best.get("runs") if isinstance(best, dict) else None
-        if not isinstance(runs, list) or not runs:
-            return None
-        return next((run for run in self.runs if run.folder.path.name == str(runs[0])), None)
+        first = [str(run) for run in as_a(list, as_a(dict, self.document.get("best")).get("runs"))][
+            :1
+        ]
+        return next((run for run in self.runs if first == [run.folder.path.name]), None)
 
     @cached_property
     def runs(self) -> list[RunRecord]:
@@ -311,22 +337,25 @@ class SweepRecord(FolderRecord):
         folders = {f"{self.name}/{number}": self.folder.run(number) for number in numbers}
         return [RunRecord(one, self.shared, name, self.who) for name, one in folders.items()]
 
+    @property
+    def results(self) -> list[Any]:
+        """What sweep.json says of each trial, in any form."""
+        return as_a(list, self.document.get("results"))
+
     @cached_property
     def ranked_trials(self) -> list[Mapping[str, Any]]:
         """What sweep.json says of each trial that could be chosen, the best first."""
-        ranking, results = self.document.get("ranking"), self.document.get("results")
-        if not isinstance(ranking, list) or not isinstance(results, list):
-            return []
-        entries = [one for one in results if isinstance(one, dict)]
+        entries = [as_a(dict, one) for one in self.results]
         trials = [one for one in entries if isinstance(one.get("trial"), int)]
         known = {one["trial"]: one for one in trials if isinstance(one.get("parameters"), dict)}
+        ranking = as_a(list, self.document.get("ranking"))
         return [known[trial] for trial in ranking if isinstance(trial, int) and trial in known]
 
     @cached_property
     def ties(self) -> set[int]:
         """The trials that the sweep could not tell from its best one."""
-        found = self.document.get("indistinguishable")
-        return {one for one in found if isinstance(one, int)} if isinstance(found, list) else set()
+        found = as_a(list, self.document.get("indistinguishable"))
+        return {one for one in found if isinstance(one, int)}
 
     @cached_property
     def remarks(self) -> list[str]:

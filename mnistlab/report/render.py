@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.errors import MnistlabError, RunFolderError, shown
+from mnistlab.report.records import clean
 from mnistlab.report.report_facts import Facts, gather
-from mnistlab.report.text import clean
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import write_bytes
 from mnistlab.run_folders.places import check_outside_runs
@@ -28,7 +28,7 @@ FILES = {"html": "index.html", "pdf": "report.pdf"}
 """The formats of a report, and the file of each."""
 
 SOURCES, PAGE, PROGRAMS = (Path(__file__).parent / name for name in ("typst", "page", "programs"))
-SCRIPTS = ("elements", "table", "compare", "digit", "drawing", "try")
+SCRIPTS = ("runs", "draw")
 """The page's scripts in the order in which they are joined into one."""
 
 # PDF/UA promises that a screen reader can read it all out, and typst refuses to promise it with a

@@ -5,7 +5,7 @@ Its keys: `files`, `title`, `author`, `date`, `version`; `runs` and `sweeps`, an
 whose the runs are; `best_runs`, the first run of each sweep's best trial; `featured`, the names of
 the runs that are shown one by one; `completed`, of how many these are the best; `origins`, which
 software, machine and data made which runs; `answers`, for the assignment (see
-`answers.answer_facts`) or None.
+`assignment.answer_facts`) or None.
 
 Each entry has `name`, `who`, `title`, `kind`, `status`, `remarks`, `what`, `numbers`, `gap`,
 `error` (rate on the test images), `interval` (of the test accuracy, 95 %), `config` and `pictures`.
@@ -22,10 +22,18 @@ from pathlib import Path
 from typing import Any
 
 import mnistlab
-from mnistlab.report.answers import answer_facts
+from mnistlab.report.assignment import answer_facts
 from mnistlab.report.attachments import Pictures, embed
-from mnistlab.report.records import RunRecord, SharedData, SweepRecord
-from mnistlab.report.text import DASH, clean, clean_all, number, show
+from mnistlab.report.records import (
+    DASH,
+    RunRecord,
+    SweepRecord,
+    as_a,
+    clean,
+    clean_all,
+    number,
+    show,
+)
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import to_json
 from mnistlab.run_folders.folder import SweepFolder, repeats_of
@@ -108,7 +116,7 @@ def read_records(given: Sequence[Given]) -> tuple[list[RunRecord], list[SweepRec
 
     Runs of the same name are told apart by whose they are, and else by a number.
     """
-    shared = SharedData()
+    shared: dict[object, Any] = {}
     opened = {one.folder.path.resolve(): one for one in reversed(given) if one.folder is not None}
     names: dict[str, int] = {}
     runs, sweeps = list[RunRecord](), list[SweepRecord]()
@@ -185,10 +193,7 @@ def _run(run: RunRecord, pictures: Pictures | None) -> dict[str, Any]:
 def _sweep(sweep: SweepRecord, pictures: Pictures) -> dict[str, Any]:
     """Return a sweep: besides the common keys what was tried, and its trials, the best first."""
     document, ranked = sweep.document, sweep.ranked_trials
-    metric = document.get("metric")
-    metric = metric if isinstance(metric, dict) else {}
-    results = document.get("results")
-    tried = _tried(results if isinstance(results, list) else [])
+    metric, tried = as_a(dict, document.get("metric")), _tried(sweep.results)
     is_over = sweep.facts["status"] == "completed"
     return {
         **_common(sweep, sweep.best),
@@ -199,7 +204,7 @@ def _sweep(sweep: SweepRecord, pictures: Pictures) -> dict[str, Any]:
         "seeds": document.get("seeds") if isinstance(document.get("seeds"), int) else 1,
         "repeats": repeats_of(document),
         "trials": [_trial(sweep, rank, one, list(tried)) for rank, one in enumerate(ranked, 1)],
-        "count": len(results) if isinstance(results, list) else 0,
+        "count": len(sweep.results),
         "ties": len(sweep.ties),
         "tried": [
             {"key": show("", key), "values": [show(key, value) for value in values]}
@@ -234,8 +239,7 @@ def _tried(results: Sequence[Any]) -> dict[str, list[Any]]:
     """Return the values that the trials have of each parameter, numbers in their order."""
     values: dict[str, list[Any]] = {}
     for result in results:
-        parameters = result.get("parameters") if isinstance(result, dict) else None
-        for key, value in parameters.items() if isinstance(parameters, dict) else ():
+        for key, value in as_a(dict, as_a(dict, result).get("parameters")).items():
             found = values.setdefault(str(key), [])
             if value not in found:
                 found.append(value)
@@ -259,17 +263,16 @@ def _trial(
     sweep: SweepRecord, rank: int, trial: Mapping[str, Any], keys: Sequence[str]
 ) -> dict[str, Any]:
     """Return a trial; the numbers of one with several runs are means, and no run's own."""
-    runs, widths = trial.get("runs"), trial.get("half_width")
-    name = f"{sweep.name}/{runs[0]}" if isinstance(runs, list) and len(runs) == 1 else None
+    runs, widths = as_a(list, trial.get("runs")), as_a(dict, trial.get("half_width"))
+    name = f"{sweep.name}/{runs[0]}" if len(runs) == 1 else None
     values = dict(flatten({key: trial.get(key) for key in ("train", "validation", "test")}))
     cells: dict[str, Any] = {}
     for key in METRICS:
         value = values.get(key)
         if not is_number(value):
             continue
-        half = widths.get(key) if isinstance(widths, dict) else None
-        shown = show(key, value) + (f" ± {show(key, half)}" if is_number(half) else "")
-        cells[key] = number(name, key, value) if name else {"shown": shown}
+        half = f" ± {show(key, widths[key])}" if is_number(widths.get(key)) else ""
+        cells[key] = number(name, key, value) if name else {"shown": show(key, value) + half}
     return {
         "rank": rank,
         "trial": trial["trial"],

@@ -96,7 +96,6 @@ _OURS = re.compile(r"\d{8}-\d{6}-.+-[0-9a-f]{4}", re.ASCII)
 
 _LISTED = 5
 _LONGEST = 4096  # letters of a name: the longest path that Linux takes
-_SHOWN = 100  # letters of it that a message repeats
 _MOST_DIGITS = 9
 
 
@@ -141,7 +140,7 @@ def _find_path(name: str, runs_dir: Path) -> Path | None:
     """Return the run or sweep that a path or a name stands for, if there is one."""
     name = name.rstrip("/")
     if not name or "\0" in name or len(name) > _LONGEST:
-        raise RunFolderError(f"{_quoted(name)} is no run's name")
+        raise RunFolderError(f"'{shown(name)}' is no run's name")
     given = Path(name)
     if "/" in name:
         return _place_in(runs_dir, given) if is_run(given) else None
@@ -190,7 +189,7 @@ def _find_in(runs_dir: Path, name: str) -> Path | None:
         listed = ", ".join(map(shown, names))
         more = ", …" if len(matches) > _LISTED else ""
         raise RunFolderError(
-            f"{_quoted(name)} is the beginning of {len(matches)} runs: {listed}{more}"
+            f"'{shown(name)}' is the beginning of {len(matches)} runs: {listed}{more}"
         )
     return matches[0] if matches else None
 
@@ -210,11 +209,7 @@ def _find_unbegun(name: str, runs_dir: Path) -> Path | None:
 def _no_run(name: str, runs_dir: Path) -> RunFolderError:
     newest = sorted((path.name for path in run_paths(runs_dir)), reverse=True)[:_LISTED]
     hint = suggest(name[:_LONGEST], map(shown, newest))
-    return RunFolderError(f"{shown(runs_dir)}: there is no run {_quoted(name)}{hint}")
-
-
-def _quoted(name: str) -> str:
-    return repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
+    return RunFolderError(f"{shown(runs_dir)}: there is no run '{shown(name)}'{hint}")
 
 
 def _latest(runs_dir: Path) -> Path:

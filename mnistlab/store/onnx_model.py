@@ -25,7 +25,7 @@ from mnistlab.datasets.preprocess import invert, transpose
 from mnistlab.errors import InputError, escape, shown
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import write_bytes
-from mnistlab.run_folders.integrity import check_undamaged
+from mnistlab.run_folders.provenance import check_undamaged
 from mnistlab.store.predict import open_model
 
 try:

@@ -28,7 +28,7 @@ from mnistlab.errors import DataError, InputError, RunFolderError
 from mnistlab.experiment.prepare import objective_of, open_images
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.run_folders.integrity import check_same_data
+from mnistlab.run_folders.provenance import check_same_data
 from mnistlab.run_folders.weights import load_features, load_weights
 
 

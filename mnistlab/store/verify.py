@@ -17,7 +17,7 @@ from mnistlab.config.load import load_config
 from mnistlab.errors import MnistlabError, RunFolderError
 from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.integrity import FINAL
+from mnistlab.run_folders.provenance import FINAL
 from mnistlab.run_folders.safeguards import held_while_open, is_locked
 from mnistlab.store.diff import Differences, Pair, find_differences, is_same
 

@@ -30,7 +30,7 @@ from mnistlab.errors import (
     shown,
 )
 from mnistlab.experiment.prepare import Plan, data_key
-from mnistlab.run_folders.environment import kernels_of
+from mnistlab.run_folders.provenance import kernels_of
 from mnistlab.sweeps.plan import Stack
 from mnistlab.sweeps.stack_epochs import (
     MOST_KILLED,

@@ -17,8 +17,8 @@ from mnistlab.experiment import Reporter
 from mnistlab.experiment.recorder import now
 from mnistlab.interrupts import deferred
 from mnistlab.plots.drawing import Painter
-from mnistlab.run_folders.environment import describe_environment, describe_other_blas
 from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.provenance import describe_environment, describe_other_blas
 from mnistlab.sweeps.cluster import Cluster
 from mnistlab.sweeps.finish import SweepResult, finish_sweep
 from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch, prepare_sweep

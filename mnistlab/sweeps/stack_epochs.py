@@ -30,7 +30,7 @@ from mnistlab.datasets.reading import find_data, keep_received
 from mnistlab.errors import DataError, MnistlabError, describe_error
 from mnistlab.experiment.prepare import Plan, open_data, plan_on
 from mnistlab.plugins import load_plugins
-from mnistlab.run_folders.environment import describe_machine
+from mnistlab.run_folders.provenance import describe_machine
 from mnistlab.sweeps.plan import Column, Stack
 from mnistlab.sweeps.workers import StoppedError
 

@@ -19,8 +19,8 @@ from mnistlab.errors import ClusterError, DataError, RunFolderError, WorkersKill
 from mnistlab.experiment.prepare import plan_on
 from mnistlab.experiment.recorder import CheckpointTimer, RunRecorder, check_notes, now
 from mnistlab.experiment.training import describe_epoch
-from mnistlab.run_folders.environment import MACHINE
 from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.provenance import MACHINE
 from mnistlab.run_folders.safeguards import check_in_place, remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint, save_checkpoint
 from mnistlab.sweeps.plan import Column, PreparedSweep, Stack, last_epoch

@@ -14,7 +14,6 @@ import mnistlab
 from mnistlab.errors import ConfigError, RunFolderError
 from mnistlab.experiment.recorder import now, run_key
 from mnistlab.run_folders import RunFolder, create_run_folder
-from mnistlab.run_folders.environment import uncommitted_changes
 from mnistlab.run_folders.files import (
     has_checksum,
     read_json,
@@ -24,8 +23,14 @@ from mnistlab.run_folders.files import (
     write_text,
 )
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.run_folders.integrity import FINAL, find_intact_runs, is_intact, plain_folders
 from mnistlab.run_folders.places import cannot_keep
+from mnistlab.run_folders.provenance import (
+    FINAL,
+    find_intact_runs,
+    is_intact,
+    plain_folders,
+    uncommitted_changes,
+)
 from mnistlab.sweeps.plan import PreparedSweep, Stack, from_plan, prepare_sweep, to_plan
 from mnistlab.sweeps.trials import SweepDefinition
 

@@ -14,7 +14,6 @@ import pytest
 
 from mnistlab import __version__, interrupts
 from mnistlab.__main__ import main
-from mnistlab.core.losses import LOSSES
 from mnistlab.run_folders import RunFolder, files
 from mnistlab.sweeps.sweep_file import is_sweep_file
 from tests.digits import write_digits
@@ -231,7 +230,7 @@ def test_every_shipped_config_runs(run, path):
 
 def test_importing_the_command_line_loads_nothing_heavy():
     heavy = {"numpy", "matplotlib", "yaml", "rich", "pydantic", "safetensors", "pooch", "requests"}
-    code = "import sys, mnistlab.cli, mnistlab.__main__; print(*sys.modules)"
+    code = "import sys, mnistlab.cli as cli, mnistlab.__main__; cli.make_app(); print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -390,7 +389,7 @@ def test_a_signal_that_typer_swallows_keeps_its_code(run, monkeypatch, number, c
             os.kill(os.getpid(), number)
         return 130
 
-    monkeypatch.setattr("mnistlab.cli.app", swallow)
+    monkeypatch.setattr("mnistlab.cli.make_app", lambda _: swallow)
     monkeypatch.setattr(interrupts._State, "received", None)
     assert run("train") == (code, "", "mnistlab: interrupted\n")
 
@@ -433,8 +432,7 @@ def test_print_config_with_json_is_json(run, config):
     assert json.loads(out)["epochs"] == 2
 
 
-def test_a_config_that_names_a_loss_of_ones_own_can_be_checked(run, config, tmp_path, monkeypatch):
-    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
+def test_a_config_that_names_a_loss_of_ones_own_can_be_checked(run, config, tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text(
         "from mnistlab.core.losses import LOSSES, SquaredError\nLOSSES.add('own', SquaredError())\n"

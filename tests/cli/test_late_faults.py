@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from mnistlab import plugins
-from mnistlab.core.losses import LOSSES
 from mnistlab.run_folders.folder import SweepFolder
 from tests.faults.command import invoke, sweep, train, write_config
 from tests.faults.late import LATE, FailingPlugin, write_plugin
@@ -19,8 +18,7 @@ def test_a_plugin_that_fails_late_is_named(tmp_path, command, late):
     assert FailingPlugin(tmp_path / "plugin").attempt(command, late, 9) == []
 
 
-def test_a_plugin_that_exits_late_ends_the_command_with_its_code(tmp_path, monkeypatch):
-    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
+def test_a_plugin_that_exits_late_ends_the_command_with_its_code(tmp_path):
     path = write_plugin(tmp_path, "raise SystemExit(3)", 9)
     outcome = train(write_config(tmp_path), tmp_path / "runs", "loss=late", "--plugin", path)
     assert outcome.code == 3
@@ -157,7 +155,7 @@ def test_what_a_plugin_prints_is_never_among_the_results(tmp_path):
         from mnistlab.core.models import INITIALIZERS, MODELS  # noqa: PLC0415
 
         for registry in (MODELS, INITIALIZERS):
-            registry._entries.pop("talkative", None)
+            registry.pop("talkative", None)
         outcome = invoke(*words, *plugin, "--json")
         assert outcome.code == 0, (words, outcome.err)
         outcomes.append(json.loads(outcome.out))

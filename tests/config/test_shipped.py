@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mnistlab.cli.completion import complete_config
+from mnistlab.cli.options import complete_config
 from mnistlab.config.config_files import describe_config, find_config, shipped_configs
 from mnistlab.config.load import load_config
 from mnistlab.errors import ConfigError

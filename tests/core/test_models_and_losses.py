@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mnistlab.core.losses import LOSSES, softmax
-from mnistlab.core.models import MODELS
-from mnistlab.core.samples import one_hot
+from mnistlab.core.models import MODELS, ONE_HOT
 from tests.late import Late
 
 special = Late("scipy.special")
@@ -17,7 +16,7 @@ PAIRS = [(model, loss) for model in MODELS for loss in LOSSES]
 
 
 def targets_for(labels, C):
-    return one_hot(np.asarray(labels), C, np.float64)
+    return ONE_HOT.targets(np.asarray(labels), C, np.float64)
 
 
 def test_squared_error_by_hand():
@@ -63,7 +62,7 @@ def test_sigmoid_keeps_both_tails(dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_softmax_cross_entropy_is_stable_for_huge_logits(dtype):
     logits = np.array([[[1e4, -1e4, 0.0]], [[-1e4, 1e4, 1e4]], [[1e4, 1e4, 1e4]]], dtype)
-    targets = one_hot(np.array([1, 1, 0]), 3, dtype)
+    targets = ONE_HOT.targets(np.array([1, 1, 0]), 3, dtype)
     loss = LOSSES["softmax_cross_entropy"]
     with np.errstate(all="raise", under="ignore"):
         value, gradient = loss.value(logits, targets), loss.gradient(logits, targets)

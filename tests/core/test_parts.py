@@ -8,9 +8,10 @@ import warnings
 import numpy as np
 import pytest
 
+from mnistlab.core import Registry
 from mnistlab.core.losses import LOSSES
 from mnistlab.core.metrics import evaluate, largest_class, score_images
-from mnistlab.core.models import MODELS
+from mnistlab.core.models import MODELS, ONE_HOT
 from mnistlab.core.objective import (
     REDUCTIONS,
     Curvature,
@@ -22,13 +23,11 @@ from mnistlab.core.objective import (
     stack_parameters,
 )
 from mnistlab.core.optimizers import OPTIMIZERS
-from mnistlab.core.registry import Registry
 from mnistlab.core.samples import (
     AS_THEY_ARE,
     FeatureMap,
     FeatureReader,
     PixelMap,
-    one_hot,
     shuffled,
 )
 from mnistlab.core.schedules import SCHEDULES
@@ -170,7 +169,7 @@ def test_a_tie_goes_to_the_lowest_class():
 
 def test_one_hot_by_hand():
     np.testing.assert_array_equal(
-        one_hot(np.array([2, 0]), 3, np.float32), [[[0, 0, 1]], [[1, 0, 0]]]
+        ONE_HOT.targets(np.array([2, 0]), 3, np.float32), [[[0, 0, 1]], [[1, 0, 0]]]
     )
 
 

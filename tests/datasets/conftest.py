@@ -146,7 +146,7 @@ def tiny_dataset(folder: Path, *sources: object, of_gzip: bool = False) -> Named
 @pytest.fixture
 def register(monkeypatch):
     """Return a function that registers a dataset as "tiny" for the length of the test."""
-    return lambda entry: monkeypatch.setitem(DATASETS._entries, "tiny", entry)
+    return lambda entry: monkeypatch.setitem(DATASETS, "tiny", entry)
 
 
 @pytest.fixture(scope="session")

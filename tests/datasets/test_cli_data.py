@@ -7,7 +7,7 @@ import types
 import pytest
 from typer.testing import CliRunner
 
-from mnistlab.cli.data import app
+from mnistlab.cli.inputs import data_app
 from mnistlab.datasets import DATASETS
 from mnistlab.datasets.data_files import NAMES
 from mnistlab.errors import FetchError, UnknownNameError
@@ -27,7 +27,7 @@ def console(monkeypatch):
 
 
 def run(*arguments: str, code: int = 0):
-    result = CliRunner().invoke(app, list(arguments))
+    result = CliRunner().invoke(data_app, list(arguments))
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == code, result.output
@@ -70,7 +70,7 @@ def test_verify_shows_what_differs_and_fails(register, tiny_folder, cache):
     (cache / "tiny" / NAMES[0]).write_bytes(b"rot")
     (cache / "tiny" / NAMES[1]).unlink()
     for options in ([], ["--json"]):
-        result = CliRunner().invoke(app, ["verify", "tiny", *options])
+        result = CliRunner().invoke(data_app, ["verify", "tiny", *options])
         assert isinstance(result.exception, FetchError)
         assert result.exception.exit_code == 1
         assert "mnistlab data fetch tiny" in str(result.exception)
@@ -100,4 +100,4 @@ def test_every_command_has_help(command):
 
 
 def test_no_arguments_show_help():
-    assert "fetch" in CliRunner().invoke(app, []).output
+    assert "fetch" in CliRunner().invoke(data_app, []).output

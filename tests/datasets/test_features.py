@@ -262,7 +262,7 @@ def test_a_step_of_ones_own_that_breaks_its_word_is_named(data, monkeypatch, wro
         def apply(self, x, *_):
             return x[:, ::2].astype(np.float64) if wrong == "type" else x
 
-    monkeypatch.setitem(FEATURE_STEPS._entries, "half", Half())
+    monkeypatch.setitem(FEATURE_STEPS, "half", Half())
     with pytest.raises(InputError, match=r"half makes float.. \(2, .*must be float32 \(2, 392\)"):
         made(data, ["half"])
 

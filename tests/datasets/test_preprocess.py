@@ -159,7 +159,7 @@ def test_orders_that_cannot_be(steps, message):
 
 
 def test_two_maps_cannot_both_be(monkeypatch):
-    monkeypatch.setitem(PREPROCESSING._entries, "other", MapPixels("other", standardize))
+    monkeypatch.setitem(PREPROCESSING, "other", MapPixels("other", standardize))
     with pytest.raises(DataError, match=r"other cannot follow standardize.*keep one"):
         check_steps(["standardize", "other"])
 
@@ -191,7 +191,7 @@ def counting(monkeypatch):
         return step.move(images)
 
     counted = dataclasses.replace(step, move=move)
-    monkeypatch.setitem(PREPROCESSING._entries, "deskew", counted)
+    monkeypatch.setitem(PREPROCESSING, "deskew", counted)
     return calls
 
 
@@ -239,7 +239,7 @@ def test_other_data_and_other_versions_have_their_own_copies(
     deskewed(write_folder(tmp_path / "other", other))
     assert counting == [40, 20, 40]  # the test images are the same
     newer = dataclasses.replace(PREPROCESSING["deskew"], version=2)
-    monkeypatch.setitem(PREPROCESSING._entries, "deskew", newer)
+    monkeypatch.setitem(PREPROCESSING, "deskew", newer)
     deskewed(tiny_folder)
     assert counting == [40, 20, 40, 40, 20]
 
@@ -253,7 +253,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(tiny_folder, cache, mess
 
 def test_steps_apply_in_order(tiny_folder, monkeypatch):
     invert = MovePixels("invert", lambda images: 255 - images, 1)
-    monkeypatch.setitem(PREPROCESSING._entries, "invert", invert)
+    monkeypatch.setitem(PREPROCESSING, "invert", invert)
     images = tiny_arrays()["t10k-images-idx3-ubyte"]
     for _ in range(2):  # made, then from the cache
         one = load(str(tiny_folder), validation=0, preprocess=["deskew", "invert"])
@@ -271,7 +271,7 @@ def test_standardize_sees_deskewed_images(tiny_folder):
 
 def test_a_step_that_returns_nonsense_is_named(tiny_folder, monkeypatch):
     step = MovePixels("halve", lambda images: images[::2], 1)
-    monkeypatch.setitem(PREPROCESSING._entries, "halve", step)
+    monkeypatch.setitem(PREPROCESSING, "halve", step)
     with pytest.raises(DataError, match="halve returned uint8"):
         load(str(tiny_folder), validation=0, preprocess=["halve"])
 

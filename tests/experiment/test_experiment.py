@@ -23,7 +23,7 @@ from mnistlab.experiment.training import describe_epoch
 from mnistlab.plots.drawing import Painter
 from mnistlab.plugins import REGISTRIES, check_part, load_plugins
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.integrity import is_intact
+from mnistlab.run_folders.provenance import is_intact
 from mnistlab.run_folders.weights import load_checkpoint
 from mnistlab.statistics import interpret
 from tests.plots.here import Here
@@ -366,7 +366,7 @@ def test_a_plugin_adds_a_loss_that_configs_can_name(tmp_path):
         with pytest.raises(ConfigError, match="normal equations"):  # with a decay its are others
             load_config(None, mini("loss=half_squared_error", "optimizer=exact"))
     finally:
-        LOSSES._entries.pop("half_squared_error", None)
+        LOSSES.pop("half_squared_error", None)
     whole = train("learning_rate=0.01", tmp_path=tmp_path)
     assert isinstance(LOSSES["squared_error"], SquaredError)
     assert 2 * half.summary["test"]["loss"] == pytest.approx(
@@ -424,7 +424,6 @@ RIGHT = {
 def test_a_part_that_does_not_fit_is_refused_at_once(tmp_path, monkeypatch, change, message):
     path = tmp_path / "mine.py"
     path.write_text(LOSS.format(**RIGHT | change))
-    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=message):
         load_plugins([Path("mine.py")])
@@ -437,10 +436,9 @@ def test_every_part_of_ours_keeps_its_contract(registry):
             check_part(registry.kind, part)
 
 
-def test_a_plugin_named_twice_is_loaded_once(tmp_path, monkeypatch):
+def test_a_plugin_named_twice_is_loaded_once(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(LOSS.format(**RIGHT))
-    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
     load_plugins([path, path])
     assert "mine" in LOSSES
 

@@ -15,7 +15,7 @@ from mnistlab.errors import RunFolderError
 from mnistlab.experiment import prepare, train_run
 from mnistlab.experiment.resume import plan_resumption
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.integrity import is_intact
+from mnistlab.run_folders.provenance import is_intact
 from mnistlab.store.facts import read_facts
 from tests.experiment.test_experiment import Recorder
 from tests.experiment.test_resume import Interrupter, content

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.run_folders.integrity import is_intact
+from mnistlab.run_folders.provenance import is_intact
 from tests.faults.command import invoke, sweep, write_config
 
 

@@ -170,8 +170,7 @@ def test_entries_of_other_types_are_refused(tmp_path):
         load_plugins([path])
 
 
-def test_a_file_of_data_alone_is_run_once_a_process(tmp_path, monkeypatch):
-    monkeypatch.setattr(DATASETS, "_entries", dict(DATASETS._entries))
+def test_a_file_of_data_alone_is_run_once_a_process(tmp_path):
     path = tmp_path / "bars.py"
     path.write_text(
         "import numpy as np\nfrom mnistlab.datasets import DATASETS, ArrayDataset\n"

@@ -17,7 +17,7 @@ import numpy as np
 from mnistlab import interrupts
 from mnistlab.__main__ import main
 from mnistlab.experiment import recorder
-from mnistlab.run_folders import environment
+from mnistlab.run_folders import provenance
 from mnistlab.sweeps import stack_training as training
 
 TRAIN = ("checkpoint_every=1", "optimizer=momentum")
@@ -69,7 +69,7 @@ def small_steps() -> Iterator[None]:
     with (
         mock.patch.object(training, "CHECKPOINT_SECONDS", 0.0),
         mock.patch.object(recorder, "CHECKPOINT_SHARE", math.inf),
-        mock.patch.object(environment, "_git", changed),
+        mock.patch.object(provenance, "_git", changed),
     ):
         yield
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.integrity import is_intact
+from mnistlab.run_folders.provenance import is_intact
 from tests.faults import promises
 from tests.faults.command import invoke
 

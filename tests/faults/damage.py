@@ -11,7 +11,7 @@ import numpy as np
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError
 from mnistlab.run_folders import RunFolder
-from mnistlab.run_folders.integrity import is_intact
+from mnistlab.run_folders.provenance import is_intact
 from mnistlab.run_folders.weights import load_checkpoint
 from mnistlab.store.index import INDEX
 from tests.faults import promises

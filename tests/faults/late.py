@@ -65,13 +65,14 @@ class FailingPlugin:
         """Return what is wrong with how the command tells of it."""
         path, runs = write_plugin(self.scratch, LATE[late], at), self.scratch / "runs"
         shutil.rmtree(runs, ignore_errors=True)
-        known, LOSSES._entries = LOSSES._entries, dict(LOSSES._entries)
+        known = dict(LOSSES)
         plugins._loaded.clear()
         try:
             make = train if command == "train" else sweep
             outcome = make(self.config, runs, "loss=late", "--plugin", path)
         finally:
-            LOSSES._entries = known
+            LOSSES.clear()
+            LOSSES.update(known)
             plugins._loaded.clear()
         problems = promises.told_badly(outcome)
         if "fault of mnistlab" in outcome.err:

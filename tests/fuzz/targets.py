@@ -26,7 +26,7 @@ from mnistlab.datasets.sanity import check_images, check_labels
 from mnistlab.errors import MnistlabError
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.run_folders.integrity import is_intact
+from mnistlab.run_folders.provenance import is_intact
 from mnistlab.run_folders.weights import (
     _digest,
     load_checkpoint,

@@ -70,6 +70,7 @@ def test_a_saved_file_is_what_its_name_says(tmp_path, kind):
 def test_drawing_needs_no_pyplot_and_the_face_no_matplotlib():
     code = """
 import sys, mnistlab.cli, mnistlab.plots
+mnistlab.cli.make_app()
 from mnistlab.plots import Painter, check_picture
 assert not {"matplotlib", "numpy"} & set(sys.modules)
 from mnistlab.plots import PLOTS, SWEEP_PLOTS, compared_curves

@@ -19,13 +19,12 @@ import mnistlab
 from mnistlab.config.load import load_config
 from mnistlab.datasets import load
 from mnistlab.experiment import prepare, train_run
-from mnistlab.plots import PLOTS, Painter, RunView, save_plot, views
-from mnistlab.plots import __main__ as drawing_process
+from mnistlab.plots import PLOTS, Painter, RunView, plot_registries, save_plot, views
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import write_bytes
 from mnistlab.run_folders.weights import predictions_as_bytes
 from tests.experiment.test_experiment import Recorder, mini
-from tests.plots.figures import short_texts, strings_of
+from tests.plots.figures import short_texts, written
 
 
 def draw(view, name):
@@ -56,10 +55,7 @@ def test_every_plot_is_drawn_from_the_folder(folder, name):
 
 def texts_in(figure, inside):
     """The short texts whose place, column and row, passes a test."""
-    many = short_texts(figure)
-    placed = [
-        one for many in many for one in zip(strings_of(many), many.get_offsets(), strict=True)
-    ]
+    placed = [(text.get_text(), text.get_position()) for text in short_texts(figure)]
     return {(int(x), int(y)): text for text, (x, y) in placed if inside(x, y)}
 
 
@@ -75,7 +71,7 @@ def test_the_confusion_matrix_has_a_row_for_each_true_class(folder):
 def test_the_mistakes_come_worst_first(folder):
     view = RunView(folder)
     figure = PLOTS["mistakes"](view)
-    headings = next(strings_of(a) for a in short_texts(figure))
+    headings = written(figure)
     labels = load("mnist-mini", validation=0).test.labels
     scores = view.scores(np.arange(len(labels)))
     margins = scores.max(axis=1) - scores[np.arange(len(labels)), labels]
@@ -148,7 +144,7 @@ def test_the_drawing_process_answers_with_what_it_drew(folder, diverged, monkeyp
     ]
     monkeypatch.setattr(sys, "platform", system)
     written = io.StringIO()
-    drawing_process.serve(map(json.dumps, requests), written)
+    plot_registries.serve(map(json.dumps, requests), written)
     answers = [json.loads(line) for line in written.getvalue().splitlines()]
     assert answers == [list(PLOTS), ["learning_curves"]]
 
@@ -158,15 +154,15 @@ def test_the_drawing_process_answers_with_what_it_drew(folder, diverged, monkeyp
 def test_what_a_helper_that_ends_did_not_draw_is_drawn_all_the_same(folder, monkeypatch, end):
     """It is killed, or the plot of a plugin calls exit()."""
     shutil.rmtree(folder.plots, ignore_errors=True)
-    parent, save = os.getpid(), drawing_process.save_plot
+    parent, save = os.getpid(), plot_registries.save_plot
 
     def dies_in_the_helper(*arguments):
         if os.getpid() != parent:
             end()
         return save(*arguments)
 
-    monkeypatch.setattr(drawing_process, "save_plot", dies_in_the_helper)
-    assert drawing_process.draw_all(folder) == list(PLOTS)
+    monkeypatch.setattr(plot_registries, "save_plot", dies_in_the_helper)
+    assert plot_registries.draw_all(folder) == list(PLOTS)
 
 
 def test_a_plot_that_cannot_be_written_leaves_no_half_of_it(folder, monkeypatch):

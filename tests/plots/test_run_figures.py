@@ -19,7 +19,6 @@ from tests.plots.figures import (
     run,
     says,
     short_texts,
-    strings_of,
     texts_of,
     tick_labels,
     weights,
@@ -157,10 +156,10 @@ def test_each_cell_holds_its_count(names):
     assert_inside(figure)
     (axes,) = figure.axes
     found = np.zeros_like(counted)
-    for artist in short_texts(axes):
-        for text, (column, row) in zip(strings_of(artist), artist.get_offsets(), strict=True):
-            if 0 <= column < 10 and 0 <= row < 10:
-                found[int(row), int(column)] = int(text)
+    for text in short_texts(axes):
+        column, row = text.get_position()
+        if 0 <= column < 10 and 0 <= row < 10:
+            found[int(row), int(column)] = int(text.get_text())
     np.testing.assert_array_equal(found, counted)
 
 
@@ -201,7 +200,7 @@ def test_templates_show_every_weight_on_a_symmetric_scale(shape):
     assert image.norm.vmin == -image.norm.vmax
     shown = np.ma.compressed(np.ma.masked_invalid(image.get_array()))
     np.testing.assert_array_equal(np.sort(shown), np.sort(values.ravel()))
-    assert len(written(figure)[0][0]) == shape[-1]
+    assert len(written(figure)) == shape[-1]
     figure.delaxes(figure.axes[1])
     assert_inside(figure)
 
@@ -241,7 +240,7 @@ def test_weights_that_are_nearly_all_zero_keep_a_scale():
 @pytest.mark.parametrize("M", [1, 50])
 def test_each_mistake_has_its_label_inside_the_page(M, names):
     figure = mistakes(M, names)
-    assert all(len(strings) == min(M, 40) for strings, _ in written(figure))
+    assert len(written(figure)) in (min(M, 40), 2 * min(M, 40))  # on one line or two
     assert says(figure, f"{M} of 10,000 test images")
     assert_inside(figure)
 
@@ -252,16 +251,18 @@ def test_images_of_any_size_fit(shape):
 
 
 def test_a_label_reads_true_to_predicted():
-    assert written(mistakes(3))[0][0] == ["0 → 3", "1 → 4", "2 → 5"]
-    upper, lower = (strings for strings, _ in written(mistakes(12, FASHION)))
-    assert (upper[0], lower[0]) == ("T-shirt/top", "→ Dress")
+    assert written(mistakes(3)) == ["0 → 3", "1 → 4", "2 → 5"]
+    names = written(mistakes(12, FASHION))
+    assert (names[0], names[12]) == ("T-shirt/top", "→ Dress")
 
 
 @pytest.mark.parametrize("names", [FASHION, ["W" * 300] * 10], ids=["fashion", "wide"])
 def test_long_names_do_not_overlap(names):
-    for _, boxes in written(mistakes(8, names)):
-        for (_, _, right, _), (left, *_) in itertools.pairwise(boxes):
-            assert right < left
+    figure = mistakes(8, names)
+    boxes = [text.get_window_extent() for text in short_texts(figure)]
+    for line in (boxes[:8], boxes[8:]):
+        for one, other in itertools.pairwise(line):
+            assert one.x1 < other.x0
 
 
 def test_digits_are_dark_on_light_and_whole():
@@ -286,4 +287,4 @@ def test_seen_images_stand_under_their_headings(M):
     headings = [(f"{'W' * 60}.png", f"predicted {n}") for n in range(M)]
     figure = plots.seen_images(images, headings, title="What a run saw")
     assert_inside(figure)
-    assert written(figure)[1][0][-1] == f"predicted {M - 1}"
+    assert written(figure)[-1] == f"predicted {M - 1}"

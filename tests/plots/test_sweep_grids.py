@@ -22,7 +22,6 @@ from tests.plots.figures import (
     png,
     says,
     short_texts,
-    strings_of,
     sweep,
     texts_of,
     tick_labels,
@@ -35,9 +34,9 @@ def cells(figure, X, Y):
     """Return what is written in each cell, the top row first."""
     axes = figure.axes[0]
     found = np.full((Y, X), "", dtype=object)
-    for artist in short_texts(axes):
-        for text, (column, row) in zip(strings_of(artist), artist.get_offsets(), strict=True):
-            found[int(row), int(column)] = text
+    for text in short_texts(axes):
+        column, row = text.get_position()
+        found[int(row), int(column)] = text.get_text()
     return found[::-1] if axes.get_ylim()[0] < axes.get_ylim()[1] else found
 
 

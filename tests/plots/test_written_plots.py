@@ -6,7 +6,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from mnistlab.core.registry import Registry
+from mnistlab.core import Registry
 from mnistlab.plots import PLOTS, write_plots
 from tests.store.trained import train
 

@@ -12,7 +12,7 @@ import pytest
 import mnistlab
 from mnistlab.config.load import load_config
 from mnistlab.datasets import load
-from mnistlab.report.answers import compare_over_seeds, find_given, largest_weight
+from mnistlab.report.assignment import compare_over_seeds, find_given, largest_weight
 from mnistlab.report.render import ReportRequest, write_report
 from mnistlab.report.report_facts import gather
 from mnistlab.run_folders import RunFolder
@@ -352,7 +352,7 @@ def test_the_given_setting_may_be_the_best(told_with):
 )
 def test_what_is_concluded_is_what_the_interval_allows(told_with, monkeypatch, sign, words):
     found = {"shown": "+0.12 ± 0.34", "interval": "its ends", "sign": sign}
-    monkeypatch.setattr("mnistlab.report.answers._difference", lambda *_: found)
+    monkeypatch.setattr("mnistlab.report.assignment._difference", lambda *_: found)
     text = told_with(
         lambda document: put(document, trial_of(document, learning_rate=0.01, epochs=2), [])
     )

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mnistlab.report.records import LONGEST, clean, clean_all, show
 from mnistlab.report.render import ReportRequest, write_report
 from mnistlab.report.report_facts import gather
-from mnistlab.report.text import LONGEST, clean, clean_all, show
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.places import run_paths

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from mnistlab.core.losses import LOSSES, softmax
-from mnistlab.core.models import MODELS
-from mnistlab.core.samples import one_hot
+from mnistlab.core.models import MODELS, ONE_HOT
 from mnistlab.report.render import SOURCES
 
 D, C, n = 7, 4, 5
@@ -166,6 +165,6 @@ def test_the_shift_changes_nothing(text, numbers):
     for y in range(C):
         stable = np.log(np.exp(a - m).sum()) - (a[y] - m)
         agree(cross_entropy(a, y), stable)
-        target = one_hot(np.array([y]), C, np.float64)
+        target = ONE_HOT.targets(np.array([y]), C, np.float64)
         code = LOSSES["softmax_cross_entropy"].value(a[None, None], target)
         agree(code[0, 0], stable)

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 
 from mnistlab import optimum
-from mnistlab.config.load import load_config
 from mnistlab.core.metrics import pre_activations
 from mnistlab.errors import MnistlabError
 from mnistlab.report import records
-from mnistlab.report.records import SharedData
 from mnistlab.report.report_facts import FEATURED, gather, read_records
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
@@ -74,7 +72,9 @@ def test_without_a_penalty_the_gap_is_that_of_the_last_epoch(linear):
     assert run.gap == pytest.approx(run.curves["train_loss"][-1] - run.optimum.loss, abs=1e-12)
 
 
-def test_an_optimum_is_looked_for_once_and_so_is_one_that_cannot_be_found(linear, monkeypatch):
+def test_an_optimum_is_looked_for_once_and_so_is_one_that_cannot_be_found(
+    linear, tmp_path, monkeypatch
+):
     asked = []
 
     def find(config, dataset):
@@ -84,17 +84,20 @@ def test_an_optimum_is_looked_for_once_and_so_is_one_that_cannot_be_found(linear
         raise MnistlabError("no SciPy")
 
     monkeypatch.setattr(records, "find_optimum", find)
-    config, shared = load_config(linear.config), SharedData()
-    sha256 = linear.read_environment()["data_sha256"]
-    assert shared.optimum(config, sha256) is shared.optimum(config, sha256)
+    (run, twin), _ = read_records(of_folders([linear, copy_run(linear.path, tmp_path / "twin")]))
+    assert run.optimum is twin.optimum is not None
     assert len(asked) == 1
-    softmax = config.model_copy(update={"loss": "softmax_cross_entropy", "weight_decay": 0.1})
-    for _ in range(2):
-        with pytest.raises(MnistlabError, match="no SciPy"):
-            shared.optimum(softmax, sha256)
+    for folder in (run.folder, twin.folder):
+        settings = "loss: softmax_cross_entropy\nweight_decay: 0.1\n"
+        text = folder.config.read_text("utf-8").replace("loss: squared_error\n", settings)
+        folder.config.write_text(text.replace("weight_decay: 0.0\n", ""))
+        vouch(folder)
+    (run, twin), _ = read_records(of_folders([run.folder, twin.folder]))
+    assert (run.optimum, twin.optimum) == (None, None)
     assert len(asked) == 2
-    with pytest.raises(MnistlabError, match="has changed"):
-        shared.dataset(config, "another")
+    (run,), _ = read_records(of_folders([linear]))
+    run.facts["data_sha256"] = "another"
+    assert run.dataset is None
 
 
 # Forged numbers.

@@ -9,7 +9,7 @@ import pytest
 from mnistlab.errors import RunFolderError
 from mnistlab.run_folders import RunFolder, files
 from mnistlab.run_folders.files import checksum_while_replaced, clear_temporary_files, sha256_of
-from mnistlab.run_folders.integrity import is_intact, replace_files
+from mnistlab.run_folders.provenance import is_intact, replace_files
 from tests.experiment.test_experiment import train
 
 

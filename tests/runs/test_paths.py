@@ -11,8 +11,8 @@ from typing import get_args, get_type_hints
 import pytest
 
 import mnistlab
-from mnistlab.cli import runs
-from mnistlab.cli.completion import complete_run, complete_sweep
+from mnistlab.cli.options import complete_run, complete_sweep
+from mnistlab.cli.run_actions import runs_app
 from tests.runs.audited import LINEAR, MINI, ROOT, run_audited, train_both
 
 FIRST, SECOND, MANY = (
@@ -50,7 +50,7 @@ def commands_that_take_a_run() -> set[str]:
     """Return the commands of `mnistlab runs` that complete the name of a run or a sweep."""
     return {
         command.name or command.callback.__name__
-        for command in runs.app.registered_commands
+        for command in runs_app.registered_commands
         if any(
             getattr(note, "autocompletion", None) in (complete_run, complete_sweep)
             for hint in get_type_hints(command.callback, include_extras=True).values()

@@ -14,9 +14,9 @@ from mnistlab.core.objective import copy_stack
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError
 from mnistlab.run_folders import RunFolder, create_run_folder, default_runs_dir
-from mnistlab.run_folders import environment as environment_module
-from mnistlab.run_folders.environment import describe_environment, uncommitted_changes
+from mnistlab.run_folders import provenance as environment_module
 from mnistlab.run_folders.files import append_text, to_json, write_bytes, write_json
+from mnistlab.run_folders.provenance import describe_environment, uncommitted_changes
 from mnistlab.run_folders.weights import (
     load_checkpoint,
     load_weights,

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from mnistlab.run_folders.integrity import find_intact_runs, plain_folders
+from mnistlab.run_folders.provenance import find_intact_runs, plain_folders
 from tests.experiment.test_experiment import train
 
 

@@ -126,11 +126,11 @@ def test_a_bash_completes(tmp_path):
     assert done.stdout.split() == RUNS, done.stderr
 
 
-@pytest.mark.usefixtures("runs_dir")
-def test_nothing_heavy_is_loaded():
+def test_nothing_heavy_is_loaded(runs_dir):
     code = (
-        "import sys, typer; from mnistlab.cli.completion import complete_run;"
-        "print(complete_run(type('C', (), {'params': {}})(), ''));"
+        "import sys, typer, pathlib; from mnistlab.cli.options import complete_run;"
+        f"context = type('C', (), {{'params': {{'runs_dir': pathlib.Path({str(runs_dir)!r})}}}})();"
+        "print(complete_run(context, ''));"
         "print([m for m in ('numpy', 'yaml', 'pydantic', 'rich', 'filelock') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

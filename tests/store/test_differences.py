@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnistlab.console.comparisons import describe_flips as conclude
+from mnistlab.console.printed_runs import describe_flips as conclude
 from mnistlab.datasets import load
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.weights import load_weights, read_predictions

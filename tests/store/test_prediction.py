@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mnistlab import plugins
-from mnistlab.console.run_results import print_predictions
+from mnistlab.console.printed_runs import print_predictions
 from mnistlab.core.losses import LOSSES
 from mnistlab.datasets import load
 from mnistlab.errors import InputError
@@ -188,14 +188,14 @@ def test_a_plugins_loss_needs_the_plugin(run, tmp_path):
     base.write_text("loss: mine\nepochs: 1\ndata: {dataset: mnist-mini, validation: 1000}\n")
     try:
         run("train", "-c", base, "--plugin", plugin, "-q", "--no-plots")
-        LOSSES._entries.pop("mine")
+        LOSSES.pop("mine")
         plugins._loaded.clear()  # as in another process
         code, _, err = run("runs", "predict", "latest", "0")
         assert code == 2
         assert "unknown loss 'mine'" in err
         assert run("runs", "predict", "latest", "0", "--plugin", plugin)[0] == 0
     finally:
-        LOSSES._entries.pop("mine", None)
+        LOSSES.pop("mine", None)
 
 
 def bars(outputs, capsys, *, are_probabilities=False):

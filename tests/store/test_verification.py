@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistlab.console.comparisons import describe_verification as describe
+from mnistlab.console.printed_runs import describe_verification as describe
 from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
 from mnistlab.experiment.recorder import RunRecorder
@@ -148,7 +148,7 @@ def test_code_that_has_changed_shows_from_the_epoch_on_where_it_matters(tmp_path
             return super().gradient(outputs, targets) * change
 
     folder = train("epochs=3", tmp_path=tmp_path).folder
-    monkeypatch.setitem(LOSSES._entries, "squared_error", OtherSquaredError())
+    monkeypatch.setitem(LOSSES, "squared_error", OtherSquaredError())
     found = verify(folder, Recorder())
     assert (found.verdict, found.epoch) == (DIFFERS, 2)
 

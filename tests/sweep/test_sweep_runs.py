@@ -214,7 +214,7 @@ class BrittleNormal(Normal):
 def _brittle():
     INITIALIZERS.add("brittle", BrittleNormal())
     yield
-    INITIALIZERS._entries.pop("brittle")
+    INITIALIZERS.pop("brittle")
 
 
 SCALES = "init_scale=0.1,0.2,0.3,0.4,0.5,0.6"

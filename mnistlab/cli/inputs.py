@@ -1,15 +1,30 @@
-"""`mnistlab data`: which datasets there are, getting them, and checking what was got."""
+"""`mnistlab data` and `mnistlab config`: look at what runs are made of, get it, and check it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistlab.cli.options import AsJson, Quiet, check_number, echo, echo_json
+from mnistlab.cli.options import (
+    AsJson,
+    ConfigFile,
+    Plugins,
+    Quiet,
+    check_number,
+    complete_config,
+    echo,
+    echo_json,
+)
 
-app = typer.Typer(
+if TYPE_CHECKING:
+    from mnistlab.config.schema import Config
+
+data_app = typer.Typer(
     help="List, fetch, verify and locate datasets, and look for mistakes in them.",
     no_args_is_help=True,
+)
+config_app = typer.Typer(
+    help="Show, check and describe config files.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
@@ -35,7 +50,7 @@ Source = Annotated[
 ]
 
 
-@app.command("list", short_help="Show the named datasets.")
+@data_app.command("list", short_help="Show the named datasets.")
 def list_datasets(as_json: AsJson = False) -> None:
     """Show the named datasets: images, whether they are at hand, what they are, their licence."""
     from mnistlab.datasets import DATASETS, home_of, is_present
@@ -59,7 +74,7 @@ def list_datasets(as_json: AsJson = False) -> None:
     print_datasets(rows)
 
 
-@app.command(short_help="Bring a dataset into the cache.")
+@data_app.command(short_help="Bring a dataset into the cache.")
 def fetch(
     name: Name,
     source: Annotated[
@@ -88,7 +103,7 @@ def _print_path(name: str, home: Path, *, as_json: bool) -> None:
         echo(str(home))
 
 
-@app.command(short_help="Hash its files anew and compare.")
+@data_app.command(short_help="Hash its files anew and compare.")
 def verify(name: Source, as_json: AsJson = False) -> None:
     """Hash a dataset's files anew and compare; the exit code is 1 when one is not as published.
 
@@ -121,7 +136,7 @@ def verify(name: Source, as_json: AsJson = False) -> None:
         raise FetchError(f"{name} is not complete in {home}; run: mnistlab data fetch {name}")
 
 
-@app.command(short_help="Print the folder that it is in.")
+@data_app.command(short_help="Print the folder that it is in.")
 def path(name: Name, as_json: AsJson = False) -> None:
     """Print the folder that a fetched dataset is in; the exit code is 1 when it is not fetched."""
     from mnistlab.datasets import home_of, is_present
@@ -132,7 +147,7 @@ def path(name: Name, as_json: AsJson = False) -> None:
     _print_path(name, home_of(name), as_json=as_json)
 
 
-@app.command(short_help="Say what can hardly be right about data.")
+@data_app.command(short_help="Say what can hardly be right about data.")
 def check(
     name: Annotated[
         str,
@@ -181,3 +196,108 @@ def check(
     if oddities:
         count = "1 thing" if len(oddities) == 1 else f"{len(oddities)} things"
         raise MnistlabError(f"{shown(name)}: {count} can hardly be right")
+
+
+@config_app.command("list", short_help="List the configs that come with mnistlab.")
+def list_configs(as_json: AsJson = False) -> None:
+    """List the shipped configs and sweeps: `--config NAME` takes them, in any folder."""
+    from mnistlab.config.config_files import describe_config, shipped_configs
+
+    described = {name: describe_config(file) for name, file in shipped_configs().items()}
+    if as_json:
+        echo_json(described)
+        return
+    from mnistlab.console.tables import print_lines, shorten, table, terminal_width
+
+    room = terminal_width() - max(map(len, described)) - 2
+    rows = [(name, shorten(text, room)) for name, text in described.items()]
+    print_lines(table(("config", "what it is"), rows, left=("config", "what it is")))
+
+
+@config_app.command("show", short_help="Print the config that results.")
+def show_config(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME] [KEY=VALUE]...",
+            help="A shipped config or sweep by name or file, in place of --config, and overrides.",
+            autocompletion=complete_config,
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the resolved config: the defaults, then the file, then the overrides.
+
+    `mnistlab config show linear > mine.yaml` is the beginning of a config of your own.
+    """
+    from mnistlab.config.config_files import find_config
+    from mnistlab.config.load import load_config
+    from mnistlab.errors import InputError
+    from mnistlab.sweeps.sweep_file import is_sweep_file
+    from mnistlab.sweeps.trials import load_sweep
+
+    names = [word for word in words or [] if "=" not in word]
+    overrides = [word for word in words or [] if "=" in word]
+    if len(names) + (config is not None) > 1:
+        raise InputError(f"config show: shows one config, and {names[0]!r} is another")
+    path = find_config(Path(names[0])) if names else config
+    if path is None or not is_sweep_file(path):
+        print_settled(load_config(path, overrides), as_json=as_json)
+        return
+    sweep = load_sweep(path, overrides)
+    if as_json:
+        echo_json(sweep.document)
+    else:
+        echo(sweep.to_yaml().removesuffix("\n"))
+
+
+def print_settled(config: "Config", *, as_json: bool) -> None:
+    """Print a resolved config as YAML or as JSON."""
+    from mnistlab.config.load import to_yaml
+
+    if as_json:
+        echo_json(config.model_dump(exclude_none=True))
+    else:
+        echo(to_yaml(config).removesuffix("\n"))
+
+
+@config_app.command(short_help="Check config files; exit code 2 if one is wrong.")
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The files to check.")],
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check config and sweep files; each is checked, and exit code 2 tells that one is wrong."""
+    from mnistlab.config.config_files import find_config
+    from mnistlab.config.load import load_config
+    from mnistlab.errors import ConfigError
+    from mnistlab.sweeps.sweep_file import is_sweep_file
+    from mnistlab.sweeps.trials import load_sweep
+
+    findings: dict[str, str | None] = {}
+    for file in files:
+        try:
+            path = find_config(file)
+            read = load_sweep if is_sweep_file(path) else load_config
+            read(path)
+            findings[str(file)] = None
+        except ConfigError as error:
+            findings[str(file)] = str(error)
+    if as_json:
+        echo_json([{"file": file, "error": error} for file, error in findings.items()])
+    else:
+        for name, finding in findings.items():
+            echo(finding or f"{name}: valid")
+    if any(findings.values()):
+        raise typer.Exit(2)
+
+
+@config_app.command(short_help="Print a JSON Schema for editors.")
+def schema(plugin: Plugins = None) -> None:
+    """Print a JSON Schema of config files, for completion and checks in an editor."""
+    from mnistlab.config.schema import config_type
+
+    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    echo_json(draft | config_type().model_json_schema())
