@@ -137,12 +137,23 @@ def numeric(values: Sequence[Any]) -> NDArray[np.float64] | None:
     return numbers if np.isfinite(numbers).all() else None
 
 
+class _Layout(ConstrainedLayoutEngine):
+    """Matplotlib's layout, rounded: the last bits of what its solver finds differ each time."""
+
+    def execute(self, fig: Figure) -> None:
+        """Place the axes of `fig`, with all that is written around them, side by side."""
+        super().execute(fig)
+        for axes in fig.axes:
+            axes.set_position(np.round(axes.get_position(original=True).bounds, 9), "original")
+            axes.set_in_layout(True)  # which a position that is set would undo
+
+
 def new_figure(body: float) -> Figure:
     """Return a figure of `body` inches whose panels Matplotlib lays out; its head comes last.
 
     That draws the figure twice, 0.05 s more, so the plots of a run do without.
     """
-    return Figure(figsize=(WIDTH, body), dpi=DPI, layout=ConstrainedLayoutEngine(wspace=0.06))
+    return Figure(figsize=(WIDTH, body), dpi=DPI, layout=_Layout(wspace=0.06))
 
 
 def add_head(figure: Figure, title: str, details: str = "", notes: Sequence[str] = ()) -> Figure:
