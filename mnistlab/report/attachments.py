@@ -36,7 +36,7 @@ OF_RUN = {
 OF_SWEEP = {
     "learning_rate": "Validation error against the learning rate",
     "parameter": "Validation error against the value tried",
-    "heat_map": "Validation error over the two parameters",
+    "heat_map": "Validation error over the parameters",
     "parallel_coordinates": "All trials, one line each",
     "all_learning_curves": "The learning curves of all trials",
 }
