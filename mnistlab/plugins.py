@@ -245,7 +245,7 @@ def run_file(path: Path, label: str) -> ModuleType:
 def line_in(path: Path, error: BaseException) -> str:
     """Return ", line N", the last line of the file at `path` that led to `error`, or nothing."""
     if isinstance(error, SyntaxError):
-        return f", line {error.lineno}"
+        return f", line {error.lineno}" if error.lineno else ""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
     return f", line {lines[-1]}" if lines else ""

@@ -1,6 +1,7 @@
 """The commands: each parses its words, imports what it needs and calls one function."""
 
 import importlib
+import itertools
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -22,6 +23,8 @@ _COMMANDS = {
     "report": "Write a report on runs: a page and a PDF.",
 }
 """What each command is called, its module and its function too, and what it does."""
+
+_MAY_BE_EMPTY = ("--author", "--title")
 
 _GROUPS = {"runs": "run_actions", "data": "inputs", "config": "inputs"}
 """Where the groups of commands are made."""
@@ -76,6 +79,11 @@ def run(words: Sequence[str]) -> int:
     for word in words:
         if "\0" in word:  # which only a caller within the process can hand over
             raise InputError(f"{word!r}: no word of a command can hold this character")
+    for before, word in itertools.pairwise(("", *words)):
+        is_unset = word.startswith("--") and word.endswith("=")
+        option = word[:-1] if is_unset else before if before.startswith("--") else "an argument"
+        if (is_unset or not word) and option not in _MAY_BE_EMPTY:  # as a path it would be "."
+            raise InputError(f"{option} is empty; leave it out, or write its value")
     has_plugin = any(word.startswith("--plugin") for word in words)
     try:
         with results_apart() if has_plugin else nullcontext():
@@ -125,4 +133,5 @@ def _explain_usage(error: Any) -> str:
         if key in valid_keys():
             hint = f"; a config's key is set by {key}=VALUE, without dashes"
     place = command.removeprefix("mnistlab").strip()
-    return f"{f'{place}: ' if place else ''}{message}{hint}; see {command} --help"
+    see = " See" if message.endswith("?") else f"{hint}; see"
+    return f"{f'{place}: ' if place else ''}{message}{see} {command} --help"

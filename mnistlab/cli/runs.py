@@ -58,7 +58,8 @@ def list_runs(
         str | None,
         typer.Option(
             metavar="STATUS",
-            help="Only runs that are running, completed, diverged, failed, interrupted, damaged.",
+            help="Only runs that are running, completed, diverged, failed, interrupted, damaged "
+            "or refused.",
             autocompletion=options.complete_status,
         ),
     ] = None,

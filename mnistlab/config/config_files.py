@@ -341,15 +341,20 @@ def find_config(path: Path) -> Path:
     """Return `path` if there is such a file, else the shipped config that it names.
 
     `linear` and `configs/linear.yaml` name the same one; the folder `sweeps` may be left out where
-    no other config has the name. Raises ConfigError for a bare name that stands for neither.
+    no other config has the name. Raises ConfigError for a bare name that stands for neither, and
+    for a folder.
     """
     if path.is_file() or path.suffix not in _SUFFIXES:
         return path
+    if not path.name:
+        raise ConfigError(f"{shown(path)}: is a folder, not a config file")
     known = shipped_configs()
     name = path.with_suffix("").as_posix().removeprefix("configs/")
     found = known.get(name, known.get(f"sweeps/{name}"))
     if found is not None:
         return found
+    if path.is_dir():
+        raise ConfigError(f"{shown(path)}: is a folder, not a config file")
     if path.suffix or "/" in str(path):
         return path  # whoever reads it says that it is not there
     short = {one.removeprefix("sweeps/"): None for one in known}

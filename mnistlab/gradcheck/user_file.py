@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from mnistlab.errors import InputError, suggest
@@ -95,7 +96,13 @@ def read_user_file(path: Path, names: Names) -> list[Offer]:
     for name, kind in classes.items():
         if not any(kind in other.__mro__[1:] for other in classes.values()):  # no mere base
             found += _pairs_of_class(path, name, kind, names)
-    known = [*functions, *(f"{name}.{one}" for name, kind in classes.items() for one in vars(kind))]
+    known = [*functions] + [
+        f"{name}.{one}"
+        for name, kind in classes.items()
+        for one, value in vars(kind).items()
+        if isinstance(value, FunctionType | staticmethod | classmethod)
+        if one == "__call__" or not one.startswith("__")
+    ]
     for given in (names.loss, names.gradient):
         if given not in (None, *classes, *known):
             raise InputError(f"{path}: has no function {given!r}{suggest(str(given), known)}")

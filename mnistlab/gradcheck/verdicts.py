@@ -5,7 +5,6 @@ Shapes: B batch, C classes.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +94,8 @@ class Report:
 def save(report: Report, table: str, runs_dir: Path) -> Path:
     """Write a folder with gradcheck.json, table.txt, a plot and where it all came from.
 
-    Raises RunFolderError where no folder can be made.
+    It has no status.json, so that nothing takes it for a run. Raises RunFolderError where no folder
+    can be made.
     """
     # a file of a stranger is judged in a process of its own, which needs none of these
     from mnistlab.plots import gradient_error, save_picture  # noqa: PLC0415
@@ -123,9 +123,6 @@ def save(report: Report, table: str, runs_dir: Path) -> Path:
         )
         folder.plots.mkdir(exist_ok=True)
         save_picture(figure, folder.plot("gradcheck"))
-    # last, so that it never precedes what it claims
-    now = datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
-    folder.write_status("completed" if report.passed else "failed", ended=now)
     return folder.path
 
 

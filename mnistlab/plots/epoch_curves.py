@@ -84,7 +84,8 @@ def _start_panel(
     low, high = float(across.min()), float(across.max())
     pad = 0.04 * (high - low) or 0.5
     axes.set(xlim=(low - pad, high + pad), xlabel=steps)
-    locator = MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+    most = 8 - max(2, len(f"{high:.0f}"))  # the more digits, the fewer numbers have room
+    locator = MaxNLocator(nbins=max(most, 2), steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
     axes.set_xticks([tick for tick in locator.tick_values(low, high) if low <= tick <= high])
     return True
 

@@ -8,6 +8,7 @@ scripts, their data, and a policy that lets nothing else run.
 import base64
 import hashlib
 import json
+import os
 import re
 import tempfile
 import time
@@ -69,9 +70,9 @@ def check_place(out: Path, *, force: bool = False) -> None:
                 f"{out / name}: is there already and was not written by mnistlab; "
                 "--force overwrites it"
             )
+    there = next(folder for folder in (out, *out.absolute().parents) if os.path.lexists(folder))
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
         raise RunFolderError(f"{out}: no report can be written here ({error.strerror})") from None
@@ -96,6 +97,7 @@ def write_report(
         "date": time.strftime("%Y-%m-%d"),
     }
     facts = gather(request.given, request.assignment, words)
+    out.mkdir(parents=True, exist_ok=True)  # late, as an empty folder would be one without runs
     write_bytes(out / RECORD, facts.record)
     for program in programs:
         write_bytes(out / program.name, program.read_bytes())

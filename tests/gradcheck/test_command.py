@@ -108,7 +108,10 @@ def test_save_leaves_a_folder_with_table_and_picture(run, tmp_path):
     assert code == 1
     (folder,) = (tmp_path / "here").iterdir()
     assert f"gradcheck folder: {folder}" in out
-    assert json.loads((folder / "status.json").read_text())["status"] == "failed"
+    assert not (folder / "status.json").exists()
+    code, out, err = run("runs", "list", "--runs-dir", tmp_path / "here")
+    assert (code, out) == (0, "")
+    assert f"no run, and not listed: {folder.name}" in err
     assert json.loads((folder / "gradcheck.json").read_text())["passed"] is False
     assert MISTAKES["sign"].sentence in " ".join((folder / "table.txt").read_text().split())
     assert (folder / "plots" / "gradcheck.png").read_bytes().startswith(b"\x89PNG")

@@ -184,6 +184,7 @@ def test_the_softmax_is_not_blamed_for_a_division_by_its_output(tmp_path):
     [
         ("x = 1 / 0\n", "mine.py, line 2: ZeroDivisionError: division by zero"),
         ("def f(:\n", "mine.py, line 2: SyntaxError"),
+        ("\0", "mine.py: SyntaxError: source code string cannot contain null bytes"),
         (
             "raise SystemExit(3)\n",
             "line 2: SystemExit: 3; what makes a program of the file belongs",
@@ -194,6 +195,7 @@ def test_the_softmax_is_not_blamed_for_a_division_by_its_output(tmp_path):
         ),
         ("", "which function is the gradient. name it with --gradient, .*; it has no functions"),
         ("def a(x): pass\ndef b(x): pass\n", r"which function is the gradient.*valid: a, b"),
+        ("class A:\n    b = 1\n    def c(self): pass\n", r"which function.*\(valid: A\.c\)"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused(tmp_path, text, message):

@@ -16,6 +16,7 @@ from tests.plots.figures import (
     matrix,
     mistakes,
     png,
+    render,
     run,
     says,
     short_texts,
@@ -95,6 +96,15 @@ def test_epochs_are_numbered_in_whole_numbers(epochs):
     ticks = [int(label.get_text()) for label in tick_labels(axes.xaxis)]
     assert 1 <= len(ticks) <= 8
     assert all(1 <= tick <= epochs for tick in ticks)
+
+
+@pytest.mark.parametrize("epochs", [1, 9, 99, 600, 1000, 12_345, 99_999])
+def test_the_numbers_of_epochs_stand_apart(epochs):
+    figure = run(np.linspace(2, 1, epochs))
+    render(figure)
+    labels = [one.get_window_extent() for one in figure.axes[0].get_xticklabels()]
+    assert labels
+    assert all(one.x1 + 5 < other.x0 for one, other in itertools.pairwise(labels))
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1, 12345, 1.23e30])

@@ -119,6 +119,15 @@ def test_any_runs_can_be_reported(reported, run, tmp_path):
     assert not (out / "report.pdf").exists()
 
 
+def test_the_folder_that_a_report_will_be_in_is_none_without_runs(run, tmp_path):
+    make_run(tmp_path / "runs" / "one")
+    for _ in range(2):
+        code, _, err = run("report", "--runs-dir", tmp_path / "runs", tmp_path / "runs")
+        assert (code, "refused" in err) == (0, False)
+    assert run("report", "nobody", "--runs-dir", tmp_path, "--out", tmp_path / "out")[0] == 2
+    assert not (tmp_path / "out").exists()
+
+
 def test_reporting_on_named_runs_never_trains(run, tmp_path, monkeypatch):
     make_run(tmp_path / "runs" / "one")
     monkeypatch.setattr(assignment, "train_run", lambda *_, **__: pytest.fail("it trained"))

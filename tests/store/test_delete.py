@@ -68,7 +68,7 @@ def test_a_dry_run_deletes_nothing(run, runs_dir):
         (["20261101", "nobody", "--yes"], "there is no run 'nobody'"),
         (["20261101"], "--yes deletes 20261101-a ("),
         (["2026", "--yes"], "is the beginning of 4 runs"),
-        (["", "--yes"], "is no run's name"),
+        (["", "--yes"], "is empty"),
         (["..", "--yes"], "there is no run"),
         ([".", "--yes"], "there is no run"),
         (["../outside", "--yes"], "there is no run"),
