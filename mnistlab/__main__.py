@@ -138,6 +138,7 @@ def _describe_unforeseen(error: BaseException) -> str:
 
 
 def _exit(message: str, code: int) -> NoReturn:
+    interrupts.leave()
     # a name or a text from a file may hold what a terminal would obey
     with suppress(OSError):  # nobody is there to read it
         text = escape(message)

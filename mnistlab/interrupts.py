@@ -18,12 +18,13 @@ class _State:
     pending: int | None = None
     received: int | None = None
     advice: str | None = None
+    is_leaving = False
     report_dropped: Callable[["sys.UnraisableHookArgs"], object] = sys.__unraisablehook__
 
 
 def install() -> None:
     """Let Ctrl-C, SIGTERM and SIGHUP raise `Interrupted`; what the parent ignores stays ignored."""
-    _State.received = _State.advice = None
+    _State.received, _State.advice, _State.is_leaving = None, None, False
     if sys.unraisablehook is not _report_dropped:
         _State.report_dropped, sys.unraisablehook = sys.unraisablehook, _report_dropped
     for signum in _SIGNALS:
@@ -75,6 +76,11 @@ def interrupted(signum: int) -> Interrupted:
     return error
 
 
+def leave() -> None:
+    """Let no further signal raise anything: the process is about to say why it ends, and to end."""
+    _State.is_leaving = True
+
+
 def received() -> int | None:
     """Return the last signal that came, None if there was none."""
     return _State.received
@@ -87,6 +93,8 @@ def _report_dropped(dropped: "sys.UnraisableHookArgs") -> None:
 
 
 def _handle(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal module's own form
+    if _State.is_leaving:
+        return
     again = _State.received is not None
     _State.received = signum
     if _State.depth and not again:

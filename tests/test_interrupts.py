@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from mnistlab import interrupts
+from mnistlab.__main__ import main
 from mnistlab.errors import Interrupted
 from mnistlab.interrupts import check, deferred
 
@@ -103,3 +104,28 @@ def test_whatever_else_python_drops_is_told_as_ever(monkeypatch):
     interrupts.install()  # as one command after another in one process does
     Dropping(lambda: 1 / 0)
     assert [type(error) for error in told] == [ZeroDivisionError]
+
+
+def test_a_signal_that_comes_while_the_first_is_told_changes_nothing(monkeypatch, capsys):
+    def interrupted_again(_words):
+        monkeypatch.setattr(sys, "stderr", Telling(sys.stderr))
+        send()
+
+    class Telling:
+        """A stream that a second signal reaches as it is written to."""
+
+        def __init__(self, stream):
+            self.stream = stream
+
+        def write(self, text):
+            send(signal.SIGTERM)
+            return self.stream.write(text)
+
+        def flush(self):
+            self.stream.flush()
+
+    monkeypatch.setattr("mnistlab.cli.run", interrupted_again)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "mnistlab: interrupted\n"
