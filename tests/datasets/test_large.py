@@ -134,7 +134,7 @@ def test_a_folder_of_npy_files_is_a_dataset(tmp_path, monkeypatch, mapped):
         (lambda path: (path / "x_test.npy").write_bytes(b"PK"), "cannot be read as"),
         (lambda path: _cut(path / "x_train.npy"), "or get the file again"),
         (lambda path: np.save(path / "x_test.npy", np.zeros((5, 784))), "images must be uint8"),
-        (lambda path: np.save(path / "y_test.npy", np.array([{}])), "Object arrays"),
+        (lambda path: np.save(path / "y_test.npy", np.array([{}])), "OBJECT array"),
         (lambda path: np.save(path / "y_train.npy", np.full(6000, 256)), "is 256"),
     ],
 )
