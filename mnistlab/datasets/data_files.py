@@ -310,17 +310,15 @@ def as_bytes(values: NDArray[Any], label: str) -> NDArray[np.uint8]:
     return converted
 
 
-def find(folder: Path, name: str, *, gzip_first: bool = False) -> Path | None:
+def find(folder: Path, name: str) -> Path | None:
     """Return where `folder` holds the file `name`, in any of its spellings, or None."""
-    return next(iter(_spelt(folder, name, gzip_first=gzip_first)), None)
+    return next(iter(_spelt(folder, name)), None)
 
 
-def _spelt(folder: Path, name: str, *, gzip_first: bool = False) -> list[Path]:
+def _spelt(folder: Path, name: str) -> list[Path]:
     """Return each file in `folder` that is the file `name` by one of its spellings."""
     plain = [name, name.replace("-idx", ".idx")]
-    packed = [f"{spelling}.gz" for spelling in plain]
-    spellings = packed + plain if gzip_first else plain + packed
-    paths = [folder / spelling for spelling in spellings]
+    paths = [folder / spelling for spelling in [*plain, *(f"{one}.gz" for one in plain)]]
     return [path for path in paths if is_there(path) and path.is_file()]
 
 

@@ -70,7 +70,7 @@ class Folder:
             raise SourceError("no such folder")
         for file in wanted:
             try:
-                path = find(self.path, file.name, gzip_first=file.of_gzip)
+                path = find(self.path, file.stored_name) or find(self.path, file.name)
             except OSError as error:
                 raise SourceError(f"cannot be read ({error.strerror})") from error
             if path is None:
@@ -304,9 +304,13 @@ def _try_sources(
             return
         progress.message(f"fetching {name} from {source}")
         try:
-            for file in _take(source, tuple(wanted), home, progress):
-                wanted.remove(file)
-        except SourceError as error:
+            with tempfile.TemporaryDirectory(dir=home, prefix=_WORK) as work:
+                for file, candidate in source.offer(tuple(wanted), Path(work), progress):
+                    kept, _ = file.open(candidate, label=candidate.name)
+                    with replacing(home / file.stored_name) as out:
+                        out.write(kept)
+                    wanted.remove(file)
+        except (SourceError, DataError) as error:
             failures.append(f"{source}: {error}")
             progress.message(f"{source}: {error}")
     if wanted:
@@ -315,18 +319,3 @@ def _try_sources(
             + f"\nput {', '.join(file.stored_name for file in wanted)} into a folder "
             f"and run: mnistlab data fetch {name} --from FOLDER"
         )
-
-
-def _take(
-    source: Source, wanted: tuple["DataFile", ...], home: Path, progress: Progress
-) -> Iterator["DataFile"]:
-    """Store each file that `source` offers once it is verified, then yield it."""
-    with tempfile.TemporaryDirectory(dir=home, prefix=_WORK) as work:
-        for file, candidate in source.offer(wanted, Path(work), progress):
-            try:
-                kept, _ = file.open(candidate, label=candidate.name)
-            except DataError as error:
-                raise SourceError(str(error)) from error
-            with replacing(home / file.stored_name) as out:
-                out.write(kept)
-            yield file
