@@ -25,7 +25,6 @@ from mnistlab.datasets.data_files import (
     Silent,
     data_dir,
     find,
-    is_there,
     parse,
     read_content,
     unpack,
@@ -105,10 +104,7 @@ class NamedDataset:
 
     def paths(self, home: Path) -> dict[DataFile, Path | None]:
         """Return where each file is in `home`, None for one that is missing."""
-        if self.packaged:
-            return {file: find(home, file.name) for file in self.files}
-        paths = {file: home / file.stored_name for file in self.files}
-        return {file: path if is_there(path) else None for file, path in paths.items()}
+        return {file: find(home, file.stored_name) for file in self.files}
 
     def open(self, home: Path) -> tuple[dict[str, Content], dict[str, str]]:
         """Return the raw content of each file that is verified, and what ails the others."""
