@@ -18,7 +18,6 @@ from mnistlab.datasets.data_files import (
     KEYS,
     Content,
     check_is_file,
-    is_there,
     most_unpacked,
     number,
     read_content,
@@ -56,17 +55,6 @@ def read_npz(path: Path) -> dict[str, NDArray[np.integer]]:
             f"{path}: cannot be read as an .npz ({_reason(error)}); a dataset is a folder of the "
             f"four IDX files or an .npz that numpy.savez wrote, with {', '.join(KEYS)}"
         ) from error
-
-
-def find_npy(folder: Path) -> dict[str, Path] | None:
-    """Return the .npy file of each key in a folder; None if there is not one, DataError if some."""
-    paths = {key: folder / f"{key}.npy" for key in KEYS}
-    missing = [key for key, path in paths.items() if not is_there(path)]
-    if len(missing) == len(KEYS):
-        return None
-    if missing:
-        raise DataError(f"{folder}: lacks {', '.join(f'{key}.npy' for key in missing)}")
-    return paths
 
 
 def read_npy(path: Path, key: str) -> NDArray[np.integer]:

@@ -40,7 +40,7 @@ from mnistlab.datasets.data_files import (
     replacing,
     write_idx,
 )
-from mnistlab.datasets.npz import find_npy, read_npy, read_npz
+from mnistlab.datasets.npz import read_npy, read_npz
 from mnistlab.datasets.preprocess import verify_copies
 from mnistlab.datasets.sanity import check_images, check_labels
 from mnistlab.errors import DataError, InputError, UnknownNameError, shown
@@ -185,12 +185,11 @@ def _find_own(path: Path) -> _Found:
     """Return where the arrays of a folder or an .npz are."""
     if not path.is_dir():
         return [path], [f"{path}: {key}" for key in KEYS], lambda: read_npz(path).values()
-    npy = find_npy(path)
-    files = [*(npy or find_all(path)).values()]
-    labels = [str(file) for file in files]
-    if npy is not None:
-        return files, labels, lambda: map(read_npy, files, KEYS)
-    return files, labels, lambda: map(read_idx, files, DIMENSIONS)
+    npy = [path / f"{key}.npy" for key in KEYS]
+    if any(map(is_there, npy)):
+        return npy, [*map(str, npy)], lambda: map(read_npy, npy, KEYS)
+    files = [*find_all(path).values()]
+    return files, [*map(str, files)], lambda: map(read_idx, files, DIMENSIONS)
 
 
 def _hashes_of(arrays: Arrays, states: Mapping[Path, State]) -> Callable[[], tuple[str, ...]]:
