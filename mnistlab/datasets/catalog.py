@@ -86,7 +86,7 @@ class NamedDataset:
 
     description: str
     licence: str
-    files: tuple[DataFile, DataFile, DataFile, DataFile]
+    files: tuple[DataFile, ...]
     sources: tuple[Source, ...] = ()
     classes: tuple[str, ...] = DIGITS
     packaged: Path | None = None
@@ -123,14 +123,11 @@ class NamedDataset:
 
 def four_files(
     train: int, test: int, hashes: tuple[str, str, str, str], *, of_gzip: bool = False
-) -> tuple[DataFile, DataFile, DataFile, DataFile]:
+) -> tuple[DataFile, ...]:
     """Return the four files of a dataset of 28x28 images, `hashes` in the order of the files."""
-    return (
-        DataFile(NAMES[0], (train, 28, 28), hashes[0], of_gzip),
-        DataFile(NAMES[1], (train,), hashes[1], of_gzip),
-        DataFile(NAMES[2], (test, 28, 28), hashes[2], of_gzip),
-        DataFile(NAMES[3], (test,), hashes[3], of_gzip),
-    )
+    shapes = (train, 28, 28), (train,), (test, 28, 28), (test,)
+    files = zip(NAMES, shapes, hashes, strict=True)
+    return tuple(DataFile(name, shape, sha256, of_gzip) for name, shape, sha256 in files)
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,6 +54,7 @@ State = tuple[int, int, int] | None
 """A file's time of change in nanoseconds, size and inode, None where there is none."""
 
 
+@dataclass
 class WatchedFiles:
     """Files as they were before they were read; `is_same` reads them again and compares hashes.
 
@@ -62,22 +63,22 @@ class WatchedFiles:
     mapped, not even that is sure.
     """
 
-    def __init__(self, states: Mapping[Path, State], is_same: Callable[[], bool]) -> None:
-        self._states, self._is_same = dict(states), is_same
+    states: Mapping[Path, State]
+    is_same: Callable[[], bool]
 
     def check(self) -> None:
         """Raise DataError if the content of a file is another one now.
 
         Files are read again only where one was written, moved or replaced since the last time.
         """
-        now = _states_of(self._states)
-        changed = [path for path, state in now.items() if state != self._states[path]]
-        if changed and not self._is_same():
+        now = _states_of(self.states)
+        changed = [path for path, state in now.items() if state != self.states[path]]
+        if changed and not self.is_same():
             raise DataError(
                 f"{shown(changed[0])}: has changed while it was being trained on, so nobody could "
                 "repeat this; put it back as it was to go on"
             )
-        self._states = now
+        self.states = now
 
 
 def _states_of(paths: Iterable[Path]) -> dict[Path, State]:

@@ -274,16 +274,14 @@ def _alone_in(home: Path, progress: Progress) -> Iterator[None]:
 
     lock = filelock.FileLock(home / ".lock")
     try:
-        lock.acquire(blocking=False)
+        held = lock.acquire(blocking=False)
     except filelock.Timeout:
         progress.message(f"waiting for another process that is fetching into {home}")
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         for left in home.glob(f"{_WORK}*"):
             shutil.rmtree(left, ignore_errors=True)
         yield
-    finally:
-        lock.release()
 
 
 def _try_sources(

@@ -18,7 +18,6 @@ import sklearn
 import threadpoolctl
 from numpy.typing import ArrayLike
 from sklearn.base import clone
-from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import ParameterGrid, ParameterSampler, check_cv
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
@@ -164,8 +163,7 @@ class FusedSearchCV(BaseSearchCV):
     def _summarize(self, candidates: list[Parameters], results: list[Result], metric: Any) -> None:
         """Set cv_results_ and the best of them from the results, candidate by candidate."""
         _warn_or_raise_about_fit_failures(results, self.error_score)
-        if callable(self.scoring):
-            _insert_error_scores(results, self.error_score)
+        _insert_error_scores(results, self.error_score)
         scores = results[0]["test_scores"]
         self.multimetric_ = isinstance(scores, dict)
         if callable(self.scoring) and self.multimetric_:
@@ -234,7 +232,10 @@ def _score_fold(
             elif work.error_score == "raise":
                 raise error
             else:
-                results[k] |= _failed(error, work)
+                kinds = ("test_scores", "train_scores") if work.with_train else ("test_scores",)
+                text = "".join(traceback.format_exception(error))
+                results[k] |= dict.fromkeys(kinds, work.error_score)
+                results[k] |= {"fit_error": text, "score_time": 0.0}
         parts = [whole[first : first + _TOGETHER] for first in range(0, len(whole), _TOGETHER)]
         config = sklearn.get_config()  # a thread begins with the defaults
         work.workers.run_all([partial(_score_part, part, seen, work, config) for part in parts])
@@ -264,16 +265,6 @@ def _score_part(
             if name == "test_scores":
                 for _, result in part:
                     result["score_time"] = seconds
-
-
-def _failed(error: Exception, work: _Work) -> Result:
-    """Return the result of a candidate that could not be trained."""
-    score = work.error_score
-    if isinstance(work.scorers, _MultimetricScorer):
-        score = dict.fromkeys(work.scorers._scorers, score)
-    text = "".join(traceback.format_exception(error))
-    scores = {"test_scores": score} | ({"train_scores": score} if work.with_train else {})
-    return {"fit_error": text, "score_time": 0.0, **scores}
 
 
 def _groups(estimator: Any, candidates: Sequence[Parameters]) -> list[list[int]]:
