@@ -88,7 +88,7 @@ def find_oddities(
     """Return what is odd about the splits of a dataset, the gravest first.
 
     Without `pixels` only their labels are looked at. Looking through the pixels of a dataset of
-    MNIST's size took 60 ms on one core; of a large set a part of the training images stands for
+    MNIST's size took 45 ms on one core; of a large set a part of the training images stands for
     all.
     """
     found = [*_absent_classes(train, validation, test, classes)]
