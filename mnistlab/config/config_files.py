@@ -25,8 +25,8 @@ MAX_NODES = 50_000  # what a sweep with lists of values may have
 MAX_KEY = 100  # letters
 
 KeyPath = tuple[str, ...]
-Lines = dict[KeyPath, int]
-
+Origins = dict[KeyPath, str]
+"""Where each key's value is from: a file and line, or a word on the command line."""
 
 _PARSERS: Sequence[Any] = (getattr(yaml, "CSafeLoader", yaml.SafeLoader), yaml.SafeLoader)
 """Yield the events of YAML text. The one in C is ten times as fast; what it refuses is left to the
@@ -64,12 +64,12 @@ _LEADING_ZERO = re.compile(r"[-+]?0\d")
 """007 is a slip, the rest of a decimal comma (0,001) or a text; YAML 1.1 reads 010 as 8."""
 
 
-def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], Lines]:
-    """Return a YAML file's mapping and the line of each key; raise ConfigError naming both."""
+def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], Origins]:
+    """Return a YAML file's mapping and where each key stands; raise ConfigError naming both."""
     where = shown(path)
     text = read_text(path, max_bytes, "so it is no config")
     try:
-        data, lines = _parse(text, where, min(MAX_NODES, max_bytes // BYTES_A_NODE))
+        data, origins = _parse(text, where, min(MAX_NODES, max_bytes // BYTES_A_NODE))
         if data is None:
             raise ConfigError(f"{where}: is empty; it needs at least one `key: value`")
         if not isinstance(data, dict):
@@ -81,7 +81,7 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], L
         line = before.count("\n") + 1
         hint = f"line {line} has a non-breaking space (U+00A0), so write a plain one"
         raise ConfigError(f"{error}; {hint}") from None
-    return data, lines
+    return data, origins
 
 
 def read_text(path: Path, max_bytes: int, too_large: str) -> str:
@@ -196,11 +196,11 @@ def dump(data: Any, *, flow: bool | None = None) -> str:
     )
 
 
-def _parse(text: str, where: str, max_nodes: int = MAX_NODES) -> tuple[Any, Lines]:
+def _parse(text: str, where: str, max_nodes: int = MAX_NODES) -> tuple[Any, Origins]:
     for parser in _PARSERS:
         reading = _Reading(yaml.parse(text, Loader=parser), where, max_nodes)
         try:
-            return reading.document(), reading.lines
+            return reading.document(), reading.origins
         except (yaml.YAMLError, UnicodeEncodeError) as error:
             problem = error
     raise _in_words(problem, where)
@@ -223,10 +223,10 @@ def _in_words(error: Exception, where: str) -> ConfigError:
 
 
 class _Reading:
-    """Makes plain data of the events of one text; `lines` says where each key stands."""
+    """Makes plain data of the events of one text; `origins` says where each key stands."""
 
     def __init__(self, events: Iterator[Any], where: str, max_nodes: int) -> None:
-        self.lines: Lines = {}
+        self.origins: Origins = {}
         self._events = events
         self._where, self._left, self._max_nodes = where, max_nodes, max_nodes
 
@@ -253,9 +253,9 @@ class _Reading:
         for at in self._until(yaml.MappingEndEvent):
             key = self._key(at, depth + 1)
             if key in mapping:
-                first = self.lines[*path, key]
-                raise self._error(at, f"{key!r} stands here again (first in line {first})")
-            self.lines[*path, key] = at.start_mark.line + 1
+                first = self.origins[*path, key].removeprefix(f"{self._where}, ")
+                raise self._error(at, f"{key!r} stands here again (first in {first})")
+            self.origins[*path, key] = self._place(at)
             mapping[key] = self._value(next(self._events), (*path, key), depth + 1)
         return mapping
 
@@ -315,7 +315,10 @@ class _Reading:
         return text
 
     def _error(self, at: Any, problem: str) -> ConfigError:
-        return ConfigError(f"{self._where}, line {at.start_mark.line + 1}: {problem}")
+        return ConfigError(f"{self._place(at)}: {problem}")
+
+    def _place(self, at: Any) -> str:
+        return f"{self._where}, line {at.start_mark.line + 1}"
 
 
 _SUFFIXES = ("", ".yaml", ".yml")

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from mnistlab.config.config_files import (
     FUNCTION_NAMES,
     KeyPath,
+    Origins,
     dump,
     read_file,
     read_value,
@@ -64,9 +65,6 @@ _DESCRIBED = 1_000  # of more than that nobody needs to know
 
 _VALID = " (valid: "
 
-Origins = dict[KeyPath, str]
-"""Where each key's value is from: a file and line, or a word on the command line."""
-
 
 def load_config(
     source: Path | Mapping[str, Any] | None,
@@ -101,11 +99,11 @@ def load_config(
 
 def read_config(path: Path) -> tuple[dict[str, Any], Origins]:
     """Return what a config file says, unchecked, and where it says so."""
-    data, lines = read_file(path)
+    data, origins = read_file(path)
     if is_sweep(data):
         where = escaped(path)
         raise ConfigError(f"{where}: is a sweep file; use `mnistlab sweep --config {where}`")
-    return data, {key: f"{escaped(path)}, line {line}" for key, line in lines.items()}
+    return data, origins
 
 
 def is_sweep(data: Mapping[str, Any]) -> bool:

@@ -1,24 +1,24 @@
 """The keys of a config: their types, ranges, defaults and what each one means."""
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from annotated_types import GroupedMetadata
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     create_model,
     field_validator,
     model_serializer,
     model_validator,
 )
-from pydantic_core import core_schema
 
 from mnistlab import datasets
 from mnistlab.core import Registry
@@ -52,22 +52,15 @@ class StrictModel(BaseModel):
 
 
 @dataclass(frozen=True)
-class NameIn:
+class NameIn(GroupedMetadata):
     """Restricts a text key to the names in a registry, those of plugins included."""
 
     registry: Registry[Any]
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        """Return the schema that checks the name."""
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """Return the JSON Schema, which lists the names for editors."""
-        return {**handler(schema), "enum": list(self.registry)}
+    def __iter__(self) -> Iterator[Any]:
+        """Yield what checks the name, and what lists the names for editors."""
+        yield AfterValidator(self._check)
+        yield Field(json_schema_extra=lambda schema: schema.update(enum=list(self.registry)))
 
     def _check(self, name: str) -> str:
         try:

@@ -25,7 +25,6 @@ from mnistlab.datasets.data_files import (
     Silent,
     data_dir,
     find,
-    is_there,
     parse,
     read_content,
     unpack,
@@ -87,7 +86,7 @@ class NamedDataset:
 
     description: str
     licence: str
-    files: tuple[DataFile, DataFile, DataFile, DataFile]
+    files: tuple[DataFile, ...]
     sources: tuple[Source, ...] = ()
     classes: tuple[str, ...] = DIGITS
     packaged: Path | None = None
@@ -105,10 +104,7 @@ class NamedDataset:
 
     def paths(self, home: Path) -> dict[DataFile, Path | None]:
         """Return where each file is in `home`, None for one that is missing."""
-        if self.packaged:
-            return {file: find(home, file.name) for file in self.files}
-        paths = {file: home / file.stored_name for file in self.files}
-        return {file: path if is_there(path) else None for file, path in paths.items()}
+        return {file: find(home, file.stored_name) for file in self.files}
 
     def open(self, home: Path) -> tuple[dict[str, Content], dict[str, str]]:
         """Return the raw content of each file that is verified, and what ails the others."""
@@ -127,14 +123,11 @@ class NamedDataset:
 
 def four_files(
     train: int, test: int, hashes: tuple[str, str, str, str], *, of_gzip: bool = False
-) -> tuple[DataFile, DataFile, DataFile, DataFile]:
+) -> tuple[DataFile, ...]:
     """Return the four files of a dataset of 28x28 images, `hashes` in the order of the files."""
-    return (
-        DataFile(NAMES[0], (train, 28, 28), hashes[0], of_gzip),
-        DataFile(NAMES[1], (train,), hashes[1], of_gzip),
-        DataFile(NAMES[2], (test, 28, 28), hashes[2], of_gzip),
-        DataFile(NAMES[3], (test,), hashes[3], of_gzip),
-    )
+    shapes = (train, 28, 28), (train,), (test, 28, 28), (test,)
+    files = zip(NAMES, shapes, hashes, strict=True)
+    return tuple(DataFile(name, shape, sha256, of_gzip) for name, shape, sha256 in files)
 
 
 @dataclass(frozen=True, eq=False)

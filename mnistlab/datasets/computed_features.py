@@ -156,7 +156,7 @@ def with_features(
             step = fitted[position]
         else:
             step = _fit(dataset.train, name, options, np.random.default_rng([seed, 2, position]))
-        dataset = _with_step(dataset, step)
+        dataset = with_fitted_steps(dataset, [step])
         if FEATURE_STEPS[name].is_kept:
             dataset = _with_copy(dataset, cache, progress)
     return dataset
@@ -164,9 +164,11 @@ def with_features(
 
 def with_fitted_steps(dataset: Dataset, fitted: Sequence[FittedStep]) -> Dataset:
     """Return the dataset with steps that are applied only to the rows that somebody looks at."""
-    for step in fitted:
-        dataset = _with_step(dataset, step)
-    return dataset
+    known = dataset.features
+    features = FeatureMap(known.pixels, (*known.steps, *fitted))
+    return dataset.with_splits(
+        {name: replace(samples, features=features) for name, samples in dataset.splits.items()}
+    )
 
 
 def is_random(steps: Steps) -> bool:
@@ -202,14 +204,6 @@ def _fit(train: Samples, name: str, options: Options, generator: np.random.Gener
             f"it must be float32 {(len(few), fitted.count)}"
         )
     return fitted
-
-
-def _with_step(dataset: Dataset, step: FittedStep) -> Dataset:
-    known = dataset.features
-    features = FeatureMap(known.pixels, (*known.steps, step))
-    return dataset.with_splits(
-        {name: replace(samples, features=features) for name, samples in dataset.splits.items()}
-    )
 
 
 def _with_copy(dataset: Dataset, cache: Path | None, progress: Progress) -> Dataset:

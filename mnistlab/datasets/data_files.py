@@ -228,7 +228,11 @@ def parse(content: Content, label: str, ndim: int | None = None) -> NDArray[np.u
     """Return the array that the raw IDX bytes `content` hold, sharing their memory if it can."""
     shape, start, dtype = _parse_header(content[:LONGEST_HEADER], label)
     if ndim is not None and len(shape) != ndim:
-        raise DataError(f"{label}: {_wrong_dimensions(shape, ndim)}")
+        meant = {1: "labels (count)", 3: "images (count, height, width)"}.get(ndim, "this")
+        raise DataError(
+            f"{label}: holds {len(shape)} dimension(s) where {meant} needs {ndim}; reshape "
+            f"{shown(shape)}, or are images and labels swapped?"
+        )
     promised, present = math.prod(shape) * dtype.itemsize, len(content) - start
     if present != promised:
         dimensions = " x ".join(map(str, shape[:8])) + (" x …" if len(shape) > 8 else "")
@@ -273,23 +277,6 @@ def _header(array: NDArray[np.uint8]) -> bytes:
     return struct.pack(f">HBB{array.ndim}I", 0, UNSIGNED_BYTE, array.ndim, *array.shape)
 
 
-def _wrong_dimensions(shape: tuple[int, ...], ndim: int) -> str:
-    """Return what is wrong with an array that should have `ndim` dimensions, and what to do."""
-    if ndim == 3 and len(shape) in (2, 4):
-        kind = "flat rows of pixels" if len(shape) == 2 else "images with channels"
-        side = math.isqrt(shape[1])
-        height, width = (side, side) if len(shape) == 2 else shape[1:3]
-        return (
-            f"holds {kind}, of shape {shown(shape)}; reshape to (count, height, width), "
-            f"here ({shape[0]}, {height}, {width})"
-        )
-    meaning = {1: "labels (count)", 3: "images (count, height, width)"}.get(ndim, "this")
-    return (
-        f"holds {len(shape)} dimension(s) where {meaning} needs {ndim}; "
-        "are images and labels swapped?"
-    )
-
-
 def as_bytes(values: NDArray[Any], label: str) -> NDArray[np.uint8]:
     """Return labels (N,) or pixels as bytes, read-only; raise DataError if a value would change."""
     with np.errstate(invalid="ignore"):
@@ -310,17 +297,15 @@ def as_bytes(values: NDArray[Any], label: str) -> NDArray[np.uint8]:
     return converted
 
 
-def find(folder: Path, name: str, *, gzip_first: bool = False) -> Path | None:
+def find(folder: Path, name: str) -> Path | None:
     """Return where `folder` holds the file `name`, in any of its spellings, or None."""
-    return next(iter(_spelt(folder, name, gzip_first=gzip_first)), None)
+    return next(iter(_spelt(folder, name)), None)
 
 
-def _spelt(folder: Path, name: str, *, gzip_first: bool = False) -> list[Path]:
+def _spelt(folder: Path, name: str) -> list[Path]:
     """Return each file in `folder` that is the file `name` by one of its spellings."""
     plain = [name, name.replace("-idx", ".idx")]
-    packed = [f"{spelling}.gz" for spelling in plain]
-    spellings = packed + plain if gzip_first else plain + packed
-    paths = [folder / spelling for spelling in spellings]
+    paths = [folder / spelling for spelling in [*plain, *(f"{one}.gz" for one in plain)]]
     return [path for path in paths if is_there(path) and path.is_file()]
 
 

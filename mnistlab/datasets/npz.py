@@ -3,29 +3,35 @@
 A folder of its four arrays as .npy files will do as well; these are mapped if they are large.
 """
 
-import math
+import io
 import warnings
 import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.datasets.data_files import (
     KEYS,
+    Content,
     check_is_file,
-    is_large,
-    is_there,
     most_unpacked,
     number,
+    read_content,
 )
 from mnistlab.errors import DataError, shown
 
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """What NumPy writes; the others unpack whole blocks, however little is asked for."""
+
+_READ_HEADER = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_LONGEST_HEADER = 1 << 16  # NumPy itself refuses one of more than 10,000 bytes
 
 
 def read_npz(path: Path) -> dict[str, NDArray[np.integer]]:
@@ -51,60 +57,34 @@ def read_npz(path: Path) -> dict[str, NDArray[np.integer]]:
         ) from error
 
 
-def find_npy(folder: Path) -> dict[str, Path] | None:
-    """Return the .npy file of each key in a folder; None if there is not one, DataError if some."""
-    paths = {key: folder / f"{key}.npy" for key in KEYS}
-    missing = [key for key, path in paths.items() if not is_there(path)]
-    if len(missing) == len(KEYS):
-        return None
-    if missing:
-        raise DataError(f"{folder}: lacks {', '.join(f'{key}.npy' for key in missing)}")
-    return paths
-
-
 def read_npy(path: Path, key: str) -> NDArray[np.integer]:
     """Return the array of a .npy file for one of KEYS, mapped if it is large.
 
     Raises DataError when it is no such file or holds other things.
     """
-    check_is_file(path)
-    is_mapped = is_large(path.stat().st_size)
-    read = partial(np.lib.format.open_memmap, mode="r") if is_mapped else _read_file
-    return _load(partial(read, path), str(path), key)
+    content = read_content(path)
+    return _load(lambda: content, str(path), key)
 
 
-def _read_file(path: Path) -> NDArray[Any]:
-    with path.open("rb") as file:
-        return _read_array(file, path.stat().st_size)
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    with archive.open(member) as file:
+        return file.read(member.file_size + 1)  # without a limit it would unpack more first
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
-    with archive.open(member.filename) as file:
-        return _read_array(file, member.file_size)
+def _load(read: Callable[[], Content], label: str, key: str) -> NDArray[np.integer]:
+    """Return the array of the .npy file that `read` returns for a key, sharing its memory.
 
-
-def _read_array(file: IO[bytes], size: int) -> NDArray[Any]:
-    """Return the array in so many bytes, no room being asked for that its header alone promises."""
-    headers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    shape, _, dtype = headers[np.lib.format.read_magic(file)](file)
-    promised, follow = math.prod(shape) * dtype.itemsize, size - file.tell()
-    if promised != follow and not dtype.hasobject:
-        raise ValueError(f"promises {number(promised)} bytes and {number(follow)} follow")
-    file.seek(0)
-    array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    file.read(1)  # an archive's checksum is compared at the end
-    return array
-
-
-def _load(read: Callable[[], NDArray[Any]], label: str, key: str) -> NDArray[np.integer]:
-    """Return the array for a key that `read` returns; raise DataError where that cannot be."""
+    Raises DataError where that cannot be; a header that promises too much asks for no room.
+    """
     try:
+        content = read()
+        header = io.BytesIO(content[:_LONGEST_HEADER])
+        read_header = _READ_HEADER[np.lib.format.read_magic(header)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a header that is no proper Python literal
-            array = read()
+            shape, is_fortran, dtype = read_header(header)
+        values = np.frombuffer(content, dtype, offset=header.tell())  # refuses objects
+        array: NDArray[Any] = values.reshape(shape, order="F" if is_fortran else "C")
     except Exception as error:  # NumPy parses the header as a literal, which can fail in many ways
         raise DataError(
             f"{label} cannot be read as plain numbers ({_reason(error)}); save uint8 images and "

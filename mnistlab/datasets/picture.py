@@ -14,7 +14,6 @@ so that ink has no say (Rousseeuw, "Least median of squares regression", J. Amer
 Shapes: H rows and W columns, of a picture or of the dataset's images.
 """
 
-import struct
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -80,25 +79,20 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")  # of a picture's size and metadata: seen to here
             with Image.open(path, formats=FORMATS) as picture:
                 return _grey_levels(picture)
-    except (Image.DecompressionBombError, _TooLargeError):
+    except Image.DecompressionBombError:
         most = f"a picture may have {MOST_PIXELS:,}"
         raise DataError(f"{path}: has too many pixels; {most}") from None
     except UnidentifiedImageError:
         raise DataError(f"{path}: is no PNG or JPEG picture") from None
-    except (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError,
-            struct.error) as error:  # fmt: skip
+    except Exception as error:  # Pillow's decoders fail in many ways
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: the picture is broken: {reason}") from None
-
-
-class _TooLargeError(Exception):
-    """A picture has more pixels than are unpacked."""
 
 
 def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
     """Return an opened picture's grey levels (H, W), averaged down if it is large."""
     if picture.width * picture.height > MOST_PIXELS:
-        raise _TooLargeError
+        raise Image.DecompressionBombError
     shrink = max(1, max(picture.size) // _ENOUGH)
     picture.draft("L", (picture.width // shrink, picture.height // shrink))  # JPEG unpacks less
     upright = ImageOps.exif_transpose(picture)
@@ -123,7 +117,9 @@ def as_digit(levels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.ui
     Ink is bright there and paper 0. An image of MNIST comes out much as it went in. Raises
     DataError where no ink stands out from the paper.
     """
-    ink = _crop(find_ink(levels))
+    ink = find_ink(levels)
+    top, bottom, left, right = _box(ink > FAINT * ink.max())
+    ink = ink[top:bottom, left:right]
     height, width = (max(1, round(side * _BOX / _FIELD)) for side in shape)
     scale = min(height / ink.shape[0], width / ink.shape[1])
     rows, columns = (max(1, round(side * scale)) for side in ink.shape)
@@ -136,13 +132,6 @@ def as_digit(levels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.ui
     top, left = (_start(ink, axis, shape[axis]) for axis in (0, 1))
     field[top : top + rows, left : left + columns] = np.rint(ink)
     return field
-
-
-def _crop(ink: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the smallest part that holds all ink but the faintest."""
-    clear = ink > FAINT * ink.max()
-    rows, columns = (np.flatnonzero(clear.any(axis=axis)) for axis in (1, 0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _start(ink: NDArray[np.float64], axis: int, room: int) -> int:

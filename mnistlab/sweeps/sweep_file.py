@@ -9,6 +9,7 @@ from typing import Any
 from mnistlab.config.config_files import (
     MAX_BYTES,
     MAX_SWEEP_BYTES,
+    Origins,
     find_config,
     read_file,
     read_value,
@@ -17,7 +18,6 @@ from mnistlab.config.config_files import (
 )
 from mnistlab.config.load import (
     ConfigFault,
-    Origins,
     describe_unknown_key,
     is_sweep,
     read_config,
@@ -229,8 +229,7 @@ def read_sweep(
 
 def _read(path: Path) -> tuple[dict[str, Any], Origins]:
     """Return what a sweep file says, or a plain config as the base of one."""
-    data, lines = read_file(path, MAX_SWEEP_BYTES)
-    origins = {key: f"{path}, line {line}" for key, line in lines.items()}
+    data, origins = read_file(path, MAX_SWEEP_BYTES)
     if is_sweep(data):
         for key in [key for key in data if key not in SweepFile.model_fields]:
             unknown = describe_unknown_key(key, SweepFile.model_fields)
