@@ -228,11 +228,7 @@ def parse(content: Content, label: str, ndim: int | None = None) -> NDArray[np.u
     """Return the array that the raw IDX bytes `content` hold, sharing their memory if it can."""
     shape, start, dtype = _parse_header(content[:LONGEST_HEADER], label)
     if ndim is not None and len(shape) != ndim:
-        meant = {1: "labels (count)", 3: "images (count, height, width)"}.get(ndim, "this")
-        raise DataError(
-            f"{label}: holds {len(shape)} dimension(s) where {meant} needs {ndim}; reshape "
-            f"{shown(shape)}, or are images and labels swapped?"
-        )
+        raise DataError(f"{label}: {_wrong_dimensions(shape, ndim)}")
     promised, present = math.prod(shape) * dtype.itemsize, len(content) - start
     if present != promised:
         dimensions = " x ".join(map(str, shape[:8])) + (" x …" if len(shape) > 8 else "")
@@ -275,6 +271,23 @@ def _header(array: NDArray[np.uint8]) -> bytes:
     if array.dtype != np.uint8 or array.ndim == 0 or max(array.shape) >= 1 << 32:
         raise ValueError(f"IDX cannot hold {array.dtype} of shape {array.shape}")
     return struct.pack(f">HBB{array.ndim}I", 0, UNSIGNED_BYTE, array.ndim, *array.shape)
+
+
+def _wrong_dimensions(shape: tuple[int, ...], ndim: int) -> str:
+    """Return what is wrong with an array that should have `ndim` dimensions, and what to do."""
+    if ndim == 3 and len(shape) in (2, 4):
+        kind = "flat rows of pixels" if len(shape) == 2 else "images with channels"
+        side = math.isqrt(shape[1])
+        height, width = (side, side) if len(shape) == 2 else shape[1:3]
+        return (
+            f"holds {kind}, of shape {shown(shape)}; reshape to (count, height, width), "
+            f"here ({shape[0]}, {height}, {width})"
+        )
+    meaning = {1: "labels (count)", 3: "images (count, height, width)"}.get(ndim, "this")
+    return (
+        f"holds {len(shape)} dimension(s) where {meaning} needs {ndim}; "
+        "are images and labels swapped?"
+    )
 
 
 def as_bytes(values: NDArray[Any], label: str) -> NDArray[np.uint8]:
