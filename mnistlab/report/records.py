@@ -375,4 +375,4 @@ class SweepRecord(FolderRecord):
         lost = sorted(set(range(count)) - set(there))
         named = ", ".join(map(str, lost[:8])) + (", …" if len(lost) > 8 else "")
         words = [f"{len(lost)} of its {count} runs are missing: {named}"] if lost else []
-        return words + ([] if self.best is None else [f"best run: {w}" for w in self.best.damage()])
+        return words + ([] if self.best is None else [f"best run: {w}" for w in self.best.remarks])

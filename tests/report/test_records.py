@@ -200,6 +200,16 @@ def test_a_plugins_run_says_what_it_needs(tmp_path):
     assert "needs --plugin" in " ".join(entry_of(folder)["remarks"])
 
 
+def test_a_sweep_with_a_plugin_says_what_its_best_run_needs(sweep):
+    best = sweep.run(sweep.read_summary()["best"]["runs"][0])
+    text = best.config.read_text().replace("optimizer: sgd", "optimizer: my_optimizer")
+    best.config.write_text(text)
+    vouch(best)
+    (remark,) = entry_of(sweep)["remarks"]
+    assert remark.startswith("best run: its config cannot be used: ")
+    assert "needs --plugin" in remark
+
+
 def test_of_many_runs_the_best_are_shown_one_by_one_and_all_in_the_table(tmp_path, run):
     for at in range(20):
         make_run(tmp_path / "runs" / f"r{at:02}", accuracy=at / 100)
