@@ -18,7 +18,7 @@ from mnistlab.gradcheck.forms import FROM_ONE, Form, random_sample, sample_at, s
 from mnistlab.gradcheck.judgement import fits, judge_form, spots
 from mnistlab.gradcheck.references import OF_SIGMOID, Known, recognise
 from mnistlab.gradcheck.suites import Options
-from mnistlab.gradcheck.user_file import Names, read_user_file
+from mnistlab.gradcheck.user_file import Names, read_user_file, unclear
 from mnistlab.gradcheck.user_functions import CallError, FaultError, Offer, Reading, UserFunction
 from mnistlab.gradcheck.verdicts import (
     Probe,
@@ -42,6 +42,8 @@ def judge(path: Path, options: Options, names: Names = Names()) -> Report:  # no
         # what returns both may be a loss alone
         if not offer.returns_both or any(one.judged for one in report.verdicts)
     ]
+    if not sure and len(offers) > 1:  # each was tried as one that returns both
+        raise unclear(path, [offer.loss.name.removeprefix("the loss of ") for offer in offers])
     reports = sure or reports
     titles = "; ".join(report.title for report in reports)
     return Report(

@@ -107,10 +107,7 @@ def read_user_file(path: Path, names: Names) -> list[Offer]:
         if given not in (None, *classes, *known):
             raise InputError(f"{path}: has no function {given!r}{suggest(str(given), known)}")
     if not found:
-        raise InputError(
-            f"{path}: which function is the gradient? name it with --gradient, and the loss with "
-            f"--loss{suggest('gradient', known) if known else '; it has no functions'}"
-        )
+        raise unclear(path, known)
     softmax = functions.get("softmax")
     softmax = softmax if softmax and len(softmax.parameters) == 1 else None
     offers = []
@@ -123,6 +120,14 @@ def read_user_file(path: Path, names: Names) -> list[Offer]:
             )
         offers.append(Offer(loss, tuple(gradients), softmax, len(pair) == 1))
     return offers
+
+
+def unclear(path: Path, known: Sequence[str]) -> InputError:
+    """Return the error of a file whose functions, `known` by name, cannot be told apart."""
+    return InputError(
+        f"{path}: which function is the gradient? name it with --gradient, and the loss with "
+        f"--loss{suggest('gradient', known) if known else '; it has no functions'}"
+    )
 
 
 def _pairs(functions: Mapping[str, UserFunction], names: Names) -> list[list[UserFunction]]:

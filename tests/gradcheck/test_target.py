@@ -195,6 +195,10 @@ def test_the_softmax_is_not_blamed_for_a_division_by_its_output(tmp_path):
         ),
         ("", "which function is the gradient. name it with --gradient, .*; it has no functions"),
         ("def a(x): pass\ndef b(x): pass\n", r"which function is the gradient.*valid: a, b"),
+        (
+            GOOD.replace("def loss", "def verlust").replace("def gradient", "def ableitung"),
+            r"which function is the gradient.*--gradient, .*--loss \(valid: ableitung, verlust\)",
+        ),
         ("class A:\n    b = 1\n    def c(self): pass\n", r"which function.*\(valid: A\.c\)"),
     ],
 )
