@@ -12,6 +12,7 @@ from mnistlab.cli.options import (
     Plugins,
     Quiet,
     RunsDir,
+    complete_run,
     echo,
     echo_json,
     fail_if_refused,
@@ -29,6 +30,7 @@ def report(
             help="Runs and sweeps: a name, its beginning, `latest` or SWEEP/7; or a path, to a "
             "run, a folder of runs or a class's folder anywhere, which is only read. None: the "
             "assignment's, which are trained if they are not there.",
+            autocompletion=complete_run,
         ),
     ] = None,
     out: Annotated[

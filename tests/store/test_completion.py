@@ -45,9 +45,12 @@ RUNS = ["20261102-000000-rates-bbbb", "20261101-000000-linear-aaaa"]
 
 
 @pytest.mark.usefixtures("runs_dir")
-@pytest.mark.parametrize("command", sorted(commands_that_take_a_run() - {"list"}))
+@pytest.mark.parametrize(
+    "command",
+    ["report", *(f"runs {name}" for name in sorted(commands_that_take_a_run() - {"list"}))],
+)
 def test_every_command_that_takes_a_run(complete, command):
-    assert complete(f"mnistlab runs {command} ") == ["latest", *RUNS]
+    assert complete(f"mnistlab {command} ") == ["latest", *RUNS]
 
 
 @pytest.mark.usefixtures("runs_dir")
