@@ -12,7 +12,6 @@ from functools import partial
 from numbers import Real
 from typing import Any, Self
 
-import joblib
 import numpy as np
 import sklearn
 import threadpoolctl
@@ -29,6 +28,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import indexable
 from sklearn.utils.metaestimators import _safe_split
 
+from mnistlab.core.samples import available_cores
 from mnistlab.errors import InputError
 from mnistlab.sklearn.estimators import ShallowClassifier
 from mnistlab.sklearn.stacks import fit_together, outputs_together
@@ -127,7 +127,7 @@ class FusedSearchCV(BaseSearchCV):
                 f"{self.n_splits_ * count} fits"
             )
 
-        jobs = joblib.effective_n_jobs(-1 if self.n_jobs is None else self.n_jobs)
+        jobs = _threads(self.n_jobs)
         by_fold = []
         with threadpoolctl.threadpool_limits(1, "blas"), ThreadPoolExecutor(jobs) as pool:
             work = _Work(Workers(pool), jobs, scorers, self.error_score, self.return_train_score)
@@ -279,6 +279,14 @@ def _groups(estimator: Any, candidates: Sequence[Parameters]) -> list[list[int]]
         )
         groups.setdefault(others, []).append(k)
     return list(groups.values())
+
+
+def _threads(n_jobs: int | None) -> int:
+    """Return the number of threads that `n_jobs` stands for; -1 are all cores, -2 all but one."""
+    cores = available_cores()
+    if n_jobs == 0:
+        raise InputError("n_jobs must not be 0; None or -1 are all cores")
+    return cores if n_jobs is None else n_jobs if n_jobs > 0 else max(1, cores + 1 + n_jobs)
 
 
 def _classifier_of(model: Any) -> ShallowClassifier:

@@ -143,7 +143,7 @@ def test_what_is_no_search_is_refused(digits):
         ours.FusedSearchCV(ours.SoftmaxClassifier(), {"epochs": [1]}, error_score="rase").fit(
             *digits
         )
-    with pytest.raises(ValueError, match="n_jobs == 0"):
+    with pytest.raises(ValueError, match="n_jobs must not be 0"):
         ours.FusedSearchCV(ours.SoftmaxClassifier(), {"epochs": [1]}, n_jobs=0).fit(*digits)
     with pytest.raises(ValueError, match="either param_grid or param_distributions"):
         ours.FusedSearchCV(ours.SoftmaxClassifier()).fit(*digits)
