@@ -1,4 +1,4 @@
-"""What several commands have in common: arguments and options, finding runs, printing."""
+"""What several commands have in common: arguments, options, what a shell completes, printing."""
 
 import errno
 import math

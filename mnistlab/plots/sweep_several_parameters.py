@@ -1,4 +1,4 @@
-"""The error over several of a sweep's parameters: a map of two, a line per trial through more.
+"""The error over several of a sweep's parameters: maps of two or three, lines through more.
 
 T is the number of trials, X and Y those of values across and upwards, P that of parallel axes.
 """

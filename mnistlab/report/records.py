@@ -325,9 +325,8 @@ class SweepRecord(FolderRecord):
     @cached_property
     def best(self) -> RunRecord | None:
         """The best trial's first run, None where it is not there."""
-        first = [str(run) for run in as_a(list, as_a(dict, self.document.get("best")).get("runs"))][
-            :1
-        ]
+        numbers = as_a(list, as_a(dict, self.document.get("best")).get("runs"))
+        first = [str(number) for number in numbers[:1]]
         return next((run for run in self.runs if first == [run.folder.path.name]), None)
 
     @cached_property

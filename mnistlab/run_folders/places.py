@@ -56,9 +56,11 @@ def cannot_keep(runs_dir: Path, error: OSError | ValueError) -> RunFolderError:
     with suppress(OSError, ValueError):  # a name that no file can have
         is_file = runs_dir.exists() and not runs_dir.is_dir()
     reason = "it is a file" if is_file else getattr(error, "strerror", None) or str(error)
+    is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    free = "free some space or " if is_full else ""
     return RunFolderError(
-        f"{runs_dir}: no run can be kept here ({reason}); "
-        "free some space or choose another place with --runs-dir or MNISTLAB_RUNS_DIR"
+        f"{runs_dir}: no run can be kept here ({reason}); {free}"
+        "choose another place with --runs-dir or MNISTLAB_RUNS_DIR"
     )
 
 

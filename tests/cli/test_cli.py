@@ -136,7 +136,10 @@ def test_divergence_is_one_sentence_and_exit_1(run, config):
         (["train", "-c", "{config}", "--name", "a/b"], "--name: name must be letters"),
         (["train", "-c", "{config}", "data.dataset=mnit"], "did you mean 'mnist'"),
         (["train", "-c", "{config}", "batch_size=9999"], "batch_size 9999 is larger"),
-        (["train", "-c", "{config}", "--runs-dir", "{config}"], "it is a file"),
+        (
+            ["train", "-c", "{config}", "--runs-dir", "{config}"],
+            r"\(it is a file\); choose another place",
+        ),
         (["train", "-c", "{config}", "--plugin", "no.py"], "no.py: there is no such file"),
         (["train", "-c", "{config}", "--colour"], "no such option"),
         (["teach"], "no such command 'teach'"),

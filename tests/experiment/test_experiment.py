@@ -448,7 +448,9 @@ def test_a_folder_without_room_for_a_run_is_left_as_it_was(tmp_path, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("mnistlab.run_folders.files.write_text", full)
-    with pytest.raises(RunFolderError, match=r"no run can be kept here .No space left on device"):
+    with pytest.raises(
+        RunFolderError, match=r"here .No space left on device.; free some space or choose"
+    ):
         train(tmp_path=tmp_path)
     assert list((tmp_path / "runs").iterdir()) == []
 
