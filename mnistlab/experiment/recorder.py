@@ -6,14 +6,13 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import BaseFileLock
 
 import mnistlab
 from mnistlab.config.load import to_yaml
@@ -62,14 +61,10 @@ class CheckpointTimer:
 
 @dataclass
 class RunRecorder:
-    """A run, its rows of metrics.csv so far, and what came of it.
-
-    A run that a sweep writes down when it is over has no lock of its own.
-    """
+    """A run, its rows of metrics.csv so far, and what came of it."""
 
     config: Config
     folder: RunFolder
-    lock: BaseFileLock | None = None
     status: str = "running"
     error: str | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -91,15 +86,15 @@ class RunRecorder:
     checkpoints: CheckpointTimer = field(default_factory=CheckpointTimer)
 
     @classmethod
-    def open(cls, config: Config, runs_dir: Path) -> "RunRecorder":
-        """Make the run's folder with its config, take its lock and mark it as running."""
+    def open(cls, config: Config, runs_dir: Path, cleanup: ExitStack) -> "RunRecorder":
+        """Make a run's folder, locked until the `cleanup`, and write that it is running."""
         with deferred():
-            folder = create_run_folder(runs_dir, config.name or "run")
+            run = cls(config, create_run_folder(runs_dir, config.name or "run"))
             try:
-                run = cls(config, folder, folder.lock())
+                cleanup.enter_context(run.folder.locked())
                 run.begin()
             except OSError as error:
-                folder.remove()
+                run.folder.remove()
                 raise cannot_keep(runs_dir, error) from None
         return run
 
@@ -219,9 +214,6 @@ class RunRecorder:
         self.folder.write_status(self.status, checksums=checksums, **details)
         if self.status in ("completed", "diverged"):
             remove_in_place(self.folder.checkpoint)
-        if self.lock is not None:
-            files.clear_temporary_files(self.folder.path)
-            self.folder.unlock(self.lock)
 
     def fail(self, error: BaseException) -> None:
         """Mark the run as interrupted or failed, and say why."""

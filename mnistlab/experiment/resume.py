@@ -1,7 +1,7 @@
 """Finds out from a run's folder how it can go on to what it would have become undisturbed."""
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,13 @@ class Resumption:
     warning: str | None = None
 
     def open(
-        self, environment: Mapping[str, Any], data_sha256: str, patch: str = ""
+        self,
+        cleanup: ExitStack,
+        environment: Mapping[str, Any],
+        data_sha256: str,
+        patch: str = "",
     ) -> RunRecorder:
-        """Take the run's lock and make it a running one, on this machine, code and data.
+        """Lock the run until the `cleanup` and mark it running, on this machine, code and data.
 
         The status goes first, so that nothing is vouched for any more, then the results, so that
         they are never seen beside another config. Where the disk fails all is put back, the status
@@ -46,31 +50,26 @@ class Resumption:
         done so since.
         """
         folder = self.folder
-        lock = folder.lock()
-        run = RunRecorder(self.config, folder, lock)
+        cleanup.enter_context(folder.locked())
+        run = RunRecorder(self.config, folder)
         if self.snapshot is not None:
             run.rows, run.seconds = list(self.notes["rows"]), dict(self.notes["seconds"])
         where = f"epoch {self.snapshot.epoch}" if self.snapshot else "the beginning"
         gone = self._of_the_run_as_it_was()
-        try:
-            if sha256_of(folder.status) != self.seen:
-                raise RunFolderError(
-                    f"{folder.name}: another process has worked on it meanwhile; see how it is "
-                    f"with mnistlab runs show {folder.name}"
-                )
-            with restored_on_failure([folder.status, *gone, folder.config, folder.environment]):
-                folder.write_status("running", resumed=now(), ended=None, error=None)
-                for path in gone:
-                    remove_in_place(path)
-                sync_folder(folder.path)
-                write_text(folder.config, to_yaml(self.config))
-                run.record_origin(environment, data_sha256, patch)
-                folder.write_metrics(run.rows)
-                folder.write_log(f"goes on from {where}")
-        except BaseException:
-            with suppress(OSError):
-                folder.unlock(lock)
-            raise
+        if sha256_of(folder.status) != self.seen:
+            raise RunFolderError(
+                f"{folder.name}: another process has worked on it meanwhile; see how it is "
+                f"with mnistlab runs show {folder.name}"
+            )
+        with restored_on_failure([folder.status, *gone, folder.config, folder.environment]):
+            folder.write_status("running", resumed=now(), ended=None, error=None)
+            for path in gone:
+                remove_in_place(path)
+            sync_folder(folder.path)
+            write_text(folder.config, to_yaml(self.config))
+            run.record_origin(environment, data_sha256, patch)
+            folder.write_metrics(run.rows)
+            folder.write_log(f"goes on from {where}")
         return run
 
     def _of_the_run_as_it_was(self) -> list[Path]:

@@ -100,7 +100,11 @@ def train_run(
         origin = environment, plan.dataset.sha256, uncommitted_changes(environment)
         about_resuming = _warnings_of(resumption, environment)
         with deferred():
-            run = resumption.open(*origin) if resumption else RunRecorder.open(config, runs_dir)
+            run = (
+                resumption.open(cleanup, *origin)
+                if resumption
+                else RunRecorder.open(config, runs_dir, cleanup)
+            )
             run.clock = started
             cleanup.enter_context(_saved_if_cut_short(run, trainer, reporter, resume_options))
         if painter is not None:
@@ -181,18 +185,17 @@ def _saved_if_cut_short(
         yield
     except BaseException as error:
         with deferred():
-            if run.lock is not None and run.lock.is_locked:  # it is not closed yet
-                if not run.is_ended:
-                    with suppress(OSError):
-                        if not isinstance(error, DataError):  # the epoch may be one on other data
-                            run.save_progress(trainer.snapshot)
-                    with suppress(OSError):
-                        run.abandon(error)
-                        if resume_options is not None:  # else the folder is removed
-                            reporter.message(f"what was reached is kept in {run.folder.path}")
-                if resume_options is not None:
-                    resume = f"mnistlab train --resume {run.folder.name}{resume_options}"
-                    interrupts.advise(error, f"to go on: {resume}")
+            if not run.is_ended:
+                with suppress(OSError):
+                    if not isinstance(error, DataError):  # the epoch may be one on other data
+                        run.save_progress(trainer.snapshot)
+                with suppress(OSError):
+                    run.abandon(error)
+                    if resume_options is not None:  # else the folder is removed
+                        reporter.message(f"what was reached is kept in {run.folder.path}")
+            if resume_options is not None:
+                resume = f"mnistlab train --resume {run.folder.name}{resume_options}"
+                interrupts.advise(error, f"to go on: {resume}")
         raise
 
 

@@ -7,18 +7,16 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mnistlab.errors import RunFolderError
 from mnistlab.run_folders import files
-from mnistlab.run_folders.safeguards import is_locked, release_lock, take_lock
+from mnistlab.run_folders.safeguards import is_locked, locked
 
 if TYPE_CHECKING:
-    from filelock import BaseFileLock
-
     from mnistlab.datasets import FittedStep
 
 STATUSES = ("running", "completed", "diverged", "failed", "interrupted")
@@ -97,25 +95,28 @@ class RunFolder:
         """Return where the plot of this name is."""
         return self.plots / f"{name}.png"
 
-    def lock(self) -> "BaseFileLock":
-        """Take the run's lock for this process and return it; it dies with the process.
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run's lock while the block runs, at most until the process ends.
 
-        Temporary files of a killed process are removed. Raises RunFolderError where another
-        process has the lock.
+        Temporary files, a killed process' or our own, are removed. Raises RunFolderError where
+        another process has the lock.
         """
-        taken = take_lock(self.lock_file, self.name)
-        for folder in (self.path, self.plots):
-            files.clear_temporary_files(folder)
-        return taken
+        with locked(self.lock_file, self.name):
+            self._clear()
+            try:
+                yield
+            finally:
+                self._clear()
 
-    def unlock(self, taken: "BaseFileLock") -> None:
-        """Release the run's lock and remove its file."""
-        release_lock(taken, self.lock_file)
+    def _clear(self) -> None:
+        for folder in (self.path, self.plots, self.path / "checkpoints"):
+            files.clear_temporary_files(folder)
 
     def tidy(self) -> None:
         """Remove temporary files, unless a process works on the run."""
-        with contextlib.suppress(OSError, RunFolderError):
-            self.unlock(self.lock())
+        with contextlib.suppress(OSError, RunFolderError), self.locked():
+            pass
 
     def write_status(
         self, status: str, *, checksums: Mapping[str, Any] | None = None, **details: Any
@@ -282,12 +283,6 @@ class SweepFolder(RunFolder):
     def checkpoint_of(self, stack: str) -> Path:
         """Return where the checkpoint of this stack is."""
         return self.checkpoints / f"{stack}.safetensors"
-
-    def lock(self) -> "BaseFileLock":
-        """Take the sweep's lock as that of a run, and remove half checkpoints too."""
-        taken = super().lock()
-        files.clear_temporary_files(self.checkpoints)
-        return taken
 
     def run(self, number: int) -> RunFolder:
         """Return the folder of one run, whether it is there yet or not."""

@@ -211,8 +211,7 @@ def replace_files(run: RunFolder, contents: Mapping[Path, bytes]) -> None:
     as it was and as it is to be. Raises RunFolderError where another process works on the run,
     and OSError.
     """
-    lock = run.lock()
-    try:
+    with run.locked():
         status, known = run.read_status()["status"], run.checksums()
         new = {path.name: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
         if known:
@@ -225,5 +224,3 @@ def replace_files(run: RunFolder, contents: Mapping[Path, bytes]) -> None:
             files.write_bytes(path, content)
         if known:
             run.write_status(status, checksums={**known, **new})
-    finally:
-        run.unlock(lock)

@@ -49,11 +49,12 @@ MOST_VALUES, MOST_ROWS = 2_000_000, 700_000
 otherwise take gigabytes of memory."""
 
 
-def take_lock(path: Path, name: str) -> "BaseFileLock":
-    """Return the lock in this file, which this process now has and which dies with it.
+@contextmanager
+def locked(path: Path, name: str) -> Iterator[None]:
+    """Hold the lock in this file while the block runs, at most until the process ends.
 
-    Raises RunFolderError, which names the run `name`, where another process has it, and OSError
-    where the file cannot be made.
+    The file is removed after it. Raises RunFolderError, which names the run `name`, where another
+    process has the lock, and OSError where the file cannot be made.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415 - reading a folder needs no lock
 
@@ -65,14 +66,19 @@ def take_lock(path: Path, name: str) -> "BaseFileLock":
     except Timeout:
         raise RunFolderError(f"{name}: another process is working on it") from None
     try:
-        _check_no_link(path.parent, name)
-    except RunFolderError:
-        if is_new:  # it was made behind the link
-            path.unlink(missing_ok=True)
+        try:
+            _check_no_link(path.parent, name)
+        except RunFolderError:
+            if is_new:  # it was made behind the link
+                path.unlink(missing_ok=True)
+            raise
+        _held[taken] = path.parent.absolute(), _identity(path.parent)
+        try:
+            yield
+        finally:
+            _remove_lock(path)
+    finally:
         taken.release()
-        raise
-    _held[taken] = path.parent.absolute(), _identity(path.parent)
-    return taken
 
 
 def _check_no_link(folder: Path, name: str) -> None:
@@ -83,11 +89,10 @@ def _check_no_link(folder: Path, name: str) -> None:
         raise RunFolderError(f"{name}: a link stands in its place, which mnistlab never makes")
 
 
-def release_lock(taken: "BaseFileLock", path: Path) -> None:
-    """Remove the file of a lock that this process has, and release it."""
+def _remove_lock(path: Path) -> None:
+    """Remove the file of a lock; one that stays is nobody's."""
     with suppress(OSError):
         remove_in_place(path)
-    taken.release()
 
 
 def _identity(folder: Path) -> tuple[int, int]:

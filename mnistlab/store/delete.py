@@ -16,7 +16,7 @@ from mnistlab.errors import RunFolderError, shown
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.places import LATEST, find_run, point_latest_to, run_paths
-from mnistlab.run_folders.safeguards import format_size, is_locked, release_lock, take_lock
+from mnistlab.run_folders.safeguards import format_size, is_locked, locked
 
 _ASIDE = ".deleted."
 
@@ -85,20 +85,11 @@ def _check(folder: RunFolder, runs_dir: Path) -> None:
         raise RunFolderError(f"{shown(folder.name)}: another process is working on it")
 
 
-@contextlib.contextmanager
-def _held(folder: RunFolder) -> Iterator[None]:
-    """Hold a run's lock; one that is no plain file is nobody's, and not opened.
-
-    Raises RunFolderError where another process has it.
-    """
+def _held(folder: RunFolder) -> contextlib.AbstractContextManager[None]:
+    """Return what holds a run's lock; one that is no plain file is nobody's, and not opened."""
     if os.path.lexists(folder.lock_file) and not _is_file(folder.lock_file):
-        yield
-        return
-    lock = take_lock(folder.lock_file, shown(folder.name))
-    try:
-        yield
-    finally:
-        release_lock(lock, folder.lock_file)
+        return contextlib.nullcontext()
+    return locked(folder.lock_file, shown(folder.name))
 
 
 def _is_file(path: Path) -> bool:

@@ -3,12 +3,10 @@
 import hashlib
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from filelock import BaseFileLock
 
 import mnistlab
 from mnistlab.errors import ConfigError, RunFolderError
@@ -38,36 +36,32 @@ _NOT_COPIED = {"run.lock", "checkpoint.safetensors", "status.json", "summary.jso
 
 
 def open_folder(
-    prepared: PreparedSweep, runs_dir: Path, resumed: SweepFolder | None
-) -> tuple[SweepFolder, BaseFileLock]:
-    """Return the sweep's folder, new or found, and its lock, which this process now holds."""
+    prepared: PreparedSweep, runs_dir: Path, resumed: SweepFolder | None, cleanup: ExitStack
+) -> SweepFolder:
+    """Return the sweep's folder, new or found, which is locked until the `cleanup`."""
     if resumed is None:
         folder = SweepFolder(create_run_folder(runs_dir, str(prepared.sweep.base.name)).path)
         try:
-            lock = folder.lock()
+            cleanup.enter_context(folder.locked())
             write_json(folder.plan, {})  # a sweep from here on, though one that has not begun
             folder.write_status("running", started=now())
         except OSError as error:
             folder.remove()
             raise cannot_keep(runs_dir, error) from None
-        return folder, lock
-    lock = resumed.lock()
+        return folder
+    cleanup.enter_context(resumed.locked())
     known = resumed.read_environment()
     ours = {"mnistlab": mnistlab.__version__, "data_sha256": prepared.data.sha256}
-    try:
-        for what, value in ours.items():
-            if known.get(what) != value:
-                raise RunFolderError(
-                    f"{resumed.name}: was begun with {what} {known.get(what)}, now it is {value}; "
-                    "begin a new sweep, which may take finished runs over with --needed"
-                )
-        if has_begun(resumed):
-            planned_stacks(resumed, with_known_trials(resumed, prepared), set())
-    except RunFolderError:
-        lock.release()
-        raise
+    for what, value in ours.items():
+        if known.get(what) != value:
+            raise RunFolderError(
+                f"{resumed.name}: was begun with {what} {known.get(what)}, now it is {value}; "
+                "begin a new sweep, which may take finished runs over with --needed"
+            )
+    if has_begun(resumed):
+        planned_stacks(resumed, with_known_trials(resumed, prepared), set())
     resumed.write_status("running", resumed=now(), error=None)
-    return resumed, lock
+    return resumed
 
 
 def has_begun(folder: SweepFolder) -> bool:

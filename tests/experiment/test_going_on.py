@@ -5,6 +5,7 @@ Every state in which the disk is between two calls is what a process killed ther
 
 import functools
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,8 +119,9 @@ def go_on(folder, epochs):
     """Make the run go on as far as its folder is concerned."""
     resumption = resumption_of(folder, epochs)
     sha256 = folder.read_environment()["data_sha256"]
-    run = resumption.open({**ORIGIN, "mnistlab": folder.read_environment()["mnistlab"]}, sha256)
-    run.lock.release()
+    with ExitStack() as cleanup:
+        environment = {**ORIGIN, "mnistlab": folder.read_environment()["mnistlab"]}
+        resumption.open(cleanup, environment, sha256)
 
 
 @dataclass
@@ -214,7 +216,8 @@ def test_a_disk_that_fails_leaves_the_run_as_it_was(case, folder, kind):
             left = {name for name in after if name.rpartition("/")[2].startswith(".")}
             assert {name: what for name, what in after.items() if name not in left} == before
             assert kind == "unlink" or not left
-            folder.lock().release()  # nobody has it any more
+            with folder.locked():  # nobody has it any more
+                pass
         hits = len(faults.hits)
     assert at > 3
 

@@ -92,8 +92,5 @@ def test_what_is_damaged_is_not_vouched_for(untested, name):
 
 
 def test_a_run_that_another_process_works_on_is_left_alone(untested):
-    lock = untested.lock()
-    try:
+    with untested.locked():
         refused(untested, "another process is working on it")
-    finally:
-        lock.release()

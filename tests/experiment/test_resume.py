@@ -152,11 +152,10 @@ def test_what_cannot_go_on_is_refused(tmp_path, monkeypatch):
     diverged = train(tmp_path, ["learning_rate=100.0"], Recorder()).folder
     with pytest.raises(RunFolderError, match="has diverged"):
         resume(diverged)
-    lock = folder.lock()
-    folder.write_status("running")
-    with pytest.raises(RunFolderError, match="another process"):
-        resume(folder)
-    lock.release()
+    with folder.locked():
+        folder.write_status("running")
+        with pytest.raises(RunFolderError, match="another process"):
+            resume(folder)
     monkeypatch.setattr("mnistlab.__version__", "0.0.0")
     with pytest.raises(RunFolderError, match=r"was begun with mnistlab"):
         resume(folder)

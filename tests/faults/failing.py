@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
+from filelock import BaseFileLock
+
 from mnistlab.plots import drawing as painter
-from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders import RunFolder, safeguards
 from mnistlab.sweeps import plan
 from tests.faults import promises
 from tests.faults.command import (
@@ -67,13 +69,13 @@ class Scenario:
         faults = Faults(fault.kind, fault.at, fault.number, fault.for_good)
         with small_steps():
             with drawing_with(place, fault) if self.in_drawing else watching(place, faults):
-                outcome = self.command(place)
+                outcome, locked = self._with_locks(place)
             runs = place / "runs"
             if self.in_drawing and outcome.code == 0:  # never came, or another process stood in
                 return _undrawn(runs) + promises.half_files(runs) or None
             if not (self.in_drawing or faults.hits):
                 return None
-            problems = []
+            problems = locked
             if outcome.code or not self._can_do_without(fault.kind, faults.hits):
                 problems += promises.told_badly(outcome, [place])
             problems += promises.altered(self.old, runs, "plots" if self.in_drawing else "")
@@ -83,6 +85,16 @@ class Scenario:
             problems += self.go_on(place)
             where = f"{fault} ({faults.hits[0].removeprefix(str(place))})" if faults.hits else fault
         return [f"{self.name}, {where}: {problem}" for problem in problems]
+
+    def _with_locks(self, place: Path) -> tuple[Outcome, list[str]]:
+        """Return what the command came to, and which of the locks that it took it still has."""
+        taken: dict[BaseFileLock, tuple[Path, object]] = {}  # not weak: none is let go by chance
+        with mock.patch.object(safeguards, "_held", taken):
+            outcome = self.command(place)
+        locked = [folder for lock, (folder, _) in taken.items() if lock.is_locked]
+        for lock in taken:
+            lock.release()
+        return outcome, [f"{folder.name} is still locked" for folder in locked]
 
     def _can_do_without(self, kind: str, paths: list[str]) -> bool:
         names = {Path(path).name for path in paths}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from mnistlab.run_folders.safeguards import release_lock
+from mnistlab.run_folders.safeguards import _remove_lock
 
 ERRNOS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES)
 FREED = "run.lock, which is free already"
@@ -76,7 +76,7 @@ def _is_lock_let_go() -> bool:
     """Return whether a call is part of removing a lock, which is free even where its file stays."""
     frame = sys._getframe()
     while frame := frame.f_back:
-        if frame.f_code is release_lock.__code__:
+        if frame.f_code is _remove_lock.__code__:
             return True
     return False
 

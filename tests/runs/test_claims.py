@@ -150,12 +150,10 @@ def test_claims_of_a_file_that_is_replaced_are_flat_and_each_is_said_once(folder
 
 
 def test_what_another_process_works_on_is_not_replaced(folder):
-    lock = folder.lock()
     before = folder.status.read_bytes()
-    with pytest.raises(RunFolderError, match="another process is working on it"):
+    with folder.locked(), pytest.raises(RunFolderError, match="another process is working on it"):
         replace_files(folder, {folder.predictions: b"new"})
     assert folder.status.read_bytes() == before
-    folder.unlock(lock)
 
 
 def test_replacing_one_file_does_not_vouch_for_another_that_is_damaged(folder):
@@ -250,7 +248,8 @@ def test_who_takes_a_run_clears_away_what_a_killed_process_had_begun(folder):
     kept = [folder.path / ".hidden", folder.path / ".metrics.csv.0123ABCD", folder.path / "x.y"]
     for path in [*begun, *kept]:
         path.write_text("half")
-    folder.lock().release()
+    with folder.locked():
+        pass
     assert not any(path.exists() for path in begun)
     assert all(path.exists() for path in kept)
 

@@ -80,8 +80,8 @@ def test_nothing_is_written_through_a_link_among_the_runs_of_a_sweep(tmp_path, m
 def test_a_lock_that_is_released_holds_nothing(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.path.mkdir()
-    lock = folder.lock()
-    lock.release()
+    with folder.locked():
+        pass
     shutil.rmtree(folder.path)
     folder.path.mkdir()
     folder.write_log("goes on")

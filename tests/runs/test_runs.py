@@ -96,7 +96,7 @@ def test_a_running_run_that_nobody_holds_reads_as_interrupted(tmp_path):
     assert folder.read_status()["status"] == "interrupted"
     holder = (
         "import sys, time; from pathlib import Path; from mnistlab.run_folders import RunFolder\n"
-        "lock = RunFolder(Path(sys.argv[1])).lock(); print('held', flush=True); time.sleep(60)"
+        "with RunFolder(Path(sys.argv[1])).locked(): print('held', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", holder, str(tmp_path)], stdout=subprocess.PIPE, text=True
@@ -229,9 +229,9 @@ def test_the_git_state_of_a_checkout(tmp_path, monkeypatch):
 
 def test_a_lock_is_released_with_its_run(tmp_path):
     folder = RunFolder(tmp_path)
-    lock = folder.lock()
-    folder.write_status("running")
-    lock.release()
+    with folder.locked():
+        folder.write_status("running")
+        assert folder.read_status()["status"] == "running"
     assert folder.read_status()["status"] == "interrupted"
 
 

@@ -208,7 +208,6 @@ def test_follow_goes_on_as_the_run_trains_until_it_has_ended(export, made, tmp_p
     file = tmp_path / "tb" / "a" / FILE
     made.metrics.unlink()
     write_state(made, "running")
-    lock = made.lock()
     seen = []
 
     def look():
@@ -227,12 +226,12 @@ def test_follow_goes_on_as_the_run_trains_until_it_has_ended(export, made, tmp_p
         look()
         made.metrics.write_text(made.metrics.read_text() + ROWS[2])
         write_state(made, "diverged")
-        made.unlock(lock)
 
     between_looks(
         add_first_and_half_of_the_second, add_the_other_half_and_change_what_was_read, end
     )
-    code, out, err = export("a", "--follow")
+    with made.locked():
+        code, out, err = export("a", "--follow")
     assert (code, out, err) == (0, f"{tmp_path / 'tb'}: 1 run\n", "")
     # only what is new is read, so the changed first line is not seen
     assert seen == [
@@ -257,7 +256,6 @@ def test_follow_sees_the_runs_of_a_sweep_come(export, tmp_path, between_looks):
     sweep = make_sweep(tmp_path / "runs" / "s", rates=(0.01,))
     sweep.run(0).metrics.write_text(HEADER + ROWS[0])
     write_state(sweep, "running")
-    lock = sweep.lock()
 
     def add_a_run():
         assert names_in(tmp_path / "tb" / "s") == ["0"]
@@ -266,18 +264,17 @@ def test_follow_sees_the_runs_of_a_sweep_come(export, tmp_path, between_looks):
     def end():
         assert names_in(tmp_path / "tb" / "s") == ["0", "1"]
         write_state(sweep, "completed")
-        sweep.unlock(lock)
 
     between_looks(add_a_run, end)
-    assert export("s", "--follow")[:2] == (0, f"{tmp_path / 'tb'}: 2 runs\n")
+    with sweep.locked():
+        assert export("s", "--follow")[:2] == (0, f"{tmp_path / 'tb'}: 2 runs\n")
 
 
 def test_ctrl_c_ends_following_and_leaves_a_whole_file(export, made, tmp_path, between_looks):
     write_state(made, "running")
-    lock = made.lock()
     between_looks(lambda: os.kill(os.getpid(), signal.SIGINT))
-    code, out, err = export("a", "--follow")
-    made.unlock(lock)
+    with made.locked():
+        code, out, err = export("a", "--follow")
     assert (code, out) == (130, "")
     assert "interrupted" in err
     assert len(scalars_in(tmp_path / "tb" / "a" / FILE)) == 14

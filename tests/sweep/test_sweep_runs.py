@@ -323,12 +323,8 @@ def test_a_sweep_of_other_code_is_not_continued(tmp_path, monkeypatch):
 
 def test_a_sweep_that_is_being_worked_on_is_left_alone(tmp_path):
     folder = sweep(tmp_path, RATES, text="epochs: 1\n").folder
-    lock = folder.lock()
-    try:
-        with pytest.raises(RunFolderError, match="another process"):
-            resume(folder)
-    finally:
-        lock.release()
+    with folder.locked(), pytest.raises(RunFolderError, match="another process"):
+        resume(folder)
 
 
 def test_checkpoints_come_by_time(tmp_path, monkeypatch):
