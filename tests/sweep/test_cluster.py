@@ -311,7 +311,7 @@ def test_ctrl_c_cancels_and_the_sweep_goes_on_later(cluster, tmp_path, monkeypat
 
     with pytest.raises(KeyboardInterrupt):
         interrupt(cluster, tmp_path, monkeypatch, press)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(cluster.client.processing().values()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(cluster.client.processing().values())
@@ -333,7 +333,7 @@ def test_ctrl_c_ends_a_part_that_would_take_for_ever(cluster, tmp_path, monkeypa
 
     with pytest.raises(KeyboardInterrupt):
         sweep_on(cluster, tmp_path, "learning_rate=0.005,0.01", "epochs=100000", reporter=Presser())
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(cluster.client.run(tasks_of).values()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(cluster.client.run(tasks_of).values())
