@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.gradcheck.courses import Anatomy
 from mnistlab.gradcheck.diagnosis import diagnose, place
 from mnistlab.gradcheck.differences import Derivative, Floats, Line, central, complex_step
-from mnistlab.gradcheck.mistakes import Anatomy
 
 METHODS = {"central": 1e-9, "complex": 1e-13}
 """The ways to find a numerical gradient, with the relative error that each lives up to."""
@@ -82,19 +82,23 @@ _NUMBERS = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome for one gradient; if it is no `Check`, nothing was compared.
+    """The outcome for one gradient or property; if it is no `Check`, nothing was compared.
 
     Attributes:
-        diagnosis: what is wrong, empty for a right gradient.
+        diagnosis: what is wrong, empty where nothing is.
         notes: what else is to be known.
         judged: whether the functions could be called at all; if not, the gradient is not wrong.
     """
 
     what: str
-    passed: bool
     diagnosis: str = ""
     notes: tuple[str, ...] = ()
     judged: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.diagnosis
 
     def numbers(self) -> dict[str, Any]:
         """Return the numbers that `--json` shows, here none."""
@@ -186,7 +190,6 @@ def check(problem: Problem, method: str, generator: np.random.Generator) -> Chec
         )
     return Check(
         what=problem.what,
-        passed=not diagnosis,
         diagnosis=diagnosis,
         notes=tuple(filter(None, (*notes, _note_on_size(size, tolerance)))),
         problem=problem,

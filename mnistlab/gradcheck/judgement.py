@@ -23,11 +23,10 @@ from mnistlab.gradcheck.check import (
     is_right_along_a_direction,
     line_through,
 )
+from mnistlab.gradcheck.courses import REFERENCES, Anatomy, Known, about_loss, added_inside
 from mnistlab.gradcheck.diagnosis import diagnose
 from mnistlab.gradcheck.differences import Floats, central, unit_of
 from mnistlab.gradcheck.forms import PENALTY, Arguments, Form, Sample, random_sample, sample_at
-from mnistlab.gradcheck.mistakes import Anatomy
-from mnistlab.gradcheck.references import REFERENCES, Known, about_loss, added_inside
 from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.user_functions import CallError, FaultError, Reading
 
@@ -132,7 +131,7 @@ def _judge_sample(
             found.append(_weighed(spot, check(_problem(spot), options.method, generator)))
     except FaultError as error:
         judged = not isinstance(error, CallError)
-        return [Verdict(what, passed=False, diagnosis=str(error), judged=judged)]
+        return [Verdict(what, str(error), judged=judged)]
     return found
 
 
@@ -147,21 +146,21 @@ def _weighed(spot: Spot, found: Check) -> Check:
         )
         if dtype.itemsize < 8 and dtype.kind == "f"
     ]
-    passed, diagnosis = found.passed, found.diagnosis
+    diagnosis = found.diagnosis
     if found.differences.slope == 0:
-        passed = False
         diagnosis = f"{offer.loss.name} is the same wherever it is looked at: it depends on nothing"
-    elif not passed:
+    elif not found.passed:
         is_claimed = spot.claimed is not None and np.isclose(spot.claimed.factor, spot.share)
         is_close = found.relative_error <= METHODS["central"]
-        passed = bool(is_close or (spot.is_nearly_right and is_claimed))
-        diagnosis = "" if passed else _explain(spot, found)
-        if passed:
+        if is_close or (spot.is_nearly_right and is_claimed):
+            diagnosis = ""
             notes.append(
                 f"off by {found.relative_error:.1g} of its size, more than rounding explains: a "
                 "small number seems to be added against log(0)"
             )
-    return replace(found, passed=passed, diagnosis=diagnosis, notes=(*notes, *found.notes))
+        else:
+            diagnosis = _explain(spot, found)
+    return replace(found, diagnosis=diagnosis, notes=(*notes, *found.notes))
 
 
 def special_points(C: int) -> Iterator[tuple[str, Floats, int]]:

@@ -12,16 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from mnistlab.gradcheck.check import Verdict
+from mnistlab.gradcheck.courses import OF_SIGMOID, Known, recognise
 from mnistlab.gradcheck.diagnosis import MEAN_OVER_CLASSES
 from mnistlab.gradcheck.differences import Floats, unit_of
 from mnistlab.gradcheck.forms import FROM_ONE, Form, random_sample, sample_at, stages
 from mnistlab.gradcheck.judgement import fits, judge_form, spots
-from mnistlab.gradcheck.references import OF_SIGMOID, Known, recognise
 from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.user_file import Names, read_user_file, unclear
 from mnistlab.gradcheck.user_functions import CallError, FaultError, Offer, Reading, UserFunction
 from mnistlab.gradcheck.verdicts import (
-    Probe,
     Report,
     note_on_loss,
     probe_softmax,
@@ -155,7 +154,7 @@ def _judge(offer: Offer, options: Options) -> Report:
     try:
         return _judge_forms(offer, options, title)
     except FaultError as error:
-        return Report(title, [Verdict(title, passed=False, diagnosis=str(error), judged=False)])
+        return Report(title, [Verdict(title, str(error), judged=False)])
 
 
 def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
@@ -255,7 +254,7 @@ def _unjudged(what: str, single: FormFault, batch: FormFault) -> Verdict:
     if is_tie and first.what != second.what:
         why = f"for one vector: {single.what}; for a batch of rows: {batch.what}"
     judged = second.judged and not second.doubt
-    return Verdict(what, passed=False, diagnosis=why, judged=judged)
+    return Verdict(what, why, judged=judged)
 
 
 def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verdict]:
@@ -278,8 +277,7 @@ def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verd
         f"{', '.join(f'{one:.6g}' for one in each)}: neither their sum nor their mean. Does the "
         "softmax run over each row by itself (axis=1, keepdims=True)?"
     )
-    what = f"{batch.offer.loss.name} of a batch"
-    return [*verdicts, Verdict(what, passed=False, diagnosis=diagnosis)]
+    return [*verdicts, Verdict(f"{batch.offer.loss.name} of a batch", diagnosis)]
 
 
 def _notes_on_loss(reading: Reading, options: Options) -> list[str]:
@@ -300,7 +298,7 @@ def _notes_on_loss(reading: Reading, options: Options) -> list[str]:
     return [note for note in notes if note]
 
 
-def _probe(reading: Reading, options: Options) -> Iterator[Probe]:
+def _probe(reading: Reading, options: Options) -> Iterator[Verdict]:
     """Yield the properties of the file's softmax, and of its gradient far out."""
     form, C, stable = reading.form, options.classes, True
     if form.softmax or form.is_binary:
@@ -325,7 +323,7 @@ def _probe(reading: Reading, options: Options) -> Iterator[Probe]:
         try:
             yield from probe_stability(scalar, gradient, C, blame_softmax=blame)
         except FaultError as error:
-            yield Probe("gradient at ±1000", passed=False, diagnosis=str(error))
+            yield Verdict("gradient at ±1000", str(error))
 
 
 def _softmax_of(softmax: UserFunction, form: Form) -> Callable[[Floats], Floats]:

@@ -27,10 +27,10 @@ from mnistlab.core.objective import (
     trainable_pairs,
 )
 from mnistlab.core.samples import Samples
-from mnistlab.gradcheck.check import BLOCK, Check, Problem, check
+from mnistlab.gradcheck.check import BLOCK, Check, Problem, Verdict, check
+from mnistlab.gradcheck.courses import MISTAKES, Anatomy, Case, Mistake
 from mnistlab.gradcheck.differences import Floats
-from mnistlab.gradcheck.mistakes import MISTAKES, Anatomy, Case, Mistake
-from mnistlab.gradcheck.verdicts import Probe, probe_softmax, probe_stability
+from mnistlab.gradcheck.verdicts import probe_softmax, probe_stability
 
 if TYPE_CHECKING:
     from mnistlab.config.schema import Config
@@ -266,7 +266,7 @@ def check_config(config: "Config", options: Options, progress: "Progress") -> It
             yield check(problem, options.method, generator)
 
 
-def probe_ours(options: Options) -> list[Probe]:
+def probe_ours(options: Options) -> list[Verdict]:
     """Return the properties of our softmax and its loss, a mistake of theirs included."""
     loss = _objective(Case(), options.made()).loss
     C, eye = options.classes, np.eye(options.classes)

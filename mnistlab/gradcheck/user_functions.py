@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.gradcheck.courses import Known
 from mnistlab.gradcheck.forms import Arguments, Form, Sample
-from mnistlab.gradcheck.references import Known
 from mnistlab.plugins import describe, line_in
 
 Function = Callable[..., Any]

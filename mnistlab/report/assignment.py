@@ -24,8 +24,8 @@ from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.experiment.prepare import Plan, open_data, plan_on, with_absolute_data
 from mnistlab.experiment.recorder import find_run_of
 from mnistlab.experiment.training import evaluate_test
+from mnistlab.gradcheck.courses import Case
 from mnistlab.gradcheck.differences import COMPLEX_STEP, FIRST_STEP, LEVELS
-from mnistlab.gradcheck.mistakes import Case
 from mnistlab.gradcheck.suites import Options, check_case, probe_ours
 from mnistlab.optimum import evaluate_elsewhere
 from mnistlab.plots.drawing import Painter

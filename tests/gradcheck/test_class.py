@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mnistlab.errors import InputError
-from mnistlab.gradcheck.mistakes import MISTAKES
+from mnistlab.gradcheck.courses import MISTAKES
 from mnistlab.gradcheck.own_file import judge
 from mnistlab.gradcheck.suites import Options
 from tests.faults.command import invoke

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mnistlab.core.objective import trainable_pairs
-from mnistlab.gradcheck.mistakes import MISTAKES
+from mnistlab.gradcheck.courses import MISTAKES
 from tests.cli.test_cli import config  # noqa: F401 - a fixture
 from tests.gradcheck.students import hand_in
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mnistlab.gradcheck.check import METHODS
-from mnistlab.gradcheck.mistakes import MISTAKES, Case
+from mnistlab.gradcheck.courses import MISTAKES, Case
 from mnistlab.gradcheck.suites import Options
 from tests.core.test_gradcheck import CASES, altered, judge, problem_of
 from tests.gradcheck.homework import FORMS, SPELLINGS
