@@ -26,7 +26,6 @@ import threadpoolctl
 
 from mnistlab import interrupts
 from mnistlab.core.samples import FeatureMap, Samples, available_cores
-from mnistlab.datasets.data_files import Progress
 from mnistlab.datasets.features import (
     BLOCK,
     FEATURE_STEPS,
@@ -37,6 +36,7 @@ from mnistlab.datasets.features import (
     TrainingRows,
 )
 from mnistlab.datasets.loading import Dataset
+from mnistlab.datasets.sources import Progress
 from mnistlab.errors import DataError
 
 MOST_BYTES = 4 << 30

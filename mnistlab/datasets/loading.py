@@ -16,11 +16,11 @@ from mnistlab.core import Registry
 from mnistlab.core.objective import Curvature
 from mnistlab.core.samples import FeatureMap, PixelMap, Samples, lit_pixels
 from mnistlab.datasets.catalog import DATASETS, NamedDataset
-from mnistlab.datasets.data_files import Progress, Silent, data_dir
 from mnistlab.datasets.features import FittedStep
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, moved
 from mnistlab.datasets.reading import WatchedFiles, read_raw
 from mnistlab.datasets.sanity import Finding, check_images, check_labels, find_oddities
+from mnistlab.datasets.sources import Progress, Silent, data_dir
 from mnistlab.errors import DataError
 
 

@@ -22,14 +22,8 @@ from numpy.typing import NDArray
 
 from mnistlab.core import Registry
 from mnistlab.core.samples import PixelMap
-from mnistlab.datasets.data_files import (
-    Progress,
-    Silent,
-    content_sha256,
-    parse,
-    read_content,
-    write_idx,
-)
+from mnistlab.datasets.data_files import content_sha256, parse, read_content, write_idx
+from mnistlab.datasets.sources import Progress, Silent
 from mnistlab.errors import DataError
 
 # Raised whenever the output could change, so that copies in caches are made anew.
