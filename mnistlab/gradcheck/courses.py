@@ -13,8 +13,7 @@ from functools import partial
 import numpy as np
 
 from mnistlab.core import Registry
-from mnistlab.core.losses import LOSSES, Loss, softmax
-from mnistlab.core.models import MODELS
+from mnistlab.core.models import LOSSES, MODELS, Loss, softmax
 from mnistlab.gradcheck.differences import Floats
 
 

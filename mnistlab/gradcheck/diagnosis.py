@@ -11,7 +11,7 @@ from typing import SupportsInt
 
 import numpy as np
 
-from mnistlab.core.losses import softmax
+from mnistlab.core.models import softmax
 from mnistlab.gradcheck.courses import MISTAKES, Anatomy, Distortion, changed
 from mnistlab.gradcheck.differences import Floats
 

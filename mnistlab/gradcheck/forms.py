@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.losses import softmax
+from mnistlab.core.models import softmax
 from mnistlab.gradcheck.differences import Floats
 from mnistlab.gradcheck.suites import Options
 

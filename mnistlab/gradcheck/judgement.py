@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.losses import softmax
+from mnistlab.core.models import softmax
 from mnistlab.gradcheck.check import (
     METHODS,
     ROUNDING,

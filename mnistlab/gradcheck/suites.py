@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.losses import LOSSES
-from mnistlab.core.models import INITIALIZERS, MODELS
+from mnistlab.core.models import INITIALIZERS, LOSSES, MODELS
 from mnistlab.core.objective import (
     REDUCTIONS,
     Objective,

@@ -16,9 +16,8 @@ from numpy.typing import ArrayLike
 
 from mnistlab.config.config_files import shipped_configs
 from mnistlab.config.load import load_config
-from mnistlab.core.losses import LOSSES
-from mnistlab.core.losses import softmax as our_softmax
-from mnistlab.core.models import ONE_HOT
+from mnistlab.core.models import LOSSES, ONE_HOT
+from mnistlab.core.models import softmax as our_softmax
 from mnistlab.core.objective import SUBSET_ROWS, format_limit
 from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.experiment.prepare import Plan, open_data, plan_on, with_absolute_data

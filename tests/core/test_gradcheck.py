@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnistlab.core.losses import LOSSES
-from mnistlab.core.models import MODELS
+from mnistlab.core.models import LOSSES, MODELS
 from mnistlab.core.objective import (
     REDUCTIONS,
     Objective,
