@@ -20,8 +20,7 @@ from mnistlab.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mnistlab.gradcheck.check import Check
-    from mnistlab.gradcheck.suites import Options
+    from mnistlab.gradcheck.check import Check, Options
     from mnistlab.gradcheck.user_file import Names
     from mnistlab.gradcheck.verdicts import Report
 
@@ -134,7 +133,7 @@ def gradcheck(
 
     from mnistlab.errors import InputError, UnknownNameError
     from mnistlab.gradcheck import suites, verdicts
-    from mnistlab.gradcheck.check import METHODS
+    from mnistlab.gradcheck.check import METHODS, Options
     from mnistlab.gradcheck.own_file import judge
     from mnistlab.gradcheck.user_file import Names
 
@@ -143,7 +142,7 @@ def gradcheck(
     _refuse_contradictions(everything, config, target, named, mistake)
     if method not in METHODS:
         raise UnknownNameError("method", method, METHODS)
-    options = suites.Options(points, classes, seed, scale, method, mistake)
+    options = Options(points, classes, seed, scale, method, mistake)
     options.made()  # an unknown mistake is refused before anything starts
     names = Names(loss, gradient, signature)
     names.roles()  # and so is a signature

@@ -16,9 +16,8 @@ from typing import Any
 
 import mnistlab
 from mnistlab.errors import InputError, MnistlabError, shown
-from mnistlab.gradcheck.check import Check
+from mnistlab.gradcheck.check import Check, Options
 from mnistlab.gradcheck.own_file import judge
-from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.user_file import Names
 from mnistlab.gradcheck.verdicts import RIGHT, UNJUDGED, WIDTH, WRONG, Report
 

@@ -6,20 +6,37 @@ Shapes: B batch, C classes.
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
 
-from mnistlab.gradcheck.check import Verdict
+from mnistlab.gradcheck.check import Options, Verdict
 from mnistlab.gradcheck.courses import OF_SIGMOID, Known, recognise
 from mnistlab.gradcheck.diagnosis import MEAN_OVER_CLASSES
 from mnistlab.gradcheck.differences import Floats, unit_of
-from mnistlab.gradcheck.forms import FROM_ONE, Form, random_sample, sample_at, stages
+from mnistlab.gradcheck.forms import (
+    BINARY,
+    FROM_ONE,
+    NUMBERS,
+    ONE_HOT,
+    PACKED,
+    SOFTMAX_OUTSIDE,
+    Form,
+    Reading,
+    random_sample,
+    sample_at,
+)
 from mnistlab.gradcheck.judgement import fits, judge_form, spots
-from mnistlab.gradcheck.suites import Options
-from mnistlab.gradcheck.user_file import Names, read_user_file, unclear
-from mnistlab.gradcheck.user_functions import CallError, FaultError, Offer, Reading, UserFunction
+from mnistlab.gradcheck.user_file import (
+    CallError,
+    FaultError,
+    Names,
+    Offer,
+    UserFunction,
+    read_user_file,
+    unclear,
+)
 from mnistlab.gradcheck.verdicts import (
     Report,
     note_on_loss,
@@ -104,6 +121,36 @@ def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | No
     return likeliest, farthest
 
 
+def stages(told: tuple[str, ...], *, batch: bool) -> Iterator[list[Form]]:
+    """Yield the forms that are tried together, the likelier ones first.
+
+    `told` are the roles of the arguments in their order; without them the label may come last or
+    first. Later forms are for functions that make no sense in those before.
+    """
+    order = told or ("a", "y")
+    first, switches, several = Form(order, batch), (False, True), (ONE_HOT, NUMBERS, FROM_ONE)
+    if not first.by_weights:
+        for each in (order,) if told else (order, order[::-1]):
+            yield [
+                replace(first, order=each, columns=columns, labels=labels, softmax=softmax)
+                for columns, softmax, labels in product(
+                    switches, SOFTMAX_OUTSIDE, (NUMBERS, ONE_HOT, FROM_ONE)
+                )
+            ]
+        return
+    for kinds in (several, (BINARY,)):
+        yield [
+            replace(first, columns=columns, labels=labels, by_class=by_class, matrices=matrices)
+            for labels, columns, by_class, matrices in product(kinds, switches, switches, switches)
+            if "b" in order or labels == BINARY or not matrices
+        ]
+    if "b" not in order:
+        yield [
+            replace(first, columns=columns, labels=labels, by_class=by_class, packed=packed)
+            for labels, columns, by_class, packed in product(several, switches, switches, PACKED)
+        ]
+
+
 _STRANGE, _USUAL, _FITS = 1, 2, 3  # how much sense a form makes
 
 
@@ -163,8 +210,7 @@ def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
     batch, batch_fault = choose(offer, options, batch=True)
     if single and batch:
         single, batch = _meant(single, batch)
-    first = single or batch
-    if first is None:
+    if (first := single or batch) is None:
         return Report(title, [_unjudged(title, fault, batch_fault)])
     verdicts = judge_form(first, options)
     if single and batch and not _all_passed(verdicts) and batch.is_usual:
@@ -300,7 +346,7 @@ def _notes_on_loss(reading: Reading, options: Options) -> list[str]:
 
 def _probe(reading: Reading, options: Options) -> Iterator[Verdict]:
     """Yield the properties of the file's softmax, and of its gradient far out."""
-    form, C, stable = reading.form, options.classes, True
+    form, C, probes = reading.form, options.classes, list[Verdict]()
     if form.softmax or form.is_binary:
         return
 
@@ -314,12 +360,11 @@ def _probe(reading: Reading, options: Options) -> Iterator[Verdict]:
     user_softmax = reading.offer.softmax
     with contextlib.suppress(FaultError):  # a softmax of something else
         if user_softmax is not None:
-            probes = list(probe_softmax(_softmax_of(user_softmax, form), C, options.seed))
-            stable = all(probe.passed for probe in probes)
-            yield from probes
+            probes = probe_softmax(_softmax_of(user_softmax, form), C, options.seed)
+    yield from probes
     with contextlib.suppress(FaultError):  # the same
         gradient(np.zeros(C), 0)
-        blame = not stable or user_softmax is None
+        blame = user_softmax is None or not _all_passed(probes)
         try:
             yield from probe_stability(scalar, gradient, C, blame_softmax=blame)
         except FaultError as error:

@@ -23,9 +23,10 @@ from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.experiment.prepare import Plan, open_data, plan_on, with_absolute_data
 from mnistlab.experiment.recorder import find_run_of
 from mnistlab.experiment.training import evaluate_test
+from mnistlab.gradcheck.check import Options
 from mnistlab.gradcheck.courses import Case
 from mnistlab.gradcheck.differences import COMPLEX_STEP, FIRST_STEP, LEVELS
-from mnistlab.gradcheck.suites import Options, check_case, probe_ours
+from mnistlab.gradcheck.suites import check_case, probe_ours
 from mnistlab.optimum import evaluate_elsewhere
 from mnistlab.plots.drawing import Painter
 from mnistlab.report.records import DASH, RunRecord, SweepRecord, show

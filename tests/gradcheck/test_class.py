@@ -5,9 +5,9 @@ import json
 import pytest
 
 from mnistlab.errors import InputError
+from mnistlab.gradcheck.check import Options
 from mnistlab.gradcheck.courses import MISTAKES
 from mnistlab.gradcheck.own_file import judge
-from mnistlab.gradcheck.suites import Options
 from tests.faults.command import invoke
 from tests.gradcheck.homework import FORMS, write
 from tests.gradcheck.odd_faults import UNJUDGED, WRONG
