@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import threadpoolctl
 
-from mnistlab import interrupts
 from mnistlab.core.samples import FeatureMap, Samples, available_cores
 from mnistlab.datasets.features import (
     BLOCK,
@@ -37,7 +36,7 @@ from mnistlab.datasets.features import (
 )
 from mnistlab.datasets.loading import Dataset
 from mnistlab.datasets.sources import Progress
-from mnistlab.errors import DataError
+from mnistlab.errors import DataError, check_interrupted
 
 MOST_BYTES = 4 << 30
 """What all copies together may take."""
@@ -339,7 +338,7 @@ def _fill(found: Array, dataset: Dataset, progress: Progress) -> None:
         try:
             for future in futures:
                 advance(future.result())
-                interrupts.check()
+                check_interrupted()
         except BaseException:
             threads.shutdown(wait=True, cancel_futures=True)
             raise

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mnistlab import __version__, interrupts
+from mnistlab import __version__, errors
 from mnistlab.__main__ import main
 from mnistlab.run_folders import RunFolder, files
 from mnistlab.sweeps.sweep_file import is_sweep_file
@@ -400,7 +400,7 @@ def test_a_signal_that_typer_swallows_keeps_its_code(run, monkeypatch, number, c
         return 130
 
     monkeypatch.setattr("mnistlab.cli.make_app", lambda _: swallow)
-    monkeypatch.setattr(interrupts._State, "received", None)
+    monkeypatch.setattr(errors._State, "received", None)
     assert run("train") == (code, "", "mnistlab: interrupted\n")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from mnistlab import interrupts
+from mnistlab import errors
 from mnistlab.config.load import load_config
 from mnistlab.core.models import LOSSES, SquaredError
 from mnistlab.datasets import load
@@ -485,10 +485,10 @@ def plots_of(run):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_whose_exception_is_lost_is_heard_all_the_same(tmp_path, monkeypatch):
     """Python drops what is raised in a callback from C."""
-    handlers = {number: signal.getsignal(number) for number in interrupts._SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in errors._SIGNALS}
     lose = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), signal.SIGTERM))
     monkeypatch.setattr(training, "uncommitted_changes", lambda _: lose() or "")
-    interrupts.install()
+    errors.catch_signals()
     try:
         with pytest.raises(Interrupted, match="SIGTERM"):
             train(tmp_path=tmp_path)
