@@ -249,7 +249,12 @@ def _wrong_dimensions(shape: tuple[int, ...], ndim: int) -> str:
     """Return what is wrong with an array that should have `ndim` dimensions, and what to do."""
     if ndim == 3 and len(shape) in (2, 4):
         kind = "flat rows of pixels" if len(shape) == 2 else "images with channels"
-        return f"holds {kind}, of shape {shown(shape)}; reshape to (count, height, width)"
+        side = math.isqrt(shape[1])
+        height, width = (side, side) if len(shape) == 2 else shape[1:3]
+        return (
+            f"holds {kind}, of shape {shown(shape)}; reshape to (count, height, width), "
+            f"here ({shape[0]}, {height}, {width})"
+        )
     meaning = {1: "labels (count)", 3: "images (count, height, width)"}.get(ndim, "this")
     return (
         f"holds {len(shape)} dimension(s) where {meaning} needs {ndim}; "
