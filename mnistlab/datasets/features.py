@@ -125,7 +125,6 @@ class Standardize(StepKind):
 
     summary = "bring each feature to mean 0 and deviation 1"
     is_kept = False
-    _floor = 0.01
 
     def fit(self, rows: TrainingRows, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
         """Return the mean and the spread of each feature, (D,)."""
@@ -134,7 +133,7 @@ class Standardize(StepKind):
         for x in rows.blocks():
             squares += np.square(x - mean).sum(axis=0)
         spread = np.sqrt(squares / len(rows))
-        least = self._floor * np.sqrt(np.mean(np.square(spread)))
+        least = 0.01 * np.sqrt(np.mean(np.square(spread)))
         spread = np.maximum(spread, least or 1.0)
         return {"mean": mean.astype(np.float32), "spread": spread.astype(np.float32)}
 

@@ -138,8 +138,7 @@ def _judge_sample(
             what = str(spot)
             found.append(_weighed(spot, check(_problem(spot), options.method, generator)))
     except FaultError as error:
-        judged = not isinstance(error, CallError)
-        return [Verdict(what, str(error), judged=judged)]
+        return [Verdict(what, str(error), judged=error.judged)]
     return found
 
 

@@ -29,7 +29,6 @@ from mnistlab.gradcheck.forms import (
 )
 from mnistlab.gradcheck.judgement import fits, judge_form, spots
 from mnistlab.gradcheck.user_file import (
-    CallError,
     FaultError,
     Names,
     Offer,
@@ -190,8 +189,7 @@ def _try(reading: Reading, options: Options) -> tuple[Reading, FormFault | None]
         for coordinates in reading.coordinates(arguments):
             reading.gradient(arguments, coordinates)
     except FaultError as error:
-        is_judged = not isinstance(error, CallError)
-        return reading, FormFault(progress, str(error), is_judged, reading.known)
+        return reading, FormFault(progress, str(error), error.judged, reading.known)
     return reading, None
 
 

@@ -115,9 +115,14 @@ def _problem(
     # to the biases the penalty is a constant, in whose rounding they would drown
     decay = case.weight_decay if case.coordinates == "weights" else 0.0
 
+    def loss(activations: NDArray[Any]) -> NDArray[Any]:
+        """Return the losses (P,) of P batches of pre-activations (P, B, C), each reduced."""
+        summed: NDArray[Any] = objective.values(activations.transpose(1, 0, 2), targets).sum(axis=0)
+        return summed * weight
+
     def values(points: NDArray[Any]) -> NDArray[Any]:
         matrices = points.reshape(len(points), -1, C)
-        value = _values(objective, np.matmul(moving.T, matrices) + rest, targets) * weight
+        value = loss(np.matmul(moving.T, matrices) + rest)
         value += 0.5 * decay * np.square(matrices).sum(axis=(1, 2))
         return value
 
@@ -129,10 +134,9 @@ def _problem(
             t, row, column = offsets[chosen], rows[chosen], columns[chosen]
             activations = np.repeat(A[None], len(chosen), 0).astype(t.dtype)
             activations[np.arange(len(chosen)), :, column] += t[:, None] * moving[row]
-            value = _values(objective, activations, targets) * weight
             # what the penalty changes by; the rest of it is a constant
             moved = 2 * point.reshape(-1, C)[row, column] + t if decay else 0.0
-            found.append(value + 0.5 * decay * t * moved)
+            found.append(loss(activations) + 0.5 * decay * t * moved)
         return np.concatenate(found)
 
     def backward(dA: Floats) -> Floats:
@@ -159,12 +163,6 @@ def _objective(case: Case, mistake: Mistake | None) -> Objective:
     if mistake is not None and mistake.loss is not None and case.loss == mistake.shown_by.loss:
         loss = mistake.loss
     return Objective(MODELS[case.model], loss, REDUCTIONS[case.reduction or "mean"])
-
-
-def _values(objective: Objective, A: NDArray[Any], targets: Floats) -> NDArray[Any]:
-    """Return the losses (P,) of P batches of pre-activations (P, B, C), summed over each."""
-    summed: NDArray[Any] = objective.values(A.transpose(1, 0, 2), targets).sum(axis=0)
-    return summed
 
 
 def _step_gradient(

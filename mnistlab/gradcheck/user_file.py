@@ -1,8 +1,4 @@
-"""Finds what can be checked in a user's own file, and calls it: a loss and its gradient.
-
-Whatever a file offers becomes an `Offer`: one function for the loss and one or several for the
-gradient, which are called with the same arguments.
-"""
+"""Finds what can be checked in a user's own file, and calls it: a loss and its gradient."""
 
 import contextlib
 import inspect
@@ -45,9 +41,13 @@ _GRADIENT_METHODS = ("gradient", "grad", "backward", "derivative", "gradients", 
 class FaultError(Exception):
     """A user's function did something that no loss or gradient may do; the message says what."""
 
+    judged = True
+
 
 class CallError(FaultError):
     """A user's function cannot be judged: it raised, perhaps because it was called wrongly."""
+
+    judged = False
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,9 @@ class UserFunction:
 
     def numbers(self, result: Any) -> NDArray[Any]:
         """Return a result as an array of float or complex; raise CallError if it is none."""
-        try:
+        array = np.array(None)
+        with contextlib.suppress(TypeError, ValueError):  # lists of unlike lengths
             array = np.asarray(result)
-        except (TypeError, ValueError):  # lists of unlike lengths
-            array = np.array(None)
         if array.dtype.kind not in "fciub":
             hint = "; is a `return` missing?" if result is None else ""
             if isinstance(result, tuple):
@@ -115,9 +114,9 @@ class UserFunction:
         ):
             warnings.simplefilter("always")
             self.call(*_copies(arguments))
-        for warning in caught:
-            if Path(warning.filename) == self.path and "underflow" not in str(warning.message):
-                return f", line {warning.lineno}: {warning.message}"
+        for one in caught:
+            if Path(one.filename) == self.path and "underflow" not in str(one.message):
+                return f", line {one.lineno}: {one.message}"
         return ""
 
     def _line_of_change(self, arguments: Sequence[Any]) -> str:
@@ -140,7 +139,7 @@ def _copies(arguments: Sequence[Any]) -> list[Any]:
 
 @dataclass(frozen=True)
 class Offer:
-    """A loss and its gradient, as a file offers them.
+    """A loss and its gradient, as a file offers them, called with the same arguments.
 
     Attributes:
         gradients: the functions that together return the gradient, one for each parameter perhaps.
@@ -229,8 +228,8 @@ def read_user_file(path: Path, names: Names) -> list[Offer]:
             raise InputError(f"{path}: has no function {given!r}{suggest(str(given), known)}")
     if not found:
         raise unclear(path, known)
-    softmax = functions.get("softmax")
-    softmax = softmax if softmax and len(softmax.parameters) == 1 else None
+    if (softmax := functions.get("softmax")) and len(softmax.parameters) != 1:
+        softmax = None
     offers = []
     for pair in found:
         loss, *gradients = (replace(one, roles=_roles(one, roles)) for one in pair)
@@ -329,10 +328,9 @@ def _named(
     guess: Callable[[str], bool],
 ) -> list[UserFunction]:
     """Return the functions that may be the one that an option names."""
-    if name is not None:
-        return [functions[name]] if name in functions else []
-    if option in functions:
-        return [functions[option]]
+    if name is not None or option in functions:
+        exact = functions.get(option if name is None else name)
+        return [] if exact is None else [exact]
     return [one for known, one in functions.items() if guess(known) and len(one.parameters) > 1]
 
 
@@ -343,9 +341,9 @@ def _is_gradient(name: str) -> bool:
 
 
 def _is_loss(name: str) -> bool:
-    low, words = name.lower(), (*_GRADIENT_WORDS, *_OTHER)
-    is_loss = any(word in low for word in _LOSS_WORDS) and not _is_gradient(name)
-    return is_loss and not any(word in low for word in words)
+    low = name.lower()
+    is_other = _is_gradient(name) or any(word in low for word in (*_GRADIENT_WORDS, *_OTHER))
+    return not is_other and any(word in low for word in _LOSS_WORDS)
 
 
 def _stem(function: UserFunction) -> set[str]:
