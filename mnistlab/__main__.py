@@ -11,8 +11,15 @@ import traceback
 from contextlib import suppress
 from typing import NoReturn
 
-from mnistlab import interrupts
-from mnistlab.errors import Interrupted, MnistlabError, escape, paint
+from mnistlab.errors import (
+    Interrupted,
+    MnistlabError,
+    catch_signals,
+    escape,
+    ignore_signals,
+    paint,
+    received_signal,
+)
 
 
 def main() -> NoReturn:
@@ -20,7 +27,7 @@ def main() -> NoReturn:
     arguments = [expand_home(word) for word in sys.argv[1:] if word != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
-        interrupts.install()
+        catch_signals()
         _open_streams()
         _check_columns()
         # pydantic would search all that is installed for plugins of its own, a tenth of the start
@@ -50,7 +57,7 @@ def main() -> NoReturn:
     except BaseException as error:  # what Rust panics with is no Exception
         if debug:
             traceback.print_exc()
-        signum = interrupts.received()
+        signum = received_signal()
         if signum is not None:  # raised in the midst of an import, it comes out as something else
             _exit("interrupted", Interrupted(signum).exit_code)
         _exit(f"error: {_describe_unforeseen(error)}{_advice(error)}", 1)
@@ -138,7 +145,7 @@ def _describe_unforeseen(error: BaseException) -> str:
 
 
 def _exit(message: str, code: int) -> NoReturn:
-    interrupts.leave()
+    ignore_signals()
     # a name or a text from a file may hold what a terminal would obey
     with suppress(OSError):  # nobody is there to read it
         text = escape(message)

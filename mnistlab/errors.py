@@ -1,4 +1,7 @@
-"""Every error mnistlab raises on purpose, so that one place can turn it into a message.
+"""What ends work early, an error or a signal, and how a message words it.
+
+Every error that mnistlab raises on purpose is here, so that one place can turn it into a message,
+and so is what a signal that ends a process raises; it is held back where it would hurt.
 
 MnistlabError            the work failed or was refused by its own check (exit 1)
 ├── FetchError           no source could hand over a dataset
@@ -17,7 +20,10 @@ Interrupted              Ctrl-C or a signal that ends the process (exit 128 + si
 
 import os
 import signal
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import TextIO
 
 
@@ -137,3 +143,100 @@ def suggest(name: str, valid: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name)[:_LONGEST], names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{hint} (valid: {', '.join(names)})"
+
+
+_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+
+class _State:
+    depth = 0
+    pending: int | None = None
+    received: int | None = None
+    advice: str | None = None
+    is_leaving = False
+    report_dropped: Callable[["sys.UnraisableHookArgs"], object] = sys.__unraisablehook__
+
+
+def catch_signals() -> None:
+    """Let Ctrl-C, SIGTERM and SIGHUP raise `Interrupted`; what the parent ignores stays ignored."""
+    _State.received, _State.advice, _State.is_leaving = None, None, False
+    if sys.unraisablehook is not _report_dropped:
+        _State.report_dropped, sys.unraisablehook = sys.unraisablehook, _report_dropped
+    for signum in _SIGNALS:
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, _handle)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Hold a signal back inside the block; one that came is raised at its end.
+
+    `check_interrupted` raises it before. A second signal is not held back: who presses Ctrl-C
+    twice wants to leave at once.
+    """
+    _State.depth += 1
+    try:
+        yield
+    finally:
+        _State.depth -= 1
+        if _State.depth == 0 and _State.pending is not None:
+            signum, _State.pending = _State.pending, None
+            raise Interrupted(signum)
+
+
+def check_interrupted() -> None:
+    """Raise `Interrupted` if a signal came and what it raised was lost.
+
+    Python drops exceptions in destructors and in callbacks from C, such as those with which
+    threadpoolctl looks for libraries, so long work has to ask.
+    """
+    if _State.received is not None:
+        _State.pending = None
+        raise Interrupted(_State.received)
+
+
+def advise(error: BaseException, text: str) -> None:
+    """Note on an error what to do next; `interrupted` brings it back for a signal.
+
+    The command-line library catches what a signal raises and keeps nothing of it but a code.
+    """
+    error.add_note(text)
+    _State.advice = text
+
+
+def interrupted(signum: int) -> Interrupted:
+    """Return the error of a signal, with the last advice as its note."""
+    error = Interrupted(signum)
+    if _State.advice is not None:
+        error.add_note(_State.advice)
+    return error
+
+
+def ignore_signals() -> None:
+    """Let no further signal raise anything: the process is about to say why it ends, and to end."""
+    _State.is_leaving = True
+
+
+def received_signal() -> int | None:
+    """Return the last signal that came, None if there was none."""
+    return _State.received
+
+
+def _report_dropped(dropped: "sys.UnraisableHookArgs") -> None:
+    """Tell of an exception that Python dropped; a signal's is raised by `check_interrupted`."""
+    if not isinstance(dropped.exc_value, Interrupted):
+        _State.report_dropped(dropped)
+
+
+def _handle(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal module's own form
+    if _State.is_leaving:
+        return
+    again = _State.received is not None
+    _State.received = signum
+    if _State.depth and not again:
+        _State.pending = signum
+    else:
+        _State.pending = None
+        raise Interrupted(signum)

@@ -1,12 +1,16 @@
-"""Loads the Python files of a user, which register models, losses, datasets and the like.
+"""Runs the Python files of a user, most of which register models, losses, datasets and the like.
 
 Shapes: a new part is tried on 4 samples, 2 configurations, 3 classes, which stand for (B, K, C).
 """
 
+import contextlib
 import importlib.util
+import io
+import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -15,10 +19,8 @@ from typing import Any
 import numpy as np
 
 from mnistlab.core import Registry
-from mnistlab.core.losses import LOSSES
-from mnistlab.core.models import INITIALIZERS, MODELS, ONE_HOT
-from mnistlab.core.optimizers import OPTIMIZERS
-from mnistlab.core.schedules import SCHEDULES
+from mnistlab.core.models import INITIALIZERS, LOSSES, MODELS, ONE_HOT
+from mnistlab.core.optimizers import OPTIMIZERS, SCHEDULES
 from mnistlab.errors import InputError
 
 _B, _K, _C = 4, 2, 3
@@ -240,6 +242,32 @@ def run_file(path: Path, label: str) -> ModuleType:
     finally:
         sys.argv = arguments
     return module
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Keep what a user's code prints off the screen, and its warnings too."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
+def no_output() -> Iterator[None]:
+    """Send to stderr what is written past Python's own stdout, by a subprocess say."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def line_in(path: Path, error: BaseException) -> str:

@@ -25,7 +25,7 @@ import typer.main  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 import mnistlab  # noqa: E402
-from mnistlab import interrupts, plugins  # noqa: E402
+from mnistlab import errors, plugins  # noqa: E402
 from mnistlab.__main__ import main  # noqa: E402
 from mnistlab.datasets import DATASETS, PREPROCESSING, catalog  # noqa: E402
 from mnistlab.run_folders import provenance  # noqa: E402
@@ -163,7 +163,7 @@ def _a_plain_terminal(monkeypatch):
 @pytest.fixture(autouse=True)
 def _a_process_of_its_own(monkeypatch):
     """Forget the signals and the plugins of earlier tests in this process."""
-    monkeypatch.setattr(interrupts._State, "received", None)
+    monkeypatch.setattr(errors._State, "received", None)
     monkeypatch.setattr(plugins, "_loaded", {})
     registries = (*plugins.REGISTRIES, DATASETS, PREPROCESSING)
     before = [dict(registry) for registry in registries]

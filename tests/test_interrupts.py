@@ -6,23 +6,22 @@ import sys
 
 import pytest
 
-from mnistlab import interrupts
+from mnistlab import errors
 from mnistlab.__main__ import main
-from mnistlab.errors import Interrupted
-from mnistlab.interrupts import check, deferred
+from mnistlab.errors import Interrupted, check_interrupted, deferred
 
 
 @pytest.fixture(autouse=True)
 def _heard():
-    known = {number: signal.getsignal(number) for number in interrupts._SIGNALS}
+    known = {number: signal.getsignal(number) for number in errors._SIGNALS}
     hook = sys.unraisablehook
-    interrupts.install()
+    errors.catch_signals()
     yield
     sys.unraisablehook = hook
     for number, handler in known.items():
         signal.signal(number, handler)
-    interrupts._State.received = interrupts._State.pending = None
-    assert interrupts._State.depth == 0
+    errors._State.received = errors._State.pending = None
+    assert errors._State.depth == 0
 
 
 def send(number=signal.SIGINT):
@@ -49,7 +48,7 @@ def test_a_signal_is_held_back_to_the_end_of_the_outermost_block():
 def test_a_check_hears_what_is_held_back_and_it_is_raised_only_once():
     with pytest.raises(Interrupted) as caught, deferred():  # noqa: PT012
         send()
-        check()
+        check_interrupted()
     assert caught.value.__context__ is None
 
 
@@ -89,19 +88,19 @@ class Dropping:
 
 def test_a_signal_that_python_drops_is_heard_later_and_nothing_is_printed(monkeypatch):
     told = []
-    monkeypatch.setattr(interrupts._State, "report_dropped", told.append)
-    monkeypatch.setattr(sys, "unraisablehook", interrupts._report_dropped)
+    monkeypatch.setattr(errors._State, "report_dropped", told.append)
+    monkeypatch.setattr(sys, "unraisablehook", errors._report_dropped)
     Dropping(send)
     assert told == []
     with pytest.raises(Interrupted):
-        check()
+        check_interrupted()
 
 
 def test_whatever_else_python_drops_is_told_as_ever(monkeypatch):
     told = []
     monkeypatch.setattr(sys, "unraisablehook", lambda dropped: told.append(dropped.exc_value))
-    interrupts.install()
-    interrupts.install()  # as one command after another in one process does
+    errors.catch_signals()
+    errors.catch_signals()  # as one command after another in one process does
     Dropping(lambda: 1 / 0)
     assert [type(error) for error in told] == [ZeroDivisionError]
 

@@ -11,10 +11,9 @@ from typing import Annotated, Any
 import typer
 
 import mnistlab
-from mnistlab import interrupts
 from mnistlab.cli.options import echo
 from mnistlab.console import results_apart
-from mnistlab.errors import InputError, Interrupted
+from mnistlab.errors import InputError, Interrupted, interrupted, received_signal
 
 _COMMANDS = {
     "train": "Train a config; leave a run folder with plots.",
@@ -103,9 +102,9 @@ def run(words: Sequence[str]) -> int:
         if not hasattr(error, "ctx"):
             raise InputError(error.format_message()) from None
         raise InputError(_explain_usage(error)) from None
-    signum = interrupts.received()
+    signum = received_signal()
     if code == Interrupted().exit_code and signum is not None:
-        raise interrupts.interrupted(signum)
+        raise interrupted(signum)
     return code
 
 

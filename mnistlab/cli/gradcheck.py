@@ -20,14 +20,13 @@ from mnistlab.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mnistlab.gradcheck.check import Check
-    from mnistlab.gradcheck.suites import Options
+    from mnistlab.gradcheck.check import Check, Options
     from mnistlab.gradcheck.user_file import Names
     from mnistlab.gradcheck.verdicts import Report
 
 
 def _complete_mistake(incomplete: str) -> list[str]:
-    from mnistlab.gradcheck.mistakes import MISTAKES
+    from mnistlab.gradcheck.courses import MISTAKES
 
     return [name for name in ("list", *MISTAKES) if name.startswith(incomplete)]
 
@@ -132,20 +131,18 @@ def gradcheck(
         _list_mistakes(as_json=as_json)
         return
 
-    from mnistlab.console import gradients
     from mnistlab.errors import InputError, UnknownNameError
-    from mnistlab.gradcheck import suites
-    from mnistlab.gradcheck.check import METHODS
+    from mnistlab.gradcheck import suites, verdicts
+    from mnistlab.gradcheck.check import METHODS, Options
     from mnistlab.gradcheck.own_file import judge
     from mnistlab.gradcheck.user_file import Names
-    from mnistlab.gradcheck.verdicts import Report
 
     targets = [*(target or []), *(more or [])]
     named = loss or gradient or signature or csv or more
     _refuse_contradictions(everything, config, target, named, mistake)
     if method not in METHODS:
         raise UnknownNameError("method", method, METHODS)
-    options = suites.Options(points, classes, seed, scale, method, mistake)
+    options = Options(points, classes, seed, scale, method, mistake)
     options.made()  # an unknown mistake is refused before anything starts
     names = Names(loss, gradient, signature)
     names.roles()  # and so is a signature
@@ -165,28 +162,28 @@ def gradcheck(
 
     if targets:
         report = judge(targets[0], options, names)
-        say([report.title, *gradients.points(report.verdicts)])
+        say([report.title, *verdicts.points(report.verdicts)])
     else:
         title, checks = _suite(everything, config, options, quiet=quiet or as_json)
         if everything or config is not None:
             shown, checks = itertools.tee(checks)
             say([title, ""])
-            say(gradients.table(shown, suites.ANSWERS))
+            say(verdicts.table(shown, suites.ANSWERS))
             found = list(checks)
         else:
             found = list(checks)
-            say([title, *gradients.points(found)])
-        report = Report(title, found, [] if config else suites.probe_ours(options))
+            say([title, *verdicts.points(found)])
+        report = verdicts.Report(title, found, [] if config else suites.probe_ours(options))
     if mistake and report.passed:
         raise InputError(
             f"gradcheck: {mistake} cannot be made in what was checked; try it without other options"
         )
-    say(gradients.summary(report))
+    say(verdicts.summary(report))
     _finish(report, lines, runs_dir if keep else None, as_json=as_json, quiet=quiet)
 
 
 def _list_mistakes(*, as_json: bool) -> None:
-    from mnistlab.gradcheck.mistakes import MISTAKES
+    from mnistlab.gradcheck.courses import MISTAKES
 
     sentences = {name: mistake.sentence for name, mistake in MISTAKES.items()}
     if as_json:
@@ -224,7 +221,7 @@ def _suite(
 ) -> tuple[str, "Iterator[Check]"]:
     """Return what is checked in words, and the checks as they are asked for."""
     from mnistlab.gradcheck import suites
-    from mnistlab.gradcheck.mistakes import Case
+    from mnistlab.gradcheck.courses import Case
 
     words = {"central": "extrapolated central differences", "complex": "complex step"}
     method = words[options.method]
@@ -257,8 +254,7 @@ def _grade(
     """Judge several files, and end with the exit code of the worst."""
     from dataclasses import asdict
 
-    from mnistlab.console import gradients
-    from mnistlab.gradcheck.grading import find_files, grade
+    from mnistlab.gradcheck.grading import find_files, grade, lines_of
     from mnistlab.gradcheck.verdicts import UNJUDGED, WRONG
     from mnistlab.run_folders.files import to_csv, write_text
     from mnistlab.store.facts import csv_cell
@@ -270,7 +266,7 @@ def _grade(
     if as_json:
         echo_json({"targets": [asdict(one) for one in judged]})
     else:
-        for line in gradients.grades(judged, quiet=quiet):
+        for line in lines_of(judged, quiet=quiet):
             echo(line)
     found = list(kept)
     if csv is not None:

@@ -15,11 +15,12 @@ from mnistlab.datasets.computed_features import (
     with_features,
     with_fitted_steps,
 )
-from mnistlab.datasets.data_files import Progress, Silent, data_dir, read_idx, write_idx
+from mnistlab.datasets.data_files import read_idx, write_idx
 from mnistlab.datasets.features import FEATURE_STEPS, FittedStep
 from mnistlab.datasets.loading import FOLD_ORDERS, SPLITS, Dataset, check_steps, load
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels
 from mnistlab.datasets.reading import resolve, verify
+from mnistlab.datasets.sources import Progress, Silent, data_dir
 
 __all__ = [
     "DATASETS",

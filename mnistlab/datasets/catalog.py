@@ -15,22 +15,29 @@ from numpy.typing import NDArray
 
 from mnistlab.core import Registry
 from mnistlab.datasets.data_files import (
-    DIFFERS,
     GZIP_MAGIC,
     KEYS,
-    MISSING,
     NAMES,
     Content,
-    Progress,
-    Silent,
-    data_dir,
-    find,
+    check_array,
     parse,
     read_content,
+    read_npz,
     unpack,
 )
-from mnistlab.datasets.npz import check_array, read_npz
-from mnistlab.datasets.sources import Folder, Mirror, Package, Source, fetch_files
+from mnistlab.datasets.sources import (
+    DIFFERS,
+    MISSING,
+    Folder,
+    Mirror,
+    Package,
+    Progress,
+    Silent,
+    Source,
+    data_dir,
+    fetch_files,
+    find,
+)
 from mnistlab.errors import DataError
 
 

@@ -15,7 +15,7 @@ import math
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +24,7 @@ from typing import Any
 import numpy as np
 import threadpoolctl
 
-from mnistlab import interrupts
 from mnistlab.core.samples import FeatureMap, Samples, available_cores
-from mnistlab.datasets.data_files import Progress
 from mnistlab.datasets.features import (
     BLOCK,
     FEATURE_STEPS,
@@ -37,7 +35,8 @@ from mnistlab.datasets.features import (
     TrainingRows,
 )
 from mnistlab.datasets.loading import Dataset
-from mnistlab.errors import DataError
+from mnistlab.datasets.sources import Progress
+from mnistlab.errors import DataError, check_interrupted
 
 MOST_BYTES = 4 << 30
 """What all copies together may take."""
@@ -63,20 +62,19 @@ def read_steps(given: Any) -> list[dict[str, dict[str, int | float]]]:
 
 def _read_step(given: Any) -> dict[str, dict[str, int | float]]:
     if isinstance(given, str):
-        given = {given: {}}
+        given = {given: None}
     if not isinstance(given, Mapping) or len(given) != 1:
         raise DataError(f"a step is its name or {{name: {{option: value}}}}, not {given!r}")
     ((name, options),) = given.items()
-    usual = FEATURE_STEPS[str(name)].options
-    if not isinstance(options or {}, Mapping):
+    usual, options = FEATURE_STEPS[str(name)].options, options or {}
+    if not isinstance(options, Mapping):
         raise DataError(f"{name} takes options by name, not {options!r}")
-    chosen = dict(options or {})
-    if unknown := [key for key in chosen if key not in usual]:
+    if unknown := [key for key in options if key not in usual]:
         known = f"it has {', '.join(usual)}" if usual else "it has none"
         raise DataError(f"{name} has no option {unknown[0]!r}; {known}")
     return {
         str(name): {
-            key: _read_option(f"{name}.{key}", chosen.get(key, value), value)
+            key: _read_option(f"{name}.{key}", options.get(key, value), value)
             for key, value in usual.items()
         }
     }
@@ -270,7 +268,7 @@ def _make(
     progress.message(f"{names}: {shape[0]:,} images, {shape[1]:,} features each")
     if folder is not None:
         try:
-            return _make_copy(folder, shape, lambda found: _fill(found, dataset, progress))
+            return _make_copy(folder, shape, dataset, progress)
         except OSError as error:
             progress.message(f"{folder}: cannot keep the features ({error.strerror or error})")
     found: Array = np.empty(shape, np.float32)
@@ -278,8 +276,8 @@ def _make(
     return found
 
 
-def _make_copy(folder: Path, shape: tuple[int, int], fill: Callable[[Array], None]) -> Array:
-    """Return the features that `fill` writes, mapped from a file that has their hash as its name.
+def _make_copy(folder: Path, shape: tuple[int, int], dataset: Dataset, progress: Progress) -> Array:
+    """Return the features, mapped from a new file that has their hash as its name.
 
     Raises OSError where there is no room, before anything is worked out.
     """
@@ -293,7 +291,7 @@ def _make_copy(folder: Path, shape: tuple[int, int], fill: Callable[[Array], Non
             else:
                 file.truncate(size)
             found = np.memmap(file, np.float32, "r+", shape=shape)
-            fill(found)
+            _fill(found, dataset, progress)
             found.flush()
         path = folder / f"{hashlib.sha256(found.data).hexdigest()}{_SUFFIX}"
         aside.rename(path)
@@ -340,7 +338,7 @@ def _fill(found: Array, dataset: Dataset, progress: Progress) -> None:
         try:
             for future in futures:
                 advance(future.result())
-                interrupts.check()
+                check_interrupted()
         except BaseException:
             threads.shutdown(wait=True, cancel_futures=True)
             raise

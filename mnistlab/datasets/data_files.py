@@ -1,26 +1,27 @@
-"""The files of datasets: IDX files found, read trusting no byte, and written all at once.
+"""The files of images and labels, IDX and NumPy's: read trusting no byte, written all at once.
 
 An IDX file is two zero bytes, a type code, the number of dimensions, each dimension as a
 big-endian 32-bit number, then the values, last dimension fastest
 (http://yann.lecun.com/exdb/mnist, "the IDX file format"). Values of other types are turned into
-bytes where that changes no value.
+bytes where that changes no value. Keras hands MNIST out as one .npz.
 """
 
-import contextlib
 import gzip
 import hashlib
 import io
-import itertools
 import math
 import mmap
 import os
 import secrets
 import struct
+import warnings
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Protocol, cast
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,15 @@ GZIP_CAP = 1 << 30
 FREE = 1 << 26
 MOST_TIMES = 100
 
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What NumPy writes; the others unpack whole blocks, however little is asked for."""
+
+_READ_HEADER = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_LONGEST_NPY_HEADER = 1 << 16  # NumPy itself refuses one of more than 10,000 bytes
+
 NAMES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -56,46 +66,8 @@ NAMES = (
 )
 """The four files of a dataset: training images and labels, test images and labels."""
 
-MISSING, DIFFERS = "missing", "differs"
-"""What can ail a file."""
-
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 """What NumPy's files call the four arrays, in the same order."""
-
-
-class Progress(Protocol):
-    """What the datasets room needs of whoever shows progress."""
-
-    def message(self, text: str) -> None:
-        """Show one line of text."""
-
-    def bar(self, label: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
-        """Return a context that shows a bar of `total` bytes (None when nobody knows how many).
-
-        Entering it yields `advance`, which is called with the number of bytes that just came.
-        """
-
-
-class Silent:
-    """The Progress of a caller who wants none."""
-
-    def message(self, text: str) -> None:
-        """Say nothing."""
-
-    @contextmanager
-    def bar(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:  # noqa: ARG002 - the Protocol's names
-        """Show nothing."""
-        yield lambda _count: None
-
-
-def data_dir() -> Path:
-    """Return the folder of all cached data: MNISTLAB_DATA_DIR, else the platform's cache folder."""
-    chosen = os.environ.get("MNISTLAB_DATA_DIR")
-    if chosen:
-        return Path(os.path.expanduser(chosen))
-    import platformdirs  # noqa: PLC0415 - not needed when the variable is set
-
-    return Path(platformdirs.user_cache_dir("mnistlab"))
 
 
 @contextmanager
@@ -310,42 +282,107 @@ def as_bytes(values: NDArray[Any], label: str) -> NDArray[np.uint8]:
     return converted
 
 
-def find(folder: Path, name: str) -> Path | None:
-    """Return where `folder` holds the file `name`, in any of its spellings, or None."""
-    return next(iter(_spelt(folder, name)), None)
+def read_npz(path: Path) -> dict[str, NDArray[np.integer]]:
+    """Return the four arrays of the .npz file `path`: images uint8 (N, H, W), labels integer (N,).
 
-
-def _spelt(folder: Path, name: str) -> list[Path]:
-    """Return each file in `folder` that is the file `name` by one of its spellings."""
-    plain = [name, name.replace("-idx", ".idx")]
-    paths = [folder / spelling for spelling in [*plain, *(f"{one}.gz" for one in plain)]]
-    return [path for path in paths if is_there(path) and path.is_file()]
-
-
-def find_all(folder: Path) -> dict[str, Path]:
-    """Return where `folder` holds each of the files NAMES; DataError names those it lacks.
-
-    So it does a file that is there in two spellings which do not hold the same.
+    Nothing is ever unpickled, and nothing unpacked that is too large for a file of its size.
+    Raises DataError when the file is no .npz or holds other things.
     """
-    found = {name: _spelt(folder, name) for name in NAMES}
-    if missing := [name for name, paths in found.items() if not paths]:
+    check_is_file(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = _find_members(archive, path)
+            return {
+                key: _read_array(partial(_unpack_member, archive, member), f"{path}: {key}", key)
+                for key, member in members.items()
+            }
+    except DataError:
+        raise
+    except Exception as error:  # an archive can be damaged in more ways than zipfile has names for
         raise DataError(
-            f"{folder}: lacks {', '.join(missing)}; a folder of IDX files holds {', '.join(NAMES)} "
-            f"(also spelt with .idx, also with .gz){_where_else(folder, missing[0])}"
+            f"{path}: cannot be read as an .npz ({_reason(error)}); a dataset is a folder of the "
+            f"four IDX files or an .npz that numpy.savez wrote, with {', '.join(KEYS)}"
+        ) from error
+
+
+def read_npy(path: Path, key: str) -> NDArray[np.integer]:
+    """Return the array of a .npy file for one of KEYS, mapped if it is large.
+
+    Raises DataError when it is no such file or holds other things.
+    """
+    content = read_content(path)
+    return _read_array(lambda: content, str(path), key)
+
+
+def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    with archive.open(member) as file:
+        return file.read(member.file_size + 1)  # without a limit it would unpack more first
+
+
+def _read_array(read: Callable[[], Content], label: str, key: str) -> NDArray[np.integer]:
+    """Return the array of the .npy file that `read` returns for a key, sharing its memory.
+
+    Raises DataError where that cannot be; a header that promises too much asks for no room.
+    """
+    try:
+        content = read()
+        header = io.BytesIO(content[:_LONGEST_NPY_HEADER])
+        read_header = _READ_HEADER[np.lib.format.read_magic(header)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a header that is no proper Python literal
+            shape, is_fortran, dtype = read_header(header)
+        values = np.frombuffer(content, dtype, offset=header.tell())  # refuses objects
+        array: NDArray[Any] = values.reshape(shape, order="F" if is_fortran else "C")
+    except Exception as error:  # NumPy parses the header as a literal, which can fail in many ways
+        raise DataError(
+            f"{label} cannot be read as plain numbers ({_reason(error)}); save uint8 images and "
+            "integer labels, or get the file again if it is damaged"
+        ) from None
+    check_array(array, label, is_images=key.startswith("x"))
+    return array
+
+
+def _reason(error: Exception) -> str:
+    return shown(str(error).partition("\n")[0] or type(error).__name__)
+
+
+def _find_members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
+    """Return the member of each key, none of which is packed so that it could be a bomb."""
+    known = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    if missing := [key for key in KEYS if key not in known]:
+        held = shown(", ".join(sorted(known)) or "nothing")
+        raise DataError(
+            f"{path}: lacks {', '.join(missing)}; an .npz dataset holds {', '.join(KEYS)}, and "
+            f"this one {held}"
         )
-    for paths in found.values():
-        for path in paths[1:]:
-            ours, theirs = (unpack(read_content(one), str(one)) for one in (paths[0], path))
-            if hashlib.sha256(ours).digest() != hashlib.sha256(theirs).digest():
-                raise DataError(f"{path}: is not what {paths[0].name} beside it holds; remove one")
-    return {name: paths[0] for name, paths in found.items()}
+    unused = [name for name in known if name.partition("_")[0] in ("x", "y") and name not in KEYS]
+    if unused:
+        raise DataError(
+            f"{path}: {shown(', '.join(sorted(unused)))} would not be used; join it to x_train or "
+            "y_train, from which data.validation holds images out, or leave it away"
+        )
+    members = {key: known[key] for key in KEYS}
+    size = sum(info.file_size for info in members.values())
+    is_bomb = size > most_unpacked(path.stat().st_size)
+    if is_bomb or any(info.compress_type not in _PACKINGS for info in members.values()):
+        raise DataError(
+            f"{path}: would unpack to {number(size)} bytes, too many for memory or for a file of "
+            "its size, or is packed as NumPy packs nothing; save it with numpy.savez"
+        )
+    return members
 
 
-def _where_else(folder: Path, name: str) -> str:
-    """Return "; there is one in FOLDER" where a folder below has the file."""
-    below = itertools.chain(folder.glob("*/"), folder.glob("*/*/"))
-    with contextlib.suppress(OSError):  # a hint is not worth an error
-        for place in itertools.islice(below, 200):  # it may be the root of a disk
-            if find(place, name) is not None:
-                return f"; there is one in {shown(place)}"
-    return ""
+def check_array(array: NDArray[Any], label: str, *, is_images: bool) -> None:
+    """Raise DataError unless an array has the shape and type of images, or of labels."""
+    kind, shape = array.dtype.kind, array.shape
+    said = f"{label} is {shown(array.dtype)} of shape {shown(shape)}"
+    if is_images and (array.dtype != np.uint8 or len(shape) != 3):
+        scaled = "(x * 255).round().astype" if kind == "f" else "x.astype"
+        hint = "" if array.dtype == np.uint8 else f"; whole grey levels are {scaled}('uint8')"
+        raise DataError(f"{said}; images must be uint8 of shape (count, height, width){hint}")
+    if not is_images and (kind not in "iu" or len(shape) != 1):
+        hint = "; y.astype('uint8') makes whole numbers of them" if kind == "f" else ""
+        if len(shape) == 2:
+            change = "y.ravel()" if shape[1] == 1 else "y.argmax(axis=1), if they are one-hot,"
+            hint = f"; {change} has it"
+        raise DataError(f"{said}; labels must be integers of shape (count,){hint}")

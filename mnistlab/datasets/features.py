@@ -75,9 +75,9 @@ class StepKind(Protocol):
     is_kept: bool = True
     version: int = 1
 
-    def count(self, shape: Shape, options: Options) -> int:
-        """Return F for rows of a shape; raise DataError for rows that it cannot work on."""
-        ...
+    def count(self, shape: Shape, options: Options) -> int:  # noqa: ARG002
+        """Return F for rows of a shape, here D; raise DataError for rows it cannot work on."""
+        return math.prod(shape)
 
     def fit(self, rows: TrainingRows, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
         """Return what `apply` needs to know, from the training rows."""
@@ -125,11 +125,6 @@ class Standardize(StepKind):
 
     summary = "bring each feature to mean 0 and deviation 1"
     is_kept = False
-    _floor = 0.01
-
-    def count(self, shape: Shape, options: Options) -> int:  # noqa: ARG002
-        """Return D."""
-        return math.prod(shape)
 
     def fit(self, rows: TrainingRows, options: Options, generator: np.random.Generator) -> Arrays:  # noqa: ARG002
         """Return the mean and the spread of each feature, (D,)."""
@@ -138,7 +133,7 @@ class Standardize(StepKind):
         for x in rows.blocks():
             squares += np.square(x - mean).sum(axis=0)
         spread = np.sqrt(squares / len(rows))
-        least = self._floor * np.sqrt(np.mean(np.square(spread)))
+        least = 0.01 * np.sqrt(np.mean(np.square(spread)))
         spread = np.maximum(spread, least or 1.0)
         return {"mean": mean.astype(np.float32), "spread": spread.astype(np.float32)}
 

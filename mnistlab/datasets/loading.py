@@ -16,11 +16,11 @@ from mnistlab.core import Registry
 from mnistlab.core.objective import Curvature
 from mnistlab.core.samples import FeatureMap, PixelMap, Samples, lit_pixels
 from mnistlab.datasets.catalog import DATASETS, NamedDataset
-from mnistlab.datasets.data_files import Progress, Silent, data_dir
 from mnistlab.datasets.features import FittedStep
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels, moved
 from mnistlab.datasets.reading import WatchedFiles, read_raw
 from mnistlab.datasets.sanity import Finding, check_images, check_labels, find_oddities
+from mnistlab.datasets.sources import Progress, Silent, data_dir
 from mnistlab.errors import DataError
 
 
@@ -149,7 +149,10 @@ def load(
         count = held_out_count(validation, len(train_images), name)
         train_part, held_out = SPLITS[split](train_labels, count, generator)
     else:
-        train_part, held_out = hold_out_fold(train_labels, folds, fold, split, generator)
+        N = len(train_labels)
+        if folds > N:
+            raise DataError(f"data.folds: {folds:,} folds cannot be made of {N:,} images")
+        train_part, held_out = _apart(FOLD_ORDERS[split](train_labels, generator)[fold::folds], N)
         count = len(held_out)
     if Samples(train_images, train_labels).is_large and not isinstance(train_part, slice):
         raise DataError(
@@ -272,24 +275,8 @@ def _class_by_class(
     return order[np.argsort(labels[order], kind="stable")]
 
 
-def hold_out_fold(
-    labels: NDArray[np.integer],
-    folds: int,
-    fold: int | None,
-    split: str,
-    generator: np.random.Generator,
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the images outside and inside a fold, given the labels (N,).
-
-    `split` names one of FOLD_ORDERS. Folds differ in size by one image at most. Raises DataError
-    where there are more folds than images.
-    """
-    if folds > len(labels):
-        raise DataError(f"data.folds: {folds:,} folds cannot be made of {len(labels):,} images")
-    return _apart(FOLD_ORDERS[split](labels, generator)[fold::folds], len(labels))
-
-
 def _apart(held_out: NDArray[np.intp], N: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return which of N images stay and which are held out, in the order of the file."""
     stays = np.ones(N, bool)
     stays[held_out] = False
     return np.flatnonzero(stays), np.sort(held_out)

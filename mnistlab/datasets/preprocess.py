@@ -22,18 +22,9 @@ from numpy.typing import NDArray
 
 from mnistlab.core import Registry
 from mnistlab.core.samples import PixelMap
-from mnistlab.datasets.data_files import (
-    Progress,
-    Silent,
-    content_sha256,
-    parse,
-    read_content,
-    write_idx,
-)
+from mnistlab.datasets.data_files import content_sha256, parse, read_content, write_idx
+from mnistlab.datasets.sources import Progress, Silent
 from mnistlab.errors import DataError
-
-# Raised whenever the output could change, so that copies in caches are made anew.
-DESKEW_VERSION = 1
 
 # Images worked on together: keeps the memory small. 50,000 images took 1.1 s on 2 cores, and the
 # same within a tenth with anything from 50 to 1,000.
@@ -179,9 +170,7 @@ def invert(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 PREPROCESSING: Registry[MovePixels | MapPixels] = Registry(
     "preprocessing step", MovePixels, MapPixels
 )
-PREPROCESSING.add(
-    "deskew", MovePixels("set each digit upright and centre it", deskew, DESKEW_VERSION)
-)
+PREPROCESSING.add("deskew", MovePixels("set each digit upright and centre it", deskew, 1))
 PREPROCESSING.add("transpose", MovePixels("exchange rows and columns", transpose, 1))
 PREPROCESSING.add("invert", MovePixels("exchange dark and bright", invert, 1))
 PREPROCESSING.add(

@@ -5,6 +5,7 @@ folder that has the SHA-256 of all four arrays as its name.
 """
 
 import hashlib
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,24 +26,24 @@ from mnistlab.datasets.catalog import (
     home_of,
 )
 from mnistlab.datasets.data_files import (
-    DIFFERS,
     KEYS,
     NAMES,
-    Progress,
     as_bytes,
     content_sha256,
-    data_dir,
-    find_all,
     is_large,
     is_there,
     parse,
+    read_content,
     read_idx,
+    read_npy,
+    read_npz,
     replacing,
+    unpack,
     write_idx,
 )
-from mnistlab.datasets.npz import read_npy, read_npz
 from mnistlab.datasets.preprocess import verify_copies
 from mnistlab.datasets.sanity import check_images, check_labels
+from mnistlab.datasets.sources import DIFFERS, Progress, data_dir, find, spelt
 from mnistlab.errors import DataError, InputError, UnknownNameError, shown
 
 OK, UNKNOWN = "ok", "unknown"
@@ -191,6 +192,35 @@ def _find_own(path: Path) -> _Found:
         return npy, [*map(str, npy)], lambda: map(read_npy, npy, KEYS)
     files = [*find_all(path).values()]
     return files, [*map(str, files)], lambda: map(read_idx, files, DIMENSIONS)
+
+
+def find_all(folder: Path) -> dict[str, Path]:
+    """Return where `folder` holds each of the files NAMES; DataError names those it lacks.
+
+    So it does a file that is there in two spellings which do not hold the same.
+    """
+    found = {name: spelt(folder, name) for name in NAMES}
+    if missing := [name for name, paths in found.items() if not paths]:
+        raise DataError(
+            f"{folder}: lacks {', '.join(missing)}; a folder of IDX files holds {', '.join(NAMES)} "
+            f"(also spelt with .idx, also with .gz){_where_else(folder, missing[0])}"
+        )
+    for paths in found.values():
+        for path in paths[1:]:
+            ours, theirs = (unpack(read_content(one), str(one)) for one in (paths[0], path))
+            if hashlib.sha256(ours).digest() != hashlib.sha256(theirs).digest():
+                raise DataError(f"{path}: is not what {paths[0].name} beside it holds; remove one")
+    return {name: paths[0] for name, paths in found.items()}
+
+
+def _where_else(folder: Path, name: str) -> str:
+    """Return "; there is one in FOLDER" where a folder below has the file."""
+    below = itertools.chain(folder.glob("*/"), folder.glob("*/*/"))
+    with suppress(OSError):  # a hint is not worth an error
+        for place in itertools.islice(below, 200):  # it may be the root of a disk
+            if find(place, name) is not None:
+                return f"; there is one in {shown(place)}"
+    return ""
 
 
 def _hashes_of(arrays: Arrays, states: Mapping[Path, State]) -> Callable[[], tuple[str, ...]]:

@@ -6,16 +6,17 @@ verifies it. Implementations stand in order of growing complexity.
 
 import gzip
 import math
+import os
 import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from mnistlab.datasets.data_files import DIFFERS, NAMES, Progress, find, replacing
+from mnistlab.datasets.data_files import NAMES, is_there, replacing
 from mnistlab.errors import DataError, FetchError, InputError
 
 if TYPE_CHECKING:
@@ -31,6 +32,57 @@ WEB_SECONDS = (5, 20)
 
 _CHUNK = 1 << 18
 _WORK = ".incoming-"
+
+
+MISSING, DIFFERS = "missing", "differs"
+"""What can ail a file."""
+
+
+class Progress(Protocol):
+    """What the datasets room needs of whoever shows progress."""
+
+    def message(self, text: str) -> None:
+        """Show one line of text."""
+
+    def bar(self, label: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
+        """Return a context that shows a bar of `total` bytes (None when nobody knows how many).
+
+        Entering it yields `advance`, which is called with the number of bytes that just came.
+        """
+
+
+class Silent:
+    """The Progress of a caller who wants none."""
+
+    def message(self, text: str) -> None:
+        """Say nothing."""
+
+    @contextmanager
+    def bar(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:  # noqa: ARG002 - the Protocol's names
+        """Show nothing."""
+        yield lambda _count: None
+
+
+def data_dir() -> Path:
+    """Return the folder of all cached data: MNISTLAB_DATA_DIR, else the platform's cache folder."""
+    chosen = os.environ.get("MNISTLAB_DATA_DIR")
+    if chosen:
+        return Path(os.path.expanduser(chosen))
+    import platformdirs  # noqa: PLC0415 - not needed when the variable is set
+
+    return Path(platformdirs.user_cache_dir("mnistlab"))
+
+
+def find(folder: Path, name: str) -> Path | None:
+    """Return where `folder` holds the file `name`, in any of its spellings, or None."""
+    return next(iter(spelt(folder, name)), None)
+
+
+def spelt(folder: Path, name: str) -> list[Path]:
+    """Return each file in `folder` that is the file `name` by one of its spellings."""
+    plain = [name, name.replace("-idx", ".idx")]
+    paths = [folder / spelling for spelling in [*plain, *(f"{one}.gz" for one in plain)]]
+    return [path for path in paths if is_there(path) and path.is_file()]
 
 
 class SourceError(Exception):

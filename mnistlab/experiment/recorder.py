@@ -20,8 +20,7 @@ from mnistlab.config.schema import Config
 from mnistlab.core.metrics import Evaluation
 from mnistlab.core.trainer import EpochRecord, Snapshot
 from mnistlab.datasets import FittedStep
-from mnistlab.errors import describe_error
-from mnistlab.interrupts import deferred
+from mnistlab.errors import deferred, describe_error
 from mnistlab.run_folders import RunFolder, create_run_folder, files
 from mnistlab.run_folders.places import cannot_keep
 from mnistlab.run_folders.provenance import find_intact_runs

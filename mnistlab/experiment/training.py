@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import threadpoolctl
 
-from mnistlab import interrupts
 from mnistlab.config.schema import Config
 from mnistlab.core.metrics import evaluate
 from mnistlab.core.optimizers import Exact
 from mnistlab.core.samples import available_cores
 from mnistlab.core.trainer import EpochRecord, Trainer
 from mnistlab.datasets import Dataset, Progress
-from mnistlab.errors import DataError
+from mnistlab.errors import DataError, advise, check_interrupted, deferred
 from mnistlab.experiment.prepare import Plan, objective_of
 from mnistlab.experiment.recorder import RunRecorder
-from mnistlab.interrupts import deferred
 from mnistlab.plots.drawing import Painter
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import to_json
@@ -86,7 +84,7 @@ def train_run(
     will go on with. `may_fork` says that this process has nothing that a copy of it could disturb.
     """
     started = time.perf_counter()
-    trainer = plan.trainer(interrupts.check)
+    trainer = plan.trainer(check_interrupted)
     (config,) = plan.configs
     with ExitStack() as cleanup:
         cleanup.callback(reporter.stop)
@@ -195,7 +193,7 @@ def _saved_if_cut_short(
                         reporter.message(f"what was reached is kept in {run.folder.path}")
             if resume_options is not None:
                 resume = f"mnistlab train --resume {run.folder.name}{resume_options}"
-                interrupts.advise(error, f"to go on: {resume}")
+                advise(error, f"to go on: {resume}")
         raise
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.gradcheck.courses import MISTAKES, Anatomy, Mistake
 from mnistlab.gradcheck.diagnosis import diagnose, place
-from mnistlab.gradcheck.differences import Derivative, Floats, Line, central, complex_step
-from mnistlab.gradcheck.mistakes import Anatomy
+from mnistlab.gradcheck.differences import Derivative, Floats, Line, central, complex_step, largest
 
 METHODS = {"central": 1e-9, "complex": 1e-13}
 """The ways to find a numerical gradient, with the relative error that each lives up to."""
@@ -29,6 +29,27 @@ _TOO_NOISY = 0.01
 
 BLOCK = 1 << 18
 """Numbers evaluated at once: 2 MB, which stays in the cache."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How gradients are checked, whichever they are.
+
+    Attributes:
+        scale: the standard deviation of random pre-activations.
+        mistake: the name of a mistake to make on purpose.
+    """
+
+    points: int = 3
+    classes: int = 10
+    seed: int = 0
+    scale: float = 1.0
+    method: str = "central"
+    mistake: str | None = None
+
+    def made(self) -> Mistake | None:
+        """Return the mistake to make, None for none; raise UnknownNameError for one unheard of."""
+        return None if self.mistake is None else MISTAKES[self.mistake]
 
 
 @dataclass(frozen=True)
@@ -82,19 +103,23 @@ _NUMBERS = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome for one gradient; if it is no `Check`, nothing was compared.
+    """The outcome for one gradient or property; if it is no `Check`, nothing was compared.
 
     Attributes:
-        diagnosis: what is wrong, empty for a right gradient.
+        diagnosis: what is wrong, empty where nothing is.
         notes: what else is to be known.
         judged: whether the functions could be called at all; if not, the gradient is not wrong.
     """
 
     what: str
-    passed: bool
     diagnosis: str = ""
     notes: tuple[str, ...] = ()
     judged: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.diagnosis
 
     def numbers(self) -> dict[str, Any]:
         """Return the numbers that `--json` shows, here none."""
@@ -163,14 +188,14 @@ def check(problem: Problem, method: str, generator: np.random.Generator) -> Chec
     differences judge instead and the notes say so.
     """
     analytic = problem.analytic
-    off, off_allowed = _along_random_direction(problem, generator)
+    off, off_allowed = along_random_direction(problem, generator)
     differences = central(problem.line, problem.point.ravel(), problem.size)
     numerical, tolerance, exact, notes = _find_numerical(problem, method, differences)
     method = "central" if exact is None else method
     error = _errors(analytic, numerical, differences)
-    size = max(_largest(analytic), _largest(numerical))
+    size = max(largest(analytic), largest(numerical))
     floor = min(tolerance.max() / METHODS[method], max(differences.slope, size))
-    largest = float(error.max(initial=0))
+    worst = float(error.max(initial=0))
     # a tolerance that says nothing; for a flat function that of its values' rounding does
     enough = max(_TOO_NOISY * differences.slope, 1e-9 * differences.highest)
     is_undecided = not (tolerance <= enough).all()
@@ -179,14 +204,13 @@ def check(problem: Problem, method: str, generator: np.random.Generator) -> Chec
         diagnosis = _why_undecided(differences)
     elif (error > tolerance).any():
         diagnosis = diagnose(analytic, numerical, tolerance, problem.anatomy(numerical))
-    elif off > off_allowed + np.sqrt(error.size) * _largest(tolerance):
+    elif off > off_allowed + np.sqrt(error.size) * largest(tolerance):
         diagnosis = (
             "each coordinate is right, but along a random direction the derivative is off by "
             f"{off:.2g}"
         )
     return Check(
         what=problem.what,
-        passed=not diagnosis,
         diagnosis=diagnosis,
         notes=tuple(filter(None, (*notes, _note_on_size(size, tolerance)))),
         problem=problem,
@@ -195,12 +219,12 @@ def check(problem: Problem, method: str, generator: np.random.Generator) -> Chec
         differences=differences,
         numerical=numerical,
         tolerance=tolerance,
-        max_abs_error=largest,
-        relative_error=largest / max(size, floor) if largest else 0.0,
+        max_abs_error=worst,
+        relative_error=worst / max(size, floor) if worst else 0.0,
         noise_floor=float(floor),
         worst_index=_index_of_largest(error - tolerance),
         direction_error=off,
-        complex_error=None if exact is None else _largest(analytic - exact),
+        complex_error=None if exact is None else largest(analytic - exact),
         is_undecided=is_undecided,
     )
 
@@ -225,21 +249,13 @@ def _find_numerical(
         notes.append("the function takes no complex numbers: central differences judge instead")
     elif method == "complex" and exact is not None:
         # exp(-a) loses as many units of rounding as `a` is large
-        scale = max(differences.slope, _largest(exact)) * max(1.0, problem.size)
+        scale = max(differences.slope, largest(exact)) * max(1.0, problem.size)
         gradient, tolerance = exact, np.full(shape, problem.rounding * scale)
     return gradient, tolerance, exact, notes
 
 
 @np.errstate(all="ignore")
-def is_right_along_a_direction(problem: Problem, generator: np.random.Generator) -> bool:
-    """Whether the derivative along one random direction is right: the quick check alone."""
-    error, tolerance = _along_random_direction(problem, generator)
-    return error <= tolerance
-
-
-def _along_random_direction(
-    problem: Problem, generator: np.random.Generator
-) -> tuple[float, float]:
+def along_random_direction(problem: Problem, generator: np.random.Generator) -> tuple[float, float]:
     """Return the error along a direction whose largest component is 1, and what it may be."""
     point = problem.point
     direction = generator.normal(size=point.shape)
@@ -311,8 +327,3 @@ def _why_undecided(differences: Derivative) -> str:
 def _index_of_largest(array: Floats) -> tuple[int, ...]:
     flat = int(np.argmax(np.where(np.isnan(array), np.inf, array)))
     return tuple(map(int, np.unravel_index(flat, array.shape)))
-
-
-def _largest(array: Floats) -> float:
-    """Return the largest finite magnitude."""
-    return float(np.abs(array[np.isfinite(array)]).max(initial=0))

@@ -73,14 +73,14 @@ def central(line: Line, point: Floats, size: float | None = None) -> Derivative:
         values_above, values_below = _evaluate(line, above), _evaluate(line, below)
         here = _evaluate(line, np.zeros((1, len(point))))
         rough = (values_above - values_below) / (above - below)
-        reach = max(2.0, 4 * (_largest(point) if size is None else size))
+        reach = max(2.0, 4 * (largest(point) if size is None else size))
         around = _slope_around(line, point, rough, reach)
-        highest = _largest(np.concatenate((values_above, values_below)))
+        highest = largest(np.concatenate((values_above, values_below)))
         noise = max(_noise(line, point, reach), _EPS * max(highest, around * reach))
         value, error, step = _extrapolate(rough, 2 * noise / steps, steps)
         right, left = (values_above - here) / above, (values_below - here) / below
         kinked, left, right = _kinks(left, right, 2 * _EPS * highest / steps)
-    slope = max(_largest(value), around)
+    slope = max(largest(value), around)
     return Derivative(value, error, step, left, right, kinked, noise, highest, slope)
 
 
@@ -122,10 +122,10 @@ def _slope_around(line: Line, point: Floats, rough: Floats, reach: float) -> flo
     """
     offsets = _exact(point, reach * np.array([-1.0, -0.5, 0.5, 1.0]))
     distant = np.diff(_evaluate(line, offsets), axis=0) / np.diff(offsets, axis=0)
-    return min(max(_largest(distant), _largest(rough[:6])), 1.0)
+    return min(max(largest(distant), largest(rough[:6])), 1.0)
 
 
-def _largest(values: Floats) -> float:
+def largest(values: Floats) -> float:
     """Return the largest magnitude among the finite values, 0 if there is none."""
     return float(np.abs(values[np.isfinite(values)]).max(initial=0))
 
@@ -145,7 +145,7 @@ def _noise(line: Line, point: Floats, reach: float) -> float:
         np.sqrt(np.square(np.diff(values, order)).mean(axis=1) / growth)
         for order, growth in ((5, 252), (6, 924))  # the variance grows by (2k)! / (k!)^2
     ]
-    return _largest(np.concatenate(estimates))
+    return largest(np.concatenate(estimates))
 
 
 def _extrapolate(rough: Floats, rounding: Floats, steps: Floats) -> tuple[Floats, Floats, Floats]:

@@ -1,27 +1,27 @@
-"""The forms in which a user's functions may take their arguments, and the arguments in each.
+"""The forms in which a user's loss and gradient may be called, and what they return in one.
 
 Shapes: B batch, D features, C classes. A sample is kept in rows: pre-activations A (B, C), or
 features X (B, D), weights W (D, C) and biases b (C,), with A = X W + b. A form lays it out as the
 functions want it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.losses import softmax
+from mnistlab.core.models import softmax
+from mnistlab.gradcheck.check import Options
+from mnistlab.gradcheck.courses import Known
 from mnistlab.gradcheck.differences import Floats
-from mnistlab.gradcheck.suites import Options
+from mnistlab.gradcheck.user_file import CallError, FaultError, Offer, UserFunction
 
 Labels = NDArray[np.integer]
 Arguments = dict[str, Any]
 """What a function takes, by role: "a" and "y", or "W", "b", "X", "y" and "reg"."""
 
-ROLES = ("a", "y", "W", "b", "X", "reg")
 PENALTY = 0.1
 """The strength at which a penalty is checked."""
 
@@ -39,6 +39,9 @@ SOFTMAX_OUTSIDE = {
 }
 """Where the functions do not call the softmax: both take its outputs p, with the gradient by p
 ("both") or by the pre-activations ("chain"), or the loss alone takes them ("loss")."""
+
+_EXAMPLES = {2: "y, a", 3: "W, X, y", 4: "W, b, X, y", 5: "W, b, X, y, reg"}
+"""A signature for so many arguments."""
 
 
 @dataclass(frozen=True)
@@ -178,38 +181,6 @@ class Form:
         return a
 
 
-def stages(told: tuple[str, ...], *, batch: bool) -> Iterator[list[Form]]:
-    """Yield the forms that are tried together, the likelier ones first.
-
-    `told` are the roles of the arguments in their order; without them the label may come last or
-    first. Later forms are for functions that make no sense in those before: many a formula runs in
-    a form that it was not made for.
-    """
-    order = told or ("a", "y")
-    first, switches = Form(order, batch), (False, True)
-    if not first.by_weights:
-        for each in (order,) if told else (order, order[::-1]):
-            yield [
-                replace(first, order=each, columns=columns, labels=labels, softmax=softmax)
-                for columns, softmax, labels in product(
-                    switches, SOFTMAX_OUTSIDE, (NUMBERS, ONE_HOT, FROM_ONE)
-                )
-            ]
-        return
-    for kinds in ((ONE_HOT, NUMBERS, FROM_ONE), (BINARY,)):
-        yield [
-            replace(first, columns=columns, labels=labels, by_class=by_class, matrices=matrices)
-            for labels, columns, by_class, matrices in product(kinds, switches, switches, switches)
-            if "b" in order or labels == BINARY or not matrices
-        ]
-    if "b" not in order:
-        kinds = (ONE_HOT, NUMBERS, FROM_ONE)
-        yield [
-            replace(first, columns=columns, labels=labels, by_class=by_class, packed=packed)
-            for labels, columns, by_class, packed in product(kinds, switches, switches, PACKED)
-        ]
-
-
 def random_sample(form: Form, options: Options, generator: np.random.Generator) -> Sample:
     """Return a random sample whose pre-activations have the spread that was asked for.
 
@@ -242,3 +213,173 @@ def _features(B: int, C: int) -> int:
     """Return D: not C, which would hide a transposed W, and above B, so that dL/dW tells dL/dA."""
     D = max(B + 1, 4)
     return D if C != D else D + 1
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A loss and its gradient, and the form in which they are called.
+
+    Attributes:
+        known: the loss of a course that it is a multiple of.
+        is_usual: whether a course would write that multiple.
+    """
+
+    offer: Offer
+    form: Form
+    known: Known | None = None
+    is_usual: bool = False
+
+    def coordinates(self, arguments: Arguments) -> list[str]:
+        """Return by what the gradient is: "a", or "W" and, where it comes with it, "b"."""
+        if not self.form.by_weights:
+            return ["a"]
+        found = self._gradients(arguments)
+        has = {role: len(found) > 1 or _fitting(found, arguments[role].shape) is not None
+               for role in "Wb"}  # fmt: skip
+        by_biases = has["b"] and "b" in self.form.order
+        return [*(["W"] if has["W"] or not by_biases else []), *(["b"] if by_biases else [])]
+
+    def loss(self, arguments: Arguments) -> Any:
+        """Return the loss as a number, summed where it comes sample by sample."""
+        result, rows = self._call(self.offer.loss, arguments), self._rows(arguments)
+        if self.offer.returns_both:
+            result = self._both(result, rows)[0]
+        found = self.offer.loss.numbers(result)
+        if found.size not in {1, rows} or found.ndim > 2:
+            wanted = f"one number, or {rows} for {rows} samples" if rows > 1 else "one number"
+            name = self.offer.loss.name
+            raise CallError(f"{name} returns an array of shape {found.shape}; a loss is {wanted}")
+        return found.sum()
+
+    def loss_or_nan(self, arguments: Arguments, *, is_complex: bool) -> Any:
+        """Return the loss nearby, NaN where it fails: that is for the differences to see."""
+        try:
+            value = self.loss(arguments)
+        except FaultError as error:
+            if is_complex:
+                raise TypeError from error
+            return np.nan
+        if is_complex and not np.iscomplexobj(value):
+            raise TypeError("the function drops imaginary parts")
+        return value
+
+    def gradient(self, arguments: Arguments, coordinates: str) -> NDArray[Any]:
+        """Return the gradient by some coordinates, in their shape.
+
+        A transposed one comes back with its numbers in its own order. Raises FaultError for any
+        other shape, CallError for that of the features.
+        """
+        name, shape = self.offer.gradient_name, arguments[coordinates].shape
+        found = self._gradients(arguments)
+        part = _fitting(found, shape)
+        if part is None:
+            shapes, words = ", ".join(str(one.shape) for one in found), self.form.words(coordinates)
+            what = (
+                f"{name} returns shape {shapes} for {words} of shape {shape}; a gradient has one "
+            )
+            what += "entry for each"
+            if found[0].shape == ():
+                why = "it is one number, but there is one derivative for each pre-activation"
+                raise FaultError(f"{what}: {why}")
+            if self.form.by_weights and _fitting(found, arguments["X"].shape) is not None:
+                why = "the shape is that of X, a gradient by which is not judged"
+                raise CallError(f"{what}; {why}")
+            raise FaultError(what)
+        if np.iscomplexobj(part):
+            raise FaultError(f"{name} returns complex numbers for real ones")
+        return np.ascontiguousarray(part).reshape(shape)
+
+    def value(self, sample: Sample) -> float:
+        """Return the loss of a sample as a real number."""
+        return float(np.real(self.loss(self.form.arguments(sample))))
+
+    def share(self, sample: Sample) -> float:
+        """Return what one sample counts in the loss of a batch: 1/B for a mean, else 1."""
+        B = len(sample.labels)
+        if not self.form.batch or B == 1:
+            return 1.0
+        whole = self.value(sample)
+        try:
+            doubled = self.value(sample.rows([*range(B), *range(B)]))
+        except FaultError:
+            return 1.0
+        return 1 / B if np.isclose(whole, doubled) and not np.isclose(whole, 0) else 1.0
+
+    def _gradients(self, arguments: Arguments) -> list[NDArray[Any]]:
+        """Return the arrays that the functions for the gradient return together."""
+        if self.offer.returns_both:
+            given = self._both(self._call(self.offer.loss, arguments), self._rows(arguments))[1:]
+            return [self.offer.loss.numbers(part) for part in given]
+        return [
+            function.numbers(part)
+            for function in self.offer.gradients
+            for part in parts(self._call(function, arguments))
+        ]
+
+    def _both(self, result: Any, rows: int) -> list[Any]:
+        """Return the loss, then the gradients, out of what one function returns."""
+        result = tuple(result.values()) if isinstance(result, Mapping) else result
+        given = [*result] if isinstance(result, tuple | list) else []
+        losses = [
+            at
+            for at, part in enumerate(given)
+            if not isinstance(part, Mapping | tuple) and np.size(part) in {1, rows}
+        ]
+        if len(given) < 2 or not losses:
+            raise CallError(
+                f"{self.offer.gradient_name} is missing: where there is no function for it, the "
+                f"loss must return (loss, gradient), not {type(result).__name__}; or name one "
+                "with --gradient"
+            )
+        return [given.pop(losses[0]), *parts(tuple(given))]
+
+    def _call(self, function: UserFunction, arguments: Arguments) -> Any:
+        return function(*self.ordered(function, arguments))
+
+    def ordered(self, function: UserFunction, arguments: Arguments) -> list[Any]:
+        """Return the arguments in a function's order; raise CallError if it takes others."""
+        roles = function.roles or self.form.order
+        count = len(function.parameters)
+        if len(roles) != count or not set(roles) <= set(arguments):
+            example = _EXAMPLES.get(count)
+            hint = f'; say what they are, such as --signature "{example}"' if example else ""
+            raise CallError(f"{function.name} takes ({', '.join(function.parameters)}){hint}")
+        given = {role: arguments[role] for role in roles}
+        if "a" in given:
+            given["a"] = self.form.given(given["a"], to_loss=function is self.offer.loss)
+        return list(given.values())
+
+    def _rows(self, arguments: Arguments) -> int:
+        """Return B."""
+        if not self.form.batch:
+            return 1
+        given = arguments["X" if self.form.by_weights else "a"]
+        return int(given.shape[1 if self.form.columns else 0])
+
+
+def _fitting(found: list[NDArray[Any]], shape: tuple[int, ...]) -> NDArray[Any] | None:
+    """Return the array with a shape, a column or a row for a vector, or one that is transposed."""
+    plain = tuple(n for n in shape if n > 1)
+    for is_fit in (
+        lambda part: part.shape == shape,
+        lambda part: tuple(n for n in part.shape if n > 1) == plain,
+        lambda part: part.shape == shape[::-1],
+    ):
+        fitting = [part for part in found if is_fit(part)]
+        if fitting:
+            return fitting[-1]
+    return None
+
+
+def parts(result: Any) -> list[Any]:
+    """Return what is in a tuple, in a dict or in a list of unlike things; else the one thing."""
+    if isinstance(result, Mapping):
+        result = tuple(result.values())
+    elif isinstance(result, list):
+        try:
+            np.asarray(result, float)
+        except (TypeError, ValueError):
+            result = tuple(result)
+    if isinstance(result, tuple):
+        return [part for each in result for part in parts(each)]
+    return [result]

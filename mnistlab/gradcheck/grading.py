@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,11 +16,10 @@ from typing import Any
 
 import mnistlab
 from mnistlab.errors import InputError, MnistlabError, shown
-from mnistlab.gradcheck.check import Check
+from mnistlab.gradcheck.check import Check, Options
 from mnistlab.gradcheck.own_file import judge
-from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.user_file import Names
-from mnistlab.gradcheck.verdicts import UNJUDGED, Report
+from mnistlab.gradcheck.verdicts import RIGHT, UNJUDGED, WIDTH, WRONG, Report
 
 KINDS = (".py", ".ipynb")
 """The endings of the files that are looked for in a folder."""
@@ -99,6 +99,27 @@ def grade(files: Sequence[Path], names: Names, options: Options, timeout: float)
         )
         for label, file, found in zip(labels, files, judged, strict=True):
             yield Grade(label, str(file), **found)
+
+
+def lines_of(grades: Iterable[Grade], *, quiet: bool) -> Iterator[str]:
+    """Yield a line for each file as soon as it is judged, and the numbers of verdicts.
+
+    Its form and diagnosis are below it; if `quiet`, the diagnosis alone is beside it.
+    """
+    counts = dict.fromkeys((RIGHT, WRONG, UNJUDGED), 0)
+    for one in grades:
+        counts[one.verdict] += 1
+        if quiet:
+            yield f"{one.who}: {one.verdict}{f': {one.diagnosis}' if one.diagnosis else ''}"
+            continue
+        error = "" if one.worst_error is None else f"  worst error {one.worst_error:.1e}"
+        yield f"{one.verdict:<16}  {one.who}{f'  {one.functions}' if one.functions else ''}{error}"
+        for sentence in filter(None, (one.form, one.diagnosis)):
+            yield from textwrap.wrap(
+                sentence, WIDTH, initial_indent=" " * 18, subsequent_indent=" " * 18
+            )
+    if not quiet:
+        yield ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
 
 
 def _labels(files: Sequence[Path]) -> list[str]:

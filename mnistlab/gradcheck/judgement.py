@@ -12,24 +12,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.losses import softmax
+from mnistlab.core.models import softmax
 from mnistlab.gradcheck.check import (
     METHODS,
     ROUNDING,
     Check,
+    Options,
     Problem,
     Verdict,
+    along_random_direction,
     check,
-    is_right_along_a_direction,
     line_through,
 )
+from mnistlab.gradcheck.courses import REFERENCES, Anatomy, Known, about_loss, added_inside
 from mnistlab.gradcheck.diagnosis import diagnose
 from mnistlab.gradcheck.differences import Floats, central, unit_of
-from mnistlab.gradcheck.forms import PENALTY, Arguments, Form, Sample, random_sample, sample_at
-from mnistlab.gradcheck.mistakes import Anatomy
-from mnistlab.gradcheck.references import REFERENCES, Known, about_loss, added_inside
-from mnistlab.gradcheck.suites import Options
-from mnistlab.gradcheck.user_functions import CallError, FaultError, Reading
+from mnistlab.gradcheck.forms import (
+    PENALTY,
+    Arguments,
+    Form,
+    Reading,
+    Sample,
+    random_sample,
+    sample_at,
+)
+from mnistlab.gradcheck.user_file import CallError, FaultError
 
 _COARSEST = 1e-5  # float32 rounds to 1e-7, float16 to 1e-3
 _AGAINST_ZERO = 1e-7  # the largest number that courses add against log(0)
@@ -115,10 +122,10 @@ def judge_form(reading: Reading, options: Options) -> list[Verdict]:
 
 def fits(spot: Spot, generator: np.random.Generator) -> bool:
     """Whether the gradient is, along a random direction, that of the loss: the quick check."""
-    try:
-        return is_right_along_a_direction(_problem(spot), generator)
-    except FaultError:
-        return False
+    with suppress(FaultError):
+        error, tolerance = along_random_direction(_problem(spot), generator)
+        return error <= tolerance
+    return False
 
 
 def _judge_sample(
@@ -131,8 +138,7 @@ def _judge_sample(
             what = str(spot)
             found.append(_weighed(spot, check(_problem(spot), options.method, generator)))
     except FaultError as error:
-        judged = not isinstance(error, CallError)
-        return [Verdict(what, passed=False, diagnosis=str(error), judged=judged)]
+        return [Verdict(what, str(error), judged=error.judged)]
     return found
 
 
@@ -147,21 +153,21 @@ def _weighed(spot: Spot, found: Check) -> Check:
         )
         if dtype.itemsize < 8 and dtype.kind == "f"
     ]
-    passed, diagnosis = found.passed, found.diagnosis
+    diagnosis = found.diagnosis
     if found.differences.slope == 0:
-        passed = False
         diagnosis = f"{offer.loss.name} is the same wherever it is looked at: it depends on nothing"
-    elif not passed:
+    elif not found.passed:
         is_claimed = spot.claimed is not None and np.isclose(spot.claimed.factor, spot.share)
         is_close = found.relative_error <= METHODS["central"]
-        passed = bool(is_close or (spot.is_nearly_right and is_claimed))
-        diagnosis = "" if passed else _explain(spot, found)
-        if passed:
+        if is_close or (spot.is_nearly_right and is_claimed):
+            diagnosis = ""
             notes.append(
                 f"off by {found.relative_error:.1g} of its size, more than rounding explains: a "
                 "small number seems to be added against log(0)"
             )
-    return replace(found, passed=passed, diagnosis=diagnosis, notes=(*notes, *found.notes))
+        else:
+            diagnosis = _explain(spot, found)
+    return replace(found, diagnosis=diagnosis, notes=(*notes, *found.notes))
 
 
 def special_points(C: int) -> Iterator[tuple[str, Floats, int]]:

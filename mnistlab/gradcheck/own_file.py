@@ -6,22 +6,37 @@ Shapes: B batch, C classes.
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
 
-from mnistlab.gradcheck.check import Verdict
+from mnistlab.gradcheck.check import Options, Verdict
+from mnistlab.gradcheck.courses import OF_SIGMOID, Known, recognise
 from mnistlab.gradcheck.diagnosis import MEAN_OVER_CLASSES
 from mnistlab.gradcheck.differences import Floats, unit_of
-from mnistlab.gradcheck.forms import FROM_ONE, Form, random_sample, sample_at, stages
+from mnistlab.gradcheck.forms import (
+    BINARY,
+    FROM_ONE,
+    NUMBERS,
+    ONE_HOT,
+    PACKED,
+    SOFTMAX_OUTSIDE,
+    Form,
+    Reading,
+    random_sample,
+    sample_at,
+)
 from mnistlab.gradcheck.judgement import fits, judge_form, spots
-from mnistlab.gradcheck.references import OF_SIGMOID, Known, recognise
-from mnistlab.gradcheck.suites import Options
-from mnistlab.gradcheck.user_file import Names, read_user_file, unclear
-from mnistlab.gradcheck.user_functions import CallError, FaultError, Offer, Reading, UserFunction
+from mnistlab.gradcheck.user_file import (
+    FaultError,
+    Names,
+    Offer,
+    UserFunction,
+    read_user_file,
+    unclear,
+)
 from mnistlab.gradcheck.verdicts import (
-    Probe,
     Report,
     note_on_loss,
     probe_softmax,
@@ -105,6 +120,36 @@ def choose(offer: Offer, options: Options, *, batch: bool) -> tuple[Reading | No
     return likeliest, farthest
 
 
+def stages(told: tuple[str, ...], *, batch: bool) -> Iterator[list[Form]]:
+    """Yield the forms that are tried together, the likelier ones first.
+
+    `told` are the roles of the arguments in their order; without them the label may come last or
+    first. Later forms are for functions that make no sense in those before.
+    """
+    order = told or ("a", "y")
+    first, switches, several = Form(order, batch), (False, True), (ONE_HOT, NUMBERS, FROM_ONE)
+    if not first.by_weights:
+        for each in (order,) if told else (order, order[::-1]):
+            yield [
+                replace(first, order=each, columns=columns, labels=labels, softmax=softmax)
+                for columns, softmax, labels in product(
+                    switches, SOFTMAX_OUTSIDE, (NUMBERS, ONE_HOT, FROM_ONE)
+                )
+            ]
+        return
+    for kinds in (several, (BINARY,)):
+        yield [
+            replace(first, columns=columns, labels=labels, by_class=by_class, matrices=matrices)
+            for labels, columns, by_class, matrices in product(kinds, switches, switches, switches)
+            if "b" in order or labels == BINARY or not matrices
+        ]
+    if "b" not in order:
+        yield [
+            replace(first, columns=columns, labels=labels, by_class=by_class, packed=packed)
+            for labels, columns, by_class, packed in product(several, switches, switches, PACKED)
+        ]
+
+
 _STRANGE, _USUAL, _FITS = 1, 2, 3  # how much sense a form makes
 
 
@@ -144,8 +189,7 @@ def _try(reading: Reading, options: Options) -> tuple[Reading, FormFault | None]
         for coordinates in reading.coordinates(arguments):
             reading.gradient(arguments, coordinates)
     except FaultError as error:
-        is_judged = not isinstance(error, CallError)
-        return reading, FormFault(progress, str(error), is_judged, reading.known)
+        return reading, FormFault(progress, str(error), error.judged, reading.known)
     return reading, None
 
 
@@ -155,7 +199,7 @@ def _judge(offer: Offer, options: Options) -> Report:
     try:
         return _judge_forms(offer, options, title)
     except FaultError as error:
-        return Report(title, [Verdict(title, passed=False, diagnosis=str(error), judged=False)])
+        return Report(title, [Verdict(title, str(error), judged=False)])
 
 
 def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
@@ -164,8 +208,7 @@ def _judge_forms(offer: Offer, options: Options, title: str) -> Report:
     batch, batch_fault = choose(offer, options, batch=True)
     if single and batch:
         single, batch = _meant(single, batch)
-    first = single or batch
-    if first is None:
+    if (first := single or batch) is None:
         return Report(title, [_unjudged(title, fault, batch_fault)])
     verdicts = judge_form(first, options)
     if single and batch and not _all_passed(verdicts) and batch.is_usual:
@@ -255,7 +298,7 @@ def _unjudged(what: str, single: FormFault, batch: FormFault) -> Verdict:
     if is_tie and first.what != second.what:
         why = f"for one vector: {single.what}; for a batch of rows: {batch.what}"
     judged = second.judged and not second.doubt
-    return Verdict(what, passed=False, diagnosis=why, judged=judged)
+    return Verdict(what, why, judged=judged)
 
 
 def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verdict]:
@@ -278,8 +321,7 @@ def _judge_batch(single: Reading, batch: Reading, options: Options) -> list[Verd
         f"{', '.join(f'{one:.6g}' for one in each)}: neither their sum nor their mean. Does the "
         "softmax run over each row by itself (axis=1, keepdims=True)?"
     )
-    what = f"{batch.offer.loss.name} of a batch"
-    return [*verdicts, Verdict(what, passed=False, diagnosis=diagnosis)]
+    return [*verdicts, Verdict(f"{batch.offer.loss.name} of a batch", diagnosis)]
 
 
 def _notes_on_loss(reading: Reading, options: Options) -> list[str]:
@@ -300,9 +342,9 @@ def _notes_on_loss(reading: Reading, options: Options) -> list[str]:
     return [note for note in notes if note]
 
 
-def _probe(reading: Reading, options: Options) -> Iterator[Probe]:
+def _probe(reading: Reading, options: Options) -> Iterator[Verdict]:
     """Yield the properties of the file's softmax, and of its gradient far out."""
-    form, C, stable = reading.form, options.classes, True
+    form, C, probes = reading.form, options.classes, list[Verdict]()
     if form.softmax or form.is_binary:
         return
 
@@ -316,16 +358,15 @@ def _probe(reading: Reading, options: Options) -> Iterator[Probe]:
     user_softmax = reading.offer.softmax
     with contextlib.suppress(FaultError):  # a softmax of something else
         if user_softmax is not None:
-            probes = list(probe_softmax(_softmax_of(user_softmax, form), C, options.seed))
-            stable = all(probe.passed for probe in probes)
-            yield from probes
+            probes = probe_softmax(_softmax_of(user_softmax, form), C, options.seed)
+    yield from probes
     with contextlib.suppress(FaultError):  # the same
         gradient(np.zeros(C), 0)
-        blame = not stable or user_softmax is None
+        blame = user_softmax is None or not _all_passed(probes)
         try:
             yield from probe_stability(scalar, gradient, C, blame_softmax=blame)
         except FaultError as error:
-            yield Probe("gradient at ±1000", passed=False, diagnosis=str(error))
+            yield Verdict("gradient at ±1000", str(error))
 
 
 def _softmax_of(softmax: UserFunction, form: Form) -> Callable[[Floats], Floats]:

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.losses import LOSSES
-from mnistlab.core.models import INITIALIZERS, MODELS
+from mnistlab.core.models import INITIALIZERS, LOSSES, MODELS
 from mnistlab.core.objective import (
     REDUCTIONS,
     Objective,
@@ -27,10 +26,10 @@ from mnistlab.core.objective import (
     trainable_pairs,
 )
 from mnistlab.core.samples import Samples
-from mnistlab.gradcheck.check import BLOCK, Check, Problem, check
+from mnistlab.gradcheck.check import BLOCK, Check, Options, Problem, Verdict, check
+from mnistlab.gradcheck.courses import Anatomy, Case, Mistake
 from mnistlab.gradcheck.differences import Floats
-from mnistlab.gradcheck.mistakes import MISTAKES, Anatomy, Case, Mistake
-from mnistlab.gradcheck.verdicts import Probe, probe_softmax, probe_stability
+from mnistlab.gradcheck.verdicts import probe_softmax, probe_stability
 
 if TYPE_CHECKING:
     from mnistlab.config.schema import Config
@@ -116,13 +115,16 @@ def _problem(
     # to the biases the penalty is a constant, in whose rounding they would drown
     decay = case.weight_decay if case.coordinates == "weights" else 0.0
 
+    def loss(activations: NDArray[Any]) -> NDArray[Any]:
+        """Return the losses (P,) of P batches of pre-activations (P, B, C), each reduced."""
+        summed: NDArray[Any] = objective.values(activations.transpose(1, 0, 2), targets).sum(axis=0)
+        return summed * weight
+
     def values(points: NDArray[Any]) -> NDArray[Any]:
-        found = []
-        for part in np.array_split(points, max(1, points.size // BLOCK)):
-            matrices = part.reshape(len(part), -1, C)
-            value = _values(objective, np.matmul(moving.T, matrices) + rest, targets) * weight
-            found.append(value + 0.5 * decay * np.square(matrices).sum(axis=(1, 2)))
-        return np.concatenate(found)
+        matrices = points.reshape(len(points), -1, C)
+        value = loss(np.matmul(moving.T, matrices) + rest)
+        value += 0.5 * decay * np.square(matrices).sum(axis=(1, 2))
+        return value
 
     def line(coordinates: NDArray[np.intp], offsets: NDArray[Any]) -> NDArray[Any]:
         # One weight moves one column of pre-activations: 800 times cheaper than the product.
@@ -132,10 +134,9 @@ def _problem(
             t, row, column = offsets[chosen], rows[chosen], columns[chosen]
             activations = np.repeat(A[None], len(chosen), 0).astype(t.dtype)
             activations[np.arange(len(chosen)), :, column] += t[:, None] * moving[row]
-            value = _values(objective, activations, targets) * weight
             # what the penalty changes by; the rest of it is a constant
             moved = 2 * point.reshape(-1, C)[row, column] + t if decay else 0.0
-            found.append(value + 0.5 * decay * t * moved)
+            found.append(loss(activations) + 0.5 * decay * t * moved)
         return np.concatenate(found)
 
     def backward(dA: Floats) -> Floats:
@@ -162,12 +163,6 @@ def _objective(case: Case, mistake: Mistake | None) -> Objective:
     if mistake is not None and mistake.loss is not None and case.loss == mistake.shown_by.loss:
         loss = mistake.loss
     return Objective(MODELS[case.model], loss, REDUCTIONS[case.reduction or "mean"])
-
-
-def _values(objective: Objective, A: NDArray[Any], targets: Floats) -> NDArray[Any]:
-    """Return the losses (P,) of P batches of pre-activations (P, B, C), summed over each."""
-    summed: NDArray[Any] = objective.values(A.transpose(1, 0, 2), targets).sum(axis=0)
-    return summed
 
 
 def _step_gradient(
@@ -209,27 +204,6 @@ def _anatomy(
     )
 
 
-@dataclass(frozen=True)
-class Options:
-    """How gradients are checked, whichever they are.
-
-    Attributes:
-        scale: the standard deviation of random pre-activations.
-        mistake: the name of a mistake to make on purpose.
-    """
-
-    points: int = 3
-    classes: int = 10
-    seed: int = 0
-    scale: float = 1.0
-    method: str = "central"
-    mistake: str | None = None
-
-    def made(self) -> Mistake | None:
-        """Return the mistake to make, None for none; raise UnknownNameError for one unheard of."""
-        return None if self.mistake is None else MISTAKES[self.mistake]
-
-
 def check_all(options: Options) -> Iterator[Check]:
     """Yield every model with every loss, by all coordinates, for a sample and for batches."""
     for (model, loss), coordinates, reduction in product(
@@ -266,7 +240,7 @@ def check_config(config: "Config", options: Options, progress: "Progress") -> It
             yield check(problem, options.method, generator)
 
 
-def probe_ours(options: Options) -> list[Probe]:
+def probe_ours(options: Options) -> list[Verdict]:
     """Return the properties of our softmax and its loss, a mistake of theirs included."""
     loss = _objective(Case(), options.made()).loss
     C, eye = options.classes, np.eye(options.classes)

@@ -1,42 +1,34 @@
-"""Finds in a user's own file what can be checked: functions or classes for a loss and its gradient.
+"""Finds what can be checked in a user's own file, and calls it: a loss and its gradient."""
 
-Whatever a file offers becomes an `Offer`: one function for the loss and one or several for the
-gradient, which are called with the same arguments.
-"""
-
+import contextlib
 import inspect
 import re
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mnistlab.errors import InputError, suggest
-from mnistlab.gradcheck.forms import ROLES
-from mnistlab.gradcheck.user_functions import (
-    CallError,
-    Function,
-    Offer,
-    UserFunction,
-    no_output,
-    silence,
-)
-from mnistlab.plugins import describe, run_file
+from mnistlab.plugins import describe, line_in, no_output, run_file, silence
 
 _NAMES = {
-    "y": "y t target targets label labels y_true ytrue true one_hot onehot y_onehot y_one_hot "
-    "truth ground_truth y_train",
     "a": "a z s p o logit logits score scores activation activations preactivation preactivations "
     "y_hat yhat y_pred ypred pred preds prediction predictions predicted output outputs prob probs "
     "probabilities",
+    "y": "y t target targets label labels y_true ytrue true one_hot onehot y_onehot y_one_hot "
+    "truth ground_truth y_train",
     "W": "w weight weights theta thetas beta coef w1",
     "b": "b bias biases intercept b1",
     "X": "x inputs input features feature images image data x_train",
     "reg": "reg regularization lam lamb lambda lambda_ lmbda lambd lamda l2 weight_decay decay",
 }
-"""How courses call an argument, in lower case; X without weights is what enters a softmax."""
+"""How courses call an argument, by its role; X without weights is what enters a softmax."""
 
 _ROLE_OF = {name: role for role, names in _NAMES.items() for name in names.split()}
 _OTHER = ("num", "finite", "check", "approx", "descent", "train", "test", "plot", "update", "step")
@@ -44,6 +36,134 @@ _GRADIENT_WORDS = ("grad", "deriv", "backward", "backprop", "prime", "delta", "j
 _LOSS_WORDS = ("loss", "entropy", "xent", "error", "cost", "mse", "nll", "objective")
 _LOSS_METHODS = ("loss", "forward", "__call__", "cost", "value", "compute_loss")
 _GRADIENT_METHODS = ("gradient", "grad", "backward", "derivative", "gradients", "backprop")
+
+
+class FaultError(Exception):
+    """A user's function did something that no loss or gradient may do; the message says what."""
+
+    judged = True
+
+
+class CallError(FaultError):
+    """A user's function cannot be judged: it raised, perhaps because it was called wrongly."""
+
+    judged = False
+
+
+@dataclass(frozen=True)
+class UserFunction:
+    """A function of a user's file.
+
+    Attributes:
+        parameters: what it calls its arguments.
+        roles: what each of them is, by its name: "a", "y", "W", "b", "X" or "reg"; empty where
+            the names do not tell.
+    """
+
+    name: str
+    path: Path
+    call: Callable[..., Any]
+    parameters: tuple[str, ...] = ("a", "y")
+    roles: tuple[str, ...] = ()
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Return whatever comes back; the arguments are copied first.
+
+        Raises FaultError for an argument changed in place, CallError for an exception.
+        """
+        copies = _copies(arguments)
+        try:
+            with silence():
+                result = self.call(*copies)
+        except FaultError:
+            raise
+        except (Exception, SystemExit) as error:
+            line = line_in(self.path, error).replace(",", " in")
+            raise CallError(f"{self.name} fails{line}: {describe(error)}") from error
+        for name, given, now in zip(self.parameters, arguments, copies, strict=True):
+            if isinstance(given, np.ndarray) and (
+                given.shape != now.shape or given.tobytes() != now.tobytes()
+            ):
+                raise FaultError(
+                    f"{self.name} changes {name} in place{self._line_of_change(arguments)}: "
+                    f"work on a copy, such as {name} = {name}.copy()"
+                )
+        return result
+
+    def numbers(self, result: Any) -> NDArray[Any]:
+        """Return a result as an array of float or complex; raise CallError if it is none."""
+        array = np.array(None)
+        with contextlib.suppress(TypeError, ValueError):  # lists of unlike lengths
+            array = np.asarray(result)
+        if array.dtype.kind not in "fciub":
+            hint = "; is a `return` missing?" if result is None else ""
+            if isinstance(result, tuple):
+                hint = "; return the one thing it is named for, or let one function return both"
+            raise CallError(f"{self.name} returns {type(result).__name__}, not numbers{hint}")
+        if array.dtype in (np.float16, np.float32, np.complex64):
+            return array
+        return array.astype(complex if array.dtype.kind == "c" else float)
+
+    def line_of_warning(self, *arguments: Any) -> str:
+        """Return ", line N: overflow encountered in exp" for NumPy's first warning, or nothing."""
+        with (
+            silence(),
+            warnings.catch_warnings(record=True) as caught,
+            np.errstate(all="warn"),
+            contextlib.suppress(Exception),
+        ):
+            warnings.simplefilter("always")
+            self.call(*_copies(arguments))
+        for one in caught:
+            if Path(one.filename) == self.path and "underflow" not in str(one.message):
+                return f", line {one.lineno}: {one.message}"
+        return ""
+
+    def _line_of_change(self, arguments: Sequence[Any]) -> str:
+        """Return where the input is written to: NumPy refuses that for a read-only array."""
+        locked = _copies(arguments)
+        for value in locked:
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+        try:
+            with silence():
+                self.call(*locked)
+        except Exception as error:
+            return line_in(self.path, error).replace(",", " in")
+        return ""
+
+
+def _copies(arguments: Sequence[Any]) -> list[Any]:
+    return [value.copy("K") if isinstance(value, np.ndarray) else value for value in arguments]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A loss and its gradient, as a file offers them, called with the same arguments.
+
+    Attributes:
+        gradients: the functions that together return the gradient, one for each parameter perhaps.
+        returns_both: whether it is one function that returns loss and gradient together.
+    """
+
+    loss: UserFunction
+    gradients: tuple[UserFunction, ...]
+    softmax: UserFunction | None
+    returns_both: bool
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Return the roles of the arguments as their names, or the user, tell them, if they do."""
+        return next((one.roles for one in (self.loss, *self.gradients) if one.roles), ())
+
+    def argument(self, role: str) -> str:
+        """Return what the loss calls the argument of a role, "" where that is not known."""
+        return dict(zip(self.told, self.loss.parameters, strict=False)).get(role, "")
+
+    @property
+    def gradient_name(self) -> str:
+        """Return the names of the functions for the gradient, as sentences have them."""
+        return " with ".join(one.name for one in self.gradients)
 
 
 @dataclass(frozen=True)
@@ -59,13 +179,13 @@ class Names:
         if self.signature is None:
             return ()
         given = [word.strip() for word in self.signature.strip("() ").split(",")]
-        known = {role.lower(): role for role in ROLES}
+        known = {role.lower(): role for role in _NAMES}
         roles = tuple(known.get(word.lower(), word) for word in given)
-        is_known = set(roles) <= set(ROLES) and len(set(roles)) == len(roles)
+        is_known = set(roles) <= set(_NAMES) and len(set(roles)) == len(roles)
         if not is_known or "y" not in roles or ("a" in roles) == ({"W", "X"} <= set(roles)):
             raise InputError(
                 f"--signature {self.signature!r} must name y, and either a or both W and X, out of "
-                f"{', '.join(ROLES)}, each once"
+                f"{', '.join(_NAMES)}, each once"
             )
         return roles
 
@@ -108,16 +228,14 @@ def read_user_file(path: Path, names: Names) -> list[Offer]:
             raise InputError(f"{path}: has no function {given!r}{suggest(str(given), known)}")
     if not found:
         raise unclear(path, known)
-    softmax = functions.get("softmax")
-    softmax = softmax if softmax and len(softmax.parameters) == 1 else None
+    if (softmax := functions.get("softmax")) and len(softmax.parameters) != 1:
+        softmax = None
     offers = []
     for pair in found:
         loss, *gradients = (replace(one, roles=_roles(one, roles)) for one in pair)
         if not gradients:  # it returns both
-            name = loss.name
-            loss, *gradients = (
-                replace(loss, name=f"the {part} of {name}") for part in ("loss", "gradient")
-            )
+            gradients = [replace(loss, name=f"the gradient of {loss.name}")]
+            loss = replace(loss, name=f"the loss of {loss.name}")
         offers.append(Offer(loss, tuple(gradients), softmax, len(pair) == 1))
     return offers
 
@@ -182,7 +300,7 @@ def _places(loss: UserFunction, needed: Sequence[str]) -> list[int | None]:
 
 def _method(
     kind: type, loss: str, gradient: str | None = None, places: Sequence[int | None] = ()
-) -> Function:
+) -> Callable[..., Any]:
     """Return a function that calls a method of a new object, and then perhaps its gradient.
 
     That gets those arguments that it wants; 1 stands for a gradient from outside.
@@ -210,10 +328,9 @@ def _named(
     guess: Callable[[str], bool],
 ) -> list[UserFunction]:
     """Return the functions that may be the one that an option names."""
-    if name is not None:
-        return [functions[name]] if name in functions else []
-    if option in functions:
-        return [functions[option]]
+    if name is not None or option in functions:
+        exact = functions.get(option if name is None else name)
+        return [] if exact is None else [exact]
     return [one for known, one in functions.items() if guess(known) and len(one.parameters) > 1]
 
 
@@ -224,9 +341,9 @@ def _is_gradient(name: str) -> bool:
 
 
 def _is_loss(name: str) -> bool:
-    low, words = name.lower(), (*_GRADIENT_WORDS, *_OTHER)
-    is_loss = any(word in low for word in _LOSS_WORDS) and not _is_gradient(name)
-    return is_loss and not any(word in low for word in words)
+    low = name.lower()
+    is_other = _is_gradient(name) or any(word in low for word in (*_GRADIENT_WORDS, *_OTHER))
+    return not is_other and any(word in low for word in _LOSS_WORDS)
 
 
 def _stem(function: UserFunction) -> set[str]:
@@ -242,8 +359,8 @@ def _roles(function: UserFunction, given: tuple[str, ...]) -> tuple[str, ...]:
     """Return the roles of a function's arguments, empty where their names do not tell."""
     if len(given) == len(function.parameters):
         return given
-    known = [_ROLE_OF.get(name.lower().strip("_").removesuffix("_batch"))
-             for name in function.parameters]  # fmt: skip
+    names = (name.lower().strip("_") for name in function.parameters)
+    known = [_ROLE_OF.get(name.removesuffix("_batch")) for name in names]
     if "W" not in known:
         known = ["a" if role == "X" else role for role in known]
     wanted = ("W", "X", "y") if "W" in known else ("a", "y")
@@ -255,7 +372,7 @@ def _roles(function: UserFunction, given: tuple[str, ...]) -> tuple[str, ...]:
     return roles if not missing and len(set(roles)) == len(known) else ()
 
 
-def _parameters(function: Function, *, of_method: bool = False) -> tuple[str, ...]:
+def _parameters(function: Callable[..., Any], *, of_method: bool = False) -> tuple[str, ...]:
     """Return the arguments that a function requires, and a penalty that may follow them."""
     try:
         signature = inspect.signature(getattr(function, "__func__", function))

@@ -1,41 +1,28 @@
-"""The report on checks, and the properties that a softmax and its loss must have.
+"""The report on checks, as lines, as JSON and as a folder; and what must hold of a softmax.
 
 Shapes: B batch, C classes.
 """
 
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mnistlab.core import losses
+from mnistlab.core import models
 from mnistlab.gradcheck.check import Check, Verdict
+from mnistlab.gradcheck.courses import MISTAKES
 from mnistlab.gradcheck.diagnosis import place
 from mnistlab.gradcheck.differences import Floats, study_steps, unit_of
-from mnistlab.gradcheck.mistakes import MISTAKES
 
 RIGHT, WRONG, UNJUDGED = "right", "wrong", "cannot be judged"
 """The verdicts on a file."""
 
-
-@dataclass(frozen=True)
-class Probe:
-    """A property that a softmax or a loss must have, and whether it has.
-
-    Attributes:
-        diagnosis: what is wrong where it has not.
-    """
-
-    what: str
-    passed: bool
-    diagnosis: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what `--json` shows."""
-        diagnosis = None if self.passed else self.diagnosis
-        return {"what": self.what, "passed": self.passed, "diagnosis": diagnosis}
+SHOWN = 12  # coordinates of a gradient that are printed
+WIDTH = 100  # columns of running text
 
 
 @dataclass(frozen=True)
@@ -44,19 +31,19 @@ class Report:
 
     Attributes:
         title: what was checked, in one line.
+        probes: properties of a softmax and its loss.
         notes: what holds for all of it.
     """
 
     title: str
     verdicts: Sequence[Verdict]
-    probes: Sequence[Probe] = ()
+    probes: Sequence[Verdict] = ()
     notes: Sequence[str] = ()
 
     @property
     def passed(self) -> bool:
         """Whether nothing was found wrong."""
-        gradients = all(verdict.passed for verdict in self.verdicts)
-        return gradients and all(probe.passed for probe in self.probes)
+        return all(one.passed for one in (*self.verdicts, *self.probes))
 
     @property
     def verdict(self) -> str:
@@ -86,9 +73,123 @@ class Report:
             "verdict": self.verdict,
             "title": self.title,
             "checks": [verdict.to_dict() for verdict in self.verdicts],
-            "probes": [probe.to_dict() for probe in self.probes],
+            "probes": [
+                {"what": one.what, "passed": one.passed, "diagnosis": one.diagnosis or None}
+                for one in self.probes
+            ],
             "notes": list(self.notes),
         }
+
+
+def points(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yield the lines of gradients shown coordinate by coordinate."""
+    several = len({verdict.what for verdict in verdicts}) > 1
+    for what, group in groupby(verdicts, key=lambda verdict: verdict.what):
+        found = list(group)
+        if several:
+            yield ""
+            yield what
+        for number, verdict in enumerate(found, start=1):
+            yield ""
+            yield from _point(verdict, number, len(found))
+
+
+def table(checks: Iterator[Check], answers: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each gradient, the worst of its points, as soon as they are known.
+
+    `answers` names what a gradient is the answer to, by its name.
+    """
+    yield f"{'gradient':<62} {'points':>6} {'relative error':>14} {'complex step':>12}  verdict"
+    for what, group in groupby(checks, key=lambda check: check.what):
+        found = list(group)
+        relative = max(check.relative_error for check in found)
+        known = [check.complex_error for check in found if check.complex_error is not None]
+        against = f"{max(known):.1e}" if len(known) == len(found) else "-"
+        answer = f"  {answers[what]}" if what in answers else ""
+        passed = all(check.passed for check in found)
+        yield (
+            f"{what:<62} {len(found):>6} {relative:>14.1e} {against:>12}  "
+            f"{'passed' if passed else 'FAILED'}{answer}"
+        )
+        told = [check.diagnosis for check in found if not check.passed]
+        told += [f"note: {note}" for check in found for note in check.notes]
+        for sentence in dict.fromkeys(told):
+            yield from _indented(sentence)
+
+
+def summary(report: Report) -> Iterator[str]:
+    """Yield the properties and the verdict on everything."""
+    if report.probes or report.notes:
+        yield ""
+    for probe in report.probes:
+        yield f"{'passed' if probe.passed else 'FAILED'}  {probe.what}"
+    if report.probes:
+        yield ""
+    for note in report.notes:
+        yield from textwrap.wrap(f"note: {note}", WIDTH, subsequent_indent="  ")
+    right = sum(verdict.passed for verdict in report.verdicts)
+    total = len(report.verdicts)
+    gradients = "gradient" if total == 1 else "gradients"
+    if report.passed:
+        yield f"passed: {right} of {total} {gradients} right"
+        return
+    if report.verdict == UNJUDGED:
+        yield UNJUDGED
+    else:
+        broken = sum(not probe.passed for probe in report.probes)
+        also = f", and {broken} of {len(report.probes)} properties missing" if broken else ""
+        yield f"FAILED: {total - right} of {total} {gradients} wrong{also}"
+    for sentence in report.faults:
+        yield from _indented(sentence)
+
+
+def _point(verdict: Verdict, number: int, total: int) -> Iterator[str]:
+    if not isinstance(verdict, Check):
+        word = "FAILED" if verdict.judged else "not judged"
+        yield f"point {number} of {total}: {word}" if total > 1 else word
+        yield from _indented(verdict.diagnosis)
+        return
+    labels = verdict.problem.labels.tolist()
+    many = "labels" if len(labels) > 1 else "label"
+    told = ", ".join(map(str, labels))
+    yield f"point {number} of {total}: {many} {told}, loss {verdict.loss:.8g}"
+    yield from _coordinates(verdict)
+    yield (
+        f"  {'passed' if verdict.passed else 'FAILED'}: largest error {verdict.max_abs_error:.1e} "
+        f"at {place(verdict.worst_index)}, relative {verdict.relative_error:.1e} "
+        f"(noise floor {verdict.noise_floor:.0e})"
+        + ("" if verdict.complex_error is None
+           else f", against the complex step {verdict.complex_error:.1e}")
+    )  # fmt: skip
+    if not verdict.passed:
+        yield from _indented(verdict.diagnosis)
+    for note in verdict.notes:
+        yield from _indented(f"note: {note}")
+
+
+def _coordinates(check: Check) -> Iterator[str]:
+    """Yield analytic and numerical gradient side by side, the worst first if there are many."""
+    problem = check.problem
+    with np.errstate(all="ignore"):
+        errors = np.abs(problem.analytic - check.numerical).ravel()
+    order = np.arange(errors.size)
+    if errors.size > SHOWN:
+        worst = np.argsort(-np.nan_to_num(errors, nan=np.inf), kind="stable")[:SHOWN]
+        order = np.sort(worst)
+        yield f"  the {SHOWN} worst of {errors.size:,} coordinates:"
+    method = "complex step" if check.method == "complex" else "differences"
+    yield f"  {'':>8} {'point':>16} {'analytic':>20} {method:>20} {'error':>9}"
+    for flat in order:
+        index = tuple(int(i) for i in np.unravel_index(flat, problem.point.shape))
+        yield (
+            f"  {place(index):>8} {problem.point[index]:>16.9g} {problem.analytic[index]:>20.12g} "
+            f"{check.numerical[index]:>20.12g} {errors[flat]:>9.1e}"
+        )
+
+
+def _indented(sentence: str) -> list[str]:
+    """Return a sentence on indented lines."""
+    return textwrap.wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
 def save(report: Report, table: str, runs_dir: Path) -> Path:
@@ -130,13 +231,13 @@ LARGE, MODERATE = 1000.0, 300.0
 """exp overflows at the first and not at the second."""
 
 
-def probe_softmax(softmax: Callable[[Floats], Floats], C: int, seed: int) -> list[Probe]:
+def probe_softmax(softmax: Callable[[Floats], Floats], C: int, seed: int) -> list[Verdict]:
     """Return what can be said of a softmax of rows, (B, C) to (B, C)."""
     a = np.random.default_rng([seed, 2]).normal(0, 2, (2, C))
     with np.errstate(all="ignore"):
-        outputs, shifted, true = softmax(a.copy()), softmax(a + 50), losses.softmax(a)
+        outputs, shifted, true = softmax(a.copy()), softmax(a + 50), models.softmax(a)
         extremes = _extremes(C, LARGE)
-        far, true_far = softmax(extremes.copy()), losses.softmax(extremes)
+        far, true_far = softmax(extremes.copy()), models.softmax(extremes)
     total, low, high = outputs.sum(axis=1), float(outputs.min()), float(outputs.max())
     moved, gap = (float(np.abs(one - outputs).max()) for one in (shifted, true))
     transposed = abs(float(outputs.sum(axis=0)[0]) - 1) < 1e-6
@@ -146,32 +247,36 @@ def probe_softmax(softmax: Callable[[Floats], Floats], C: int, seed: int) -> lis
     # numbers as large as these are themselves rounded, in float32 to 6e-5
     is_right_far = np.allclose(far, true_far, atol=max(1e-6, 2 * LARGE * unit_of(far)))
     return [
-        Probe(
+        _property(
             "softmax sums to one",
             bool((np.abs(total - 1) < 1e-6).all()),
             f"the softmax' outputs sum to {float(total[0]):.6g}: {why}",
         ),
-        Probe(
+        _property(
             "softmax lies between 0 and 1",
             low >= 0 and high <= 1 + 1e-6,
             f"the softmax' outputs reach from {low:.6g} to {high:.6g}",
         ),
-        Probe(
+        _property(
             "softmax stays the same when all pre-activations are shifted",
             moved < 1e-6,
             f"adding 50 to every pre-activation changes the softmax by {moved:.3g}",
         ),
-        Probe(
+        _property(
             "softmax is right at pre-activations of ±1000",
             finite and is_right_far,
             wrong if finite else MISTAKES["unshifted_softmax"].sentence,
         ),
-        Probe(
+        _property(
             "softmax is exp(a) over the sum of exp(a)",
             gap < 1e-6,
             f"the softmax differs from its definition by up to {gap:.3g}",
         ),
     ]
+
+
+def _property(what: str, holds: bool, otherwise: str) -> Verdict:
+    return Verdict(what, "" if holds else otherwise)
 
 
 def probe_stability(
@@ -180,7 +285,7 @@ def probe_stability(
     C: int,
     *,
     blame_softmax: bool = True,
-) -> list[Probe]:
+) -> list[Verdict]:
     """Return whether the gradient stays finite at ±1000.
 
     A loss that is huge at ±300 already may well overflow at ±1000: that is no fault of its
@@ -203,7 +308,7 @@ def probe_stability(
         else "the gradient is not finite at pre-activations of ±1000, where a probability "
         "rounds to 0: look for a division by it"
     )
-    return [Probe("gradient is finite at pre-activations of ±1000", is_finite, why)]
+    return [_property("gradient is finite at pre-activations of ±1000", is_finite, why)]
 
 
 def note_on_loss(loss: Callable[[Floats, int], float], C: int) -> str:

@@ -6,10 +6,9 @@ from typing import Any
 _MODULES = {
     "drawing": ("Painter", "check_picture", "encode", "import_matplotlib", "save_picture"),
     "epoch_curves": ("RunCurves", "all_learning_curves", "compared_curves", "learning_curves"),
-    "gradient_check": ("gradient_error",),
+    "error_plots": ("error_by_parameter", "gradient_error"),
     "image_plots": ("confusion_matrix", "seen_images", "weight_templates", "worst_mistakes"),
     "plot_registries": ("PLOTS", "SWEEP_PLOTS", "plots_of", "save_plot", "write_plots"),
-    "sweep_errors": ("error_by_parameter",),
     "sweep_several_parameters": ("error_map", "panel_key", "parallel_coordinates"),
     "views": ("RunView", "SweepView"),
 }

@@ -19,8 +19,8 @@ from mnistlab.core import Registry
 from mnistlab.errors import InputError, MnistlabError, UnknownNameError, describe_error, shown
 from mnistlab.plots.drawing import encode, save_picture
 from mnistlab.plots.epoch_curves import all_learning_curves, learning_curves
+from mnistlab.plots.error_plots import error_by_parameter, published_errors
 from mnistlab.plots.image_plots import confusion_matrix, weight_templates, worst_mistakes
-from mnistlab.plots.sweep_errors import error_by_parameter, published_errors
 from mnistlab.plots.sweep_several_parameters import (
     error_map,
     has_map,

@@ -11,11 +11,9 @@ from typing import Any
 
 import threadpoolctl
 
-from mnistlab import interrupts
-from mnistlab.errors import ClusterError, describe_error
+from mnistlab.errors import ClusterError, advise, deferred, describe_error
 from mnistlab.experiment import Reporter
 from mnistlab.experiment.recorder import now
-from mnistlab.interrupts import deferred
 from mnistlab.plots.drawing import Painter
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.provenance import describe_environment, describe_other_blas
@@ -304,4 +302,4 @@ def _give_up(
     done = len(folder.runs())
     resume = f"mnistlab sweep --resume {folder.name}{resume_options}"
     runs = "run is" if done == 1 else "runs are"
-    interrupts.advise(error, f"{done} {runs} done; to go on: {resume}")
+    advise(error, f"{done} {runs} done; to go on: {resume}")

@@ -12,8 +12,8 @@ from queue import SimpleQueue
 from threading import Event as Flag
 from typing import Any, Protocol, TypeVar
 
-from mnistlab import interrupts
 from mnistlab.datasets import Progress
+from mnistlab.errors import check_interrupted
 
 T = TypeVar("T")
 
@@ -115,7 +115,7 @@ class Workers:
         try:
             while left:
                 event = self._events.get()
-                interrupts.check()
+                check_interrupted()
                 if isinstance(event, Future):
                     left -= 1
                 elif listen is not None:

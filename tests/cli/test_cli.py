@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mnistlab import __version__, interrupts
+from mnistlab import __version__, errors
 from mnistlab.__main__ import main
 from mnistlab.run_folders import RunFolder, files
 from mnistlab.sweeps.sweep_file import is_sweep_file
@@ -400,7 +400,7 @@ def test_a_signal_that_typer_swallows_keeps_its_code(run, monkeypatch, number, c
         return 130
 
     monkeypatch.setattr("mnistlab.cli.make_app", lambda _: swallow)
-    monkeypatch.setattr(interrupts._State, "received", None)
+    monkeypatch.setattr(errors._State, "received", None)
     assert run("train") == (code, "", "mnistlab: interrupted\n")
 
 
@@ -445,7 +445,7 @@ def test_print_config_with_json_is_json(run, config):
 def test_a_config_that_names_a_loss_of_ones_own_can_be_checked(run, config, tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text(
-        "from mnistlab.core.losses import LOSSES, SquaredError\nLOSSES.add('own', SquaredError())\n"
+        "from mnistlab.core.models import LOSSES, SquaredError\nLOSSES.add('own', SquaredError())\n"
     )
     with config.open("a") as file:
         file.write("loss: own\n")

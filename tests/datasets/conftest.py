@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from mnistlab.datasets import DATASETS, DataFile, NamedDataset, home_of, verify, write_idx
-from mnistlab.datasets.data_files import NAMES, data_dir, find_all
-from mnistlab.datasets.sources import Package, SourceError
+from mnistlab.datasets.data_files import NAMES
+from mnistlab.datasets.reading import find_all
+from mnistlab.datasets.sources import Package, SourceError, data_dir
 
 Answer = bytes | int | Callable[[BaseHTTPRequestHandler], None]
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mnistlab.datasets import home_of, load, read_idx, write_idx
-from mnistlab.datasets.data_files import NAMES, find_all
+from mnistlab.datasets.data_files import NAMES
+from mnistlab.datasets.reading import find_all
 
 TRAIN_PER_CLASS = 600
 TEST_PER_CLASS = 100

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from mnistlab import interrupts
+from mnistlab import errors
 from mnistlab.config.load import load_config
-from mnistlab.core.losses import LOSSES, SquaredError
+from mnistlab.core.models import LOSSES, SquaredError
 from mnistlab.datasets import load
 from mnistlab.errors import ConfigError, DataError, InputError, Interrupted, RunFolderError
 from mnistlab.experiment import prepare, train_run, training
@@ -351,7 +351,7 @@ def test_an_epoch_as_text():
 def test_a_plugin_adds_a_loss_that_configs_can_name(tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text(
-        "from mnistlab.core.losses import LOSSES, SquaredError\n"
+        "from mnistlab.core.models import LOSSES, SquaredError\n"
         "class Half(SquaredError):\n"
         "    curvature = 1.0\n"
         "    def value(self, outputs, targets):\n"
@@ -391,7 +391,7 @@ def test_a_plugin_that_fails_is_named_with_its_line(tmp_path, content, message):
 
 
 LOSS = """
-from mnistlab.core.losses import LOSSES
+from mnistlab.core.models import LOSSES
 class Mine:
     curvature = None
     def value(self, outputs, targets):
@@ -485,10 +485,10 @@ def plots_of(run):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_whose_exception_is_lost_is_heard_all_the_same(tmp_path, monkeypatch):
     """Python drops what is raised in a callback from C."""
-    handlers = {number: signal.getsignal(number) for number in interrupts._SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in errors._SIGNALS}
     lose = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), signal.SIGTERM))
     monkeypatch.setattr(training, "uncommitted_changes", lambda _: lose() or "")
-    interrupts.install()
+    errors.catch_signals()
     try:
         with pytest.raises(Interrupted, match="SIGTERM"):
             train(tmp_path=tmp_path)

@@ -14,7 +14,7 @@ from unittest import mock
 
 import numpy as np
 
-from mnistlab import interrupts
+from mnistlab import errors
 from mnistlab.__main__ import main
 from mnistlab.experiment import recorder
 from mnistlab.run_folders import provenance
@@ -50,7 +50,7 @@ def invoke(*words: object) -> Outcome:
             code = stop.code
     for signum, handler in handlers.items():
         signal.signal(signum, handler)
-    interrupts._State.received = None
+    errors._State.received = None
     texts = []
     for stream in streams:
         stream.flush()

@@ -20,8 +20,7 @@ import safetensors.numpy
 from mnistlab.config.config_files import MAX_SWEEP_BYTES, read_file
 from mnistlab.config.load import load_config, parse_overrides
 from mnistlab.core.trainer import Snapshot
-from mnistlab.datasets.data_files import KEYS, read_idx
-from mnistlab.datasets.npz import read_npz
+from mnistlab.datasets.data_files import KEYS, read_idx, read_npz
 from mnistlab.datasets.sanity import check_images, check_labels
 from mnistlab.errors import MnistlabError
 from mnistlab.run_folders import RunFolder

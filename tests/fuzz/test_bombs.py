@@ -11,8 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from mnistlab.datasets.data_files import FREE, GZIP_CAP, KEYS, most_unpacked, read_idx
-from mnistlab.datasets.npz import read_npz
+from mnistlab.datasets.data_files import FREE, GZIP_CAP, KEYS, most_unpacked, read_idx, read_npz
 from mnistlab.errors import DataError
 from tests.fuzz.limits import limits
 from tests.fuzz.targets import idx, members, npy, npz

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from mnistlab.errors import InputError
-from mnistlab.gradcheck.mistakes import MISTAKES
+from mnistlab.gradcheck.check import Options
+from mnistlab.gradcheck.courses import MISTAKES
 from mnistlab.gradcheck.own_file import judge
-from mnistlab.gradcheck.suites import Options
 from tests.faults.command import invoke
 from tests.gradcheck.homework import FORMS, write
-from tests.gradcheck.odd_faults import UNJUDGED, WRONG
 from tests.gradcheck.odd_files import HEAD, RIGHT
+from tests.gradcheck.students import UNJUDGED, WRONG
 
 KINDS = {
     "one vector": ("one vector", ()),

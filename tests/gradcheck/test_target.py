@@ -5,8 +5,8 @@ import re
 import pytest
 
 from mnistlab.errors import InputError
+from mnistlab.gradcheck.check import Options
 from mnistlab.gradcheck.own_file import judge
-from mnistlab.gradcheck.suites import Options
 from mnistlab.gradcheck.user_file import Names
 from tests.gradcheck.odd_files import HEAD
 from tests.gradcheck.students import FAULTY, GOOD, RIGHT, hand_in, verdict_of

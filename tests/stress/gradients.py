@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistlab.gradcheck.check import METHODS
-from mnistlab.gradcheck.mistakes import MISTAKES, Case
-from mnistlab.gradcheck.suites import Options
+from mnistlab.gradcheck.check import METHODS, Options
+from mnistlab.gradcheck.courses import MISTAKES, Case
 from tests.core.test_gradcheck import CASES, altered, judge, problem_of
 from tests.gradcheck.homework import FORMS, SPELLINGS
-from tests.gradcheck.odd_faults import UNJUDGED, WRONG
 from tests.gradcheck.odd_files import RIGHT
-from tests.gradcheck.students import FAULTY
+from tests.gradcheck.students import FAULTY, UNJUDGED, WRONG
 from tests.gradcheck.test_class import KINDS, SPELT, problems_of_a_class, verdict_on
 from tests.gradcheck.test_forms import PAIRS, problems_of_a_mistake, problems_of_a_right_file
 from tests.gradcheck.test_target import report_on
