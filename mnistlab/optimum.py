@@ -18,8 +18,9 @@ from pydantic import ConfigDict, Field, TypeAdapter
 import mnistlab
 from mnistlab.config.schema import Config
 from mnistlab.core.least_squares import least_squares, measure_moments
+from mnistlab.core.losses import LOSSES, softmax
 from mnistlab.core.metrics import score_images
-from mnistlab.core.models import LOSSES, MODELS, softmax
+from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective, join_parameters
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.samples import Samples

@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 
 from mnistlab.core import Registry
-from mnistlab.core.models import INITIALIZERS, LOSSES, MODELS, ONE_HOT
-from mnistlab.core.optimizers import OPTIMIZERS, SCHEDULES
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.models import INITIALIZERS, MODELS, ONE_HOT
+from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.core.schedules import SCHEDULES
 from mnistlab.errors import InputError
 
 _B, _K, _C = 4, 2, 3

@@ -9,7 +9,8 @@ import yaml
 
 from mnistlab.cli import make_app
 from mnistlab.config.load import load_config
-from mnistlab.core.models import LOSSES, MODELS
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.models import MODELS
 from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.datasets import DATASETS
 from tests.pages import PAGES, README, ROOT, read_page

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from mnistlab.config.config_files import MAX_SWEEP_BYTES, read_file
 from mnistlab.config.load import load_config
 from mnistlab.console.tables import MISSING
+from mnistlab.core.losses import LOSSES, gives_probabilities, softmax
 from mnistlab.core.metrics import largest_class, pre_activations
-from mnistlab.core.models import LOSSES, MODELS, gives_probabilities, softmax
+from mnistlab.core.models import MODELS
 from mnistlab.core.objective import coding_of
 from mnistlab.core.samples import FeatureMap, FeatureReader
 from mnistlab.datasets import PREPROCESSING, MovePixels

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def _complete_mistake(incomplete: str) -> list[str]:
-    from mnistlab.gradcheck.courses import MISTAKES
+    from mnistlab.gradcheck.mistakes import MISTAKES
 
     return [name for name in ("list", *MISTAKES) if name.startswith(incomplete)]
 
@@ -183,7 +183,7 @@ def gradcheck(
 
 
 def _list_mistakes(*, as_json: bool) -> None:
-    from mnistlab.gradcheck.courses import MISTAKES
+    from mnistlab.gradcheck.mistakes import MISTAKES
 
     sentences = {name: mistake.sentence for name, mistake in MISTAKES.items()}
     if as_json:
@@ -221,7 +221,7 @@ def _suite(
 ) -> tuple[str, "Iterator[Check]"]:
     """Return what is checked in words, and the checks as they are asked for."""
     from mnistlab.gradcheck import suites
-    from mnistlab.gradcheck.courses import Case
+    from mnistlab.gradcheck.mistakes import Case
 
     words = {"central": "extrapolated central differences", "complex": "complex step"}
     method = words[options.method]

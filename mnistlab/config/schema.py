@@ -22,9 +22,11 @@ from pydantic import (
 
 from mnistlab import datasets
 from mnistlab.core import Registry
-from mnistlab.core.models import INITIALIZERS, LOSSES, MODELS, SquaredError
+from mnistlab.core.losses import LOSSES, SquaredError
+from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import REDUCTIONS, check_pair
-from mnistlab.core.optimizers import OPTIMIZERS, SCHEDULES, Exact
+from mnistlab.core.optimizers import OPTIMIZERS, Exact
+from mnistlab.core.schedules import SCHEDULES
 from mnistlab.datasets import computed_features
 from mnistlab.errors import InputError, UnknownNameError
 

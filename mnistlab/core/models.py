@@ -1,15 +1,11 @@
-"""Models turn pre-activations into outputs and back, losses compare these with targets.
-
-Codings say which columns are which class.
+"""Models turn pre-activations into outputs and back; codings say which columns are which class.
 
 Shapes: A, outputs and their gradients are (B, K, P): batch, configurations, columns; the initial
 weights of one configuration are (D, P), D features. Where nothing else is said, P is C, a column
-for each class, whose target is 1 for samples of that class and 0 for others. N samples. Targets
-are (B, 1, C), the values of a loss (B, K), one a sample.
+for each class, whose target is 1 for samples of that class and 0 for others. N samples.
 
 The pre-activations A = X W + b are the business of the trainer, so a model is only what happens
-after them. Biases start at zero. Reducing over the batch is the caller's business, so that mean
-and sum are one decision made in one place.
+after them. Biases start at zero.
 """
 
 import math
@@ -197,80 +193,3 @@ class Uniform:
 INITIALIZERS.add("zeros", Zeros())
 INITIALIZERS.add("normal", Normal())
 INITIALIZERS.add("uniform", Uniform())
-
-
-class Loss(Protocol):
-    """What the trainer, the gradient check and the tests ask of a loss."""
-
-    curvature: float | None
-    """The constant second derivative by each output, or None where it is not constant."""
-
-    def value(self, outputs: Array, targets: Array) -> Array:
-        """Return each sample's loss, (B, K)."""
-        ...
-
-    def gradient(self, outputs: Array, targets: Array) -> Array:
-        """Return each sample's dL/d(outputs) as a new array, (B, K, C)."""
-        ...
-
-
-LOSSES: Registry[Loss] = Registry("loss")
-
-
-class SquaredError:
-    """L = sum_c (y_c - t_c)^2, the squared Euclidean distance to the one-hot target."""
-
-    curvature: float | None = 2.0
-
-    def value(self, outputs: Array, targets: Array) -> Array:
-        """Return sum_c (y_c - t_c)^2 for each sample, (B, K)."""
-        distance: Array = np.square(outputs - targets).sum(axis=-1)
-        return distance
-
-    def gradient(self, outputs: Array, targets: Array) -> Array:
-        """Return 2 (y - t), (B, K, C)."""
-        gradient = outputs - targets
-        gradient += gradient
-        return gradient
-
-
-class SoftmaxCrossEntropy:
-    """L = -log softmax(a)_t for logits a and the target class t.
-
-    Logits are shifted by their largest first (Blanchard, Higham and Higham, "Accurately
-    computing the log-sum-exp and softmax functions", IMA J. Numer. Anal. 41, 2021): no
-    exponential exceeds 1, and the result is finite as long as the differences of a sample's
-    logits are, so for all logits up to half the largest number in size.
-    """
-
-    curvature: float | None = None
-    gives_probabilities = True
-
-    def value(self, outputs: Array, targets: Array) -> Array:
-        """Return log(sum_c exp(a_c)) - a_t for each sample, (B, K)."""
-        shifted = outputs - outputs.real.max(axis=-1, keepdims=True)
-        loss: Array = np.log(np.exp(shifted).sum(axis=-1)) - (shifted * targets).sum(axis=-1)
-        return loss
-
-    def gradient(self, outputs: Array, targets: Array) -> Array:
-        """Return softmax(a) - t, (B, K, C)."""
-        return softmax(outputs) - targets
-
-
-def gives_probabilities(loss: Loss) -> bool:
-    """Return whether the softmax of the outputs that a loss is for are probabilities.
-
-    A loss says so by an attribute of this name.
-    """
-    return getattr(loss, "gives_probabilities", False)
-
-
-def softmax(logits: Array) -> Array:
-    """Return exp(a_c) / sum_j exp(a_j) over the last axis, shifted by the largest logit."""
-    exponentials: Array = np.exp(logits - logits.real.max(axis=-1, keepdims=True))
-    exponentials /= exponentials.sum(axis=-1, keepdims=True)
-    return exponentials
-
-
-LOSSES.add("squared_error", SquaredError())
-LOSSES.add("softmax_cross_entropy", SoftmaxCrossEntropy())

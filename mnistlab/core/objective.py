@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mnistlab.core import Registry
-from mnistlab.core.models import LOSSES, MODELS, ONE_HOT, Coding, Loss, Model
+from mnistlab.core.losses import LOSSES, Loss
+from mnistlab.core.models import MODELS, ONE_HOT, Coding, Model
 from mnistlab.core.optimizers import Exact, Optimizer
 from mnistlab.core.samples import Samples
 

@@ -1,11 +1,7 @@
-"""Optimizers turn a gradient into a step, schedules say by which learning rate in each epoch.
-
-An optimizer is a pair (init, update), state is passed.
+"""Optimizers turn a gradient into a step; each is a pair (init, update), state is passed.
 
 Shapes: parameters, gradients and every array of a state have K second to last, like
 (D+1, K, C); hyperparameters are (K, 1) and broadcast, so no optimizer knows of K.
-
-A schedule's epochs, hyperparameters and factor are (K,).
 
 `update` writes the step over the gradient it is given: these arrays are as large as the
 model, and a fresh one a step would cost as much as the arithmetic.
@@ -20,7 +16,6 @@ from numpy.typing import NDArray
 from mnistlab.core import Registry
 
 Array = NDArray[np.floating]
-Values = NDArray[np.float64]
 State = dict[str, Array]
 Hyperparameters = Mapping[str, Array]
 
@@ -205,61 +200,3 @@ OPTIMIZERS.add("nesterov", Nesterov())
 OPTIMIZERS.add("adam", Adam())
 OPTIMIZERS.add("adamw", AdamW())
 OPTIMIZERS.add("exact", Exact())
-
-
-class Schedule(Protocol):
-    """What the trainer asks of a schedule."""
-
-    options: ClassVar[Mapping[str, float]]
-    """The hyperparameters it reads, with their usual values."""
-
-    counts_epochs: ClassVar[bool]
-    """Whether the factor depends on how many epochs a run has: if not, a shorter run is the
-    beginning of a longer one."""
-
-    def factor(self, epoch: int, epochs: Values, hyper: Mapping[str, Values]) -> Values:
-        """Return the factor for `epoch` (the first is 0) of a run of `epochs`."""
-        ...
-
-
-SCHEDULES: Registry[Schedule] = Registry("schedule")
-
-
-class Constant:
-    """The same rate all along."""
-
-    options: ClassVar[Mapping[str, float]] = {}
-    counts_epochs: ClassVar[bool] = False
-
-    def factor(self, epoch: int, epochs: Values, hyper: Mapping[str, Values]) -> Values:  # noqa: ARG002
-        """Return 1."""
-        return np.ones(len(epochs))
-
-
-class Cosine:
-    """Half a cosine wave from 1 down to almost 0 (Loshchilov and Hutter, ICLR 2017)."""
-
-    options: ClassVar[Mapping[str, float]] = {}
-    counts_epochs: ClassVar[bool] = True
-
-    def factor(self, epoch: int, epochs: Values, hyper: Mapping[str, Values]) -> Values:  # noqa: ARG002
-        """Return (1 + cos(pi * epoch / epochs)) / 2."""
-        factor: Values = (1 + np.cos(np.pi * epoch / epochs)) / 2
-        return factor
-
-
-class StepDecay:
-    """A drop by `step_factor` every `step_epochs` epochs."""
-
-    options: ClassVar[Mapping[str, float]] = {"step_epochs": 10, "step_factor": 0.1}
-    counts_epochs: ClassVar[bool] = False
-
-    def factor(self, epoch: int, epochs: Values, hyper: Mapping[str, Values]) -> Values:  # noqa: ARG002
-        """Return step_factor ** floor(epoch / step_epochs)."""
-        factor: Values = hyper["step_factor"] ** (epoch // hyper["step_epochs"])
-        return factor
-
-
-SCHEDULES.add("constant", Constant())
-SCHEDULES.add("cosine", Cosine())
-SCHEDULES.add("step", StepDecay())

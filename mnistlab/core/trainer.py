@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from mnistlab.core.metrics import Evaluator, Metrics
 from mnistlab.core.objective import Objective, Products, batch_gradient, copy_stack
-from mnistlab.core.optimizers import Exact, Optimizer, Schedule, State
+from mnistlab.core.optimizers import Exact, Optimizer, State
 from mnistlab.core.samples import Samples, shuffled
+from mnistlab.core.schedules import Schedule
 
 Array = NDArray[np.floating]
 PerColumn = NDArray[np.float64]

@@ -15,7 +15,8 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from mnistlab.config.schema import Config, option_keys
-from mnistlab.core.models import INITIALIZERS, LOSSES, MODELS
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import (
     REDUCTIONS,
     SUBSET_ROWS,
@@ -26,7 +27,8 @@ from mnistlab.core.objective import (
     stability_limit,
     stack_parameters,
 )
-from mnistlab.core.optimizers import OPTIMIZERS, SCHEDULES, Exact
+from mnistlab.core.optimizers import OPTIMIZERS, Exact
+from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Settings, Trainer
 from mnistlab.datasets import (
     DATASETS,

@@ -9,7 +9,7 @@ from typing import Any
 import mnistlab
 from mnistlab.config.load import to_yaml
 from mnistlab.config.schema import Config
-from mnistlab.core.optimizers import SCHEDULES
+from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.prepare import Plan

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.gradcheck.courses import MISTAKES, Anatomy, Mistake
 from mnistlab.gradcheck.diagnosis import diagnose, place
 from mnistlab.gradcheck.differences import Derivative, Floats, Line, central, complex_step, largest
+from mnistlab.gradcheck.mistakes import MISTAKES, Anatomy, Mistake
 
 METHODS = {"central": 1e-9, "complex": 1e-13}
 """The ways to find a numerical gradient, with the relative error that each lives up to."""

@@ -11,9 +11,9 @@ from typing import SupportsInt
 
 import numpy as np
 
-from mnistlab.core.models import softmax
-from mnistlab.gradcheck.courses import MISTAKES, Anatomy, Distortion, changed
+from mnistlab.core.losses import softmax
 from mnistlab.gradcheck.differences import Floats
+from mnistlab.gradcheck.mistakes import MISTAKES, Anatomy, Distortion, changed
 
 _FIT = 0.01
 """What a mistake may leave unexplained of the largest error."""

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.models import softmax
+from mnistlab.core.losses import softmax
 from mnistlab.gradcheck.check import Options
-from mnistlab.gradcheck.courses import Known
 from mnistlab.gradcheck.differences import Floats
+from mnistlab.gradcheck.mistakes import Known
 from mnistlab.gradcheck.user_file import CallError, FaultError, Offer, UserFunction
 
 Labels = NDArray[np.integer]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.models import softmax
+from mnistlab.core.losses import softmax
 from mnistlab.gradcheck.check import (
     METHODS,
     ROUNDING,
@@ -24,7 +24,6 @@ from mnistlab.gradcheck.check import (
     check,
     line_through,
 )
-from mnistlab.gradcheck.courses import REFERENCES, Anatomy, Known, about_loss, added_inside
 from mnistlab.gradcheck.diagnosis import diagnose
 from mnistlab.gradcheck.differences import Floats, central, unit_of
 from mnistlab.gradcheck.forms import (
@@ -36,6 +35,7 @@ from mnistlab.gradcheck.forms import (
     random_sample,
     sample_at,
 )
+from mnistlab.gradcheck.mistakes import REFERENCES, Anatomy, Known, about_loss, added_inside
 from mnistlab.gradcheck.user_file import CallError, FaultError
 
 _COARSEST = 1e-5  # float32 rounds to 1e-7, float16 to 1e-3

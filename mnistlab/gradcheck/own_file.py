@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from mnistlab.gradcheck.check import Options, Verdict
-from mnistlab.gradcheck.courses import OF_SIGMOID, Known, recognise
 from mnistlab.gradcheck.diagnosis import MEAN_OVER_CLASSES
 from mnistlab.gradcheck.differences import Floats, unit_of
 from mnistlab.gradcheck.forms import (
@@ -28,6 +27,7 @@ from mnistlab.gradcheck.forms import (
     sample_at,
 )
 from mnistlab.gradcheck.judgement import fits, judge_form, spots
+from mnistlab.gradcheck.mistakes import OF_SIGMOID, Known, recognise
 from mnistlab.gradcheck.user_file import (
     FaultError,
     Names,

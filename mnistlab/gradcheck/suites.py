@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.core.models import INITIALIZERS, LOSSES, MODELS
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import (
     REDUCTIONS,
     Objective,
@@ -27,8 +28,8 @@ from mnistlab.core.objective import (
 )
 from mnistlab.core.samples import Samples
 from mnistlab.gradcheck.check import BLOCK, Check, Options, Problem, Verdict, check
-from mnistlab.gradcheck.courses import Anatomy, Case, Mistake
 from mnistlab.gradcheck.differences import Floats
+from mnistlab.gradcheck.mistakes import Anatomy, Case, Mistake
 from mnistlab.gradcheck.verdicts import probe_softmax, probe_stability
 
 if TYPE_CHECKING:

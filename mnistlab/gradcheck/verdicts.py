@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.core import models
+from mnistlab.core import losses
 from mnistlab.gradcheck.check import Check, Verdict
-from mnistlab.gradcheck.courses import MISTAKES
 from mnistlab.gradcheck.diagnosis import place
 from mnistlab.gradcheck.differences import Floats, study_steps, unit_of
+from mnistlab.gradcheck.mistakes import MISTAKES
 
 RIGHT, WRONG, UNJUDGED = "right", "wrong", "cannot be judged"
 """The verdicts on a file."""
@@ -235,9 +235,9 @@ def probe_softmax(softmax: Callable[[Floats], Floats], C: int, seed: int) -> lis
     """Return what can be said of a softmax of rows, (B, C) to (B, C)."""
     a = np.random.default_rng([seed, 2]).normal(0, 2, (2, C))
     with np.errstate(all="ignore"):
-        outputs, shifted, true = softmax(a.copy()), softmax(a + 50), models.softmax(a)
+        outputs, shifted, true = softmax(a.copy()), softmax(a + 50), losses.softmax(a)
         extremes = _extremes(C, LARGE)
-        far, true_far = softmax(extremes.copy()), models.softmax(extremes)
+        far, true_far = softmax(extremes.copy()), losses.softmax(extremes)
     total, low, high = outputs.sum(axis=1), float(outputs.min()), float(outputs.max())
     moved, gap = (float(np.abs(one - outputs).max()) for one in (shifted, true))
     transposed = abs(float(outputs.sum(axis=0)[0]) - 1) < 1e-6

@@ -16,16 +16,17 @@ from numpy.typing import ArrayLike
 
 from mnistlab.config.config_files import shipped_configs
 from mnistlab.config.load import load_config
-from mnistlab.core.models import LOSSES, ONE_HOT
-from mnistlab.core.models import softmax as our_softmax
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.losses import softmax as our_softmax
+from mnistlab.core.models import ONE_HOT
 from mnistlab.core.objective import SUBSET_ROWS, format_limit
 from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.experiment.prepare import Plan, open_data, plan_on, with_absolute_data
 from mnistlab.experiment.recorder import find_run_of
 from mnistlab.experiment.training import evaluate_test
 from mnistlab.gradcheck.check import Options
-from mnistlab.gradcheck.courses import Case
 from mnistlab.gradcheck.differences import COMPLEX_STEP, FIRST_STEP, LEVELS
+from mnistlab.gradcheck.mistakes import Case
 from mnistlab.gradcheck.suites import check_case, probe_ours
 from mnistlab.optimum import evaluate_elsewhere
 from mnistlab.plots.drawing import Painter

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnistlab.config.schema import Config
-from mnistlab.core.models import LOSSES, gives_probabilities
+from mnistlab.core.losses import LOSSES, gives_probabilities
 from mnistlab.core.samples import Samples
 from mnistlab.datasets import PREPROCESSING, Dataset, MovePixels, describe_steps
 from mnistlab.errors import shown

@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mnistlab.config.load import load_config, plain
 from mnistlab.config.schema import Config
-from mnistlab.core.models import LOSSES, gives_probabilities, softmax
+from mnistlab.core.losses import LOSSES, gives_probabilities, softmax
 from mnistlab.core.optimizers import OPTIMIZERS, Exact
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import InputError

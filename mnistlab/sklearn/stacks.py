@@ -15,7 +15,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from mnistlab.config.schema import Config
-from mnistlab.core.models import LOSSES, MODELS, ONE_HOT
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.models import MODELS, ONE_HOT
 from mnistlab.core.objective import coding_of
 from mnistlab.core.samples import AS_THEY_ARE, Samples, Values
 from mnistlab.core.trainer import Snapshot

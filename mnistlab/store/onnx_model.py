@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 import mnistlab
 from mnistlab.config.load import to_yaml
 from mnistlab.config.schema import Config
-from mnistlab.core.models import LOSSES, MODELS, Linear, Sigmoid, gives_probabilities
+from mnistlab.core.losses import LOSSES, gives_probabilities
+from mnistlab.core.models import MODELS, Linear, Sigmoid
 from mnistlab.datasets import PREPROCESSING, Dataset, MovePixels, Progress
 from mnistlab.datasets.preprocess import invert, transpose
 from mnistlab.errors import InputError, escape, shown

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from mnistlab.config.load import load_config
 from mnistlab.config.schema import Config
+from mnistlab.core.losses import LOSSES, gives_probabilities, softmax
 from mnistlab.core.metrics import largest_class, pre_activations
-from mnistlab.core.models import LOSSES, gives_probabilities, softmax
 from mnistlab.core.objective import Objective
 from mnistlab.datasets import (
     PREPROCESSING,

@@ -14,8 +14,8 @@ import threadpoolctl
 
 from mnistlab.config.schema import Config
 from mnistlab.core.objective import format_limit
-from mnistlab.core.optimizers import SCHEDULES
 from mnistlab.core.samples import available_cores
+from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import Settings, Trainer
 from mnistlab.datasets import Dataset, Progress
 from mnistlab.experiment.prepare import (

@@ -280,7 +280,7 @@ def test_progress_is_one_line_in_a_notebook_and_nothing_elsewhere(capsys, monkey
 
 def test_a_plugin_can_be_named_again(tmp_path):
     (tmp_path / "own.py").write_text(
-        "from mnistlab.core.models import LOSSES, SquaredError\n"
+        "from mnistlab.core.losses import LOSSES, SquaredError\n"
         "if 'own_of_api' not in LOSSES: LOSSES.add('own_of_api', SquaredError())\n"
     )
     for _ in range(2):
@@ -289,7 +289,7 @@ def test_a_plugin_can_be_named_again(tmp_path):
 
 def test_a_plugins_loss_may_give_probabilities(tmp_path, data):
     (tmp_path / "smooth.py").write_text(
-        "from mnistlab.core.models import LOSSES, softmax\n"
+        "from mnistlab.core.losses import LOSSES, softmax\n"
         "class Brier:\n"
         "    curvature = None\n"
         "    gives_probabilities = True\n"

@@ -445,7 +445,7 @@ def test_print_config_with_json_is_json(run, config):
 def test_a_config_that_names_a_loss_of_ones_own_can_be_checked(run, config, tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text(
-        "from mnistlab.core.models import LOSSES, SquaredError\nLOSSES.add('own', SquaredError())\n"
+        "from mnistlab.core.losses import LOSSES, SquaredError\nLOSSES.add('own', SquaredError())\n"
     )
     with config.open("a") as file:
         file.write("loss: own\n")

@@ -124,8 +124,8 @@ def test_a_sweeps_document_without_results_is_damaged(tmp_path, content):
 TALKATIVE = """
 print("loaded")
 from mnistlab.core.models import MODELS
-from mnistlab.core.models import LOSSES
-from mnistlab.core.optimizers import SCHEDULES
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.models import INITIALIZERS
 class Model:
     is_linear = True

@@ -18,9 +18,11 @@ from mnistlab.config.config_files import (
 )
 from mnistlab.config.load import load_config, parse_overrides, to_yaml, valid_keys
 from mnistlab.config.schema import Config
-from mnistlab.core.models import INITIALIZERS, LOSSES, MODELS
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.models import INITIALIZERS, MODELS
 from mnistlab.core.objective import REDUCTIONS
-from mnistlab.core.optimizers import OPTIMIZERS, SCHEDULES
+from mnistlab.core.optimizers import OPTIMIZERS
+from mnistlab.core.schedules import SCHEDULES
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.sweep_file import is_sweep_file
 from mnistlab.sweeps.sweep_schema import FUNCTIONS

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from mnistlab.core.models import LOSSES, MODELS
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.models import MODELS
 from mnistlab.core.objective import REDUCTIONS, Objective, coding_of, stack_parameters
-from mnistlab.core.optimizers import OPTIMIZERS, SCHEDULES
+from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.samples import Samples
+from mnistlab.core.schedules import SCHEDULES
 from mnistlab.core.trainer import EpochRecord, Settings, Trainer
 
 C = 10

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from mnistlab.core.least_squares import least_squares, measure_moments, ridge_path
+from mnistlab.core.losses import LOSSES
 from mnistlab.core.metrics import evaluate
-from mnistlab.core.models import LOSSES, MODELS, OneAgainstOne
+from mnistlab.core.models import MODELS, OneAgainstOne
 from mnistlab.core.objective import REDUCTIONS, Objective, join_parameters
 from mnistlab.core.samples import FeatureMap, PixelMap
 

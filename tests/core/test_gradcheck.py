@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnistlab.core.models import LOSSES, MODELS
+from mnistlab.core.losses import LOSSES
+from mnistlab.core.models import MODELS
 from mnistlab.core.objective import (
     REDUCTIONS,
     Objective,
@@ -23,9 +24,9 @@ from mnistlab.core.objective import (
 )
 from mnistlab.core.samples import Samples
 from mnistlab.gradcheck.check import METHODS, check
-from mnistlab.gradcheck.courses import MISTAKES, Case
 from mnistlab.gradcheck.diagnosis import diagnose
 from mnistlab.gradcheck.differences import study_steps
+from mnistlab.gradcheck.mistakes import MISTAKES, Case
 from mnistlab.gradcheck.suites import Batch, activations_problem, parameters_problem
 from tests.late import Late
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mnistlab.core.models import LOSSES, MODELS, ONE_HOT, softmax
+from mnistlab.core.losses import LOSSES, softmax
+from mnistlab.core.models import MODELS, ONE_HOT
 from tests.late import Late
 
 special = Late("scipy.special")

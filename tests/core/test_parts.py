@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from mnistlab.core import Registry
+from mnistlab.core.losses import LOSSES
 from mnistlab.core.metrics import evaluate, largest_class, score_images
-from mnistlab.core.models import LOSSES, MODELS, ONE_HOT
+from mnistlab.core.models import MODELS, ONE_HOT
 from mnistlab.core.objective import (
     REDUCTIONS,
     Curvature,
@@ -21,7 +22,7 @@ from mnistlab.core.objective import (
     stability_limit,
     stack_parameters,
 )
-from mnistlab.core.optimizers import OPTIMIZERS, SCHEDULES
+from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.samples import (
     AS_THEY_ARE,
     FeatureMap,
@@ -29,6 +30,7 @@ from mnistlab.core.samples import (
     PixelMap,
     shuffled,
 )
+from mnistlab.core.schedules import SCHEDULES
 from mnistlab.errors import UnknownNameError
 
 from .helpers import C, random_samples, random_weights, run, settings, trainer

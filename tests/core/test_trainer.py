@@ -9,8 +9,9 @@ import pytest
 
 from mnistlab.core.models import INITIALIZERS
 from mnistlab.core.objective import trainable_pairs
-from mnistlab.core.optimizers import OPTIMIZERS, SCHEDULES
+from mnistlab.core.optimizers import OPTIMIZERS
 from mnistlab.core.samples import AS_THEY_ARE, FeatureMap, PixelMap, Samples
+from mnistlab.core.schedules import SCHEDULES
 
 from .helpers import C, only, random_samples, random_weights, run, settings, trainer
 

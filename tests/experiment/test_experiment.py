@@ -14,7 +14,7 @@ import safetensors.numpy
 
 from mnistlab import errors
 from mnistlab.config.load import load_config
-from mnistlab.core.models import LOSSES, SquaredError
+from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
 from mnistlab.errors import ConfigError, DataError, InputError, Interrupted, RunFolderError
 from mnistlab.experiment import prepare, train_run, training
@@ -351,7 +351,7 @@ def test_an_epoch_as_text():
 def test_a_plugin_adds_a_loss_that_configs_can_name(tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text(
-        "from mnistlab.core.models import LOSSES, SquaredError\n"
+        "from mnistlab.core.losses import LOSSES, SquaredError\n"
         "class Half(SquaredError):\n"
         "    curvature = 1.0\n"
         "    def value(self, outputs, targets):\n"
@@ -391,7 +391,7 @@ def test_a_plugin_that_fails_is_named_with_its_line(tmp_path, content, message):
 
 
 LOSS = """
-from mnistlab.core.models import LOSSES
+from mnistlab.core.losses import LOSSES
 class Mine:
     curvature = None
     def value(self, outputs, targets):

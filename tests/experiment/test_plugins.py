@@ -15,7 +15,7 @@ from mnistlab.plugins import load_plugins, run_file
 OPTIMIZER = """
 import numpy as np
 from mnistlab.core.optimizers import OPTIMIZERS
-from mnistlab.core.optimizers import SCHEDULES
+from mnistlab.core.schedules import SCHEDULES
 class Sign:
     options = {options}
     def stability(self, momentum, noise): return None
@@ -103,7 +103,7 @@ def test_an_option_cannot_take_the_name_of_another_key(write, key):
 
 WRONG = """
 import numpy as np
-from mnistlab.core.models import LOSSES
+from mnistlab.core.losses import LOSSES
 from mnistlab.core.models import MODELS
 class Square:
     curvature = None

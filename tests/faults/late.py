@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mnistlab import plugins
-from mnistlab.core.models import LOSSES
+from mnistlab.core.losses import LOSSES
 from mnistlab.datasets import load
 from mnistlab.datasets.data_files import NAMES, write_idx
 from mnistlab.run_folders.folder import open_folder
@@ -20,7 +20,7 @@ from tests.faults.command import copy, sweep, train, write_config
 from tests.faults.processes import _below, finish, start
 
 _HEAD = """
-from mnistlab.core.models import LOSSES
+from mnistlab.core.losses import LOSSES
 calls = [0]
 class Mine:
     curvature = 1.0

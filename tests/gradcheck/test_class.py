@@ -6,7 +6,7 @@ import pytest
 
 from mnistlab.errors import InputError
 from mnistlab.gradcheck.check import Options
-from mnistlab.gradcheck.courses import MISTAKES
+from mnistlab.gradcheck.mistakes import MISTAKES
 from mnistlab.gradcheck.own_file import judge
 from tests.faults.command import invoke
 from tests.gradcheck.homework import FORMS, write

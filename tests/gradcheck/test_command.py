@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mnistlab.core.objective import trainable_pairs
-from mnistlab.gradcheck.courses import MISTAKES
+from mnistlab.gradcheck.mistakes import MISTAKES
 from tests.cli.test_cli import config  # noqa: F401 - a fixture
 from tests.gradcheck.students import hand_in
 
@@ -75,7 +75,7 @@ def test_all_covers_every_pair(run):
 def test_a_plugins_loss_appears_in_all(run, tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text(
-        "from mnistlab.core.models import LOSSES\n"
+        "from mnistlab.core.losses import LOSSES\n"
         "class Cube:\n"
         "    curvature = None\n"
         "    def value(self, outputs, targets):\n"

@@ -13,7 +13,7 @@ import pytest
 
 from mnistlab.errors import InputError
 from mnistlab.gradcheck.check import Options
-from mnistlab.gradcheck.courses import MISTAKES
+from mnistlab.gradcheck.mistakes import MISTAKES
 from mnistlab.gradcheck.own_file import judge
 from mnistlab.gradcheck.user_file import Names
 from tests.gradcheck.homework import CHANGES, FORMS, SPELLINGS, Form, write

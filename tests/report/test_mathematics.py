@@ -6,7 +6,8 @@ D features, C classes, n images in columns, as in the assignment.
 import numpy as np
 import pytest
 
-from mnistlab.core.models import LOSSES, MODELS, ONE_HOT, softmax
+from mnistlab.core.losses import LOSSES, softmax
+from mnistlab.core.models import MODELS, ONE_HOT
 from mnistlab.report.render import SOURCES
 
 D, C, n = 7, 4, 5

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mnistlab import plugins
 from mnistlab.console.printed_runs import print_predictions
-from mnistlab.core.models import LOSSES
+from mnistlab.core.losses import LOSSES
 from mnistlab.datasets import load
 from mnistlab.errors import InputError
 from mnistlab.run_folders.weights import load_weights, save_weights
@@ -181,7 +181,7 @@ def test_json_is_one_document(run, folder):
 def test_a_plugins_loss_needs_the_plugin(run, tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text(
-        "from mnistlab.core.models import LOSSES, SquaredError\n"
+        "from mnistlab.core.losses import LOSSES, SquaredError\n"
         "LOSSES.add('mine', SquaredError())\n"
     )
     base = tmp_path / "base.yaml"

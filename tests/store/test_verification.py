@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mnistlab.console.printed_runs import describe_verification as describe
-from mnistlab.core.models import LOSSES, SquaredError
+from mnistlab.core.losses import LOSSES, SquaredError
 from mnistlab.datasets import load
 from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.run_folders.files import write_json

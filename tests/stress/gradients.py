@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mnistlab.gradcheck.check import METHODS, Options
-from mnistlab.gradcheck.courses import MISTAKES, Case
+from mnistlab.gradcheck.mistakes import MISTAKES, Case
 from tests.core.test_gradcheck import CASES, altered, judge, problem_of
 from tests.gradcheck.homework import FORMS, SPELLINGS
 from tests.gradcheck.odd_files import RIGHT

@@ -183,7 +183,7 @@ def test_received_data_are_checked_and_mended():
 PLUGIN = """
 import os
 import numpy as np
-from mnistlab.core.models import LOSSES
+from mnistlab.core.losses import LOSSES
 
 class Mine:
     curvature = 1.0

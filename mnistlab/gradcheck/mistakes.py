@@ -1,6 +1,6 @@
-"""What is usual in courses: the mistakes in a gradient, and the losses that a user's may be.
+"""The usual mistakes in gradients and losses, and the usual losses by which those are recognised.
 
-Each mistake can be made on purpose, and recognised when met.
+A mistake in a gradient can be made on purpose, too.
 
 Shapes: B batch, C classes; the gradient in question has the shape of its coordinates, which
 may be pre-activations (B, C), weights (D, C) or biases (C,).
@@ -13,7 +13,8 @@ from functools import partial
 import numpy as np
 
 from mnistlab.core import Registry
-from mnistlab.core.models import LOSSES, MODELS, Loss, softmax
+from mnistlab.core.losses import LOSSES, Loss, softmax
+from mnistlab.core.models import MODELS
 from mnistlab.gradcheck.differences import Floats
 
 
