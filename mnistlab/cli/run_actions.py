@@ -298,7 +298,7 @@ def export(
 
         damaged, count = write_events(to, chosen, follow=follow)
     elif kind == "onnx":
-        from mnistlab.store.onnx_model import write_model
+        from mnistlab.store.predict import write_model
 
         write_model(to, folders, fetch_progress(quiet=False))
         damaged = {}

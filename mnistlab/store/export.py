@@ -13,7 +13,7 @@ from mnistlab.store.facts import Facts, csv_cell, in_order
 from mnistlab.store.selection import varying_keys
 
 FILES = ("csv", "json", "onnx")
-"""The formats that are one file, by its ending; `onnx_model` writes the last one."""
+"""The formats that are one file, by its ending; `predict` writes the last one."""
 
 EVENTS = "tensorboard"
 """The format that is a folder, which `event_files` writes."""
