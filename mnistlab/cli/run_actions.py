@@ -294,9 +294,7 @@ def export(
         raise InputError("runs export: no run is selected, so nothing was written")
     count = sum(folder is not None for folder in folders)
     if kind == store.EVENTS:
-        from mnistlab.store.event_files import write_events
-
-        damaged, count = write_events(to, chosen, follow=follow)
+        damaged, count = store.write_events(to, chosen, follow=follow)
     elif kind == "onnx":
         from mnistlab.store.predict import write_model
 
