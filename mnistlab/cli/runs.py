@@ -218,7 +218,7 @@ def diff(
     from mnistlab.errors import RunFolderError
     from mnistlab.run_folders.folder import SweepFolder
     from mnistlab.run_folders.places import is_inside
-    from mnistlab.store.diff import find_differences
+    from mnistlab.store.compare import find_differences
     from mnistlab.store.opening import open_given
 
     given = open_given([first, second], runs_dir)

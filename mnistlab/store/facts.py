@@ -12,7 +12,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
-from mnistlab.errors import InputError, escape
+from mnistlab.errors import InputError, RunFolderError, escape
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import has_checksum
 from mnistlab.run_folders.folder import SweepFolder
@@ -113,6 +113,13 @@ def in_order(keys: Iterable[str]) -> list[str]:
         *(key for key in given if is_of_config(key)),
         *(key for key in RESULT_KEYS if key in given),
     ]
+
+
+def differing(*mappings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys under which flat mappings differ, each with all values; absent is None."""
+    keys = dict.fromkeys(key for mapping in mappings for key in mapping)
+    rows = {key: tuple(mapping.get(key) for mapping in mappings) for key in keys}
+    return {key: row for key, row in rows.items() if any(value != row[0] for value in row)}
 
 
 def describe_keys() -> str:
@@ -240,6 +247,16 @@ def flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def config_facts(folder: RunFolder) -> Facts:
+    """Return a run's config under dotted keys; raise RunFolderError if it cannot be read."""
+    from mnistlab.config.config_files import read_file  # noqa: PLC0415 - see `_read`
+
+    try:
+        return dict(flatten(read_file(folder.config)[0]))
+    except InputError as error:
+        raise RunFolderError(f"{folder.name}: its config cannot be read: {error}") from None
 
 
 def _of_metrics(folder: RunFolder) -> Facts:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mnistlab.errors import InputError, UnknownNameError, suggest
 from mnistlab.run_folders import folder
-from mnistlab.store.facts import RESULT_KEYS, STATE_KEYS, Facts, is_number, is_of_config
+from mnistlab.store.facts import RESULT_KEYS, STATE_KEYS, Facts, differing, is_number, is_of_config
 from mnistlab.store.filters import Filter
 from mnistlab.store.opening import REFUSED
 
@@ -187,13 +187,8 @@ def columns_of(runs: Sequence[Facts], *, of_sweep: bool) -> list[str]:
 
 def varying_keys(runs: Sequence[Facts]) -> list[str]:
     """Return the keys of the runs' configs that do not have the same value in all of them."""
-    runs = [facts for facts in runs if facts.get("status") != REFUSED]
-    keys = dict.fromkeys(key for facts in runs for key in facts if is_of_config(key))
-    return [
-        key
-        for key in keys
-        if key != "name" and any(facts.get(key) != runs[0].get(key) for facts in runs)
-    ]
+    opened = [facts for facts in runs if facts.get("status") != REFUSED]
+    return [key for key in differing(*opened) if key != "name" and is_of_config(key)]
 
 
 def parse_columns(text: str, runs: Sequence[Facts]) -> list[str]:
