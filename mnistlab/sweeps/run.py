@@ -22,7 +22,6 @@ from mnistlab.run_folders.provenance import describe_environment, describe_other
 from mnistlab.sweeps.cluster import Cluster
 from mnistlab.sweeps.finish import SweepResult, finish_sweep
 from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch, prepare_sweep
-from mnistlab.sweeps.stack_epochs import train_epochs
 from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
 from mnistlab.sweeps.storage import (
     begin,
@@ -51,6 +50,7 @@ from mnistlab.sweeps.workers import (
     StoppedError,
     SweepReporter,
     Workers,
+    train_epochs,
 )
 
 

@@ -24,8 +24,15 @@ from mnistlab.run_folders.provenance import MACHINE
 from mnistlab.run_folders.safeguards import check_in_place, remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint, save_checkpoint
 from mnistlab.sweeps.plan import Column, PreparedSweep, Stack, last_epoch
-from mnistlab.sweeps.stack_epochs import TrainedEpoch, TrainEpochs
-from mnistlab.sweeps.workers import EpochEnded, RunEnded, StackEnded, StoppedError, Workers
+from mnistlab.sweeps.workers import (
+    EpochEnded,
+    RunEnded,
+    StackEnded,
+    StoppedError,
+    TrainedEpoch,
+    TrainEpochs,
+    Workers,
+)
 
 CHECKPOINT_SECONDS = 0.25
 """The least time from one checkpoint to the next; one of 64 columns takes 1 ms at first."""
