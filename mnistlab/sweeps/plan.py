@@ -216,27 +216,23 @@ class PreparedSweep:
 
     def warnings(self) -> list[str]:
         """Return warnings of values and data that are odd and of runs beyond their limit."""
-        oddities = (oddity.message for oddity in self.data.oddities)
-        return [*self.sweep.notes, *oddities, *self._beyond_the_limit()]
-
-    def _beyond_the_limit(self) -> list[str]:
+        found = [*self.sweep.notes, *(oddity.message for oddity in self.data.oddities)]
         beyond = [
             run
             for run, limit in self.limits.items()
             if limit is not None and self.configs[run].learning_rate > limit
         ]
-        if not beyond:
-            return []
-        limits = sorted({format_limit(self.limits[run] or 0.0) for run in beyond}, key=float)
-        limit = limits[0] if len(limits) == 1 else f"{limits[0]} to {limits[-1]}"
-        count, of = len(beyond), len(self.configs)
-        which = "the run" if of == 1 else f"{count} of {of} runs"
-        is_, its = ("is", "its") if count == 1 else ("are", "their")
-        warning = (
-            f"{which} {is_} beyond the stability limit of this data, a learning rate of about "
-            f"{limit}: {its} loss is likely to grow until it overflows"
-        )
-        return [warning]
+        if beyond:
+            limits = sorted({format_limit(self.limits[run] or 0.0) for run in beyond}, key=float)
+            limit = limits[0] if len(limits) == 1 else f"{limits[0]} to {limits[-1]}"
+            of = len(self.configs)
+            which = "the run" if of == 1 else f"{len(beyond)} of {of} runs"
+            is_, its = ("is", "its") if len(beyond) == 1 else ("are", "their")
+            found.append(
+                f"{which} {is_} beyond the stability limit of this data, a learning rate of about "
+                f"{limit}: {its} loss is likely to grow until it overflows"
+            )
+        return found
 
 
 def prepare_sweep(

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -237,9 +237,9 @@ class _Training:
     work: Work
     reporter: SweepReporter
     fail_fast: bool
-
-    def __post_init__(self) -> None:
-        self.seconds = dict.fromkeys(("train", "evaluate", "write"), 0.0)
+    seconds: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("train", "evaluate", "write"), 0.0)
+    )
 
     def run(self, prepared: PreparedSweep, batch: SweepDefinition) -> None:
         """Train a batch of trials; halving decides who goes on.
