@@ -197,7 +197,7 @@ def delete(
     process works on stays. `latest` then points to the newest run that is left.
     """
     from mnistlab.errors import InputError, MnistlabError
-    from mnistlab.store.delete import plan_removal, remove
+    from mnistlab.store.runs_folder import plan_removal, remove
 
     removals = plan_removal(names, runs_dir)
     if dry_run:

@@ -82,8 +82,8 @@ def list_runs(
     from mnistlab.errors import InputError
     from mnistlab.run_folders.folder import SweepFolder
     from mnistlab.store.filters import parse
-    from mnistlab.store.index import read_all
     from mnistlab.store.opening import facts_of, open_given
+    from mnistlab.store.runs_folder import read_all
     from mnistlab.store.selection import (
         arrange,
         columns_of,

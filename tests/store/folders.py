@@ -63,7 +63,7 @@ def write_state(folder, status):
 def wait_a_tick(monkeypatch):
     """Let more time pass than two changes of a file may share."""
     now = time.time_ns
-    monkeypatch.setattr("mnistlab.store.index.time.time_ns", lambda: now() + 5_000_000_000)
+    monkeypatch.setattr("mnistlab.store.runs_folder.time.time_ns", lambda: now() + 5_000_000_000)
 
 
 def everything_in(folder):

@@ -19,7 +19,7 @@ from mnistlab.store.facts import (
     is_of_config,
     read_facts,
 )
-from mnistlab.store.index import read_all
+from mnistlab.store.runs_folder import read_all
 from tests.store.folders import make_run, make_sweep, wait_a_tick
 from tests.store.trained import MINI, train
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from mnistlab.errors import RunFolderError
 from mnistlab.store import facts as facts_module
-from mnistlab.store import index as index_module
-from mnistlab.store.index import INDEX, read_all
+from mnistlab.store import runs_folder as index_module
+from mnistlab.store.runs_folder import INDEX, read_all
 from tests.store.folders import make_run, make_sweep, names_in, wait_a_tick, write_state
 
 
@@ -384,7 +384,7 @@ def test_a_warm_listing_loads_nothing_heavy(tmp_path, monkeypatch):
     read_all(tmp_path)
     assert folder.path.exists()
     code = (
-        "import sys, pathlib; from mnistlab.store.index import read_all;"
+        "import sys, pathlib; from mnistlab.store.runs_folder import read_all;"
         "from mnistlab.store import selection; from mnistlab.console import tables;"
         f"print(len(read_all(pathlib.Path({str(tmp_path)!r}))));"
         "print([m for m in ('numpy', 'yaml', 'pydantic', 'rich', 'filelock') if m in sys.modules])"
