@@ -16,7 +16,7 @@ from mnistlab.run_folders.weights import load_weights, read_predictions
 from mnistlab.statistics import mcnemar_p
 from mnistlab.store.compare import count_flips, find_differences
 from mnistlab.store.facts import differing
-from tests.store.trained import train
+from tests.store.folders import train
 
 CLASSES = tuple("0123456789")
 

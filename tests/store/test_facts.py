@@ -20,8 +20,7 @@ from mnistlab.store.facts import (
     read_facts,
 )
 from mnistlab.store.runs_folder import read_all
-from tests.store.folders import make_run, make_sweep, wait_a_tick
-from tests.store.trained import MINI, train
+from tests.store.folders import MINI, make_run, make_sweep, train, wait_a_tick
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,7 @@ import pytest
 from mnistlab.errors import InputError
 from mnistlab.store.filters import parse
 from mnistlab.store.selection import arrange, select, varying_keys
-from tests.store.folders import make_run, make_sweep
-from tests.store.trained import train
+from tests.store.folders import make_run, make_sweep, train
 
 
 @pytest.fixture
