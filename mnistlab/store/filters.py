@@ -30,7 +30,7 @@ _TOKEN = re.compile(
         (?P<operator> == | != | <= | >= | [=<>(),] )
       | (?P<text> '[^']*' | "[^"]*" )
       | (?P<word> [^\s=!<>(),'"\x00-\x1f\x7f]+ )
-      | (?P<end> \Z )
+      | (?P<wrong> \S )
     )""",
     re.VERBOSE,
 )
@@ -99,23 +99,16 @@ class _Token:
 
 
 def _tokens(text: str) -> Iterator[_Token]:
-    place = 0
-    while True:
-        match = _TOKEN.match(text, place)
-        if match is None or match.lastgroup is None:
-            start = place + len(text[place:]) - len(text[place:].lstrip())
-            character = text[start]
-            if character in "'\"":
-                raise InputError(
-                    f"filter, position {start + 1}: the quote {character} is not closed"
-                )
-            hint = "; unequal is written !=" if character == "!" else ""
-            raise InputError(f"filter, position {start + 1}: {character!r} has no place here{hint}")
-        kind = match.lastgroup
-        if kind == "end":
-            return
-        yield _Token(kind, match[kind], match.start(kind) + 1)
-        place = match.end()
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup or ""
+        token = _Token(kind, match[kind], match.start(kind) + 1)
+        if kind == "wrong":
+            what = f"{token.text!r} has no place here"
+            if token.text in "'\"":
+                what = f"the quote {token.text} is not closed"
+            hint = "; unequal is written !=" if token.text == "!" else ""
+            raise InputError(f"filter, position {token.position}: {what}{hint}")
+        yield token
 
 
 class _Reader:
@@ -132,10 +125,8 @@ class _Reader:
         position, told = self._end, "it ends too early"
         if 0 <= at < len(self._tokens):
             token = self._tokens[at]
-            position, told = (
-                token.position,
-                problem or f"{shown(repr(token.text))} has no place here",
-            )
+            position = token.position
+            told = problem or f"{shown(repr(token.text))} has no place here"
         return InputError(
             f"filter, position {position}: {told}; a filter is written like "
             "learning_rate > 0.01 and (model = linear or epochs in (5, 10))"

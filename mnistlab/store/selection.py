@@ -83,12 +83,11 @@ def explain_no_match(condition: Filter, runs: Sequence[Facts]) -> list[str]:
     for key, value, is_part in condition.values:
         if key.endswith("accuracy") and is_number(value) and value > 1:
             hints.append(f"{key} lies between 0 and 1: write {value / 100:g} or {value:g}%")
-        elif isinstance(value, str) and (number := _number_in(value)) and _is_numeric(key, runs):
-            hints.append(f"{key} is a number: write {number}, several as in (0.01, 0.1)")
-        elif isinstance(value, str) and _is_numeric(key, runs):
-            hints.append(f"{key} is a number, and null where there is none; {value!r} is a text")
-        elif isinstance(value, bool) and _is_numeric(key, runs):
-            hints.append(f"{key} is a number, neither true nor false")
+        elif isinstance(value, str | bool) and _is_numeric(key, runs):
+            hints.append(
+                f"{key} is a number, and null where there is none: write 0.01, several as in "
+                "(0.01, 0.1)"
+            )
         elif isinstance(value, str):
             known = _known_texts(key, runs)
             found = any(value in one for one in known) if is_part else value in known
@@ -104,12 +103,6 @@ def _is_numeric(key: str, runs: Sequence[Facts]) -> bool:
     """Return whether a key has numbers in these runs and nothing else."""
     values = [run[key] for run in runs if key in run]
     return bool(values) and all(map(is_number, values))
-
-
-def _number_in(text: str) -> str | None:
-    """Return the first number in a text that looks like a list of them, or is one in quotes."""
-    found = re.fullmatch(r"[\[{(]?\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)[^A-Za-z]*", text)
-    return found[1] if found else None
 
 
 def _known_texts(key: str, runs: Sequence[Facts]) -> set[str]:
