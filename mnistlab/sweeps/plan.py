@@ -39,8 +39,6 @@ _MOST_ROUNDS = 4
 """Stacks a worker, so that they end at about the same time; more only make them narrower."""
 
 _TIMED_STEPS = 30
-_KINDS = 8
-"""Widths that are timed at most; of more, the nearest one stands for the others."""
 _PROCESS_BYTES = 165e6
 """A process with NumPy, mapped MNIST and its evaluation buffers took 160 to 170 MB."""
 _RUN_BYTES = 28_000
@@ -290,7 +288,7 @@ class Estimate:
 
 def estimate(prepared: PreparedSweep, stacks: Sequence[Stack]) -> Estimate:
     """Return what training these stacks will take on this machine."""
-    timed: dict[tuple[int, int], tuple[float, float]] = {}
+    timed: dict[int, tuple[float, float]] = {}
     seconds = [_stack_seconds(stack, prepared, timed) for stack in stacks]
     sizes = [len(one.columns) * _weight_bytes(prepared, one.columns[0].config) for one in stacks]
     weights = sum(_weight_bytes(prepared, column.config) * len(column.runs)
@@ -325,29 +323,21 @@ def _copied_bytes(prepared: PreparedSweep, stacks: Sequence[Stack]) -> int:
 
 
 def _stack_seconds(
-    stack: Stack, prepared: PreparedSweep, timed: dict[tuple[int, int], tuple[float, float]]
+    stack: Stack, prepared: PreparedSweep, timed: dict[int, tuple[float, float]]
 ) -> float:
-    """Return a stack's seconds; its columns are taken to stay as long as each one does."""
+    """Return a stack's seconds; the first one with a batch size stands for the others."""
     config = stack.columns[0].config
-    kind = (config.batch_size, len(stack.columns))
-    if kind not in timed:
-        near = [known for known in timed if known[0] == config.batch_size]
-        if len(timed) >= _KINDS and near:
-            kind = min(near, key=lambda known: abs(known[1] - len(stack.columns)))
-        else:
-            timed[kind] = _time_steps(stack, prepared)
-    train, evaluate = timed[kind]
+    if config.batch_size not in timed:
+        timed[config.batch_size] = _time_steps(stack, prepared)
+    train, evaluate = timed[config.batch_size]
     dataset = prepared.data_of(config)
     images, held_out = len(dataset.train), len(dataset.validation or ())
-    epochs = [last_epoch(column.config) for column in stack.columns]
-    share = np.mean(epochs) / max(epochs)
-    scale = len(stack.columns) / kind[1] * share * max(epochs)
     every = evaluate * (images + held_out) / config.evaluate_every
-    return float(scale * (train * images + every))
+    return sum(last_epoch(column.config) for column in stack.columns) * (train * images + every)
 
 
 def _time_steps(stack: Stack, prepared: PreparedSweep) -> tuple[float, float]:
-    """Return the seconds that training and evaluation take an image, in two epochs on a few."""
+    """Return the seconds that training and evaluation take a column's image, by two epochs."""
     configs = [column.config for column in stack.columns]
     plan = plan_on(prepared.data_of(configs[0]), configs)
     count = min(len(plan.dataset.train), max(3000, _TIMED_STEPS * configs[0].batch_size))
@@ -359,7 +349,8 @@ def _time_steps(stack: Stack, prepared: PreparedSweep) -> tuple[float, float]:
     with threadpoolctl.threadpool_limits(1, "blas"):
         records = list(trainer.epochs())  # one is enough where all columns diverge in it
     train = min(record.train_seconds for record in records)
-    return train / count, min(record.evaluate_seconds for record in records) / count
+    evaluate = min(record.evaluate_seconds for record in records)
+    return train / count / len(configs), evaluate / count / len(configs)
 
 
 def _weight_bytes(prepared: PreparedSweep, config: Config) -> int:
