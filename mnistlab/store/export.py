@@ -114,7 +114,16 @@ def write(
         for folder in folders
     ]
     if path.suffix == ".json":
-        text = to_json([_document(*one) for one in zip(opened, runs, strict=True)]) + "\n"
+        documents = [
+            {
+                "run": facts["run"],
+                "facts": facts,
+                "metrics": _metrics(folder),
+                "environment": None if folder is None else folder.read_environment() or None,
+            }
+            for folder, facts in zip(opened, runs, strict=True)
+        ]
+        text = to_json(documents) + "\n"
     elif epochs:
         text, unread = _epochs(opened, runs)
         damaged |= unread
@@ -153,17 +162,6 @@ def _epochs(
             for values in zip(*metrics.values(), strict=True)
         ]
     return to_csv([*whose, *keys, *METRICS_COLUMNS], rows), unread
-
-
-def _document(folder: RunFolder | None, facts: Facts) -> dict[str, Any]:
-    """Return a run's facts, epochs and environment, null if lost."""
-    environment = None if folder is None else folder.read_environment() or None
-    return {
-        "run": facts["run"],
-        "facts": facts,
-        "metrics": _metrics(folder),
-        "environment": environment,
-    }
 
 
 def _metrics(folder: RunFolder | None) -> dict[str, list[float]] | None:

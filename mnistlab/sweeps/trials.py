@@ -136,7 +136,8 @@ def load_sweep(
         base = trials[0].config
     _check_comparable(draft, base, trials)
     _check_seeds(draft, trials)
-    halving = _halving(settings)
+    is_asked = settings.method == "tpe" and "halving" in settings.model_fields_set
+    halving = settings.halving if settings.method == "halving" or is_asked else None
     if halving is not None:
         _check_halving(draft, base, halving)
     return SweepDefinition(
@@ -184,12 +185,6 @@ def _settled(draft: Draft) -> SweepFile:
     most = file.max_trials or (_DRAWN if is_random else None)
     batch = file.batch or _BATCH if method == "tpe" else None
     return file.model_copy(update={"method": method, "max_trials": most, "batch": batch})
-
-
-def _halving(settings: SweepFile) -> Halving | None:
-    """Return how trials are halved: by that method, and in a search that says so."""
-    is_asked = settings.method == "tpe" and "halving" in settings.model_fields_set
-    return settings.halving if settings.method == "halving" or is_asked else None
 
 
 def _base(draft: Draft) -> Config | None:
