@@ -30,9 +30,8 @@ from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
 from mnistlab.store.export import check_target
-from mnistlab.store.facts import METRICS, Facts, read_facts
+from mnistlab.store.facts import METRICS, Facts, columns_of, read_facts
 from mnistlab.store.predict import open_model, write_model
-from mnistlab.store.selection import columns_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

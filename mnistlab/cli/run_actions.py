@@ -270,9 +270,8 @@ def export(
     from mnistlab.console.progress import fetch_progress
     from mnistlab.errors import InputError, shown
     from mnistlab.store import export as store
-    from mnistlab.store.filters import parse
     from mnistlab.store.opening import facts_of, open_given
-    from mnistlab.store.selection import select
+    from mnistlab.store.selection import parse, select
 
     wanted = parse(condition) if condition is not None else None
     if names and everything:

@@ -28,9 +28,16 @@ from mnistlab.run_folders.files import (
 )
 from mnistlab.run_folders.folder import METRICS_COLUMNS
 from mnistlab.run_folders.places import check_outside_runs, foreign_entries
-from mnistlab.store.facts import Facts, csv_cell, in_order, is_number, is_of_config, read_facts
+from mnistlab.store.facts import (
+    Facts,
+    csv_cell,
+    in_order,
+    is_number,
+    is_of_config,
+    read_facts,
+    varying_keys,
+)
 from mnistlab.store.opening import Given, single_runs
-from mnistlab.store.selection import varying_keys
 
 FILES = ("csv", "json", "onnx")
 """The formats that are one file, by its ending; `predict` writes the last one."""

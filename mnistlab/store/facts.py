@@ -71,6 +71,18 @@ _FORMULA = ("=", "+", "-", "@")
 
 _MOST_CONFIG_KEYS = 200  # a config has some thirty; what has more is none
 
+_OF_RUNS = (
+    *("who", "run", "status", "runs", "model", "loss", "optimizer", "learning_rate", "epochs"),
+    *("validation.accuracy", "test.accuracy", "started", "damaged"),
+)
+_OF_A_SWEEP = (
+    *("train.loss", "validation.loss", "validation.accuracy", "test.accuracy", "damaged"),
+)
+"""The columns of a table of runs, and those of a sweep's beside what varies."""
+
+REFUSED = "refused"
+"""The status of a folder that is not opened."""
+
 PLAIN = frozenset({str, int, float, bool})
 """What a fact is, or a list of these."""
 
@@ -120,6 +132,33 @@ def differing(*mappings: Mapping[str, Any]) -> dict[str, Any]:
     keys = dict.fromkeys(key for mapping in mappings for key in mapping)
     rows = {key: tuple(mapping.get(key) for mapping in mappings) for key in keys}
     return {key: row for key, row in rows.items() if any(value != row[0] for value in row)}
+
+
+def least_telling(*, of_sweep: bool) -> Sequence[str]:
+    """Return the default columns that give way where a terminal is narrow, the first one first."""
+    if of_sweep:
+        return ("train.loss", "validation.loss", "test.accuracy")
+    return (
+        *("optimizer", "started", "epochs", "runs", "validation.accuracy", "learning_rate"),
+        *("loss", "model", "test.accuracy"),
+    )
+
+
+def columns_of(runs: Sequence[Facts], *, of_sweep: bool) -> list[str]:
+    """Return the columns that tell most of these runs; those without any value are left out.
+
+    Of a sweep's runs these are the keys of the config that differ.
+    """
+    wanted = ["run", "status", *varying_keys(runs), *_OF_A_SWEEP] if of_sweep else [*_OF_RUNS]
+    if any(facts["status"] == REFUSED for facts in runs):
+        wanted.append("error")
+    return [key for key in wanted if key in ("run", "status") or any(key in run for run in runs)]
+
+
+def varying_keys(runs: Sequence[Facts]) -> list[str]:
+    """Return the keys of the runs' configs that do not have the same value in all of them."""
+    opened = [facts for facts in runs if facts.get("status") != REFUSED]
+    return [key for key in differing(*opened) if key != "name" and is_of_config(key)]
 
 
 def describe_keys() -> str:

@@ -36,6 +36,9 @@ INDEX = ".index.sqlite"
 
 _TABLE = "CREATE TABLE runs (name BLOB PRIMARY KEY, entry TEXT, checksum INTEGER)"
 _ASIDE = ".deleted."
+_NO_RUNS = {"latest", "report"}
+"""What mnistlab itself puts beside the runs."""
+
 _LARGEST = 512 * 1024 * 1024  # bytes; 10,000 runs take 10 MB
 _TICK = 1_000_000_000
 """Nanoseconds in which a file may change twice with one change time, on the coarsest file system.
@@ -122,6 +125,21 @@ def _folder_names(runs_dir: Path) -> list[str]:
         raise RunFolderError(
             f"{shown(runs_dir)}: cannot be read as a runs folder: {reason}"
         ) from None
+
+
+def other_entries(runs_dir: Path, runs: Iterable[Facts]) -> list[str]:
+    """Return the names of folders and links among runs that are none of them, sorted."""
+    known = {str(facts["run"]).rpartition("/")[2] for facts in runs}
+    try:
+        with os.scandir(runs_dir) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if (entry.is_symlink() or entry.is_dir()) and not entry.name.startswith(".")
+            ]
+    except OSError:
+        return []
+    return sorted(set(names) - known - _NO_RUNS)
 
 
 def _read(path: Path, facts: dict[str, Facts], new: dict[str, Entry]) -> None:

@@ -8,8 +8,8 @@ import math
 import pytest
 
 from mnistlab.errors import InputError
-from mnistlab.store.filters import parse
-from mnistlab.store.selection import arrange, select, varying_keys
+from mnistlab.store.facts import varying_keys
+from mnistlab.store.selection import arrange, parse, select
 from tests.store.folders import make_run, make_sweep, train
 
 
