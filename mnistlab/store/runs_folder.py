@@ -233,6 +233,8 @@ def _entry(signature: Any, facts: Any) -> Entry:
         raise ValueError("no facts")
     if facts["kind"] not in _FILES_OF_KIND or type(facts["status"]) is not str:
         raise ValueError("no facts of a run")
+    if not isinstance(signature, list) or len(signature) != len(_FILES_OF_KIND[facts["kind"]]):
+        raise ValueError("no signature")
     return signature, facts
 
 

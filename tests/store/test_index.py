@@ -250,6 +250,20 @@ def test_what_no_folder_says_is_not_believed(old, new, tmp_path, read, monkeypat
     assert read(tmp_path) == (right, [])
 
 
+@pytest.mark.parametrize("change", [lambda _: 5, lambda _: None, lambda known: known[:-1]])
+def test_a_signature_that_is_none_makes_the_index_anew(change, tmp_path, read, monkeypatch):
+    make_run(tmp_path / "a")
+    wait_a_tick(monkeypatch)
+    right, _ = read(tmp_path)
+    index = tmp_path / INDEX
+    with closing(sqlite3.connect(index)) as database:
+        ((name, entry),) = database.execute("SELECT name, entry FROM runs").fetchall()
+    signature, facts = json.loads(entry)
+    _put(index, (name, json.dumps([change(signature), facts])))
+    assert read(tmp_path) == (right, ["a"])
+    assert read(tmp_path) == (right, [])
+
+
 BOMB = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i, i FROM n"
 
 
