@@ -21,10 +21,9 @@ from mnistlab.plots.drawing import Painter
 from mnistlab.plugins import load_plugins
 from mnistlab.run_folders import RunFolder, default_runs_dir
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.store.filters import parse
-from mnistlab.store.index import read_all
+from mnistlab.store.listing import read_all
 from mnistlab.store.opening import open_given
-from mnistlab.store.selection import arrange, select
+from mnistlab.store.selection import arrange, parse, select
 from mnistlab.sweeps.plan import prepare_sweep
 from mnistlab.sweeps.run import run_sweep
 from mnistlab.sweeps.sweep_schema import metric_named

@@ -30,9 +30,8 @@ from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.weights import load_weights
 from mnistlab.store.export import check_target
-from mnistlab.store.facts import METRICS, Facts, read_facts
-from mnistlab.store.predict import open_model
-from mnistlab.store.selection import columns_of
+from mnistlab.store.facts import METRICS, Facts, columns_of, read_facts
+from mnistlab.store.predict import open_model, write_model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -246,8 +245,6 @@ class Run(_Folder):
         the graph cannot hold, for a file that is there already, unless `force`, and without the
         extra `onnx`; FetchError where the run's data cannot be had.
         """
-        from mnistlab.store.onnx_model import write_model  # noqa: PLC0415 - needs an extra
-
         target = Path(path)
         check_target(target, "onnx", force=force)
         write_model(target, [self._folder])

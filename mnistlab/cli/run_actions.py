@@ -197,7 +197,7 @@ def delete(
     process works on stays. `latest` then points to the newest run that is left.
     """
     from mnistlab.errors import InputError, MnistlabError
-    from mnistlab.store.delete import plan_removal, remove
+    from mnistlab.store.listing import plan_removal, remove
 
     removals = plan_removal(names, runs_dir)
     if dry_run:
@@ -270,9 +270,8 @@ def export(
     from mnistlab.console.progress import fetch_progress
     from mnistlab.errors import InputError, shown
     from mnistlab.store import export as store
-    from mnistlab.store.filters import parse
     from mnistlab.store.opening import facts_of, open_given
-    from mnistlab.store.selection import select
+    from mnistlab.store.selection import parse, select
 
     wanted = parse(condition) if condition is not None else None
     if names and everything:
@@ -294,11 +293,9 @@ def export(
         raise InputError("runs export: no run is selected, so nothing was written")
     count = sum(folder is not None for folder in folders)
     if kind == store.EVENTS:
-        from mnistlab.store.event_files import write_events
-
-        damaged, count = write_events(to, chosen, follow=follow)
+        damaged, count = store.write_events(to, chosen, follow=follow)
     elif kind == "onnx":
-        from mnistlab.store.onnx_model import write_model
+        from mnistlab.store.predict import write_model
 
         write_model(to, folders, fetch_progress(quiet=False))
         damaged = {}

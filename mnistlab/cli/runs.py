@@ -17,8 +17,7 @@ from mnistlab.cli.options import (
 if TYPE_CHECKING:
     from mnistlab.run_folders import RunFolder
     from mnistlab.store.facts import Facts
-    from mnistlab.store.filters import Filter
-    from mnistlab.store.selection import Selection
+    from mnistlab.store.selection import Filter, Selection
 
 runs_app = typer.Typer(
     help="List, compare, repeat and clear away runs and sweeps.",
@@ -81,13 +80,12 @@ def list_runs(
     from mnistlab.console.tables import print_csv, print_json, print_runs, reading_progress
     from mnistlab.errors import InputError
     from mnistlab.run_folders.folder import SweepFolder
-    from mnistlab.store.filters import parse
-    from mnistlab.store.index import read_all
+    from mnistlab.store.facts import columns_of, least_telling
+    from mnistlab.store.listing import read_all
     from mnistlab.store.opening import facts_of, open_given
     from mnistlab.store.selection import (
         arrange,
-        columns_of,
-        least_telling,
+        parse,
         parse_columns,
         select,
     )
@@ -126,7 +124,8 @@ def _explain_missing(
 ) -> None:
     """Say on stderr why runs of a folder, or of several where it is None, are not in the list."""
     from mnistlab.errors import shown
-    from mnistlab.store.selection import explain_no_match, other_entries
+    from mnistlab.store.listing import other_entries
+    from mnistlab.store.selection import explain_no_match
 
     count = len(everything)
     if folder is not None and (others := other_entries(folder, everything)):
@@ -218,7 +217,7 @@ def diff(
     from mnistlab.errors import RunFolderError
     from mnistlab.run_folders.folder import SweepFolder
     from mnistlab.run_folders.places import is_inside
-    from mnistlab.store.diff import find_differences
+    from mnistlab.store.compare import find_differences
     from mnistlab.store.opening import open_given
 
     given = open_given([first, second], runs_dir)

@@ -22,8 +22,7 @@ from mnistlab.run_folders.folder import RunFolder, SweepFolder
 from mnistlab.store.facts import SPLIT_KEYS, is_comparable, is_number
 
 if TYPE_CHECKING:
-    from mnistlab.store.compare import Comparison
-    from mnistlab.store.diff import Differences, Flips, Pair
+    from mnistlab.store.compare import Comparison, Differences, Flips, Pair
     from mnistlab.store.predict import Prediction, Predictions
     from mnistlab.store.verify import Verification
 

@@ -34,7 +34,7 @@ from mnistlab.report.records import DASH, RunRecord, SweepRecord, show
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.statistics import paired_difference, t_half_width
-from mnistlab.store.diff import count_flips
+from mnistlab.store.compare import count_flips
 from mnistlab.sweeps.plan import configs_of_runs
 from mnistlab.sweeps.run import complete_sweep
 from mnistlab.sweeps.storage import best_run

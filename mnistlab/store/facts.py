@@ -12,7 +12,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
-from mnistlab.errors import InputError, escape
+from mnistlab.errors import InputError, RunFolderError, escape
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import has_checksum
 from mnistlab.run_folders.folder import SweepFolder
@@ -71,6 +71,18 @@ _FORMULA = ("=", "+", "-", "@")
 
 _MOST_CONFIG_KEYS = 200  # a config has some thirty; what has more is none
 
+_OF_RUNS = (
+    *("who", "run", "status", "runs", "model", "loss", "optimizer", "learning_rate", "epochs"),
+    *("validation.accuracy", "test.accuracy", "started", "damaged"),
+)
+_OF_A_SWEEP = (
+    *("train.loss", "validation.loss", "validation.accuracy", "test.accuracy", "damaged"),
+)
+"""The columns of a table of runs, and those of a sweep's beside what varies."""
+
+REFUSED = "refused"
+"""The status of a folder that is not opened."""
+
 PLAIN = frozenset({str, int, float, bool})
 """What a fact is, or a list of these."""
 
@@ -113,6 +125,40 @@ def in_order(keys: Iterable[str]) -> list[str]:
         *(key for key in given if is_of_config(key)),
         *(key for key in RESULT_KEYS if key in given),
     ]
+
+
+def differing(*mappings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys under which flat mappings differ, each with all values; absent is None."""
+    keys = dict.fromkeys(key for mapping in mappings for key in mapping)
+    rows = {key: tuple(mapping.get(key) for mapping in mappings) for key in keys}
+    return {key: row for key, row in rows.items() if any(value != row[0] for value in row)}
+
+
+def least_telling(*, of_sweep: bool) -> Sequence[str]:
+    """Return the default columns that give way where a terminal is narrow, the first one first."""
+    if of_sweep:
+        return ("train.loss", "validation.loss", "test.accuracy")
+    return (
+        *("optimizer", "started", "epochs", "runs", "validation.accuracy", "learning_rate"),
+        *("loss", "model", "test.accuracy"),
+    )
+
+
+def columns_of(runs: Sequence[Facts], *, of_sweep: bool) -> list[str]:
+    """Return the columns that tell most of these runs; those without any value are left out.
+
+    Of a sweep's runs these are the keys of the config that differ.
+    """
+    wanted = ["run", "status", *varying_keys(runs), *_OF_A_SWEEP] if of_sweep else [*_OF_RUNS]
+    if any(facts["status"] == REFUSED for facts in runs):
+        wanted.append("error")
+    return [key for key in wanted if key in ("run", "status") or any(key in run for run in runs)]
+
+
+def varying_keys(runs: Sequence[Facts]) -> list[str]:
+    """Return the keys of the runs' configs that do not have the same value in all of them."""
+    opened = [facts for facts in runs if facts.get("status") != REFUSED]
+    return [key for key in differing(*opened) if key != "name" and is_of_config(key)]
 
 
 def describe_keys() -> str:
@@ -240,6 +286,16 @@ def flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def config_facts(folder: RunFolder) -> Facts:
+    """Return a run's config under dotted keys; raise RunFolderError if it cannot be read."""
+    from mnistlab.config.config_files import read_file  # noqa: PLC0415 - see `_read`
+
+    try:
+        return dict(flatten(read_file(folder.config)[0]))
+    except InputError as error:
+        raise RunFolderError(f"{folder.name}: its config cannot be read: {error}") from None
 
 
 def _of_metrics(folder: RunFolder) -> Facts:

@@ -19,10 +19,7 @@ from mnistlab.run_folders.places import (
     is_run,
     run_paths,
 )
-from mnistlab.store.facts import Facts, read_facts
-
-REFUSED = "refused"
-"""The status of a folder that is not opened."""
+from mnistlab.store.facts import REFUSED, Facts, read_facts
 
 RECORD = "report.json"
 """What a report's own folder holds: that is no run, and lies in many a runs folder."""

@@ -1,8 +1,9 @@
-"""Asks a run what it takes pictures and test images for.
+"""Runs the model that a run has learned: on pictures and test images, and as a graph for ONNX.
 
-n images of H x W pixels, D = H * W features, C classes.
+Shapes: N images of H x W pixels, D = H * W features, C classes.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,25 +12,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.config.load import load_config
+import mnistlab
+from mnistlab.config.load import load_config, to_yaml
 from mnistlab.config.schema import Config
 from mnistlab.core.losses import LOSSES, gives_probabilities, softmax
 from mnistlab.core.metrics import largest_class, pre_activations
+from mnistlab.core.models import MODELS, Linear, Sigmoid
 from mnistlab.core.objective import Objective
-from mnistlab.datasets import (
-    PREPROCESSING,
-    Dataset,
-    MovePixels,
-    Progress,
-    with_fitted_steps,
-)
+from mnistlab.datasets import PREPROCESSING, Dataset, MovePixels, Progress, with_fitted_steps
 from mnistlab.datasets.picture import as_digit, check_file, read_picture
-from mnistlab.errors import DataError, InputError, RunFolderError
+from mnistlab.datasets.preprocess import invert, transpose
+from mnistlab.errors import DataError, InputError, RunFolderError, escape, shown
 from mnistlab.experiment.prepare import objective_of, open_images
 from mnistlab.run_folders import RunFolder
+from mnistlab.run_folders.files import write_bytes
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.run_folders.provenance import check_same_data
+from mnistlab.run_folders.provenance import check_same_data, check_undamaged
 from mnistlab.run_folders.weights import load_features, load_weights
+
+_IR_VERSION, _OPSET = 8, 17
+"""Those of ONNX 1.12, of 2022, so that older runtimes read the file."""
+
+_ACTIVATIONS = {Linear: "Identity", Sigmoid: "Sigmoid"}
+"""The operator that makes outputs of pre-activations, by the class of a model."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +108,9 @@ def predict(
             check_file(Path(word))
     config, dataset, parameters = open_model(folder, progress)
     looked = [_look_at(word, dataset) for word in images]
-    shown = np.stack([image for image, _ in looked])
+    seen = np.stack([image for image, _ in looked])
     with np.errstate(over="ignore", invalid="ignore"):  # of weights that all but diverged
-        A = pre_activations(parameters, shown.reshape(len(shown), -1), dataset.features)
+        A = pre_activations(parameters, seen.reshape(len(seen), -1), dataset.features)
         outputs = objective_of(config).scores(A[:, None, :])
         predicted = largest_class(outputs)[:, 0]
         are_probabilities = gives_probabilities(LOSSES[config.loss])
@@ -197,3 +202,149 @@ def _look_at(word: str, dataset: Dataset) -> tuple[NDArray[np.uint8], int | None
         if isinstance(step, MovePixels):
             image = step.move(image[np.newaxis])[0]
     return image, None
+
+
+def write_model(
+    path: Path, folders: Sequence[RunFolder | None], progress: Progress | None = None
+) -> None:
+    """Write the model of the only run among `folders`; see `model_as_onnx` for what it raises."""
+    opened = [folder for folder in folders if folder is not None]
+    if len(opened) != 1:
+        raise InputError(
+            f"--to {shown(path)}: a .onnx holds one run, not {len(opened)}; name one, SWEEP/7 for "
+            "run 7 of a sweep"
+        )
+    write_bytes(path, model_as_onnx(opened[0], progress))
+
+
+def model_as_onnx(folder: RunFolder, progress: Progress | None = None) -> bytes:
+    """Return a run's model as the content of an .onnx file; the same run gives the same bytes.
+
+    The preprocessing is part of the graph: scaling to [0, 1], `standardize`, any other map of each
+    pixel by itself, `transpose` and `invert`. It computes in the number type of the run's weights.
+    The graph's input is `images`, uint8 (N, H, W), as the dataset's files hold them. Its outputs
+    are `label` (N,) int64, the class that `mnistlab.Run.predict` gives, and `outputs` (N, C),
+    what the model gives: logits, where the loss is the cross-entropy of a softmax. Then there is
+    `probabilities` (N, C) too, the softmax of the logits. The metadata has `run`, `config` (YAML),
+    `data_sha256` and `classes` (a JSON list).
+
+    Raises InputError without the extra `onnx`, for a run without weights or with files that were
+    changed, for data that are no longer those of the run, and for a model or a preprocessing step
+    that the graph cannot hold; FetchError where the data cannot be had.
+    """
+    try:
+        import onnx  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise InputError(
+            "a .onnx needs onnx, which is not installed: pip install 'mnistlab[onnx]'"
+        ) from None
+    check_undamaged(folder)
+    config, dataset, parameters = open_model(folder, progress)
+    model = _Graph(onnx, config, parameters.dtype).build(folder.name, dataset, parameters)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+class _Graph:
+    """The nodes and constants of a graph as they are put together, one after the other."""
+
+    def __init__(self, onnx: Any, config: Config, dtype: np.dtype[Any]) -> None:
+        self._onnx = onnx
+        self._config = config
+        self._dtype = dtype
+        self._number = onnx.helper.np_dtype_to_tensor_dtype(dtype)
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._last = "images"
+
+    def build(self, name: str, dataset: Dataset, parameters: NDArray[np.floating]) -> Any:
+        """Return the model of a run with this name, from parameters (D+1, C)."""
+        H, W = self._preprocess(dataset)
+        C = parameters.shape[1]
+        self._add("MatMul", "products", parameters[:-1])
+        self._add("Add", "pre_activations", parameters[-1])
+        activation = _ACTIVATIONS.get(type(MODELS[self._config.model]))
+        if activation is None:
+            raise InputError(
+                f"the model {self._config.model} cannot be written as ONNX, only linear and "
+                "sigmoid can"
+            )
+        self._add(activation, "outputs")
+        helper, types = self._onnx.helper, self._onnx.TensorProto
+        describe = helper.make_tensor_value_info
+        outputs = [
+            describe("label", types.INT64, ["N"]),
+            describe("outputs", self._number, ["N", C]),
+        ]
+        self._nodes.append(
+            helper.make_node("ArgMax", ["outputs"], ["label"], "label", axis=1, keepdims=0)
+        )  # of equal outputs the first, as the run takes it
+        if gives_probabilities(LOSSES[self._config.loss]):
+            self._add("Softmax", "probabilities", axis=1)
+            outputs.append(describe("probabilities", self._number, ["N", C]))
+        graph = helper.make_graph(
+            self._nodes,
+            escape(name),
+            [describe("images", types.UINT8, ["N", H, W])],
+            outputs,
+            self._constants,
+        )
+        model = helper.make_model(
+            graph,
+            ir_version=_IR_VERSION,
+            opset_imports=[helper.make_opsetid("", _OPSET)],
+            producer_name="mnistlab",
+            producer_version=mnistlab.__version__,
+        )
+        about = {
+            "run": name,
+            "config": to_yaml(self._config),
+            "data_sha256": dataset.sha256,
+            "classes": json.dumps(dataset.classes),
+        }
+        helper.set_model_props(model, {key: escape(text, keep="\n") for key, text in about.items()})
+        return model
+
+    def _preprocess(self, dataset: Dataset) -> tuple[int, int]:
+        """Turn bytes (N, H, W) into features (N, D) as the run does; return H and W."""
+        if steps := dataset.features.steps:
+            raise InputError(
+                f"the feature step {steps[0].name} cannot be written as ONNX; a run without "
+                "`features` can be"
+            )
+        self._add("Cast", "levels", to=self._number)
+        H, W = dataset.test.images.shape[1:]  # after the moves
+        for number, name in enumerate(self._config.data.preprocess):
+            step = PREPROCESSING[name]
+            if not isinstance(step, MovePixels):
+                continue  # it is in the map of the pixels
+            if step.move is transpose:
+                self._add("Transpose", f"transposed_{number}", perm=[0, 2, 1])
+                H, W = W, H
+            elif step.move is invert:
+                self._add("Neg", f"negative_{number}")
+                self._add("Add", f"inverted_{number}", np.array(255))
+            else:
+                raise InputError(
+                    f"{name} moves pixels, which the graph cannot do; a run without it can be "
+                    "written as ONNX"
+                )
+        self._add("Flatten", "rows", axis=1)
+        pixels = dataset.features.pixels
+        self._add("Mul", "scaled", np.asarray(pixels.scale))
+        if np.any(pixels.shift):
+            self._add("Add", "shifted", np.asarray(pixels.shift))
+        return H, W
+
+    def _add(
+        self, operator: str, result: str, constant: NDArray[Any] | None = None, **attributes: Any
+    ) -> None:
+        """Add a node that works on the last result, and on a constant if one is given."""
+        inputs = [self._last]
+        if constant is not None:
+            values = np.ascontiguousarray(constant, self._dtype).reshape(constant.shape)
+            self._constants.append(self._onnx.numpy_helper.from_array(values, f"{result}_by"))
+            inputs.append(f"{result}_by")
+        self._nodes.append(
+            self._onnx.helper.make_node(operator, inputs, [result], result, **attributes)
+        )
+        self._last = result

@@ -19,7 +19,7 @@ from mnistlab.experiment import Reporter, prepare, train_run
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.provenance import FINAL
 from mnistlab.run_folders.safeguards import held_while_open, is_locked
-from mnistlab.store.diff import Differences, Pair, find_differences, is_same
+from mnistlab.store.compare import Differences, Pair, find_differences, is_same
 
 IDENTICAL, WITHIN_TOLERANCE, DIFFERS = "identical", "within tolerance", "differs"
 IMPOSSIBLE = "cannot be verified"

@@ -32,7 +32,7 @@ from mnistlab.errors import (
 from mnistlab.experiment.prepare import Plan, data_key
 from mnistlab.run_folders.provenance import kernels_of
 from mnistlab.sweeps.plan import Stack
-from mnistlab.sweeps.stack_epochs import (
+from mnistlab.sweeps.workers import (
     MOST_KILLED,
     TrainedEpoch,
     from_plain,
@@ -269,7 +269,7 @@ def _start_workers(distributed: Any, address: str) -> Iterator[Any]:
         worker_dashboard_address="127.0.0.1:0",
         memory_limit=0,  # a sweep on threads has no limit, either
         silence_logs=logging.CRITICAL,
-        preload="mnistlab.sweeps.stack_epochs",  # for its dask_setup
+        preload="mnistlab.sweeps.workers",  # for its dask_setup
     ) as started:
         yield started
 

@@ -30,7 +30,6 @@ from mnistlab.sweeps.sweep_schema import Metric
 from mnistlab.sweeps.trial_results import (
     TEST,
     TrialResult,
-    column_of,
     name_trials,
     rank,
     read_rows,
@@ -231,7 +230,7 @@ def indistinguishable(
     for other in others:
         mine, winners = images[other.trial.number], images[best.trial.number]
         differ_by_images = differs(mine, winners, comparisons)
-        if not (differ_by_images and _differ_by_runs(other, best, sweep, folder, comparisons)):
+        if not (differ_by_images and _differ_by_runs(other, best, comparisons)):
             ties.append(other.trial.number)
     return sorted(ties)
 
@@ -277,18 +276,7 @@ def _scores(
     return {trial: np.asarray(np.mean(found, axis=0)) for trial, found in scores.items()}
 
 
-def _differ_by_runs(
-    one: TrialResult,
-    best: TrialResult,
-    sweep: SweepDefinition,
-    folder: SweepFolder,
-    comparisons: int,
-) -> bool:
+def _differ_by_runs(one: TrialResult, best: TrialResult, comparisons: int) -> bool:
     """Return whether the seeds or folds tell two trials apart; a single one has no say."""
-    split, _, name = column_of(sweep.metric).partition("_")
-    mine, other = (
-        [folder.run(run).read_summary()[split][name] for run in result.runs]
-        for result in (one, best)
-    )
-    mean, half = paired_difference(mine, other, comparisons)
-    return sweep.repeats == 1 or abs(mean) > half
+    mean, half = paired_difference(one.values, best.values, comparisons)
+    return len(one.values) == 1 or abs(mean) > half

@@ -39,8 +39,6 @@ _MOST_ROUNDS = 4
 """Stacks a worker, so that they end at about the same time; more only make them narrower."""
 
 _TIMED_STEPS = 30
-_KINDS = 8
-"""Widths that are timed at most; of more, the nearest one stands for the others."""
 _PROCESS_BYTES = 165e6
 """A process with NumPy, mapped MNIST and its evaluation buffers took 160 to 170 MB."""
 _RUN_BYTES = 28_000
@@ -216,27 +214,23 @@ class PreparedSweep:
 
     def warnings(self) -> list[str]:
         """Return warnings of values and data that are odd and of runs beyond their limit."""
-        oddities = (oddity.message for oddity in self.data.oddities)
-        return [*self.sweep.notes, *oddities, *self._beyond_the_limit()]
-
-    def _beyond_the_limit(self) -> list[str]:
+        found = [*self.sweep.notes, *(oddity.message for oddity in self.data.oddities)]
         beyond = [
             run
             for run, limit in self.limits.items()
             if limit is not None and self.configs[run].learning_rate > limit
         ]
-        if not beyond:
-            return []
-        limits = sorted({format_limit(self.limits[run] or 0.0) for run in beyond}, key=float)
-        limit = limits[0] if len(limits) == 1 else f"{limits[0]} to {limits[-1]}"
-        count, of = len(beyond), len(self.configs)
-        which = "the run" if of == 1 else f"{count} of {of} runs"
-        is_, its = ("is", "its") if count == 1 else ("are", "their")
-        warning = (
-            f"{which} {is_} beyond the stability limit of this data, a learning rate of about "
-            f"{limit}: {its} loss is likely to grow until it overflows"
-        )
-        return [warning]
+        if beyond:
+            limits = sorted({format_limit(self.limits[run] or 0.0) for run in beyond}, key=float)
+            limit = limits[0] if len(limits) == 1 else f"{limits[0]} to {limits[-1]}"
+            of = len(self.configs)
+            which = "the run" if of == 1 else f"{len(beyond)} of {of} runs"
+            is_, its = ("is", "its") if len(beyond) == 1 else ("are", "their")
+            found.append(
+                f"{which} {is_} beyond the stability limit of this data, a learning rate of about "
+                f"{limit}: {its} loss is likely to grow until it overflows"
+            )
+        return found
 
 
 def prepare_sweep(
@@ -331,27 +325,20 @@ def _copied_bytes(prepared: PreparedSweep, stacks: Sequence[Stack]) -> int:
 def _stack_seconds(
     stack: Stack, prepared: PreparedSweep, timed: dict[tuple[int, int], tuple[float, float]]
 ) -> float:
-    """Return a stack's seconds; its columns are taken to stay as long as each one does."""
+    """Return a stack's seconds; the first one of about its width stands for the others."""
     config = stack.columns[0].config
-    kind = (config.batch_size, len(stack.columns))
+    kind = config.batch_size, len(stack.columns).bit_length()
     if kind not in timed:
-        near = [known for known in timed if known[0] == config.batch_size]
-        if len(timed) >= _KINDS and near:
-            kind = min(near, key=lambda known: abs(known[1] - len(stack.columns)))
-        else:
-            timed[kind] = _time_steps(stack, prepared)
+        timed[kind] = _time_steps(stack, prepared)
     train, evaluate = timed[kind]
     dataset = prepared.data_of(config)
     images, held_out = len(dataset.train), len(dataset.validation or ())
-    epochs = [last_epoch(column.config) for column in stack.columns]
-    share = np.mean(epochs) / max(epochs)
-    scale = len(stack.columns) / kind[1] * share * max(epochs)
     every = evaluate * (images + held_out) / config.evaluate_every
-    return float(scale * (train * images + every))
+    return sum(last_epoch(column.config) for column in stack.columns) * (train * images + every)
 
 
 def _time_steps(stack: Stack, prepared: PreparedSweep) -> tuple[float, float]:
-    """Return the seconds that training and evaluation take an image, in two epochs on a few."""
+    """Return the seconds that training and evaluation take a column's image, by two epochs."""
     configs = [column.config for column in stack.columns]
     plan = plan_on(prepared.data_of(configs[0]), configs)
     count = min(len(plan.dataset.train), max(3000, _TIMED_STEPS * configs[0].batch_size))
@@ -363,7 +350,8 @@ def _time_steps(stack: Stack, prepared: PreparedSweep) -> tuple[float, float]:
     with threadpoolctl.threadpool_limits(1, "blas"):
         records = list(trainer.epochs())  # one is enough where all columns diverge in it
     train = min(record.train_seconds for record in records)
-    return train / count, min(record.evaluate_seconds for record in records) / count
+    evaluate = min(record.evaluate_seconds for record in records)
+    return train / count / len(configs), evaluate / count / len(configs)
 
 
 def _weight_bytes(prepared: PreparedSweep, config: Config) -> int:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,22 +17,11 @@ from mnistlab.experiment.recorder import now
 from mnistlab.plots.drawing import Painter
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.provenance import describe_environment, describe_other_blas
+from mnistlab.sweeps import storage
 from mnistlab.sweeps.cluster import Cluster
 from mnistlab.sweeps.finish import SweepResult, finish_sweep
 from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch, prepare_sweep
-from mnistlab.sweeps.stack_epochs import train_epochs
 from mnistlab.sweeps.stack_training import StorageError, Stretch, Work, end_runs, train_stack
-from mnistlab.sweeps.storage import (
-    begin,
-    best_run,
-    extend,
-    find_sweep_of,
-    finished_runs,
-    has_begun,
-    open_folder,
-    planned_stacks,
-    with_known_trials,
-)
 from mnistlab.sweeps.sweep_schema import Metric
 from mnistlab.sweeps.trial_results import (
     budgets,
@@ -49,6 +38,7 @@ from mnistlab.sweeps.workers import (
     StoppedError,
     SweepReporter,
     Workers,
+    train_epochs,
 )
 
 
@@ -86,16 +76,16 @@ def run_sweep(
         executor = cleanup.enter_context(ThreadPoolExecutor(threads))
         try:
             with deferred():
-                folder = open_folder(prepared, runs_dir, resumed, cleanup)
+                folder = storage.open_folder(prepared, runs_dir, resumed, cleanup)
             # its imports beside the training: a sweep of 64 took 5 % less time, one of 4 12 % less
             painter = cleanup.enter_context(start_painter()) if start_painter else None
             environment = describe_environment()
             other_blas = describe_other_blas(folder.read_environment(), environment)
             take_from = runs_dir if needed else None
-            if not has_begun(folder):
-                begin(folder, prepared, environment, take_from)
-            begun = prepared = with_known_trials(folder, prepared)
-            done = finished_runs(folder, begun, retry_failed=retry_failed)
+            if not storage.has_begun(folder):
+                storage.begin(folder, prepared, environment, take_from)
+            begun = prepared = storage.with_known_trials(folder, prepared)
+            done = storage.finished_runs(folder, begun, retry_failed=retry_failed)
             about_resuming = [f"{folder.name} {other_blas}"] if other_blas else []
             about_cluster = [] if cluster is None else cluster.warnings
             for warning in [*prepared.warnings(), *about_resuming, *about_cluster]:
@@ -139,9 +129,9 @@ def complete_sweep(
 
     One that was interrupted goes on. Raises what cuts the training short.
     """
-    if known := find_sweep_of(sweep, runs_dir):
+    if known := storage.find_sweep_of(sweep, runs_dir):
         return known
-    begun = find_sweep_of(sweep, runs_dir, status="interrupted")
+    begun = storage.find_sweep_of(sweep, runs_dir, status="interrupted")
     verb = "training" if begun is None else "going on with"
     seeds = f", {sweep.settings.seeds} seeds each" if sweep.settings.seeds > 1 else ""
     reporter.message(f"{verb} the sweep {sweep.base.name} ({len(sweep.trials)} trials{seeds})")
@@ -186,7 +176,7 @@ def _batches(
             points = [trial.point for trial in sweep.trials]
             sweep = sweep.at([*points, *study.ask(sweep)])
             prepared = prepare_sweep(sweep, earlier=prepared)
-            done |= extend(folder, prepared, take_from)
+            done |= storage.extend(folder, prepared, take_from)
             labels = _labels_of(sweep)
             reporter.extend({run: labels[run] for run in labels if run >= first * sweep.repeats})
 
@@ -235,9 +225,9 @@ class _Training:
     work: Work
     reporter: SweepReporter
     fail_fast: bool
-
-    def __post_init__(self) -> None:
-        self.seconds = dict.fromkeys(("train", "evaluate", "write"), 0.0)
+    seconds: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("train", "evaluate", "write"), 0.0)
+    )
 
     def run(self, prepared: PreparedSweep, batch: SweepDefinition) -> None:
         """Train a batch of trials; halving decides who goes on.
@@ -246,7 +236,7 @@ class _Training:
         """
         work = replace(self.work, prepared=prepared)
         runs = {run for trial in batch.trials for run in batch.runs_of(trial)}
-        planned = planned_stacks(work.folder, prepared, work.done)
+        planned = storage.planned_stacks(work.folder, prepared, work.done)
         stacks = [stack for stack in planned if runs.intersection(stack.runs)]
         ends = budgets(batch.halving, last_epoch(batch.base)) if batch.halving else []
         stretch = Stretch(until=ends[0] if ends else None)
@@ -279,7 +269,7 @@ class _Training:
 def _paint(painter: Painter, result: SweepResult) -> str | None:
     """Draw the sweep's plots and the winner's; return why not, as a sweep is whole without them."""
     try:
-        for folder in (result.folder, *best_run(result.folder)):
+        for folder in (result.folder, *storage.best_run(result.folder)):
             painter.draw(folder.path)
     except RuntimeError as error:
         result.folder.write_log(f"warning: the plots could not be drawn: {error}")
@@ -293,7 +283,7 @@ def _give_up(
     """Mark the sweep as interrupted or failed, and note on the error how to go on."""
     interrupted = isinstance(error, KeyboardInterrupt | ClusterError)
     message = describe_error(error)
-    if created and not has_begun(folder):
+    if created and not storage.has_begun(folder):
         folder.remove()
         return
     with suppress(OSError):  # what went wrong first is what is reported

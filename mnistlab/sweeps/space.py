@@ -2,10 +2,9 @@
 
 import csv
 import io
-import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -199,11 +198,6 @@ def count_points(groups: Sequence[Group]) -> int | None:
     return math.prod(count or 0 for count in counts)
 
 
-def grid_points(groups: Sequence[Group]) -> Iterator[Point]:
-    """Yield every point, the first axis slowest."""
-    return itertools.product(*(range(axes[0].count or 0) for axes in groups))
-
-
 def draw_points(groups: Sequence[Group], wanted: int, random_seed: int) -> list[Point]:
     """Return `wanted` different points in the order drawn, without going through the space.
 
@@ -225,13 +219,6 @@ def _draw(axis: Axis, generator: np.random.Generator) -> Any:
     if isinstance(axis.values, Distribution):
         return axis.values.draw(generator)
     return int(generator.integers(0, len(axis.values) - 1, endpoint=True))
-
-
-def values_at(groups: Sequence[Group], point: Point) -> dict[str, Any]:
-    """Return the value of every axis's key at a point."""
-    return {
-        axis.key: axis.at(part) for axes, part in zip(groups, point, strict=True) for axis in axes
-    }
 
 
 def read_trial_list(path: Path, where: str) -> list[Axis]:
@@ -268,16 +255,13 @@ def read_trial_list(path: Path, where: str) -> list[Axis]:
         for line, row in trials:
             text = row[column]
             if text not in read:
-                read[text] = _read_cell(text, f"{path}, line {line}: {key}")
+                here = f"{path}, line {line}: {key}"
+                if re.fullmatch(r"[-+]?\d+,\d+", text):
+                    raise ConfigError(f"{here}: {text}: a decimal point is written '.', not ','")
+                read[text] = read_value(text, here)
             values.append(read[text])
         axes.append(Axis(key, str(path), values, {"values": values}, lines))
     return axes
-
-
-def _read_cell(text: str, where: str) -> Any:
-    if re.fullmatch(r"[-+]?\d+,\d+", text):
-        raise ConfigError(f"{where}: {text}: a decimal point is written '.', not ','")
-    return read_value(text, where)
 
 
 def _rows(path: Path, where: str) -> list[tuple[int, list[str]]]:

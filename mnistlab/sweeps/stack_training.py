@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.config.schema import Config
 from mnistlab.core.trainer import Snapshot
 from mnistlab.errors import ClusterError, DataError, RunFolderError, WorkersKilledError
 from mnistlab.experiment.prepare import plan_on
@@ -23,9 +22,16 @@ from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.provenance import MACHINE
 from mnistlab.run_folders.safeguards import check_in_place, remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint, save_checkpoint
-from mnistlab.sweeps.plan import Column, PreparedSweep, Stack, last_epoch
-from mnistlab.sweeps.stack_epochs import TrainedEpoch, TrainEpochs
-from mnistlab.sweeps.workers import EpochEnded, RunEnded, StackEnded, StoppedError, Workers
+from mnistlab.sweeps.plan import PreparedSweep, Stack, last_epoch
+from mnistlab.sweeps.workers import (
+    EpochEnded,
+    RunEnded,
+    StackEnded,
+    StoppedError,
+    TrainedEpoch,
+    TrainEpochs,
+    Workers,
+)
 
 CHECKPOINT_SECONDS = 0.25
 """The least time from one checkpoint to the next; one of 64 columns takes 1 ms at first."""
@@ -134,6 +140,7 @@ class _StackTraining:
         configs = [column.config for column in columns]
         self._plan = plan_on(self._data, configs, without_dark_pixels=self.stack.is_compact)
         self._machine: Mapping[str, Any] = {}
+        self._lasts = {run: last_epoch(self.work.prepared.configs[run]) for run in self.stack.runs}
         self._logs = [
             RunRecorder(column.config, self.work.folder.run(column.runs[-1])) for column in columns
         ]
@@ -148,8 +155,7 @@ class _StackTraining:
             if start.epoch == stretch.since and stretch.pruned:  # that halving ended here
                 left = [self.stack.columns[column] for column in start.columns]
                 start = start.keep(np.array([c.runs[-1] not in stretch.pruned for c in left], bool))
-        ends = [[last_epoch(self.work.prepared.configs[run]) for run in column.runs]
-                for column in self.stack.columns]  # fmt: skip
+        ends = [[self._lasts[run] for run in column.runs] for column in self.stack.columns]
         epoch: TrainedEpoch | None = None
         try:
             train, until = self.work.train, stretch.until
@@ -177,26 +183,16 @@ class _StackTraining:
             return
         reason = f"halving, after epoch {epoch}"
         for position, column in enumerate(snapshot.columns.tolist()):
+            parameters = self._plan.with_all_pixels(snapshot.parameters[:, position, :])
+            keep = partial(_complete, parameters=parameters, stopped=reason)
             for run in runs & set(self.stack.columns[column].runs):
-                config = self.work.prepared.configs[run].model_copy(update={"stop_after": epoch})
-                parameters = self._plan.with_all_pixels(snapshot.parameters[:, position, :])
-                self._end(
-                    run,
-                    config,
-                    column,
-                    partial(_complete, parameters=parameters, stopped=reason),
-                )
+                self._end(run, column, keep, {"stop_after": epoch})
 
     def fail(self, error: BaseException) -> None:
         """Mark all runs of the stack that are not done as failed."""
         for column, member in enumerate(self.stack.columns):
             for run in member.runs:
-                self._end(
-                    run,
-                    self.work.prepared.configs[run],
-                    column,
-                    partial(RunRecorder.fail, error=error),
-                )
+                self._end(run, column, partial(RunRecorder.fail, error=error))
 
     @property
     def _path(self) -> Path:
@@ -213,54 +209,54 @@ class _StackTraining:
         for position, column in enumerate(record.columns.tolist()):
             row = self._logs[column].add_epoch(record, position)
             runs = self.stack.columns[column].runs
-            going = [
-                run for run in runs if last_epoch(self.work.prepared.configs[run]) >= record.epoch
-            ]
-            rows |= dict.fromkeys(going, row)
+            rows |= {run: row for run in runs if self._lasts[run] >= record.epoch}
         self.work.workers.report(EpochEnded(rows))
         for position, column in enumerate(record.columns.tolist()):
-            self._end_column(epoch, position, self.stack.columns[column], column)
+            self._end_column(epoch, position, column)
 
-    def _end_column(self, epoch: TrainedEpoch, position: int, member: Column, column: int) -> None:
+    def _end_column(self, epoch: TrainedEpoch, position: int, column: int) -> None:
         """Write the runs of a column that end with this epoch."""
-        record = epoch.record
-        configs = {run: self.work.prepared.configs[run] for run in member.runs}
-        later = [run for run, config in configs.items() if last_epoch(config) > record.epoch]
-        ending = [run for run, config in configs.items() if last_epoch(config) == record.epoch]
+        record, runs = epoch.record, self.stack.columns[column].runs
+        ending = [run for run in runs if self._lasts[run] == record.epoch]
+        if record.diverged[position] or record.finished[position]:  # the longer ones would, too
+            ending += [run for run in runs if self._lasts[run] > record.epoch]
         if record.diverged[position]:
             keep = partial(
                 RunRecorder.save_divergence,
                 losses=epoch.losses[position],
                 steps_per_epoch=self._plan.steps_per_epoch,
             )
-            for run in ending + later:
-                self._end(run, configs[run], column, keep)
-            return
-        if record.finished[position]:
-            ending += later  # stopped early: the longer ones would have been, too
-        if ending:
-            parameters = epoch.parameters[position]
-            for run in ending:
-                self._end(run, configs[run], column, partial(_complete, parameters=parameters))
+        elif ending:
+            keep = partial(_complete, parameters=epoch.parameters[position])
+        for run in ending:
+            self._end(run, column, keep)
 
     def _end(
-        self, number: int, config: Config, column: int, keep: Callable[[RunRecorder], None]
+        self,
+        number: int,
+        column: int,
+        keep: Callable[[RunRecorder], None],
+        changes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write a run's whole folder, its status last."""
+        """Write a run's whole folder, its status last; `changes` are those of its config."""
         if number in self.work.done:
             return
         log = self._logs[column]
         run = replace(
             log,
-            config=config,
+            config=self.work.prepared.configs[number].model_copy(update=changes),
             folder=self.work.folder.run(number),
             rows=list(log.rows),
             seconds={**log.seconds, "total": log.seconds["train"] + log.seconds["evaluate"]},
         )
         width, shared = len(self.stack.columns), self.work.features
         with _storing(self.seconds):
-            _clear(run.folder.path)  # left half written by a process that was killed
-            run.folder.path.mkdir(parents=True)
+            place = run.folder.path
+            check_in_place(place)
+            if place.is_dir() and not place.is_symlink():  # half written by a killed process
+                shutil.rmtree(place)
+            place.unlink(missing_ok=True)
+            place.mkdir(parents=True)
             run.begin(self.started)
             environment = {**self.work.environment, **self._machine, "stack_width": width}
             run.record_origin(environment, self._data.sha256)
@@ -317,10 +313,7 @@ class _StackTraining:
             if not dict(note.get("machine", {})).keys() <= set(MACHINE):
                 raise ValueError("its machine is none")
             missing = [run for run in member.runs if run not in self.work.done]
-            if any(
-                column not in left or last_epoch(self.work.prepared.configs[run]) <= snapshot.epoch
-                for run in missing
-            ):
+            if any(column not in left or self._lasts[run] <= snapshot.epoch for run in missing):
                 raise ValueError(f"run {missing[0]} is neither done nor in it")
 
 
@@ -329,11 +322,3 @@ def _complete(
 ) -> None:
     run.save_result(parameters, test=None)
     run.stopped = stopped
-
-
-def _clear(path: Path) -> None:
-    check_in_place(path)
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -42,7 +42,6 @@ from mnistlab.sweeps.space import (
     group_axes,
     is_call,
     read_trial_list,
-    values_at,
 )
 from mnistlab.sweeps.sweep_schema import Parameter, SweepFile
 
@@ -146,10 +145,11 @@ class Draft:
 
     def trial(self, number: int, point: Point) -> Trial:
         """Return the trial at a point; raise ConfigError that names what is wrong with it."""
-        given = values_at(self.groups, point)
+        placed = [*zip(self.groups, point, strict=True)]
+        given = {axis.key: axis.at(part) for group, part in placed for axis in group}
         config = try_config(with_values(self.base, given))
         if not isinstance(config, Config):
-            for group, part in zip(self.groups, point, strict=True):
+            for group, part in placed:
                 for axis in group:
                     check_value(axis, part, config)
             values = ", ".join(f"{key}={shown(value)}" for key, value in given.items())

@@ -308,7 +308,11 @@ class Parameter(StrictModel):
     def _check(self) -> Self:
         """Settle which distribution is meant, and refuse keys that do not go with it."""
         given = self.model_fields_set - {"distribution"}
-        name = self.distribution or self._usual_distribution(given)
+        if not given and not self.distribution:
+            raise ValueError("needs a value, values, or min and max")
+        between = "int_uniform" if type(self.min) is type(self.max) is int else "uniform"
+        listed = "categorical" if "values" in given else between
+        name = self.distribution or ("constant" if "value" in given else listed)
         needed = {"constant": ("value",), "categorical": ("values",)}.get(name, ("min", "max"))
         if needed == ("min", "max") and name not in DISTRIBUTIONS:
             known = ["constant", "categorical", *DISTRIBUTIONS]
@@ -319,16 +323,6 @@ class Parameter(StrictModel):
             raise ValueError(f"{name} needs {' and '.join(needed)}{other}")
         self.distribution = name
         return self
-
-    def _usual_distribution(self, given: set[str]) -> str:
-        """Return the distribution that is meant where none is named."""
-        if not given:
-            raise ValueError("needs a value, values, or min and max")
-        if "value" in given:
-            return "constant"
-        if "values" in given:
-            return "categorical"
-        return "int_uniform" if type(self.min) is type(self.max) is int else "uniform"
 
 
 class Published(StrictModel):

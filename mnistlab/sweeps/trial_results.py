@@ -43,8 +43,7 @@ Document = Mapping[str, Any]
 class TrialResult:
     """A trial with the means over its runs of each metric; None for what it does not have.
 
-    The runs differ in their seed or in their fold. `half_width` is half of Student's interval of
-    the metric that chooses, over these.
+    The runs differ in their seed or in their fold; `values` are theirs of the metric that chooses.
     `epochs` are those of its longest run; halving has `stopped` it before its last.
     """
 
@@ -54,7 +53,13 @@ class TrialResult:
     epochs: int
     stopped: bool
     means: Mapping[str, float | None]
-    half_width: float | None
+    values: Sequence[Any]
+
+    @property
+    def half_width(self) -> float | None:
+        """Half of Student's interval of the metric that chooses, over its runs."""
+        whole = self.status == "completed" and None not in self.values
+        return t_half_width(self.values) if whole else None
 
     def score(self, metric: Metric) -> float | None:
         """Return what the choice goes by, the lower the better; None if it cannot be chosen."""
@@ -118,8 +123,6 @@ def summarize(rows: Sequence[Mapping[str, Any]], sweep: SweepDefinition) -> list
     for trial in sweep.trials:
         mine = [of_run[run] for run in sweep.runs_of(trial)]
         status = min((row["status"] for row in mine), key=lambda one: _SEVERITY.get(one, 0))
-        values = [row[chosen_by] for row in mine]
-        whole = status == "completed" and None not in values
         results.append(
             TrialResult(
                 trial,
@@ -128,7 +131,7 @@ def summarize(rows: Sequence[Mapping[str, Any]], sweep: SweepDefinition) -> list
                 max(row["epochs_run"] or 0 for row in mine),
                 any(row["stopped"] for row in mine),
                 {name: _mean([row[name] for row in mine]) for name in (*METRICS, *TEST)},
-                t_half_width(values) if whole else None,
+                [row[chosen_by] for row in mine],
             )
         )
     return results

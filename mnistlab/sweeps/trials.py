@@ -1,5 +1,6 @@
 """A sweep, settled: all of its trials, each with its config checked, before anything runs."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from mnistlab.config.config_files import dump
 from mnistlab.config.load import name_from, settle, shown, try_config, valid_keys, value_of
 from mnistlab.config.schema import Config, config_type
 from mnistlab.errors import ConfigError
-from mnistlab.sweeps.space import Axis, Point, count_points, draw_points, grid_points
+from mnistlab.sweeps.space import Axis, Point, count_points, draw_points
 from mnistlab.sweeps.sweep_file import Draft, Trial, check_value, read_sweep, with_values
 from mnistlab.sweeps.sweep_schema import (
     MOST_LISTED,
@@ -135,7 +136,8 @@ def load_sweep(
         base = trials[0].config
     _check_comparable(draft, base, trials)
     _check_seeds(draft, trials)
-    halving = _halving(settings)
+    is_asked = settings.method == "tpe" and "halving" in settings.model_fields_set
+    halving = settings.halving if settings.method == "halving" or is_asked else None
     if halving is not None:
         _check_halving(draft, base, halving)
     return SweepDefinition(
@@ -183,12 +185,6 @@ def _settled(draft: Draft) -> SweepFile:
     most = file.max_trials or (_DRAWN if is_random else None)
     batch = file.batch or _BATCH if method == "tpe" else None
     return file.model_copy(update={"method": method, "max_trials": most, "batch": batch})
-
-
-def _halving(settings: SweepFile) -> Halving | None:
-    """Return how trials are halved: by that method, and in a search that says so."""
-    is_asked = settings.method == "tpe" and "halving" in settings.model_fields_set
-    return settings.halving if settings.method == "halving" or is_asked else None
 
 
 def _base(draft: Draft) -> Config | None:
@@ -266,7 +262,7 @@ def _points(draft: Draft) -> Sequence[Point]:
     points, wanted = count_points(groups), settings.max_trials
     is_whole = points is not None and (wanted is None or points <= wanted)
     if is_whole and settings.batch is None:
-        return list(grid_points(groups))
+        return list(itertools.product(*(range(axes[0].count or 0) for axes in groups)))
     assert wanted is not None, "what is drawn has a limit"  # noqa: S101 - for the types
     wanted = wanted if points is None else min(points, wanted)
     try:

@@ -13,7 +13,7 @@ from mnistlab.errors import RunFolderError
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.provenance import is_intact
 from mnistlab.run_folders.weights import load_checkpoint
-from mnistlab.store.index import INDEX
+from mnistlab.store.listing import INDEX
 from tests.faults import promises
 from tests.faults.command import copy, invoke, new_runs
 from tests.faults.failing import Scenario

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mnistlab.store.index import INDEX
+from mnistlab.store.listing import INDEX
 from tests.faults.command import Outcome, copy, invoke, sweep, train, write_config
 
 SECONDS = 2.0

@@ -14,7 +14,7 @@ from mnistlab.errors import RunFolderError
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder, is_sweep
 from mnistlab.run_folders.provenance import FINAL, is_intact
-from mnistlab.store.index import INDEX
+from mnistlab.store.listing import INDEX
 from tests.faults.command import Outcome
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnistlab.store.index import INDEX
+from mnistlab.store.listing import INDEX
 from tests.faults import promises
 from tests.faults.command import Outcome, copy, invoke, new_runs, small_steps
 from tests.faults.failing import Scenario

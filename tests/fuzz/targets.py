@@ -34,7 +34,7 @@ from mnistlab.run_folders.weights import (
     save_weights,
 )
 from mnistlab.store.facts import read_facts
-from mnistlab.store.filters import parse
+from mnistlab.store.selection import parse
 from mnistlab.sweeps.trials import load_sweep
 from tests.fuzz.restoring import restore
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from mnistlab.core import Registry
 from mnistlab.plots import PLOTS, write_plots
-from tests.store.trained import train
+from tests.store.folders import train
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from mnistlab.report.report_facts import read_records
 from mnistlab.run_folders import RunFolder
 from mnistlab.store.opening import of_folders
 from tests.report.helpers import the_run
-from tests.store.trained import train
+from tests.store.folders import train
 
 pytestmark = pytest.mark.usefixtures("its_data")
 

@@ -15,8 +15,7 @@ from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.store.opening import of_folders
 from tests.report.helpers import copy_run, read_facts_file, read_page, rewrite, the_run, vouch
-from tests.store.folders import make_run, make_sweep
-from tests.store.trained import train
+from tests.store.folders import make_run, make_sweep, train
 
 pytestmark = pytest.mark.usefixtures("its_data", "undrawn")
 WORDS = {"title": "T", "author": "", "date": "2026-01-01"}

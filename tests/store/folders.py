@@ -1,11 +1,15 @@
-"""Run folders made by hand, with just the files that a listing reads."""
+"""Run folders made by hand, with just the files that a listing reads, and quickly trained ones."""
 
 import json
 import time
+from pathlib import Path
 
 from mnistlab.config.config_files import dump
+from mnistlab.config.load import load_config
+from mnistlab.experiment import prepare, train_run
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
+from tests.experiment.test_experiment import Recorder
 
 CONFIG = {
     "name": "try",
@@ -63,7 +67,7 @@ def write_state(folder, status):
 def wait_a_tick(monkeypatch):
     """Let more time pass than two changes of a file may share."""
     now = time.time_ns
-    monkeypatch.setattr("mnistlab.store.index.time.time_ns", lambda: now() + 5_000_000_000)
+    monkeypatch.setattr("mnistlab.store.listing.time.time_ns", lambda: now() + 5_000_000_000)
 
 
 def everything_in(folder):
@@ -78,3 +82,14 @@ def everything_in(folder):
 def names_in(folder):
     """Return the names in a folder, sorted."""
     return sorted(path.name for path in folder.iterdir())
+
+
+MINI = ("data.dataset=mnist-mini", "data.validation=1000", "epochs=2")
+
+
+def train(runs_dir: Path, *words: str) -> RunFolder:
+    """Train on the small dataset, two epochs unless `words` say otherwise; return the folder."""
+    keys = [word.partition("=")[0] for word in words]
+    mini = [word for word in MINI if word.partition("=")[0] not in keys]
+    plan = prepare([load_config(None, [*mini, *words])])
+    return train_run(plan, runs_dir=runs_dir, reporter=Recorder()).folder

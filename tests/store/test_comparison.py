@@ -14,7 +14,7 @@ from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.store.compare import choose_runs, compare_runs, format_setting, run_labels
 from mnistlab.store.opening import of_folders
-from tests.store.trained import train
+from tests.store.folders import train
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from mnistlab.errors import RunFolderError
-from mnistlab.store import delete as removal
+from mnistlab.store import listing as removal
 from tests.store.folders import everything_in, make_run, make_sweep, names_in
 
 
@@ -143,7 +143,7 @@ def test_a_delete_that_is_killed_leaves_whole_runs_only(run, runs_dir, monkeypat
     def die(*_arguments, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mnistlab.store.delete.shutil.rmtree", die)
+    monkeypatch.setattr("mnistlab.store.listing.shutil.rmtree", die)
     assert run("runs", "delete", "20261104", "20261103", "--yes")[0] == 130
     monkeypatch.undo()
     left = [name for name in names(runs_dir) if not name.startswith(".")]

@@ -14,8 +14,9 @@ from mnistlab.datasets import load
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.weights import load_weights, read_predictions
 from mnistlab.statistics import mcnemar_p
-from mnistlab.store.diff import count_flips, differing, find_differences
-from tests.store.trained import train
+from mnistlab.store.compare import count_flips, find_differences
+from mnistlab.store.facts import differing
+from tests.store.folders import train
 
 CLASSES = tuple("0123456789")
 

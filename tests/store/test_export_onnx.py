@@ -13,12 +13,12 @@ from mnistlab.config.load import load_config
 from mnistlab.datasets import load
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.weights import save_weights
+from mnistlab.store.predict import model_as_onnx
 from tests.digits import write_digits
 from tests.late import Late
 from tests.store.folders import everything_in
 
 onnx, onnxruntime = Late("onnx"), Late("onnxruntime")
-onnx_model = Late("mnistlab.store.onnx_model")
 MINI = {"data__dataset": "mnist-mini", "data__validation": 1000, "epochs": 2, "plots": False}
 ROOT = Path(__file__).parents[2] / "configs"
 CONFIGS = ("linear", "sigmoid", "sigmoid_sgd", "softmax")
@@ -131,7 +131,7 @@ def test_by_hand():
     folder = RunFolder(trained.path)
     save_weights(folder.model, parameters)
     folder.write_status("completed", checksums=folder.compute_checksums())
-    session = onnxruntime.InferenceSession(onnx_model.model_as_onnx(folder))
+    session = onnxruntime.InferenceSession(model_as_onnx(folder))
     image = np.zeros((1, 28, 28), np.uint8)
     image[0, 0, 3] = 51
     label, outputs = session.run(None, {"images": image})
@@ -224,7 +224,6 @@ def test_a_folder_that_was_changed_and_several_runs_are_refused(run, tmp_path):
 
 def test_without_the_extra_it_is_told(run, tmp_path, monkeypatch):
     trained = mnistlab.train("linear", **MINI, runs_dir="runs")
-    monkeypatch.delitem(sys.modules, "mnistlab.store.onnx_model", raising=False)
     monkeypatch.setitem(sys.modules, "onnx", None)
     code, out, err = run(
         "runs", "export", trained.name, "--to", tmp_path / "x.onnx", "--runs-dir", "runs"

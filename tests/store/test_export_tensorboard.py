@@ -199,7 +199,7 @@ def between_looks(monkeypatch):
 
     def between_looks(*steps):
         happening = iter(steps)
-        monkeypatch.setattr("mnistlab.store.event_files.time.sleep", lambda _: next(happening)())
+        monkeypatch.setattr("mnistlab.store.export.time.sleep", lambda _: next(happening)())
 
     return between_looks
 
@@ -326,7 +326,6 @@ def test_what_is_refused(words, told, run, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("made")
 def test_without_the_extra_it_is_told(export, tmp_path, monkeypatch):
-    monkeypatch.delitem(sys.modules, "mnistlab.store.event_files", raising=False)
     monkeypatch.setitem(sys.modules, "tensorboardX.proto.event_pb2", None)
     code, out, err = export("a")
     assert (code, out) == (2, "")

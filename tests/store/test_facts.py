@@ -19,9 +19,8 @@ from mnistlab.store.facts import (
     is_of_config,
     read_facts,
 )
-from mnistlab.store.index import read_all
-from tests.store.folders import make_run, make_sweep, wait_a_tick
-from tests.store.trained import MINI, train
+from mnistlab.store.listing import read_all
+from tests.store.folders import MINI, make_run, make_sweep, train, wait_a_tick
 
 
 @pytest.fixture(scope="module")

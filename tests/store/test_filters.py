@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnistlab.errors import InputError
-from mnistlab.store.filters import MAX_DEPTH, MAX_LENGTH, parse
+from mnistlab.store.selection import MAX_DEPTH, MAX_LENGTH, parse
 
 RUN = {
     "run": "20261123-174312-softmax-bf6e",

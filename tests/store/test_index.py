@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from mnistlab.errors import RunFolderError
 from mnistlab.store import facts as facts_module
-from mnistlab.store import index as index_module
-from mnistlab.store.index import INDEX, read_all
+from mnistlab.store import listing as index_module
+from mnistlab.store.listing import INDEX, read_all
 from tests.store.folders import make_run, make_sweep, names_in, wait_a_tick, write_state
 
 
@@ -250,6 +250,20 @@ def test_what_no_folder_says_is_not_believed(old, new, tmp_path, read, monkeypat
     assert read(tmp_path) == (right, [])
 
 
+@pytest.mark.parametrize("change", [lambda _: 5, lambda _: None, lambda known: known[:-1]])
+def test_a_signature_that_is_none_makes_the_index_anew(change, tmp_path, read, monkeypatch):
+    make_run(tmp_path / "a")
+    wait_a_tick(monkeypatch)
+    right, _ = read(tmp_path)
+    index = tmp_path / INDEX
+    with closing(sqlite3.connect(index)) as database:
+        ((name, entry),) = database.execute("SELECT name, entry FROM runs").fetchall()
+    signature, facts = json.loads(entry)
+    _put(index, (name, json.dumps([change(signature), facts])))
+    assert read(tmp_path) == (right, ["a"])
+    assert read(tmp_path) == (right, [])
+
+
 BOMB = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i, i FROM n"
 
 
@@ -384,7 +398,7 @@ def test_a_warm_listing_loads_nothing_heavy(tmp_path, monkeypatch):
     read_all(tmp_path)
     assert folder.path.exists()
     code = (
-        "import sys, pathlib; from mnistlab.store.index import read_all;"
+        "import sys, pathlib; from mnistlab.store.listing import read_all;"
         "from mnistlab.store import selection; from mnistlab.console import tables;"
         f"print(len(read_all(pathlib.Path({str(tmp_path)!r}))));"
         "print([m for m in ('numpy', 'yaml', 'pydantic', 'rich', 'filelock') if m in sys.modules])"

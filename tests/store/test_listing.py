@@ -8,10 +8,9 @@ import math
 import pytest
 
 from mnistlab.errors import InputError
-from mnistlab.store.filters import parse
-from mnistlab.store.selection import arrange, select, varying_keys
-from tests.store.folders import make_run, make_sweep
-from tests.store.trained import train
+from mnistlab.store.facts import varying_keys
+from mnistlab.store.selection import arrange, parse, select
+from tests.store.folders import make_run, make_sweep, train
 
 
 @pytest.fixture
@@ -306,11 +305,17 @@ def test_the_name_of_a_loss_is_told_from_its_values(run):
         ("optimizer = Adam", "optimizer: there is no 'Adam'; did you mean 'adam'? (adam, adamw,"),
         ("model contains conv", "model: there is no 'conv' (linear, pairwise, sigmoid"),
         ("learning_rate > 5", ""),
-        ('learning_rate = "0.01"', "learning_rate is a number: write 0.01, several as in (0.01"),
-        ("learning_rate in [0.01]", "learning_rate is a number: write 0.01, several as in (0.01"),
-        ("epochs in {2}", "epochs is a number: write 2, several as in (0.01"),
-        ("epochs = true", "epochs is a number, neither true nor false"),
-        ("train.loss = nan", "train.loss is a number, and null where there is none; 'nan' is a"),
+        (
+            'learning_rate = "0.01"',
+            "learning_rate is a number, and null where there is none: write one",
+        ),
+        (
+            "learning_rate in [0.01]",
+            "learning_rate is a number, and null where there is none: write one",
+        ),
+        ("epochs in {2}", "epochs is a number, and null where there is none: write one"),
+        ("epochs = true", "epochs is a number, and null where there is none: write one"),
+        ("train.loss = nan", "train.loss is a number, and null where there is none: write one"),
         ("model = sigmoid", ""),
     ],
 )

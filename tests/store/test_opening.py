@@ -11,8 +11,7 @@ import pytest
 from mnistlab.errors import RunFolderError
 from mnistlab.store import opening
 from mnistlab.store.opening import RECORD, open_given, tell_apart
-from tests.store.folders import make_run, make_sweep
-from tests.store.trained import train
+from tests.store.folders import make_run, make_sweep, train
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from mnistlab.datasets import load
 from mnistlab.errors import InputError
 from mnistlab.run_folders.weights import load_weights, save_weights
 from mnistlab.store.predict import Prediction, Predictions, predict
-from tests.store.trained import train
+from tests.store.folders import train
 
 
 @pytest.fixture

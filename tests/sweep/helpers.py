@@ -1,9 +1,12 @@
-"""What the tests of sweeps share: quick sweeps on a few digits, and their comparison."""
+"""What the tests of sweeps share: quick sweeps on a few digits, their comparison, refusals."""
 
 import json
 from pathlib import Path
 
+import pytest
+
 from mnistlab.config.load import load_config
+from mnistlab.errors import ConfigError
 from mnistlab.experiment import prepare, train_run
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.sweeps.plan import PreparedSweep, prepare_sweep
@@ -96,3 +99,16 @@ def content(folder: SweepFolder) -> dict[str, object]:
         status = json.loads(run.status.read_text())["status"]
         found[str(number)] = (weights, repr(metrics), status, run.config.read_text())
     return found
+
+
+def told(path: Path, *words: str, **options) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_sweep(path, words, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 600
+    return message
+
+
+def values(sweep, key: str) -> list:
+    return [trial.parameters[key] for trial in sweep.trials]

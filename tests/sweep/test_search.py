@@ -15,6 +15,7 @@ import mnistlab
 from mnistlab.errors import RunFolderError
 from mnistlab.experiment.recorder import RunRecorder
 from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.sweeps import storage
 from mnistlab.sweeps.plan import prepare_sweep
 from mnistlab.sweeps.storage import extend, is_complete
 from mnistlab.sweeps.sweep_schema import Metric
@@ -33,8 +34,7 @@ from tests.sweep.helpers import (
 
 optuna = pytest.importorskip("optuna")
 
-from mnistlab.sweeps import run as of_batches  # noqa: E402 - after the skip
-from mnistlab.sweeps import tpe  # noqa: E402
+from mnistlab.sweeps import tpe  # noqa: E402 - after the skip
 
 WORDS = ("learning_rate=log_uniform(0.001,1)", "weight_decay=uniform(0,0.1)")
 OPTIONS = {
@@ -192,19 +192,19 @@ def test_the_same_search_asks_the_same(searched, tmp_path):
 
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_a_death_around_the_plan_asks_the_same_next_batch(searched, tmp_path, where, monkeypatch):
-    asked = 0
+    asked = 0  # the first batch is in the plan from the beginning
 
     def die(*arguments):
         nonlocal asked
         asked += 1
-        if asked == 2 and where == "before":
+        if asked == 3 and where == "before":
             raise KeyboardInterrupt
         found = extend(*arguments)
-        if asked == 2:
+        if asked == 3:
             raise KeyboardInterrupt
         return found
 
-    monkeypatch.setattr(of_batches, "extend", die)
+    monkeypatch.setattr(storage, "extend", die)
     with pytest.raises(KeyboardInterrupt):
         sweep(tmp_path, *WORDS, text=TEXT, **OPTIONS)
     monkeypatch.undo()

@@ -12,7 +12,7 @@ from mnistlab.config.load import load_config
 from mnistlab.errors import ConfigError
 from mnistlab.sweeps.sweep_schema import Halving, Metric, metric_named
 from mnistlab.sweeps.trials import load_sweep, repeat_settings
-from tests.sweep.refusals import told, values
+from tests.sweep.helpers import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 EVERY_NUMBER = "int_uniform(1,1000000000)"

@@ -14,7 +14,7 @@ from mnistlab.errors import ConfigError
 from mnistlab.sweeps.sweep_file import is_sweep_file
 from mnistlab.sweeps.sweep_schema import Halving, Metric, SweepFile
 from mnistlab.sweeps.trials import load_sweep
-from tests.sweep.refusals import told, values
+from tests.sweep.helpers import told, values
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = sorted((CONFIGS / "sweeps").glob("*.yaml"))

@@ -357,7 +357,7 @@ def test_where_all_that_went_on_diverged_the_furthest_are_compared(tmp_path):
     def result(number, epochs, loss, status="completed", stopped=True):
         numbered = replace(trial, number=number)
         means = {"validation_loss": loss, "validation_accuracy": 0.9}
-        return TrialResult(numbered, [number], status, epochs, stopped, means, None)
+        return TrialResult(numbered, [number], status, epochs, stopped, means, ())
 
     results = [result(0, 1, 0.1), result(1, 3, 0.3), result(2, 3, 0.2),
                result(3, 9, None, "diverged", stopped=False)]  # fmt: skip
@@ -462,7 +462,7 @@ def test_ties_are_never_lost_to_the_quick_look(tmp_path):
     for number, accuracy in enumerate(accuracies):
         means = {"validation_loss": 1.0, "validation_accuracy": accuracy}
         results.append(TrialResult(replace(trial, number=number), [number], "completed", 1, False,
-                                   means, None))  # fmt: skip
+                                   means, ()))  # fmt: skip
     metric = Metric("validation.accuracy", "maximize")
     kept = comparison._within_reach(results, metric, VALIDATION)
     # answers that disagree on each of N images have a standard error of 1/sqrt(N)

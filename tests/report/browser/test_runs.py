@@ -1,7 +1,7 @@
 """The table of all runs, sorted and searched, and two runs side by side."""
 
 from mnistlab.report.render import ReportRequest, write_report
-from mnistlab.store.diff import count_flips
+from mnistlab.store.compare import count_flips
 from mnistlab.store.opening import of_folders
 from tests.report.browser.looks import column, names, overflow
 from tests.store.folders import make_run
