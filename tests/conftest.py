@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 import mnistlab  # noqa: E402
 from mnistlab import errors, plugins  # noqa: E402
 from mnistlab.__main__ import main  # noqa: E402
-from mnistlab.datasets import DATASETS, PREPROCESSING, catalog  # noqa: E402
+from mnistlab.datasets import DATASETS, PREPROCESSING, sources  # noqa: E402
 from mnistlab.run_folders import provenance  # noqa: E402
 
 # how long an example takes, says more of the machine than of the code
@@ -106,7 +106,7 @@ def _commands_are_parsed_alike():
 @pytest.fixture(autouse=True, scope="session")
 def _digits_are_unpacked_once():
     """Remember what the packaged digits unpack to: hundreds of tests load them."""
-    unpack = catalog.unpack
+    unpack = sources.unpack
     packaged = dict.fromkeys(
         path.read_bytes() for path in DATASETS["mnist-mini"].packaged.glob("*.gz")
     )
@@ -119,7 +119,7 @@ def _digits_are_unpacked_once():
         return packaged[stored]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalog, "unpack", remembered)
+        patch.setattr(sources, "unpack", remembered)
         yield
 
 

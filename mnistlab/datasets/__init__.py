@@ -3,7 +3,6 @@
 from mnistlab.datasets.catalog import (
     DATASETS,
     ArrayDataset,
-    DataFile,
     NamedDataset,
     fetch,
     home_of,
@@ -20,7 +19,7 @@ from mnistlab.datasets.features import FEATURE_STEPS, FittedStep
 from mnistlab.datasets.loading import FOLD_ORDERS, SPLITS, Dataset, check_steps, load
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels
 from mnistlab.datasets.reading import resolve, verify
-from mnistlab.datasets.sources import Progress, Silent, data_dir
+from mnistlab.datasets.sources import DataFile, Progress, Silent, data_dir
 
 __all__ = [
     "DATASETS",

@@ -1,11 +1,14 @@
-"""What the named datasets are: their files with the hashes they must have, and their sources.
+"""The named datasets, with their files and sources, and how one is brought into the cache.
 
 The SHA-256 of the files of MNIST and Fashion-MNIST are of the raw content. For KMNIST only those of
 the published .gz files are known (from the checksum list of TensorFlow Datasets), so the cache
 keeps the .gz and every load verifies and unpacks it.
 """
 
-import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,73 +17,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.core import Registry
-from mnistlab.datasets.data_files import (
-    GZIP_MAGIC,
-    KEYS,
-    NAMES,
-    Content,
-    check_array,
-    parse,
-    read_content,
-    read_npz,
-    unpack,
-)
+from mnistlab.datasets.data_files import KEYS, NAMES, Content, check_array, read_npz, replacing
 from mnistlab.datasets.sources import (
     DIFFERS,
     MISSING,
+    DataFile,
     Folder,
     Mirror,
     Package,
     Progress,
     Silent,
     Source,
+    SourceError,
     data_dir,
-    fetch_files,
     find,
 )
-from mnistlab.errors import DataError
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """One published file: its name, the shape of its array, and the SHA-256 it must have.
-
-    `sha256` is of the raw IDX content, so any mirror's own gzip of it will do; with `of_gzip` it
-    is of the published .gz, which is then kept in the cache as it is.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    sha256: str
-    of_gzip: bool = False
-
-    @property
-    def stored_name(self) -> str:
-        """The name under which the cache keeps it."""
-        return f"{self.name}.gz" if self.of_gzip else self.name
-
-    def open(self, path: Path, label: str | None = None) -> tuple[Content, Content]:
-        """Return the bytes to keep and the raw IDX content of `path`, verified.
-
-        Raises DataError, which says what the file is instead and calls it `label` (default: its
-        path).
-        """
-        label = label or str(path)
-        stored = read_content(path)
-        raw = unpack(stored, label)
-        kept = stored if self.of_gzip else raw
-        if hashlib.sha256(kept).hexdigest() == self.sha256:
-            return kept, raw
-        parse(raw, label)  # a web page or half a file gets the message it deserves
-        if self.of_gzip and stored[:2] != GZIP_MAGIC:
-            raise DataError(
-                f"{label}: unpacked; give the published {self.stored_name}, the only one whose "
-                "SHA-256 is known"
-            )
-        raise DataError(f"{label}: not the published file (its SHA-256 differs); get it again")
-
+from mnistlab.errors import DataError, FetchError, InputError
 
 DIGITS = tuple("0123456789")
+
+_WORK = ".incoming-"
 
 
 @dataclass(frozen=True)
@@ -209,9 +165,75 @@ def fetch(
     `folder` is a place to look first; its files are copied. Raises FetchError, with each source
     and its reason, when no source has the files, and DataError when the cache cannot be written.
     """
-    home = home_of(name, cache)
-    fetch_files(name, dataset_of_files(name), home, folder, progress or Silent())
+    dataset, home, progress = dataset_of_files(name), home_of(name, cache), progress or Silent()
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name one that holds {', '.join(NAMES)}")
+    _, problems = dataset.open(home)
+    if not problems:
+        if folder is not None:
+            progress.message(f"{name} is whole in the cache already; {folder} was not needed")
+        return home
+    if dataset.packaged:
+        raise DataError(f"{home}: the packaged files are damaged; install mnistlab again")
+    named = () if folder is None else (Folder(folder),)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with _alone_in(home, progress):
+            _try_sources(name, dataset, (*named, *dataset.sources), home, progress)
+    except OSError as error:
+        raise DataError(
+            f"{home}: the cache cannot be written ({error.strerror or error}); "
+            "set MNISTLAB_DATA_DIR to a folder that can"
+        ) from error
     return home
+
+
+@contextmanager
+def _alone_in(home: Path, progress: Progress) -> Iterator[None]:
+    """Hold the lock of `home`, and clear away what a killed fetch left there."""
+    import filelock  # noqa: PLC0415 - needed only by a fetch
+
+    lock = filelock.FileLock(home / ".lock")
+    try:
+        held = lock.acquire(blocking=False)
+    except filelock.Timeout:
+        progress.message(f"waiting for another process that is fetching into {home}")
+        held = lock.acquire()
+    with held:
+        for left in home.glob(f"{_WORK}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+def _try_sources(
+    name: str, dataset: NamedDataset, sources: tuple[Source, ...], home: Path, progress: Progress
+) -> None:
+    _, problems = dataset.open(home)  # another process may have filled it meanwhile
+    for file in dataset.files:
+        if problems.get(file.name) == DIFFERS:
+            progress.message(f"{home / file.stored_name} is damaged; fetching it again")
+    wanted = [file for file in dataset.files if file.name in problems]
+    failures: list[str] = []
+    for source in sources:
+        if not wanted:
+            return
+        progress.message(f"fetching {name} from {source}")
+        try:
+            with tempfile.TemporaryDirectory(dir=home, prefix=_WORK) as work:
+                for file, candidate in source.offer(tuple(wanted), Path(work), progress):
+                    kept, _ = file.open(candidate, label=candidate.name)
+                    with replacing(home / file.stored_name) as out:
+                        out.write(kept)
+                    wanted.remove(file)
+        except (SourceError, DataError) as error:
+            failures.append(f"{source}: {error}")
+            progress.message(f"{source}: {error}")
+    if wanted:
+        raise FetchError(
+            "\n  ".join([f"no source could hand over {name}:", *failures])
+            + f"\nput {', '.join(file.stored_name for file in wanted)} into a folder "
+            f"and run: mnistlab data fetch {name} --from FOLDER"
+        )
 
 
 DATASETS.add(

@@ -1,14 +1,14 @@
-"""Brings a named dataset into the cache: sources in order, each file verified, none half there.
+"""The files of a named dataset, the hashes they must have, and the places to get them from.
 
 A source is not trusted: it only says where it put a candidate for each file, and the fetch
 verifies it. Implementations stand in order of growing complexity.
 """
 
 import gzip
+import hashlib
 import math
 import os
 import shutil
-import tempfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -16,13 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mnistlab.datasets.data_files import NAMES, is_there, replacing
-from mnistlab.errors import DataError, FetchError, InputError
+from mnistlab.datasets.data_files import (
+    GZIP_MAGIC,
+    Content,
+    is_there,
+    parse,
+    read_content,
+    unpack,
+)
+from mnistlab.errors import DataError
 
 if TYPE_CHECKING:
     import requests
-
-    from mnistlab.datasets.catalog import DataFile, NamedDataset
 
 CLIENT_SECONDS = 300
 """How long a package client may take."""
@@ -31,15 +36,13 @@ WEB_SECONDS = (5, 20)
 """How long a connection may take, and then the next bytes."""
 
 _CHUNK = 1 << 18
-_WORK = ".incoming-"
-
 
 MISSING, DIFFERS = "missing", "differs"
 """What can ail a file."""
 
 
 class Progress(Protocol):
-    """What the datasets room needs of whoever shows progress."""
+    """What fetching and loading data need of whoever shows progress."""
 
     def message(self, text: str) -> None:
         """Show one line of text."""
@@ -85,6 +88,45 @@ def spelt(folder: Path, name: str) -> list[Path]:
     return [path for path in paths if is_there(path) and path.is_file()]
 
 
+@dataclass(frozen=True)
+class DataFile:
+    """One published file: its name, the shape of its array, and the SHA-256 it must have.
+
+    `sha256` is of the raw IDX content, so any mirror's own gzip of it will do; with `of_gzip` it
+    is of the published .gz, which is then kept in the cache as it is.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    sha256: str
+    of_gzip: bool = False
+
+    @property
+    def stored_name(self) -> str:
+        """The name under which the cache keeps it."""
+        return f"{self.name}.gz" if self.of_gzip else self.name
+
+    def open(self, path: Path, label: str | None = None) -> tuple[Content, Content]:
+        """Return the bytes to keep and the raw IDX content of `path`, verified.
+
+        Raises DataError, which says what the file is instead and calls it `label` (default: its
+        path).
+        """
+        label = label or str(path)
+        stored = read_content(path)
+        raw = unpack(stored, label)
+        kept = stored if self.of_gzip else raw
+        if hashlib.sha256(kept).hexdigest() == self.sha256:
+            return kept, raw
+        parse(raw, label)  # a web page or half a file gets the message it deserves
+        if self.of_gzip and stored[:2] != GZIP_MAGIC:
+            raise DataError(
+                f"{label}: unpacked; give the published {self.stored_name}, the only one whose "
+                "SHA-256 is known"
+            )
+        raise DataError(f"{label}: not the published file (its SHA-256 differs); get it again")
+
+
 class SourceError(Exception):
     """A source cannot hand over a file; the message is the reason in a few words."""
 
@@ -100,10 +142,10 @@ class Folder:
 
     def offer(
         self,
-        wanted: Sequence["DataFile"],
+        wanted: Sequence[DataFile],
         work: Path,  # noqa: ARG002 - nothing needs unpacking
         progress: Progress,  # noqa: ARG002 - nothing takes long
-    ) -> Iterator[tuple["DataFile", Path]]:
+    ) -> Iterator[tuple[DataFile, Path]]:
         """Yield the files where they lie."""
         if not self.path.is_dir():
             raise SourceError("no such folder")
@@ -127,8 +169,8 @@ class Mirror:
         return self.url
 
     def offer(
-        self, wanted: Sequence["DataFile"], work: Path, progress: Progress
-    ) -> Iterator[tuple["DataFile", Path]]:
+        self, wanted: Sequence[DataFile], work: Path, progress: Progress
+    ) -> Iterator[tuple[DataFile, Path]]:
         """Download one file after another; the first that fails ends it."""
         for file in wanted:
             yield file, download(f"{self.url}{file.name}.gz", work, file, progress)
@@ -149,8 +191,8 @@ class Package:
         return " ".join(self.command[:3])
 
     def offer(
-        self, wanted: Sequence["DataFile"], work: Path, progress: Progress
-    ) -> Iterator[tuple["DataFile", Path]]:
+        self, wanted: Sequence[DataFile], work: Path, progress: Progress
+    ) -> Iterator[tuple[DataFile, Path]]:
         """Download the archive, unpack it aside, and yield the files from there."""
         run_client(self.command, work)
         archive = next((path for path in work.iterdir() if path.suffix in (".tgz", ".deb")), None)
@@ -173,7 +215,7 @@ what it yielded before is kept.
 """
 
 
-def download(url: str, folder: Path, file: "DataFile", progress: Progress) -> Path:
+def download(url: str, folder: Path, file: DataFile, progress: Progress) -> Path:
     """Return where in `folder` the content of `url` is; raise SourceError if it cannot be had.
 
     The content is not verified here. More bytes than `file` can have end the transfer.
@@ -289,79 +331,3 @@ def take_out(archive: Path, names: Collection[str], into: Path) -> None:
                         shutil.copyfileobj(content, copy, 1 << 20)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SourceError(f"the package's archive is damaged ({error})") from error
-
-
-def fetch_files(
-    name: str, dataset: "NamedDataset", home: Path, folder: Path | None, progress: Progress
-) -> None:
-    """Bring those files of a dataset into `home` that are not there or are damaged.
-
-    A `folder` is looked into before the dataset's sources.
-    """
-    if folder is not None and not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; name one that holds {', '.join(NAMES)}")
-    _, problems = dataset.open(home)
-    if not problems:
-        if folder is not None:
-            progress.message(f"{name} is whole in the cache already; {folder} was not needed")
-        return
-    if dataset.packaged:
-        raise DataError(f"{home}: the packaged files are damaged; install mnistlab again")
-    named = () if folder is None else (Folder(folder),)
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with _alone_in(home, progress):
-            _try_sources(name, dataset, (*named, *dataset.sources), home, progress)
-    except OSError as error:
-        raise DataError(
-            f"{home}: the cache cannot be written ({error.strerror or error}); "
-            "set MNISTLAB_DATA_DIR to a folder that can"
-        ) from error
-
-
-@contextmanager
-def _alone_in(home: Path, progress: Progress) -> Iterator[None]:
-    """Hold the lock of `home`, and clear away what a killed fetch left there."""
-    import filelock  # noqa: PLC0415 - needed only by a fetch
-
-    lock = filelock.FileLock(home / ".lock")
-    try:
-        held = lock.acquire(blocking=False)
-    except filelock.Timeout:
-        progress.message(f"waiting for another process that is fetching into {home}")
-        held = lock.acquire()
-    with held:
-        for left in home.glob(f"{_WORK}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        yield
-
-
-def _try_sources(
-    name: str, dataset: "NamedDataset", sources: tuple[Source, ...], home: Path, progress: Progress
-) -> None:
-    _, problems = dataset.open(home)  # another process may have filled it meanwhile
-    for file in dataset.files:
-        if problems.get(file.name) == DIFFERS:
-            progress.message(f"{home / file.stored_name} is damaged; fetching it again")
-    wanted = [file for file in dataset.files if file.name in problems]
-    failures: list[str] = []
-    for source in sources:
-        if not wanted:
-            return
-        progress.message(f"fetching {name} from {source}")
-        try:
-            with tempfile.TemporaryDirectory(dir=home, prefix=_WORK) as work:
-                for file, candidate in source.offer(tuple(wanted), Path(work), progress):
-                    kept, _ = file.open(candidate, label=candidate.name)
-                    with replacing(home / file.stored_name) as out:
-                        out.write(kept)
-                    wanted.remove(file)
-        except (SourceError, DataError) as error:
-            failures.append(f"{source}: {error}")
-            progress.message(f"{source}: {error}")
-    if wanted:
-        raise FetchError(
-            "\n  ".join([f"no source could hand over {name}:", *failures])
-            + f"\nput {', '.join(file.stored_name for file in wanted)} into a folder "
-            f"and run: mnistlab data fetch {name} --from FOLDER"
-        )
