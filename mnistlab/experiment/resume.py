@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import mnistlab
 from mnistlab.config.load import to_yaml
 from mnistlab.config.schema import Config
 from mnistlab.core.schedules import SCHEDULES
@@ -16,6 +15,7 @@ from mnistlab.experiment.prepare import Plan
 from mnistlab.experiment.recorder import RunRecorder, check_notes, now, origin_of, run_key
 from mnistlab.run_folders import RunFolder
 from mnistlab.run_folders.files import restored_on_failure, sha256_of, sync_folder, write_text
+from mnistlab.run_folders.provenance import check_origin
 from mnistlab.run_folders.safeguards import remove_in_place
 from mnistlab.run_folders.weights import load_checkpoint
 
@@ -133,13 +133,7 @@ def plan_resumption(
     environment = folder.read_environment()
     if not environment:
         return _told(anew, f"{folder.environment}: is missing or damaged")
-    ours = {"mnistlab": mnistlab.__version__, "data_sha256": plan.dataset.sha256}
-    for what, value in ours.items():
-        if environment.get(what) != value:
-            raise RunFolderError(
-                f"{folder.name}: was begun with {what} {environment.get(what)}, now it is {value}; "
-                f"train it anew with --config {folder.config}"
-            )
+    check_origin(folder, plan.dataset.sha256, f"train it anew with --config {folder.config}")
     if status == "completed" or not folder.checkpoint.exists():
         return anew
     return _from_checkpoint(anew, known, plan)

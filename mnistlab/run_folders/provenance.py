@@ -162,6 +162,16 @@ def check_same_data(run: RunFolder, dataset: str, sha256: str) -> None:
         raise RunFolderError(f"{run.name}: {dataset} has changed since the run was made")
 
 
+def check_origin(run: RunFolder, sha256: str, instead: str) -> None:
+    """Raise RunFolderError, which says what to do instead, for a run of other code or data."""
+    known = run.read_environment()
+    for what, value in {"mnistlab": mnistlab.__version__, "data_sha256": sha256}.items():
+        if known.get(what) != value:
+            raise RunFolderError(
+                f"{run.name}: was begun with {what} {known.get(what)}, now it is {value}; {instead}"
+            )
+
+
 def find_intact_runs(
     runs_dir: Path, is_wanted: Callable[[Mapping[str, Any]], bool], *, of_sweeps: bool = False
 ) -> Iterator[RunFolder]:

@@ -24,6 +24,7 @@ from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.places import cannot_keep
 from mnistlab.run_folders.provenance import (
     FINAL,
+    check_origin,
     find_intact_runs,
     is_intact,
     plain_folders,
@@ -50,14 +51,8 @@ def open_folder(
             raise cannot_keep(runs_dir, error) from None
         return folder
     cleanup.enter_context(resumed.locked())
-    known = resumed.read_environment()
-    ours = {"mnistlab": mnistlab.__version__, "data_sha256": prepared.data.sha256}
-    for what, value in ours.items():
-        if known.get(what) != value:
-            raise RunFolderError(
-                f"{resumed.name}: was begun with {what} {known.get(what)}, now it is {value}; "
-                "begin a new sweep, which may take finished runs over with --needed"
-            )
+    instead = "begin a new sweep, which may take finished runs over with --needed"
+    check_origin(resumed, prepared.data.sha256, instead)
     if has_begun(resumed):
         planned_stacks(resumed, with_known_trials(resumed, prepared), set())
     resumed.write_status("running", resumed=now(), error=None)
