@@ -248,15 +248,22 @@ def run_file(path: Path, label: str) -> ModuleType:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Keep what a user's code prints off the screen, and its warnings too."""
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-        warnings.catch_warnings(),
-        np.errstate(all="ignore"),
-    ):
-        warnings.simplefilter("ignore")
-        yield
+    """Keep what a user's code prints off the screen, and its warnings too.
+
+    Where it would end the process at once, it raises SystemExit instead.
+    """
+    ending, os._exit = os._exit, sys.exit  # type: ignore[assignment]
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+            np.errstate(all="ignore"),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os._exit = ending
 
 
 @contextlib.contextmanager

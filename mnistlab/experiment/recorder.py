@@ -22,7 +22,7 @@ from mnistlab.core.trainer import EpochRecord, Snapshot
 from mnistlab.datasets import FittedStep
 from mnistlab.errors import deferred, describe_error
 from mnistlab.run_folders import RunFolder, create_run_folder, files
-from mnistlab.run_folders.places import cannot_keep
+from mnistlab.run_folders.places import cannot_keep, remove_unbegun
 from mnistlab.run_folders.provenance import find_intact_runs
 from mnistlab.run_folders.safeguards import remove_in_place
 from mnistlab.run_folders.weights import (
@@ -93,7 +93,7 @@ class RunRecorder:
                 cleanup.enter_context(run.folder.locked())
                 run.begin()
             except OSError as error:
-                run.folder.remove()
+                remove_unbegun(run.folder)
                 raise cannot_keep(runs_dir, error) from None
         return run
 

@@ -257,9 +257,6 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
         with contextlib.suppress(OSError):
             self.path.rmdir()
-        latest = self.path.with_name("latest")
-        if latest.is_symlink() and not latest.exists():
-            latest.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

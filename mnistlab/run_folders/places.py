@@ -45,7 +45,7 @@ def create_run_folder(runs_dir: Path, name: str, *, latest: bool = True) -> RunF
             point_latest_to(path)
     except (OSError, ValueError) as error:
         if path is not None:
-            RunFolder(path).remove()
+            remove_unbegun(RunFolder(path))
         raise cannot_keep(runs_dir, error) from None
     return RunFolder(path)
 
@@ -91,6 +91,23 @@ def point_latest_to(path: Path) -> None:
             aside.unlink()
         if error.errno not in _WITHOUT_LINKS:
             raise
+
+
+def point_latest_to_what_is_left(runs_dir: Path) -> None:
+    """Let `latest`, if it points to what is gone, point to the newest run, or go too."""
+    latest = runs_dir / LATEST
+    if latest.is_symlink() and not latest.exists():
+        with suppress(OSError):  # `latest` is a help, and found without its link too
+            if left := run_paths(runs_dir):
+                point_latest_to(max(left, key=_time_of))
+            else:
+                latest.unlink()
+
+
+def remove_unbegun(run: RunFolder) -> None:
+    """Remove the folder of a run in which nothing was done yet; what cannot be removed stays."""
+    run.remove()
+    point_latest_to_what_is_left(run.path.parent)
 
 
 _OURS = re.compile(r"\d{8}-\d{6}-.+-[0-9a-f]{4}", re.ASCII)
@@ -229,10 +246,14 @@ def _latest(runs_dir: Path) -> Path:
 
 
 def _time_of(path: Path) -> tuple[str, int]:
-    """Return when a run began: by its name to the second, then by its first file."""
+    """Return when a run began: by its name to the second, then by its first file.
+
+    A name that a user has given says nothing of it.
+    """
+    stamp, began = path.name[:15] if _OURS.fullmatch(path.name) else "", 0
     with suppress(OSError):
-        return path.name[:15], (path / "config.yaml").lstat().st_mtime_ns
-    return path.name[:15], 0
+        began = (path / "config.yaml").lstat().st_mtime_ns
+    return stamp or time.strftime("%Y%m%d-%H%M%S", time.localtime(began / 1e9)), began
 
 
 def child_names(folder: Path, beginning: str = "") -> list[str]:

@@ -27,7 +27,11 @@ from typing import Any
 import mnistlab
 from mnistlab.errors import RunFolderError, shown
 from mnistlab.run_folders.folder import RunFolder, SweepFolder
-from mnistlab.run_folders.places import LATEST, child_names, find_run, point_latest_to, run_paths
+from mnistlab.run_folders.places import (
+    child_names,
+    find_run,
+    point_latest_to_what_is_left,
+)
 from mnistlab.run_folders.safeguards import format_size, is_locked, locked
 from mnistlab.store import facts as facts_of
 from mnistlab.store.facts import KEY, Facts, are_plain
@@ -308,7 +312,7 @@ def remove(removals: Sequence[Removal], runs_dir: Path) -> Iterator[Removal]:
             _take_apart(aside)
             yield removal
     finally:  # once: it looks at every run that is left
-        _point_latest_to_what_is_left(runs_dir)
+        point_latest_to_what_is_left(runs_dir)
     for left in runs_dir.glob(f"{_ASIDE}*"):  # by deletes that were killed
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
@@ -358,18 +362,6 @@ def _take_apart(path: Path) -> None:
     while path.exists():
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(path)
-
-
-def _point_latest_to_what_is_left(runs_dir: Path) -> None:
-    """Let `latest`, if it points to what is gone, point to the newest run, or go too."""
-    latest = runs_dir / LATEST
-    if not latest.is_symlink() or latest.exists():
-        return
-    with contextlib.suppress(OSError):  # `latest` is a help, and found without its link too
-        if left := run_paths(runs_dir):
-            point_latest_to(max(left, key=lambda path: path.name))
-        else:
-            latest.unlink()
 
 
 def _sizes(folder: Path) -> Iterator[int]:

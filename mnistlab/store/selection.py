@@ -297,9 +297,10 @@ def explain_no_match(condition: Filter, runs: Sequence[Facts]) -> list[str]:
         if key.endswith("accuracy") and is_number(value) and value > 1:
             hints.append(f"{key} lies between 0 and 1: write {value / 100:g} or {value:g}%")
         elif isinstance(value, str | bool) and _is_numeric(key, runs):
+            number = re.search(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", str(value), re.IGNORECASE)
             hints.append(
-                f"{key} is a number, and null where there is none: write one without quotes, "
-                "several as in (0.01, 0.1)"
+                f"{key} is a number, and null where there is none: write "
+                f"{number[0] if number else 0.01}, several as in (0.01, 0.1)"
             )
         elif isinstance(value, str):
             known = _known_texts(key, runs)

@@ -16,6 +16,7 @@ from mnistlab.experiment import Reporter
 from mnistlab.experiment.recorder import now
 from mnistlab.plots.drawing import Painter
 from mnistlab.run_folders.folder import SweepFolder
+from mnistlab.run_folders.places import remove_unbegun
 from mnistlab.run_folders.provenance import describe_environment, describe_other_blas
 from mnistlab.sweeps import storage
 from mnistlab.sweeps.cluster import Cluster
@@ -284,7 +285,7 @@ def _give_up(
     interrupted = isinstance(error, KeyboardInterrupt | ClusterError)
     message = describe_error(error)
     if created and not storage.has_begun(folder):
-        folder.remove()
+        remove_unbegun(folder)
         return
     with suppress(OSError):  # what went wrong first is what is reported
         folder.write_status("interrupted" if interrupted else "failed", ended=now(), error=message)

@@ -21,7 +21,7 @@ from mnistlab.run_folders.files import (
     write_text,
 )
 from mnistlab.run_folders.folder import SweepFolder
-from mnistlab.run_folders.places import cannot_keep
+from mnistlab.run_folders.places import cannot_keep, remove_unbegun
 from mnistlab.run_folders.provenance import (
     FINAL,
     check_origin,
@@ -47,7 +47,7 @@ def open_folder(
             write_json(folder.plan, {})  # a sweep from here on, though one that has not begun
             folder.write_status("running", started=now())
         except OSError as error:
-            folder.remove()
+            remove_unbegun(folder)
             raise cannot_keep(runs_dir, error) from None
         return folder
     cleanup.enter_context(resumed.locked())

@@ -25,7 +25,11 @@ NOTEBOOK = {
 }
 HOSTILE = {
     "asks.py": ("input('your name? ')\n", "EOFError"),
-    "breaks_off.py": ("import os\nos._exit(0)\n", "ended without an answer (exit code 0)"),
+    "breaks_off.py": ("import os\nos._exit(0)\n", "SystemExit: 0"),
+    "kills_itself.py": (
+        "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
+        "ended without an answer (exit code -9)",
+    ),
     "exits.py": ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
     "forks.py": ("import os\nos.fork()\n", "starts another process"),
     "calls_a_shell.py": ("import os\nos.system('true')\n", "starts another process"),
@@ -69,6 +73,17 @@ def test_every_student_gets_the_right_verdict(run, tmp_path):
         one = found[f"{name}.py"]
         assert one["verdict"] == verdict_of(name), one
         assert (one["diagnosis"] == "") == (name in RIGHT)
+
+
+@pytest.mark.parametrize("place", ["module", "function"])
+def test_a_single_file_that_ends_the_process_cannot_be_judged(run, tmp_path, place):
+    text = f"import os\nimport numpy as np\n{GOOD}"
+    file = tmp_path / "one.py"
+    at = "return" if place == "function" else "import numpy"
+    file.write_text(text.replace(at, f"os._exit(0); {at}", 1))
+    code, out, err = run("gradcheck", "--target", file)
+    assert code == 2
+    assert "SystemExit: 0" in out + err
 
 
 def test_a_class_of_right_files_passes_each_under_its_own_name(run, class_folder, tmp_path):

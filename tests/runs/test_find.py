@@ -12,9 +12,11 @@ from mnistlab.errors import RunFolderError, shown
 from mnistlab.run_folders.folder import SweepFolder
 from mnistlab.run_folders.places import (
     check_inside,
+    create_run_folder,
     find_run,
     find_sweep,
     foreign_entries,
+    remove_unbegun,
     run_paths,
 )
 from tests.experiment.test_experiment import train
@@ -158,6 +160,20 @@ def test_latest_is_the_newest_where_there_is_no_link_or_a_link_to_a_link(runs, t
     (runs / "20260109").symlink_to(tmp_path / "outside" / "20260104-000000-theirs-dddd")
     (runs / "latest").symlink_to("20260109")
     assert found("latest", runs) == "20260103-000000-many-cccc"
+
+
+def test_without_a_link_latest_goes_by_when_a_renamed_run_began(runs):
+    (runs / "latest").unlink()
+    (runs / "20260102-000000-second-bbbb").rename(runs / "second")
+    os.utime(runs / "second" / "config.yaml", (1.7e9, 1.7e9))  # 2023
+    assert found("latest", runs) == "20260103-000000-many-cccc"
+
+
+def test_latest_points_to_what_is_left_when_a_run_did_not_begin(runs):
+    new = create_run_folder(runs, "new")
+    assert (runs / "latest").readlink() == Path(new.path.name)
+    remove_unbegun(new)
+    assert (runs / "latest").readlink() == Path("20260103-000000-many-cccc")
 
 
 def test_a_folder_named_latest_is_not_believed(runs):

@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from mnistlab.errors import RunFolderError
+from mnistlab.run_folders import places
 from mnistlab.store import listing as removal
 from tests.store.folders import everything_in, make_run, make_sweep, names_in
 
@@ -174,8 +175,8 @@ def test_more_runs_than_files_that_may_be_open(run, tmp_path):
 
 def test_what_is_left_is_looked_at_but_once(run, runs_dir, monkeypatch):
     looks = []
-    real = removal.run_paths
-    monkeypatch.setattr(removal, "run_paths", lambda folder: looks.append(folder) or real(folder))
+    real = places.run_paths
+    monkeypatch.setattr(places, "run_paths", lambda folder: looks.append(folder) or real(folder))
     assert run("runs", "delete", "20261104", "20261103", "20261102", "--yes")[0] == 0
     assert len(looks) == 1
     assert str((runs_dir / "latest").readlink()) == "20261101-a"

@@ -307,15 +307,15 @@ def test_the_name_of_a_loss_is_told_from_its_values(run):
         ("learning_rate > 5", ""),
         (
             'learning_rate = "0.01"',
-            "learning_rate is a number, and null where there is none: write one",
+            "learning_rate is a number, and null where there is none: write 0.01",
         ),
         (
             "learning_rate in [0.01]",
-            "learning_rate is a number, and null where there is none: write one",
+            "learning_rate is a number, and null where there is none: write 0.01",
         ),
-        ("epochs in {2}", "epochs is a number, and null where there is none: write one"),
-        ("epochs = true", "epochs is a number, and null where there is none: write one"),
-        ("train.loss = nan", "train.loss is a number, and null where there is none: write one"),
+        ("epochs in {2}", "epochs is a number, and null where there is none: write 2"),
+        ("epochs = true", "epochs is a number, and null where there is none: write 0.01"),
+        ("train.loss = nan", "train.loss is a number, and null where there is none: write 0.01"),
         ("model = sigmoid", ""),
     ],
 )
