@@ -180,6 +180,13 @@ def test_what_is_no_split(word, message, run):
     assert (code, message in err) == (2, True), err
 
 
+@pytest.mark.parametrize("number", ["1.5", "inf"])
+def test_a_check_holds_out_no_number_that_a_config_refuses(number, run):
+    code, _, err = run("data", "check", "mnist-mini", "--validation", number)
+    message = f"'--validation': must be a number of images or a fraction below 1, not {number}"
+    assert (code, message in err) == (2, True), err
+
+
 TYPES = {0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
