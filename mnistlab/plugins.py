@@ -28,7 +28,8 @@ from mnistlab.errors import InputError
 _B, _K, _C = 4, 2, 3
 _STACK = (_B, _K, _C)
 
-REGISTRIES: tuple[Registry[Any], ...] = (MODELS, LOSSES, OPTIMIZERS, SCHEDULES, INITIALIZERS)
+REGISTRIES: list[Registry[Any]] = [MODELS, LOSSES, OPTIMIZERS, SCHEDULES, INITIALIZERS]
+"""The kinds whose parts are tried; a room above this one adds its own where it has one."""
 
 
 class ContractError(Exception):
@@ -150,6 +151,10 @@ _TRIALS: dict[str, tuple[tuple[str, ...], Callable[[Any], str | None]]] = {
     "optimizer": (("options", "stability", "init", "update"), _try_optimizer),
     "schedule": (("options", "counts_epochs", "factor"), _try_schedule),
     "init": (("options", "weights"), _try_initializer),
+    "feature step": (  # tried on the rows that it is fitted on
+        ("options", "is_random", "is_kept", "version", "count", "fit", "apply"),
+        lambda _: None,
+    ),
 }
 """What each kind of part must have, and what tries it."""
 
@@ -181,7 +186,7 @@ def load_plugins(paths: Sequence[Path]) -> None:
         run_file(path, f"plugin {path}")
         _loaded[path] = path.read_bytes()
         for registry in REGISTRIES:
-            for name in [name for name in registry if name not in known[registry.kind]]:
+            for name in [name for name in registry if name not in known.get(registry.kind, ())]:
                 _try(path, registry.kind, name, registry[name])
 
 

@@ -147,6 +147,17 @@ def path(name: Name, as_json: AsJson = False) -> None:
     _print_path(name, home_of(name), as_json=as_json)
 
 
+def _check_held_out(amount: float) -> float:
+    """Return what --validation says; raise click's error for what a config refuses too."""
+    from mnistlab.datasets import check_held_out
+    from mnistlab.errors import DataError
+
+    try:
+        return check_held_out(check_number(amount))
+    except DataError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 @data_app.command(short_help="Say what can hardly be right about data.")
 def check(
     name: Annotated[
@@ -164,7 +175,7 @@ def check(
             min=0,
             show_default="a sixth",
             help="Images held out, or a fraction of them.",
-            callback=check_number,
+            callback=_check_held_out,
         ),
     ] = 1 / 6,
     split: Annotated[

@@ -148,13 +148,7 @@ class DataConfig(StrictModel):
             raise ValueError(f"split {self.split} has no effect: validation 0 holds out no image")
         return self
 
-    @field_validator("validation")
-    @classmethod
-    def _check_validation(cls, amount: int | float) -> int | float:
-        if amount >= 1 and amount != int(amount):
-            raise ValueError(f"must be a number of images or a fraction below 1, not {amount}")
-        return int(amount) if amount >= 1 or amount == 0 else amount
-
+    _check_validation = field_validator("validation")(datasets.check_held_out)
     _check_dataset = field_validator("dataset")(datasets.resolve)
     _check_steps = field_validator("preprocess")(datasets.check_steps)
 

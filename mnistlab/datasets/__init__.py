@@ -16,7 +16,14 @@ from mnistlab.datasets.computed_features import (
 )
 from mnistlab.datasets.data_files import read_idx, write_idx
 from mnistlab.datasets.features import FEATURE_STEPS, FittedStep
-from mnistlab.datasets.loading import FOLD_ORDERS, SPLITS, Dataset, check_steps, load
+from mnistlab.datasets.loading import (
+    FOLD_ORDERS,
+    SPLITS,
+    Dataset,
+    check_held_out,
+    check_steps,
+    load,
+)
 from mnistlab.datasets.preprocess import PREPROCESSING, MapPixels, MovePixels
 from mnistlab.datasets.reading import resolve, verify
 from mnistlab.datasets.sources import DataFile, Progress, Silent, data_dir
@@ -36,6 +43,7 @@ __all__ = [
     "NamedDataset",
     "Progress",
     "Silent",
+    "check_held_out",
     "check_steps",
     "data_dir",
     "describe_steps",

@@ -272,12 +272,8 @@ def as_bytes(values: NDArray[Any], label: str) -> NDArray[np.uint8]:
             raise DataError(
                 f"{label}: label {at} is {values[at]:g}; labels must be whole numbers from 0 to 9"
             )
-        low, high = float(values.min()), float(values.max())
-        advice = "multiply them by 255, round them" if low >= 0 and high <= 1 else "scale them"
-        raise DataError(
-            f"{label}: pixels reach from {low:g} to {high:g}; they must be whole numbers from 0 "
-            f"to 255: {advice} and save them as bytes"
-        )
+        hint = _conversion(values, is_images=True)
+        raise DataError(f"{label}: pixels of {values.dtype.name} would change as bytes{hint}")
     converted.flags.writeable = False
     return converted
 
@@ -377,12 +373,27 @@ def check_array(array: NDArray[Any], label: str, *, is_images: bool) -> None:
     kind, shape = array.dtype.kind, array.shape
     said = f"{label} is {shown(array.dtype)} of shape {shown(shape)}"
     if is_images and (array.dtype != np.uint8 or len(shape) != 3):
-        scaled = "(x * 255).round().astype" if kind == "f" else "x.astype"
-        hint = "" if array.dtype == np.uint8 else f"; whole grey levels are {scaled}('uint8')"
+        hint = "" if array.dtype == np.uint8 else _conversion(array, is_images=True)
         raise DataError(f"{said}; images must be uint8 of shape (count, height, width){hint}")
     if not is_images and (kind not in "iu" or len(shape) != 1):
-        hint = "; y.astype('uint8') makes whole numbers of them" if kind == "f" else ""
+        hint = "" if kind in "iu" else _conversion(array, is_images=False)
         if len(shape) == 2:
             change = "y.ravel()" if shape[1] == 1 else "y.argmax(axis=1), if they are one-hot,"
             hint = f"; {change} has it"
         raise DataError(f"{said}; labels must be integers of shape (count,){hint}")
+
+
+def _conversion(array: NDArray[Any], *, is_images: bool) -> str:
+    """Return what makes bytes of values and spoils none, or what they are and should be."""
+    what, most = ("pixels", 255) if is_images else ("classes", 9)
+    wanted, kind = f"{what} are whole numbers from 0 to {most}", array.dtype.kind
+    if kind not in "biuf" or not array.size:
+        return f"; {wanted}"
+    low, high = array.min(), array.max()
+    fits = low >= 0 and high <= most  # nan does not
+    if is_images and fits:
+        rounded = "x" if kind in "iu" else "(x * 255).round()" if high <= 1 else "x.round()"
+        return f"; whole grey levels are {rounded}.astype('uint8')"
+    if fits and (array == array.round()).all():
+        return "; y.astype('uint8') makes whole numbers of them"
+    return f"; they lie from {low} to {high}, and {wanted}"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mnistlab.core import Registry
 from mnistlab.core.samples import Samples
 from mnistlab.errors import DataError
+from mnistlab.plugins import REGISTRIES
 
 Array = NDArray[np.floating]
 Arrays = dict[str, NDArray[np.float32]]
@@ -89,6 +90,7 @@ class StepKind(Protocol):
 
 
 FEATURE_STEPS: Registry[StepKind] = Registry("feature step")
+REGISTRIES.append(FEATURE_STEPS)
 
 
 @dataclass(frozen=True, eq=False)

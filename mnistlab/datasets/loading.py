@@ -208,6 +208,13 @@ def check_steps(names: Sequence[str]) -> Sequence[str]:
     return names
 
 
+def check_held_out(amount: int | float) -> int | float:
+    """Return a number of images, whole, or a fraction of them; raise DataError for what is none."""
+    if amount >= 1 and amount % 1 != 0:  # nan for infinity
+        raise DataError(f"must be a number of images or a fraction below 1, not {amount}")
+    return int(amount) if amount >= 1 or amount == 0 else amount
+
+
 def held_out_count(validation: int | float, count: int, name: str) -> int:
     """Return how many of `count` training images are held out."""
     if validation < 0:

@@ -217,13 +217,40 @@ BAD_ARRAYS = {
         {"x_train": np.zeros((40, 6, 6), np.int16)},
         r"x_train is int16.* levels are x.astype\('uint8'\)",
     ),
+    "bytes as floats": (
+        {"x_train": np.full((40, 6, 6), 254.6, np.float32)},
+        r"whole grey levels are x.round\(\).astype\('uint8'\)$",
+    ),
+    "negative levels": (
+        {"x_train": np.full((40, 6, 6), -3, np.int8)},
+        "width\\); they lie from -3 to -3, and pixels are whole numbers from 0 to 255$",
+    ),
+    "levels above 255": (
+        {"x_train": np.full((40, 6, 6), 255.0001)},
+        "; they lie from 255.0001 to 255.0001, and pixels are whole numbers from 0 to 255$",
+    ),
+    "levels of nan": (
+        {"x_train": np.full((40, 6, 6), np.nan)},
+        "; they lie from nan to nan, and",
+    ),
+    "complex levels": (
+        {"x_train": np.ones((40, 6, 6), complex)},
+        r"width\); pixels are whole numbers from 0 to 255$",
+    ),
+    "black and white": ({"x_train": np.ones((40, 6, 6), bool)}, r"levels are \(x \* 255\).round"),
+    "no images": ({"x_train": np.ones((0, 6, 6))}, r"width\); pixels are whole numbers"),
+    "labels between": (
+        {"y_test": np.full(20, 3.5)},
+        r"\(count,\); they lie from 3.5 to 3.5, and classes are whole numbers from 0 to 9$",
+    ),
+    "text as labels": ({"y_test": np.full(20, "3")}, "; classes are whole numbers from 0 to 9$"),
     "labels in a column": ({"y_test": np.zeros((20, 1), int)}, r"; y.ravel\(\) has it"),
     "held out": ({"x_val": np.zeros(3), "y_val": np.zeros(3)}, "x_val, y_val would not be used"),
     "flat images": (
         {"x_test": np.ones((20, 36), np.uint8)},
         r"x_test is uint8 of shape \(20, 36\)",
     ),
-    "float labels": ({"y_test": np.zeros(20)}, "y_test is float64"),
+    "float labels": ({"y_test": np.zeros(20)}, r"y_test is float64.*y.astype\('uint8'\) makes"),
     "one-hot labels": (
         {"y_test": np.eye(20, 10, dtype=np.uint8)},
         r"of shape \(20, 10\).*y.argmax\(axis=1\), if they are one-hot",

@@ -180,6 +180,13 @@ def test_what_is_no_split(word, message, run):
     assert (code, message in err) == (2, True), err
 
 
+@pytest.mark.parametrize("number", ["1.5", "inf"])
+def test_a_check_holds_out_no_number_that_a_config_refuses(number, run):
+    code, _, err = run("data", "check", "mnist-mini", "--validation", number)
+    message = f"'--validation': must be a number of images or a fraction below 1, not {number}"
+    assert (code, message in err) == (2, True), err
+
+
 TYPES = {0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -208,8 +215,9 @@ def test_other_types_of_idx_are_read_where_no_value_changes(code, tmp_path):
         (1, np.full(60, -1), 0x09, "label 0 is -1; labels must be"),
         (1, np.full(60, 1.5), 0x0D, "label 0 is 1.5; labels must be"),
         (1, np.full(60, np.nan), 0x0E, "label 0 is nan; labels must be"),
-        (0, np.full((60, 12, 12), 0.5), 0x0D, "from 0.5 to 0.5; .* multiply them by 255"),
-        (0, np.full((60, 12, 12), 300), 0x0B, "from 300 to 300; they must be"),
+        (0, np.full((60, 12, 12), 0.5), 0x0D, r"levels are \(x \* 255\).round\(\)"),
+        (0, np.full((60, 12, 12), 9.5), 0x0D, r"levels are x.round\(\).astype\('uint8'\)"),
+        (0, np.full((60, 12, 12), 300), 0x0B, "from 300 to 300, and pixels are whole numbers"),
         (0, np.zeros((60, 144)), 0x08, r"flat .* \(count, height, width\), here \(60, 12, 12\)"),
         (0, np.zeros((60, 12, 12, 1)), 0x08, r"images with channels.*here \(60, 12, 12\)"),
         (0, np.zeros(60), 0x08, "are images and labels swapped"),

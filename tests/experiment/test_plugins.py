@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 
 import numpy as np
@@ -132,6 +133,44 @@ def test_a_gradient_that_is_none_is_warned_about(tmp_path, capsys, gradient, slo
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == len(said)
     assert all(one in line for one, line in zip(said, lines, strict=True))
+
+
+STEP = """
+from mnistlab.datasets import FEATURE_STEPS
+class RowMeans:
+    options, is_random, is_kept, version = {}, False, False, 1
+    def count(self, shape, options): return shape[0]
+    def fit(self, rows, options, generator): return {}
+    def apply(self, x, arrays, options): return x.reshape(len(x), 28, -1).mean(axis=2)
+FEATURE_STEPS.add("row_means", RowMeans())
+"""
+
+
+def test_a_feature_step_needs_no_more_than_is_asked_for(tmp_path, run):
+    (tmp_path / "rows.py").write_text(STEP)
+    words = ("--plugin", tmp_path / "rows.py", "features=[row_means]", *MINI, "--no-plots", "-q")
+    assert run("train", "-c", "linear", *words) == (0, "", "")
+
+
+MEMBERS = ["options", "is_random", "is_kept", "version", "count", "fit", "apply"]
+
+
+@pytest.mark.parametrize("gone", MEMBERS)
+def test_what_a_feature_step_lacks_is_named(tmp_path, gone):
+    plugin = tmp_path / "rows.py"
+    plugin.write_text(STEP.replace(gone, "other", 1))
+    with pytest.raises(InputError, match=f"rows.py: feature step 'row_means' has no `{gone}`$"):
+        load_plugins([plugin])
+
+
+def test_a_feature_step_is_checked_where_its_file_is_the_first_to_import_the_kind(tmp_path):
+    (tmp_path / "rows.py").write_text(STEP.replace("count", "other", 1))
+    code = (
+        "from pathlib import Path; from mnistlab.plugins import *; load_plugins([Path('rows.py')])"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "feature step 'row_means' has no `count`" in done.stderr
 
 
 def test_arrays_and_npz_files_are_datasets(tmp_path):
