@@ -152,7 +152,7 @@ _TRIALS: dict[str, tuple[tuple[str, ...], Callable[[Any], str | None]]] = {
     "schedule": (("options", "counts_epochs", "factor"), _try_schedule),
     "init": (("options", "weights"), _try_initializer),
     "feature step": (  # tried on the rows that it is fitted on
-        ("options", "is_random", "is_kept", "version", "count", "fit", "apply"),
+        ("options", "is_random", "is_kept", "count", "fit", "apply"),
         lambda _: None,
     ),
 }

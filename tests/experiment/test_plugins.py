@@ -138,7 +138,7 @@ def test_a_gradient_that_is_none_is_warned_about(tmp_path, capsys, gradient, slo
 STEP = """
 from mnistlab.datasets import FEATURE_STEPS
 class RowMeans:
-    options, is_random, is_kept, version = {}, False, False, 1
+    options, is_random, is_kept = {}, False, False
     def count(self, shape, options): return shape[0]
     def fit(self, rows, options, generator): return {}
     def apply(self, x, arrays, options): return x.reshape(len(x), 28, -1).mean(axis=2)
@@ -152,7 +152,7 @@ def test_a_feature_step_needs_no_more_than_is_asked_for(tmp_path, run):
     assert run("train", "-c", "linear", *words) == (0, "", "")
 
 
-MEMBERS = ["options", "is_random", "is_kept", "version", "count", "fit", "apply"]
+MEMBERS = ["options", "is_random", "is_kept", "count", "fit", "apply"]
 
 
 @pytest.mark.parametrize("gone", MEMBERS)
