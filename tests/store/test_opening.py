@@ -220,6 +220,12 @@ def test_verify_names_what_differs_and_what_is_refused(tmp_path, run):
     assert "null" not in out  # the file is not believed, and nothing is said of what is in it
 
 
+def test_a_folder_without_a_run_is_named_once(handed_in, run):
+    (handed_in / "cal" / "emptied").mkdir(parents=True)
+    _, out, _ = run("runs", "verify", handed_in / "ann", handed_in / "cal", "--json")
+    assert [one["run"] for one in json.loads(out)] == ["ann/one", "cal/emptied"]
+
+
 @pytest.fixture
 def contents():
     """Return a function that returns every file of a folder with its bytes."""
