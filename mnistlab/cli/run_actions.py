@@ -288,22 +288,23 @@ def export(
     selection = select(facts, wanted)
     kept = set(map(id, selection.runs))
     chosen = [one for one, row in zip(given, facts, strict=True) if id(row) in kept]
-    folders = [one.folder for one in chosen]
-    if not folders:
+    if not chosen:
         raise InputError("runs export: no run is selected, so nothing was written")
-    count = sum(folder is not None for folder in folders)
+    unread = 0
     if kind == store.EVENTS:
         damaged, count = store.write_events(to, chosen, follow=follow)
     elif kind == "onnx":
         from mnistlab.store.predict import write_model
 
-        write_model(to, folders, fetch_progress(quiet=False))
-        damaged = {}
+        write_model(to, [one.folder for one in chosen], fetch_progress(quiet=False))
+        damaged, count = {}, 1
     else:
-        damaged = store.write(to, folders, selection.runs, epochs=epochs)
+        damaged, count = store.write(to, chosen, selection.runs, epochs=epochs)
+        unread = 0 if epochs else sum(one.folder is None for one in chosen)
     for run, files in damaged.items():
         echo(f"warning: {shown(run)}: missing or damaged: {files}", err=True)
     if selection.warning:
         echo(f"warning: {selection.warning}", err=True)
-    echo(f"{to}: {count:,} {'run' if count == 1 else 'runs'}")
+    told = f", {unread:,} of which could not be read" if unread else ""
+    echo(f"{to}: {count:,} {'run' if count == 1 else 'runs'}{told}")
     fail_if_refused(given)

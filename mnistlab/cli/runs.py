@@ -75,6 +75,9 @@ def list_runs(
     Any key of a config (learning_rate, data.dataset) can be filtered by, sorted by and shown, and
     so can KEYS.
 
+    To stay quick, a list checks only the files that its values come from, and of others that they
+    are there; whether weights and predictions are what the run left, `runs verify` says.
+
     --csv puts an apostrophe before a text that a spreadsheet would take for a formula.
     """
     from mnistlab.console.tables import print_csv, print_json, print_runs, reading_progress

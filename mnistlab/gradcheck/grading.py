@@ -172,9 +172,15 @@ def _unjudged(why: str) -> dict[str, Any]:
 def main(task: str) -> None:
     """Judge one file, as the process that `grade` starts for it."""
     known = json.loads(task)
-    file, options, names = (
+    given, options, names = (
         Path(known["file"]), Options(**known["options"]), Names(**known["names"])
     )  # fmt: skip
+    file = given
+
+    def told(message: str) -> str:
+        """Return a message with a notebook's name for the file that its code is run from."""
+        return message if file is given else message.replace(str(file), given.name)
+
     _limit()
     try:
         if file.suffix == ".ipynb":
@@ -182,12 +188,14 @@ def main(task: str) -> None:
             code, file = notebook_code(file), Path.cwd() / f"{file.stem}.py"
             file.write_text(code)
         found = _summary(judge(file, options, names))
+        found["diagnosis"] = told(found["diagnosis"])
     except MemoryError:
         found = _unjudged(f"it takes more than {_MEMORY >> 30} GB of memory")
     except MnistlabError as error:
-        found = _unjudged(shown(str(error)).removeprefix(f"{shown(known['file'])}").lstrip(":, "))
+        why = str(error).removeprefix(str(file)).removeprefix(shown(file))
+        found = _unjudged(shown(told(why.lstrip(":, "))))
     except Exception as error:  # whatever a stranger's code may do to us
-        found = _unjudged(shown(f"{type(error).__name__}: {error}"))
+        found = _unjudged(shown(told(f"{type(error).__name__}: {error}")))
     Path(known["answer"]).write_text(json.dumps(found))
     os._exit(0)  # a stranger's threads hold up nobody
 

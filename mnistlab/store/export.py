@@ -103,22 +103,23 @@ def check_target(
 
 
 def write(
-    path: Path, folders: Sequence[RunFolder | None], runs: Sequence[Facts], *, epochs: bool
-) -> dict[str, str]:
+    path: Path, given: Sequence[Given], runs: Sequence[Facts], *, epochs: bool
+) -> tuple[dict[str, str], int]:
     """Write runs as .csv or .json, by the name of the file, with a row an epoch or a run.
 
-    A folder is None where it is refused: then there are its facts only. Returns by run which of
-    its files are missing or damaged, as text; none of a whole run.
+    Of what is refused there are its facts only. Returns by run which of its files are missing or
+    damaged, as text, none of a whole run; and how many runs were written.
     """
+    count = len(runs)
     damaged = {
-        str(facts["run"]): ", ".join(map(str, facts["damaged"]))
-        for facts in runs
+        one.label: ", ".join(map(str, facts["damaged"]))
+        for one, facts in zip(given, runs, strict=True)
         if facts.get("damaged")
     }
     # what holds links is not opened
     opened = [
-        None if folder is None or any(foreign_entries(folder.path)) else folder
-        for folder in folders
+        None if one.folder is None or any(foreign_entries(one.path)) else one.folder
+        for one in given
     ]
     if path.suffix == ".json":
         documents = [
@@ -132,34 +133,33 @@ def write(
         ]
         text = to_json(documents) + "\n"
     elif epochs:
-        text, unread = _epochs(opened, runs)
-        damaged |= unread
+        curves = [_metrics(folder) for folder in opened]
+        text, count = _epochs(curves, runs), sum(metrics is not None for metrics in curves)
+        damaged |= {
+            one.label: folder.metrics.name
+            for one, folder, metrics in zip(given, opened, curves, strict=True)
+            if folder is not None and metrics is None
+        }
     else:
         columns = in_order(key for facts in runs for key in facts)
         rows = [{key: csv_cell(value) for key, value in facts.items()} for facts in runs]
         text = to_csv(columns, rows)
     # bytes of names that are no UTF-8 are written as escapes
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
-    return damaged
+    return damaged, count
 
 
-def _epochs(
-    folders: Sequence[RunFolder | None], runs: Sequence[Facts]
-) -> tuple[str, dict[str, str]]:
+def _epochs(curves: Sequence[Mapping[str, list[float]] | None], runs: Sequence[Facts]) -> str:
     """Return a CSV with a row an epoch and run, which names the run and what its config varies.
 
     The config's learning rate stands under `config.learning_rate`, as the epoch's has its name.
-    Beside it stands "metrics.csv" by the names of the runs whose that is missing or damaged.
+    Runs without metrics, None among the curves, have no row.
     """
     keys = {f"config.{key}" if key in METRICS_COLUMNS else key: key for key in varying_keys(runs)}
     rows: list[Facts] = []
-    unread: dict[str, str] = {}
     whose = [key for key in ("run", "who") if any(key in facts for facts in runs)]
-    for folder, facts in zip(folders, runs, strict=True):
-        metrics = _metrics(folder)
+    for metrics, facts in zip(curves, runs, strict=True):
         if metrics is None:
-            if folder is not None:
-                unread[str(facts["run"])] = folder.metrics.name
             continue
         known = {key: csv_cell(facts.get(key)) for key in whose} | {
             column: csv_cell(facts.get(key)) for column, key in keys.items()
@@ -168,7 +168,7 @@ def _epochs(
             known | {column: _number(value) for column, value in zip(metrics, values, strict=True)}
             for values in zip(*metrics.values(), strict=True)
         ]
-    return to_csv([*whose, *keys, *METRICS_COLUMNS], rows), unread
+    return to_csv([*whose, *keys, *METRICS_COLUMNS], rows)
 
 
 def _metrics(folder: RunFolder | None) -> dict[str, list[float]] | None:
@@ -196,20 +196,20 @@ def write_events(
     export, or belongs to a run folder; OSError where it cannot be written.
     """
     tensorboard = _import_tensorboard()
-    files: dict[Path, _EventFile] = {}
+    files: dict[str, _EventFile] = {}
     while True:
         # asked first, so that nothing that a run writes at its end is missed
         named = [one.folder for one in given if one.folder is not None]
         goes_on = follow and any(one.read_status()["status"] == "running" for one in named)
         for one in single_runs(given):
-            if one.folder is not None and one.path not in files:
-                files[one.path] = _EventFile(one.folder, to / one.label, tensorboard)
+            if one.folder is not None and one.label not in files:
+                files[one.label] = _EventFile(one.folder, to / one.label, tensorboard)
         for file in files.values():
             file.update()
         if not goes_on:
             break
         time.sleep(_PAUSE)
-    damaged = {file.folder.name: file.damaged for file in files.values() if file.damaged}
+    damaged = {label: file.damaged for label, file in files.items() if file.damaged}
     return damaged, sum(file.is_written for file in files.values())
 
 

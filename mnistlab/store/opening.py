@@ -58,8 +58,9 @@ class Given:
 
     @property
     def label(self) -> str:
-        """The name of the run with whose it is."""
-        return f"{self.who}/{self.name}" if self.who not in ("", self.name) else self.name
+        """The name of the run with whose it is; a folder that stands for itself is named once."""
+        is_named = not self.who or Path(self.who).name == self.name
+        return self.who or self.name if is_named else f"{self.who}/{self.name}"
 
 
 def open_given(names: Sequence[str], runs_dir: Path) -> list[Given]:

@@ -120,6 +120,26 @@ def test_a_notebook_is_judged_by_its_code_cells(run, tmp_path):
     assert (code, out) == (0, "_mine.py: right\nmine.ipynb: right\n")
 
 
+TOLD = {
+    "": "which function is the gradient? ",
+    "nonsense(": "line 1: SyntaxError: ",
+    "import os\nos.mkdir(__file__)": "line 2: FileExistsError: ",
+    "import os\ndef loss(a, y): os.mkdir(__file__)\ndef gradient(a, y): return a\n":
+        "loss fails in line 2: FileExistsError: ",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", TOLD)
+def test_no_message_of_a_notebook_names_the_file_that_its_code_is_run_from(run, tmp_path, code):
+    path = tmp_path / "mine.ipynb"
+    path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": code}]}))
+    _, out, _ = run("gradcheck", "--target", path, "--json", "--points", 1)
+    told = verdicts_of(out)["mine.ipynb"]["diagnosis"]
+    assert told.startswith(TOLD[code])
+    assert ("mine.ipynb'" in told) == ("mkdir" in code)
+    assert "mine.py" not in told
+
+
 def test_a_hostile_file_holds_up_nobody(run, tmp_path):
     for name, (text, _) in HOSTILE.items():
         (tmp_path / name).write_text(text)

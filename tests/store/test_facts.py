@@ -104,6 +104,22 @@ def test_a_forged_number_is_no_fact(name, lost, tmp_path, monkeypatch):
     assert facts["status"] == "completed"
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "predictions.npy"])
+def test_a_list_checks_the_files_of_its_values_and_verify_all(name, run, tmp_path):
+    folder = train(tmp_path / "runs")
+    path = folder.path / name
+    path.write_bytes(path.read_bytes()[:-1])
+    assert "damaged" not in read_facts(folder)
+    code, out, _ = run("runs", "verify", folder.name)
+    assert code == 1
+    assert f"{name} is missing or is not what the run left" in out
+    words = " ".join(run("runs", "list", "--help")[1].split())
+    assert "whether weights and predictions are what the run left, `runs verify` says" in words
+    folder.environment.write_text("{}")
+    path.unlink()
+    assert read_facts(folder)["damaged"] == ["environment.json", name]
+
+
 def test_a_sweeps_forged_summary_is_told(tmp_path):
     sweep = make_sweep(tmp_path / "sweep")
     state = json.loads(sweep.status.read_text())

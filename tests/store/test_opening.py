@@ -12,6 +12,7 @@ from mnistlab.errors import RunFolderError
 from mnistlab.store import opening
 from mnistlab.store.opening import RECORD, open_given, tell_apart
 from tests.store.folders import make_run, make_sweep, train
+from tests.store.test_export import METRICS
 
 
 @pytest.fixture
@@ -168,9 +169,9 @@ def test_list_without_faults_ends_well(handed_in, run):
 
 
 def test_export_holds_everybody(broken, tmp_path, run):
-    code, out, _err = run("runs", "export", broken, "--to", tmp_path / "all.csv")
+    code, out, _ = run("runs", "export", broken, "--to", tmp_path / "all.csv")
     assert code == 1
-    assert "4 runs" in out
+    assert out == f"{tmp_path / 'all.csv'}: 9 runs, 5 of which could not be read\n"
     with (tmp_path / "all.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["who"] for row in rows][:4] == ["ann", "bob", "bob", "bob"]
@@ -178,6 +179,27 @@ def test_export_holds_everybody(broken, tmp_path, run):
     assert run("runs", "export", broken, "--to", tmp_path / "all.json")[0] == 1
     documents = json.loads((tmp_path / "all.json").read_text())
     assert sum(one["facts"]["status"] == "refused" for one in documents) == 5
+
+
+@pytest.mark.parametrize(
+    ("to", "words", "told"),
+    [
+        ("all.csv", (), "2 runs"),
+        ("all.json", (), "2 runs"),
+        ("all.csv", ("--epochs",), "1 run"),
+        ("events", ("--format", "tensorboard"), "1 run"),
+    ],
+)
+def test_export_says_whose_damaged_run_it_warns_of(tmp_path, run, to, words, told):
+    for student in ("ann", "bob"):
+        make_run(tmp_path / "subs" / student / "one", metrics=METRICS)
+    for name in ("config.yaml", "metrics.csv"):
+        (tmp_path / "subs" / "bob" / "one" / name).write_text("cut sh")
+    code, out, err = run("runs", "export", tmp_path / "subs", "--to", tmp_path / to, *words)
+    assert (code, out) == (0, f"{tmp_path / to}: {told}\n")
+    assert [line.rpartition(": ")[0] for line in err.splitlines()] == [
+        "warning: bob/one: missing or damaged"
+    ]
 
 
 def test_runs_of_a_class_are_compared_told_apart_and_verified(tmp_path, run, contents):
@@ -218,6 +240,12 @@ def test_verify_names_what_differs_and_what_is_refused(tmp_path, run):
     _, out, _ = run("runs", "verify", tmp_path / "class")
     assert "summary.json" in out
     assert "null" not in out  # the file is not believed, and nothing is said of what is in it
+
+
+def test_a_folder_without_a_run_is_named_once(handed_in, run):
+    (handed_in / "cal" / "emptied").mkdir(parents=True)
+    _, out, _ = run("runs", "verify", handed_in / "ann", handed_in / "cal", "--json")
+    assert [one["run"] for one in json.loads(out)] == ["ann/one", "cal/emptied"]
 
 
 @pytest.fixture
