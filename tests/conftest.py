@@ -95,6 +95,20 @@ def _signals_are_heard():
             signal.signal(number, handler)
 
 
+@pytest.fixture
+def caught_signals():
+    """Hear signals as a command does: one whose exception Python drops is not lost."""
+    known = {number: signal.getsignal(number) for number in errors._SIGNALS}
+    hook = sys.unraisablehook
+    errors.catch_signals()
+    yield
+    sys.unraisablehook = hook
+    for number, handler in known.items():
+        signal.signal(number, handler)
+    errors._State.received = errors._State.pending = None
+    assert errors._State.depth == 0
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _commands_are_parsed_alike():
     """Build the parser of the commands once: the tests call thousands of them in this process."""

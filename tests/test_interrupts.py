@@ -10,18 +10,7 @@ from mnistlab import errors
 from mnistlab.__main__ import main
 from mnistlab.errors import Interrupted, check_interrupted, deferred
 
-
-@pytest.fixture(autouse=True)
-def _heard():
-    known = {number: signal.getsignal(number) for number in errors._SIGNALS}
-    hook = sys.unraisablehook
-    errors.catch_signals()
-    yield
-    sys.unraisablehook = hook
-    for number, handler in known.items():
-        signal.signal(number, handler)
-    errors._State.received = errors._State.pending = None
-    assert errors._State.depth == 0
+pytestmark = pytest.mark.usefixtures("caught_signals")
 
 
 def send(number=signal.SIGINT):

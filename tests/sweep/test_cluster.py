@@ -323,6 +323,7 @@ def tasks_of(dask_worker):
     return sum(task.state != "memory" for task in dask_worker.state.tasks.values())
 
 
+@pytest.mark.usefixtures("caught_signals")
 def test_ctrl_c_ends_a_part_that_would_take_for_ever(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(clusters, "PART_SECONDS", 600.0)
 
