@@ -136,13 +136,13 @@ def describe_error(error: BaseException) -> str:
 
 
 def suggest(name: str, valid: Iterable[str]) -> str:
-    """Return "; did you mean 'x'? (valid: a, b, x)" for a name that is not valid."""
+    """Return "; did you mean 'x'? (valid: a, b, x)" for a name that is not valid, if any are."""
     import difflib  # noqa: PLC0415 - needed for a message only, and slow to import
 
     names = sorted(valid)
     near = difflib.get_close_matches(str(name)[:_LONGEST], names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{hint} (valid: {', '.join(names)})"
+    return f"{hint} (valid: {', '.join(names)})" if names else ""
 
 
 _SIGNALS = [

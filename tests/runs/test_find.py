@@ -134,6 +134,7 @@ def test_a_typing_error_gets_the_nearest_name(runs):
 def test_a_runs_folder_that_is_not_there_has_no_runs(tmp_path):
     assert run_paths(tmp_path / "none") == []
     assert "no run here yet" in refused("latest", tmp_path / "none")
+    assert refused("one", tmp_path / "none").endswith("there is no run 'one'")
     assert "there is no run" in refused("x", tmp_path / "none")
     (tmp_path / "file").write_text("")
     assert "there is no run" in refused("x", tmp_path / "file")
